@@ -1,0 +1,195 @@
+//! The identity card beside every snapshot: written before its commit point, read whenever the
+//! catalogue cannot be believed. Also the mark, which is written after.
+
+use super::{BackendError, Doing};
+use crate::domain::event::Mark;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::{Card, Handle, Origin, Seq, Tags};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use uuid::Uuid;
+
+/// The file's name beside a snapshot.
+pub const MANIFEST: &str = "manifest.json";
+/// The mark's file name.
+pub const MARK: &str = "mark.json";
+/// Larger files are not ours; nothing reads them.
+const SIZE_LIMIT: u64 = 256 * 1024;
+/// The format's version; a higher one is refused, not guessed at.
+const VERSION: u32 = 1;
+
+/// A manifest as it stands on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The format's version.
+    pub heptad: u32,
+    pub resource: String,
+    pub backend: String,
+    pub seq: u64,
+    pub id: Uuid,
+    pub origin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_from: Option<u64>,
+    pub taken_at: String,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// What the backend wants to remember: its parts, how it copied.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub detail: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    pub fn new(resource: &ResourceName, backend: &str, card: &Card) -> Self {
+        Self {
+            heptad: VERSION,
+            resource: resource.to_string(),
+            backend: backend.into(),
+            seq: card.handle.seq.0,
+            id: card.handle.id,
+            origin: origin_word(card.origin).into(),
+            name: card.name.as_ref().map(ToString::to_string),
+            slot: card.slot.map(|slot| slot.to_string()),
+            kept_from: card.kept_from.map(|seq| seq.0),
+            taken_at: card.taken_at.to_string(),
+            tags: card.tags.clone(),
+            detail: serde_json::Value::Null,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The card that it describes; `object` is the backend's identity of what lies beside it.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] when a field does not hold what it must.
+    pub fn card(&self, object: String) -> Result<Card, BackendError> {
+        let bad = |field: &str, why: String| {
+            let doing = format!("reading {field} of manifest {}", self.id);
+            BackendError::new(Fault::Permanent, doing, why)
+        };
+        let origin = Origin::ALL.into_iter().find(|origin| origin_word(*origin) == self.origin);
+        Ok(Card {
+            handle: Handle { seq: Seq(self.seq), id: self.id, object },
+            origin: origin.ok_or_else(|| bad("origin", self.origin.clone()))?,
+            name: parse(self.name.as_deref()).map_err(|why| bad("name", why))?,
+            slot: parse(self.slot.as_deref()).map_err(|why| bad("slot", why))?,
+            kept_from: self.kept_from.map(Seq),
+            taken_at: self
+                .taken_at
+                .parse()
+                .map_err(|e: jiff::Error| bad("taken_at", e.to_string()))?,
+            tags: self.tags.clone(),
+        })
+    }
+
+    /// Writes it into `dir` and makes the file's bytes durable; the caller makes `dir` durable.
+    pub fn write(&self, dir: &Path) -> Result<(), BackendError> {
+        write_new(dir, MANIFEST, self, true)
+    }
+
+    /// As [`Manifest::write`], for a caller whose commit point makes everything durable at once.
+    pub fn write_unsynced(&self, dir: &Path) -> Result<(), BackendError> {
+        write_new(dir, MANIFEST, self, false)
+    }
+
+    /// Reads the manifest in `dir`; `None` where there is none.
+    pub fn read(dir: &Path) -> Result<Option<Self>, BackendError> {
+        let found: Option<Self> = read_json(&dir.join(MANIFEST))?;
+        match found {
+            Some(manifest) if manifest.heptad != VERSION => Err(BackendError::new(
+                Fault::Permanent,
+                format!("reading {}", dir.join(MANIFEST).display()),
+                format!("its format is {}, this heptad reads {VERSION}", manifest.heptad),
+            )),
+            found => Ok(found),
+        }
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: ToString>>(text: Option<&str>) -> Result<Option<T>, String> {
+    text.map(str::parse).transpose().map_err(|error: T::Err| error.to_string())
+}
+
+/// The stable word of an origin.
+pub fn origin_word(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Automatic => "automatic",
+        Origin::Manual => "manual",
+        Origin::Copied => "copied",
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct MarkFile {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubt: Option<String>,
+    #[serde(default)]
+    trashed: bool,
+}
+
+/// Durably replaces the mark in `dir`.
+pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
+    let file = MarkFile { doubt: mark.doubt.clone(), trashed: mark.trashed };
+    let stage = format!("{MARK}.new");
+    match std::fs::remove_file(dir.join(&stage)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(BackendError::io(format!("clearing {stage}"), &error));
+        }
+        _ => {}
+    }
+    write_new(dir, &stage, &file, true)?;
+    std::fs::rename(dir.join(&stage), dir.join(MARK)).doing(|| format!("replacing {MARK}"))?;
+    sync_dir(dir)
+}
+
+/// Reads the mark in `dir`; the default where there is none.
+pub fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
+    let file: MarkFile = read_json(&dir.join(MARK))?.unwrap_or_default();
+    Ok(Mark { doubt: file.doubt, trashed: file.trashed })
+}
+
+/// Makes a directory's entries durable.
+pub fn sync_dir(dir: &Path) -> Result<(), BackendError> {
+    let sync = File::open(dir).and_then(|dir| dir.sync_all());
+    sync.doing(|| format!("syncing {}", dir.display()))
+}
+
+fn write_new(
+    dir: &Path,
+    name: &str,
+    what: &impl Serialize,
+    sync: bool,
+) -> Result<(), BackendError> {
+    let path = dir.join(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut text = serde_json::to_vec_pretty(what)?;
+        text.push(b'\n');
+        file.write_all(&text)?;
+        if sync { file.sync_all() } else { Ok(()) }
+    };
+    write().doing(|| format!("writing {}", path.display()))
+}
+
+fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, BackendError> {
+    let doing = || format!("reading {}", path.display());
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(BackendError::io(doing(), &error)),
+    };
+    let mut text = Vec::new();
+    file.take(SIZE_LIMIT).read_to_end(&mut text).doing(doing)?;
+    let parsed = serde_json::from_slice(&text);
+    parsed.map(Some).map_err(|e| BackendError::new(Fault::Permanent, doing(), e.to_string()))
+}

@@ -1,0 +1,112 @@
+//! Reading a backend's options table: every finding at once, unknown keys with a suggestion.
+
+use super::registry::OptionFinding;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// Takes keys out of a table one by one; what is left at the end is unknown.
+pub struct Reader<'a> {
+    table: &'a Map<String, Value>,
+    known: Vec<&'static str>,
+    findings: Vec<OptionFinding>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(table: &'a Map<String, Value>) -> Self {
+        Self { table, known: Vec::new(), findings: Vec::new() }
+    }
+
+    /// An absolute path.
+    pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let text = self.text(key)?;
+        let path = PathBuf::from(&text);
+        let plain = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        if path.is_absolute() && plain && !text.contains('\0') {
+            return Some(path.components().collect());
+        }
+        self.find(
+            key,
+            format!("{text:?} is not an absolute path without \"..\""),
+            "write it from / on",
+        );
+        None
+    }
+
+    pub fn required_path(&mut self, key: &'static str) -> Option<PathBuf> {
+        if !self.table.contains_key(key) {
+            self.known.push(key);
+            self.find(key, "is missing".into(), &format!("add {key} = \"/…\""));
+            return None;
+        }
+        self.path(key)
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        self.take(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub fn flag(&mut self, key: &'static str) -> Option<bool> {
+        self.take(key, "true or false", Value::as_bool)
+    }
+
+    pub fn number(&mut self, key: &'static str) -> Option<u64> {
+        self.take(key, "a whole number from 0", Value::as_u64)
+    }
+
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.take(key, "a list of texts", |value| {
+            value.as_array()?.iter().map(|v| v.as_str().map(str::to_owned)).collect()
+        })
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+        if found.is_none() {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            self.find(
+                key,
+                format!("{text:?} is not known"),
+                &format!("write one of {}", words.join(", ")),
+            );
+        }
+        found
+    }
+
+    pub fn find(&mut self, key: &str, problem: String, hint: &str) {
+        self.findings.push(OptionFinding { key: key.into(), problem, hint: hint.into() });
+    }
+
+    /// What was built, or everything that is wrong. `built` is `None` only after a finding.
+    pub fn finish<T>(mut self, built: Option<T>) -> Result<T, Vec<OptionFinding>> {
+        let unknown = self.table.keys().filter(|key| !self.known.contains(&key.as_str()));
+        for key in unknown.cloned().collect::<Vec<_>>() {
+            let near = |known: &&&str| strsim::damerau_levenshtein(known, &key) <= 2;
+            let hint = match self.known.iter().find(near) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("known are {}", self.known.join(", ")),
+            };
+            self.find(&key, "is not an option of this backend".into(), &hint);
+        }
+        match built {
+            Some(built) if self.findings.is_empty() => Ok(built),
+            _ => Err(self.findings),
+        }
+    }
+
+    fn take<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        self.known.push(key);
+        let value = self.table.get(key)?;
+        let read = read(value);
+        if read.is_none() {
+            self.find(key, format!("{value} is not {wanted}"), &format!("write {wanted}"));
+        }
+        read
+    }
+}

@@ -1,0 +1,164 @@
+//! All that heptad knows of one resource.
+
+use super::agenda::{self, Run, SlotRecord};
+use super::name::ResourceName;
+use super::operation::OperationId;
+use super::policy::{Policy, Rhythm, When};
+use super::resource::Resource;
+use super::rotation::Candidate;
+use super::slot::Slot;
+use super::snapshot::{Fate, Health, Seq, Snapshot};
+use super::timeline::{Timeline, Today};
+use jiff::civil::Time;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many slot records stay in memory; older ones are in the catalogue only.
+pub const SLOTS_IN_MEMORY: usize = 40;
+
+/// Without a complete snapshot for this long a resource is in alarm.
+pub const STALE: SignedDuration = SignedDuration::from_hours(36);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub resource: Resource,
+    /// Whether the configuration declares it at present.
+    pub declared: bool,
+    /// A person said that it will not come back: no alarms, nothing automatic.
+    pub forgotten: bool,
+    pub wish: Override,
+    pub timeline: Timeline,
+    /// Since when it is known, for the age of a missing first snapshot.
+    pub since: Timestamp,
+    /// The identity that the backend reported when it was last taken or accepted.
+    pub identity: Option<String>,
+    /// Another identity seen in its place, waiting for acknowledgement.
+    pub stranger: Option<String>,
+    pub next_seq: Seq,
+    /// How many snapshots rotation may still destroy for the newest completed one.
+    pub credit: u32,
+    /// The last time that its backend could not be reached or shown to be right, and why.
+    pub trouble: Option<String>,
+    pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
+    pub slots: BTreeMap<Slot, SlotRecord>,
+    /// Not remembered across restarts:
+    pub surveyed: bool,
+    pub running: Option<OperationId>,
+    pub queue: Vec<OperationId>,
+}
+
+/// What commands changed; it wins over the configuration until reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Override {
+    pub enabled: Option<bool>,
+    pub time: Option<Time>,
+}
+
+impl Account {
+    pub fn new(resource: Resource, now: Timestamp) -> Self {
+        Self {
+            resource,
+            declared: true,
+            forgotten: false,
+            wish: Override::default(),
+            timeline: Timeline::default(),
+            since: now,
+            identity: None,
+            stranger: None,
+            next_seq: Seq(1),
+            credit: 0,
+            trouble: None,
+            snapshots: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            surveyed: false,
+            running: None,
+            queue: Vec::new(),
+        }
+    }
+
+    pub fn name(&self) -> &ResourceName {
+        &self.resource.name
+    }
+
+    /// The configuration with the overrides on top.
+    pub fn policy(&self) -> Policy {
+        let configured = &self.resource.policy;
+        let rhythm = match self.wish.time {
+            Some(time) => Rhythm { when: When::Daily(time), ..configured.rhythm.clone() },
+            None => configured.rhythm.clone(),
+        };
+        Policy {
+            rhythm,
+            retention: configured.retention,
+            enabled: self.wish.enabled.unwrap_or(configured.enabled),
+        }
+    }
+
+    /// Whether slots fall due at all.
+    pub fn is_active(&self) -> bool {
+        self.declared && !self.forgotten && self.policy().enabled
+    }
+
+    /// The next automatic snapshot.
+    pub fn next_run(&self, now: Timestamp, started: Timestamp, settled: Timestamp) -> Option<Run> {
+        if !self.is_active() {
+            return None;
+        }
+        let facts =
+            agenda::Facts { timeline: &self.timeline, slots: &self.slots, started, settled };
+        agenda::next(&facts, now)
+    }
+
+    /// Whether the slot of the current day is done, for the table of changes.
+    pub fn today(&self, now: Timestamp) -> Today {
+        let Some(rhythm) = self.timeline.wished() else {
+            return Today::NotDone;
+        };
+        let tz = rhythm.zone.tz();
+        let date = |at: Timestamp| at.to_zoned(tz.clone()).date();
+        let current = |record: &&SlotRecord| match record.slot {
+            Slot::Day(day) => day == date(now),
+            Slot::Instant(_) => record.due <= now && now < record.end,
+        };
+        let done = |record: &SlotRecord| {
+            record.is_taken() || (record.outcome.is_none() && self.running == record.operation)
+        };
+        match self.slots.values().rev().find(current) {
+            Some(record) if done(record) => Today::Done,
+            _ => Today::NotDone,
+        }
+    }
+
+    /// Complete automatic snapshots, for rotation.
+    pub fn candidates(&self, pinned: &dyn Fn(Seq) -> bool) -> Vec<Candidate> {
+        let candidate = |snapshot: &Arc<Snapshot>| {
+            let slot = snapshot.card.slot?;
+            snapshot.counts().then(|| Candidate {
+                seq: snapshot.seq(),
+                slot,
+                pinned: pinned(snapshot.seq()),
+            })
+        };
+        self.snapshots.values().filter_map(candidate).collect()
+    }
+
+    /// Why rotation waits for a person, if it does.
+    pub fn doubt(&self) -> Option<String> {
+        if let Some(stranger) = &self.stranger {
+            return Some(format!("another identity is in its place ({stranger})"));
+        }
+        self.snapshots.values().rev().find_map(|snapshot| match &snapshot.health {
+            Health::Suspect(why) if snapshot.fate == Fate::Live => {
+                Some(format!("{} is suspect: {why}", snapshot.label()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The newest complete automatic snapshot's time.
+    pub fn newest_complete(&self) -> Option<Timestamp> {
+        let complete = |snapshot: &&Arc<Snapshot>| snapshot.counts();
+        self.snapshots.values().rev().find(complete).map(|snapshot| snapshot.card.taken_at)
+    }
+}

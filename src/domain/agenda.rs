@@ -1,0 +1,271 @@
+//! What is due next for one resource: computed from the ledger each time, never carried over.
+
+use super::operation::{Failure, Fault, OperationId};
+use super::schedule::Period;
+use super::slot::Slot;
+use super::snapshot::Seq;
+use super::timeline::Timeline;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// After a cold boot, missed slots wait this long: the machine has better things to do first.
+pub const AFTER_BOOT: SignedDuration = SignedDuration::from_mins(5);
+
+/// Pauses before the first, second, third… try again, in minutes; the last one repeats.
+const PAUSES: [i64; 4] = [1, 5, 15, 60];
+
+/// How many slots of a long absence are recorded one by one.
+const MISSED_AT_MOST: usize = 400;
+
+/// The record of one slot: open while `outcome` is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotRecord {
+    pub slot: Slot,
+    pub due: Timestamp,
+    /// The end of its period.
+    pub end: Timestamp,
+    pub attempts: u32,
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+    pub last_failure: Option<Failure>,
+    pub operation: Option<OperationId>,
+    pub seq: Option<Seq>,
+    pub outcome: Option<Outcome>,
+}
+
+/// How a slot ended. Each due slot ends in exactly one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Complete,
+    Suspect(String),
+    Failed(String),
+    Skipped(String),
+    Missed(String),
+}
+
+impl Outcome {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Complete => "complete",
+            Outcome::Suspect(_) => "suspect",
+            Outcome::Failed(_) => "failed",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Missed(_) => "missed",
+        }
+    }
+
+    pub fn reason(&self) -> &str {
+        match self {
+            Outcome::Complete => "",
+            Outcome::Suspect(why)
+            | Outcome::Failed(why)
+            | Outcome::Skipped(why)
+            | Outcome::Missed(why) => why,
+        }
+    }
+
+    /// Whether a snapshot exists for the slot, so that none may be taken for it again.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Outcome::Complete | Outcome::Suspect(_))
+    }
+}
+
+impl SlotRecord {
+    pub fn open(period: Period) -> Self {
+        Self {
+            slot: period.slot,
+            due: period.due,
+            end: period.end,
+            attempts: 0,
+            started: None,
+            finished: None,
+            last_failure: None,
+            operation: None,
+            seq: None,
+            outcome: None,
+        }
+    }
+
+    pub fn is_taken(&self) -> bool {
+        self.outcome.as_ref().is_some_and(Outcome::is_taken)
+    }
+
+    /// The outcome of a slot whose period ends without a snapshot.
+    pub fn closing(&self) -> Outcome {
+        match &self.last_failure {
+            Some(failure) if matches!(failure.fault, Fault::Absent | Fault::Identity) => {
+                Outcome::Skipped(format!("identity: {}", failure.message))
+            }
+            Some(failure) => Outcome::Failed(failure.to_string()),
+            None => Outcome::Missed("heptad was not running".into()),
+        }
+    }
+}
+
+/// One automatic snapshot to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub period: Period,
+    /// When; in the past if it is late already.
+    pub at: Timestamp,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    Scheduled,
+    CatchUp,
+    Retry(u32),
+}
+
+/// What the agenda is computed from.
+pub struct Facts<'a> {
+    pub timeline: &'a Timeline,
+    pub slots: &'a BTreeMap<Slot, SlotRecord>,
+    /// When this daemon started, by the wall clock.
+    pub started: Timestamp,
+    /// When catch-up may begin: [`AFTER_BOOT`] after the machine booted.
+    pub settled: Timestamp,
+}
+
+/// The next automatic snapshot: the open slot of the current period, else the next slot.
+pub fn next(facts: &Facts<'_>, now: Timestamp) -> Option<Run> {
+    let current = facts.timeline.latest_due(now).filter(|period| period.end > now);
+    let open = current.and_then(|period| match facts.slots.get(&period.slot) {
+        Some(record) if record.is_taken() => None,
+        Some(record) if record.attempts > 0 => retry(period, record, now),
+        _ => Some(first(period, facts)),
+    });
+    open.or_else(|| {
+        let from = current.map_or(now, |period| period.due.max(now));
+        let mut period = facts.timeline.next_due(from)?;
+        // A clock that went back may find the next slots taken already.
+        while facts.slots.get(&period.slot).is_some_and(SlotRecord::is_taken) {
+            period = facts.timeline.next_due(period.due)?;
+        }
+        Some(Run { period, at: period.due, why: Why::Scheduled })
+    })
+}
+
+fn first(period: Period, facts: &Facts<'_>) -> Run {
+    if period.due >= facts.started {
+        return Run { period, at: period.due, why: Why::Scheduled };
+    }
+    Run { period, at: facts.started.max(facts.settled), why: Why::CatchUp }
+}
+
+fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
+    let attempt = usize::try_from(record.attempts).unwrap_or(usize::MAX);
+    let minutes = PAUSES[attempt.min(PAUSES.len()) - 1];
+    let last = record.finished.map_or(now, |at| at.min(now));
+    let at = last.saturating_add(SignedDuration::from_mins(minutes)).ok()?;
+    (at < period.end).then_some(Run { period, at, why: Why::Retry(record.attempts) })
+}
+
+/// The slots whose period is over but that have no outcome yet: open ones that never succeeded,
+/// and those that passed unseen. Oldest first.
+pub fn closable(
+    timeline: &Timeline,
+    slots: &BTreeMap<Slot, SlotRecord>,
+    now: Timestamp,
+) -> Vec<SlotRecord> {
+    let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
+    let mut found: Vec<SlotRecord> = slots.values().filter(over).cloned().collect();
+    let seen = slots.values().map(|record| record.due).filter(|due| *due <= now).max();
+    let from = seen.or_else(|| timeline.phases().first().map(|phase| phase.from));
+    let mut from = from.unwrap_or(now);
+    while let Some(period) = timeline.next_due(from).filter(|period| period.end <= now) {
+        if found.len() == MISSED_AT_MOST {
+            break;
+        }
+        if !slots.contains_key(&period.slot) {
+            found.push(SlotRecord::open(period));
+        }
+        from = period.due;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::{Rhythm, When, Zone};
+    use crate::domain::timeline::Phase;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-{text}:00Z").parse().unwrap()
+    }
+
+    fn six_oclock() -> Timeline {
+        let when = When::Daily("06:00".parse().unwrap());
+        let rhythm = Rhythm { when, zone: Zone::UTC, offset: 0 };
+        Timeline::new(vec![Phase { rhythm, from: at("01T00:00") }])
+    }
+
+    fn failed(attempts: u32, finished: &str) -> SlotRecord {
+        let period = six_oclock().latest_due(at("22T06:00")).unwrap();
+        SlotRecord {
+            attempts,
+            finished: Some(at(finished)),
+            last_failure: Some(Failure::new(Fault::Transient, "io")),
+            ..SlotRecord::open(period)
+        }
+    }
+
+    fn check(name: &str, records: &[SlotRecord], started: &str, now: &str, want: (&str, Why)) {
+        let slots = records.iter().map(|r| (r.slot, r.clone())).collect();
+        let (timeline, started) = (six_oclock(), at(started));
+        let settled = started + SignedDuration::from_mins(5);
+        let facts = Facts { timeline: &timeline, slots: &slots, started, settled };
+        let run = next(&facts, at(now)).unwrap();
+        assert_eq!((run.at, run.why), (at(want.0), want.1), "{name}");
+    }
+
+    #[test]
+    fn a_slot_runs_when_due_or_is_caught_up_the_same_day_only() {
+        check("ahead", &[], "20T00:00", "22T05:00", ("22T06:00", Why::Scheduled));
+        check("due", &[], "20T00:00", "22T06:00", ("22T06:00", Why::Scheduled));
+        check("late, as asleep", &[], "20T00:00", "22T09:00", ("22T06:00", Why::Scheduled));
+        check("booted after it", &[], "22T09:00", "22T09:00", ("22T09:05", Why::CatchUp));
+        check("booted the day after", &[], "23T05:00", "23T05:00", ("23T06:00", Why::Scheduled));
+    }
+
+    #[test]
+    fn a_failed_slot_is_tried_again_with_growing_pauses_until_the_day_ends() {
+        let check = |attempts, finished, now, at, why| {
+            check("retry", &[failed(attempts, finished)], "20T00:00", now, (at, why));
+        };
+        check(1, "22T06:00", "22T06:00", "22T06:01", Why::Retry(1));
+        check(2, "22T06:01", "22T06:02", "22T06:06", Why::Retry(2));
+        check(3, "22T06:06", "22T06:07", "22T06:21", Why::Retry(3));
+        check(9, "22T22:30", "22T22:31", "22T23:30", Why::Retry(9));
+        check(10, "22T23:30", "22T23:31", "23T06:00", Why::Scheduled);
+    }
+
+    #[test]
+    fn a_taken_slot_is_not_taken_again_even_when_the_clock_goes_back() {
+        let taken = |day: &str| SlotRecord {
+            outcome: Some(Outcome::Complete),
+            ..SlotRecord::open(six_oclock().latest_due(at(day)).unwrap())
+        };
+        let records = [taken("22T07:00"), taken("23T07:00")];
+        check("same day", &records[..1], "20T00:00", "22T07:00", ("23T06:00", Why::Scheduled));
+        check("a day back", &records, "20T00:00", "22T05:00", ("24T06:00", Why::Scheduled));
+    }
+
+    #[test]
+    fn slots_that_passed_are_closed_with_a_reason() {
+        let outcomes = |records: &[SlotRecord], now: &str| {
+            let slots = records.iter().map(|r| (r.slot, r.clone())).collect();
+            let closed = closable(&six_oclock(), &slots, at(now));
+            let line = |r: &SlotRecord| format!("{} {}", r.slot, r.closing().word());
+            closed.iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(outcomes(&[failed(3, "22T07:00")], "22T23:00"), [""; 0]);
+        assert_eq!(outcomes(&[failed(3, "22T07:00")], "23T00:00"), ["2026-11-22 failed"]);
+        assert_eq!(
+            outcomes(&[failed(3, "22T07:00")], "25T08:00"),
+            ["2026-11-22 failed", "2026-11-23 missed", "2026-11-24 missed"]
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! What comes into the keeper and what goes out: closed enums, so that nothing is forgotten.
+
+use super::account::Account;
+use super::agenda::SlotRecord;
+use super::name::{ResourceName, SnapshotName};
+use super::operation::{Failure, Leftovers, Operation, OperationId};
+use super::policy::Retention;
+use super::resource::Resource;
+use super::snapshot::{Card, Content, Facts, Handle, Selector, Seq, Snapshot, Tags};
+use jiff::Timestamp;
+use jiff::civil::Time;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Time passed, or the clock was set.
+    Tick,
+    /// The configuration was loaded: at boot and at each reload, whole.
+    Configured(Vec<Resource>),
+    /// A client asks for a change.
+    Asked(Ask),
+    /// A worker is done.
+    Finished(Finished),
+}
+
+/// A request with who makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Matches the reply to the waiting client.
+    pub ticket: u64,
+    pub uid: u32,
+    pub key: Option<String>,
+    pub request: Request,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Take { resource: ResourceName, name: SnapshotName, tags: Tags },
+    Keep { from: Selector, name: SnapshotName, tags: Tags },
+    Create { from: Selector, name: ResourceName, path: String },
+    Delete { snapshot: Selector, now: bool },
+    Undelete { snapshot: Selector },
+    Enable { resource: ResourceName, time: Option<Time> },
+    Disable { resource: ResourceName },
+    SetTime { resource: ResourceName, time: Time },
+    Reset { resource: ResourceName },
+    Acknowledge { resource: ResourceName },
+    Rotate { resource: ResourceName },
+    Forget { resource: ResourceName, automatic: Leftovers },
+}
+
+/// Why a request is refused: data, with a stable code, a public sentence and a hint at the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    NoSuchResource { name: ResourceName, similar: Option<ResourceName> },
+    NoSuchSnapshot { wanted: Selector, similar: Option<String> },
+    NameTaken { name: SnapshotName, by: ResourceName },
+    ResourceNameTaken { name: ResourceName },
+    NotUsable { snapshot: String, health: String },
+    InTrash { snapshot: String },
+    NotInTrash { snapshot: String },
+    InUse { snapshot: String, operation: OperationId },
+    NotAutomatic { snapshot: String },
+    CronPolicy { resource: ResourceName },
+    NothingToAcknowledge { resource: ResourceName },
+    StillConfigured { resource: ResourceName },
+    NotConfigured { resource: ResourceName },
+    InDoubt { resource: ResourceName, reason: String },
+    QueueFull { resource: ResourceName },
+    KeyReused { key: String },
+    CatalogueUnwritable { reason: String },
+    Stopping,
+}
+
+/// What shall happen now, in this order.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Make it durable before anything that follows.
+    Record(Entry),
+    Start(Box<Order>),
+    Reply(u64, Result<Operation, Denied>),
+}
+
+/// One durable fact. Every entry is an upsert or an erasure by key, so it may be applied twice.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Account(Box<Account>),
+    AccountErased(ResourceName),
+    Slot(ResourceName, SlotRecord),
+    Snapshot(Box<Snapshot>),
+    SnapshotErased(ResourceName, Seq),
+    Operation(Operation),
+    /// The newest believed wall time, and how long heptad has run.
+    Clock {
+        floor: Timestamp,
+        elapsed: jiff::SignedDuration,
+    },
+}
+
+/// Work for a backend, complete in itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub operation: OperationId,
+    pub resource: ResourceName,
+    pub work: Work,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    Survey,
+    /// Take a snapshot of the resource, or copy one of its snapshots.
+    Take {
+        card: Card,
+        source: Source,
+        /// The identity that the resource had when it was last seen.
+        identity: Option<String>,
+    },
+    Destroy {
+        handle: Handle,
+        /// The promises to check again with the backend's own listing right before.
+        guard: Guard,
+    },
+    Restore {
+        card: Card,
+        path: String,
+    },
+    Mark {
+        handle: Handle,
+        mark: Mark,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Live,
+    Snapshot(Handle),
+}
+
+/// What must hold in the backend before an object is destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// `latest` newer complete automatic snapshots are there.
+    Paid(Retention),
+    /// A person or a recorded intent asked for exactly this one.
+    Asked,
+}
+
+/// What a worker brings back.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub operation: OperationId,
+    pub result: Result<Done, Failure>,
+    pub output: String,
+}
+
+#[derive(Clone, Debug)]
+pub enum Done {
+    Surveyed(Survey),
+    Taken(Taken),
+    Destroyed,
+    Restored,
+    Marked,
+}
+
+/// A snapshot that is durable, with what was seen of it and beside it right after.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The backend's identity of the new object.
+    pub object: String,
+    pub facts: Facts,
+    /// The listing of the same pass: rotation deletes only by what is really there.
+    pub survey: Survey,
+}
+
+/// What a backend has of one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The resource's own identity; none while it is absent.
+    pub identity: Option<String>,
+    pub found: Vec<Found>,
+    /// The highest sequence number that the backend remembers.
+    pub high_water: Seq,
+}
+
+/// One object that bears heptad's marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub card: Card,
+    pub state: Wholeness,
+    pub mark: Mark,
+    pub content: Option<Content>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wholeness {
+    Whole,
+    /// It never passed its commit point, or its destruction was interrupted.
+    Partial,
+    /// It was made writable or changed.
+    Tampered,
+}
+
+/// What is written beside a snapshot after it was made, so that it survives the catalogue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Why it is suspect.
+    pub doubt: Option<String>,
+    pub trashed: bool,
+}

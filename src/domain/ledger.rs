@@ -1,0 +1,137 @@
+//! The facts in memory: what the catalogue holds, shaped for deciding. Cheap to clone, so that a
+//! copy can be published after every turn.
+
+use super::account::{Account, SLOTS_IN_MEMORY};
+use super::event::Entry;
+use super::name::{ResourceName, SnapshotName};
+use super::operation::{Operation, OperationId};
+use super::snapshot::{Fate, Health, Seq, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many finished operations stay in memory.
+pub const OPERATIONS_IN_MEMORY: usize = 512;
+
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    pub accounts: BTreeMap<ResourceName, Arc<Account>>,
+    pub operations: BTreeMap<OperationId, Arc<Operation>>,
+    /// Operation ids are never reused.
+    pub next_operation: OperationId,
+    /// The newest believed wall time.
+    pub floor: Option<Timestamp>,
+    pub elapsed: SignedDuration,
+}
+
+impl Ledger {
+    pub fn account(&self, name: &ResourceName) -> Option<&Account> {
+        self.accounts.get(name).map(Arc::as_ref)
+    }
+
+    pub fn account_mut(&mut self, name: &ResourceName) -> Option<&mut Account> {
+        self.accounts.get_mut(name).map(Arc::make_mut)
+    }
+
+    pub fn snapshot(&self, resource: &ResourceName, seq: Seq) -> Option<&Snapshot> {
+        self.account(resource)?.snapshots.get(&seq).map(Arc::as_ref)
+    }
+
+    pub fn snapshots(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.accounts.values().flat_map(|account| account.snapshots.values())
+    }
+
+    /// The snapshot that bears a name; those in the trash still do, so that they can come back.
+    pub fn named(&self, name: &SnapshotName) -> Option<&Arc<Snapshot>> {
+        self.snapshots().find(|s| s.card.name.as_ref() == Some(name) && s.fate != Fate::Doomed)
+    }
+
+    pub fn open_operations(&self) -> impl Iterator<Item = &Arc<Operation>> {
+        self.operations.values().filter(|operation| operation.is_open())
+    }
+
+    /// Applies one entry. Called by the keeper as it decides, and by the catalogue as it loads.
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Account(account) => self.put_account(account),
+            Entry::AccountErased(name) => {
+                self.accounts.remove(name);
+            }
+            Entry::Slot(resource, record) => {
+                if let Some(account) = self.account_mut(resource) {
+                    account.slots.insert(record.slot, record.clone());
+                    while account.slots.len() > SLOTS_IN_MEMORY {
+                        account.slots.pop_first();
+                    }
+                }
+            }
+            Entry::Snapshot(snapshot) => self.put_snapshot(snapshot),
+            Entry::SnapshotErased(resource, seq) => {
+                if let Some(account) = self.account_mut(resource) {
+                    account.snapshots.remove(seq);
+                }
+            }
+            Entry::Operation(operation) => self.put_operation(operation),
+            Entry::Clock { floor, elapsed } => {
+                (self.floor, self.elapsed) = (Some(*floor), *elapsed);
+            }
+        }
+    }
+
+    /// The head only: snapshots, slots and what is in flight have entries of their own.
+    fn put_account(&mut self, head: &Account) {
+        let merged = match self.accounts.remove(head.name()) {
+            Some(old) => Account {
+                snapshots: old.snapshots.clone(),
+                slots: old.slots.clone(),
+                surveyed: old.surveyed,
+                running: old.running,
+                queue: old.queue.clone(),
+                ..head.clone()
+            },
+            None => head.clone(),
+        };
+        self.accounts.insert(head.name().clone(), Arc::new(merged));
+    }
+
+    fn put_snapshot(&mut self, snapshot: &Snapshot) {
+        let Some(account) = self.account_mut(&snapshot.resource) else {
+            return;
+        };
+        let seq = snapshot.seq();
+        if let Some(old) = account.snapshots.get(&seq) {
+            assert!(
+                old.may_become(&snapshot.health),
+                "illegal move of {}: {:?} to {:?}",
+                old.label(),
+                old.health,
+                snapshot.health
+            );
+            assert!(
+                old.card.handle.id == snapshot.card.handle.id,
+                "sequence number {seq} of {} used twice",
+                snapshot.resource
+            );
+        } else {
+            assert!(
+                seq < account.next_seq || snapshot.health != Health::Taking,
+                "sequence number {seq} of {} was not drawn from its counter",
+                snapshot.resource
+            );
+        }
+        account.next_seq = account.next_seq.max(Seq(seq.0 + 1));
+        account.snapshots.insert(seq, Arc::new(snapshot.clone()));
+    }
+
+    fn put_operation(&mut self, operation: &Operation) {
+        self.next_operation = self.next_operation.max(OperationId(operation.id.0 + 1));
+        self.operations.insert(operation.id, Arc::new(operation.clone()));
+        if self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
+            let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
+            let surplus: Vec<_> = finished.take(OPERATIONS_IN_MEMORY).collect();
+            for id in surplus {
+                self.operations.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Everything that *decides*. Pure: no clock, no files, no threads, no logging, no serde; instants
+//! come in as arguments and what shall happen goes out as data. This room knows no other room,
+//! only date-and-time types.
+
+pub mod account;
+pub mod agenda;
+pub mod clock;
+pub mod cron;
+pub mod event;
+pub mod ledger;
+pub mod name;
+pub mod operation;
+pub mod policy;
+pub mod resource;
+pub mod rotation;
+pub mod schedule;
+pub mod slot;
+pub mod snapshot;
+pub mod suspicion;
+pub mod timeline;

@@ -1,0 +1,247 @@
+//! One attempt to do one thing: who asked, what, how far, how it ended.
+
+use super::name::{ResourceName, SnapshotName};
+use super::slot::Slot;
+use super::snapshot::{Seq, Tags};
+use jiff::Timestamp;
+use jiff::civil::Time;
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub u64);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    pub id: OperationId,
+    pub resource: ResourceName,
+    pub act: Act,
+    pub cause: Cause,
+    /// The client's idempotency key, if it gave one.
+    pub key: Option<String>,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub state: State,
+    /// How often it was begun; more than once only after a crash.
+    pub tries: u32,
+    /// What hooks and backend printed, for a person.
+    pub output: String,
+}
+
+/// What is to be done. Everything that a crash must not forget is in here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Look at what the backend has.
+    Survey,
+    Take {
+        seq: Seq,
+        slot: Option<Slot>,
+        name: Option<SnapshotName>,
+        tags: Tags,
+    },
+    Keep {
+        from: Seq,
+        seq: Seq,
+        name: SnapshotName,
+        tags: Tags,
+    },
+    Destroy {
+        seq: Seq,
+        why: Doom,
+    },
+    Create {
+        from: Seq,
+        name: ResourceName,
+        path: String,
+    },
+    Trash {
+        seq: Seq,
+    },
+    Undelete {
+        seq: Seq,
+    },
+    /// Write the doubt, or its end, beside the snapshot.
+    Mark {
+        seq: Seq,
+    },
+    Enable {
+        time: Option<Time>,
+    },
+    Disable,
+    SetTime {
+        time: Time,
+    },
+    Reset,
+    Acknowledge,
+    Rotate,
+    Forget {
+        automatic: Leftovers,
+    },
+}
+
+/// Why a snapshot is destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// Rotation; paid for by this newer snapshot.
+    Rotated { paid_by: Seq },
+    /// A person said `--now`.
+    Asked,
+    /// Its time in the trash is over.
+    TrashExpired,
+    /// The remains of a snapshot whose taking was interrupted.
+    Unfinished,
+}
+
+/// What becomes of the automatic snapshots of a forgotten resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftovers {
+    #[default]
+    Keep,
+    Trash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Schedule,
+    CatchUp,
+    /// The n-th try again of a failed slot, from 1.
+    Retry(u32),
+    /// A client with this uid.
+    Peer(u32),
+    Rotation,
+    Recovery,
+    /// The configuration file.
+    Configuration,
+    Trash,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its intent is durable; it waits for its turn.
+    Queued,
+    Running,
+    Succeeded,
+    Failed(Failure),
+}
+
+impl Operation {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Queued | State::Running)
+    }
+}
+
+impl Act {
+    /// The stable word for logs, API and catalogue.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Act::Survey => "survey",
+            Act::Take { .. } => "take",
+            Act::Keep { .. } => "keep",
+            Act::Destroy { .. } => "destroy",
+            Act::Create { .. } => "create",
+            Act::Trash { .. } => "delete",
+            Act::Undelete { .. } => "undelete",
+            Act::Mark { .. } => "mark",
+            Act::Enable { .. } => "enable",
+            Act::Disable => "disable",
+            Act::SetTime { .. } => "set-time",
+            Act::Reset => "reset",
+            Act::Acknowledge => "acknowledge",
+            Act::Rotate => "rotate",
+            Act::Forget { .. } => "forget",
+        }
+    }
+
+    /// The snapshot that it makes or changes.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            Act::Take { seq, .. }
+            | Act::Keep { seq, .. }
+            | Act::Destroy { seq, .. }
+            | Act::Trash { seq }
+            | Act::Undelete { seq }
+            | Act::Mark { seq } => Some(*seq),
+            Act::Create { from, .. } => Some(*from),
+            _ => None,
+        }
+    }
+
+    /// The snapshots that must not be destroyed while it is open.
+    pub fn pins(&self) -> Option<Seq> {
+        match self {
+            Act::Keep { from, .. } | Act::Create { from, .. } => Some(*from),
+            _ => None,
+        }
+    }
+}
+
+/// What went wrong, in words that decide what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// May go away by itself.
+    Transient,
+    /// Somebody else holds it.
+    Busy,
+    /// The pool, or a quota, is full.
+    NoSpace,
+    /// Will not go away without a person.
+    Permanent,
+    /// The resource or the snapshot is not there.
+    Absent,
+    /// Something is there, but it is not what was there before.
+    Identity,
+    /// A before-hook failed.
+    Hook,
+    /// heptad or the machine stopped in the middle.
+    Interrupted,
+}
+
+impl Fault {
+    pub fn word(self) -> &'static str {
+        match self {
+            Fault::Transient => "transient",
+            Fault::Busy => "busy",
+            Fault::NoSpace => "no-space",
+            Fault::Permanent => "permanent",
+            Fault::Absent => "absent",
+            Fault::Identity => "identity",
+            Fault::Hook => "hook",
+            Fault::Interrupted => "interrupted",
+        }
+    }
+
+    pub const ALL: [Fault; 8] = [
+        Fault::Transient,
+        Fault::Busy,
+        Fault::NoSpace,
+        Fault::Permanent,
+        Fault::Absent,
+        Fault::Identity,
+        Fault::Hook,
+        Fault::Interrupted,
+    ];
+}
+
+/// A fault with its story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub fault: Fault,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.fault.word())
+    }
+}

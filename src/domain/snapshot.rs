@@ -1,0 +1,215 @@
+//! A point-in-time image of a resource, as heptad remembers it.
+
+use super::name::{ResourceName, SnapshotName};
+use super::slot::Slot;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use uuid::Uuid;
+
+/// A resource's snapshot counter. Never reused; order is by it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a backend needs to find one snapshot again, and to be sure that it is this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handle {
+    pub seq: Seq,
+    /// Written into the manifest; compared before anything is destroyed.
+    pub id: Uuid,
+    /// The backend's own identity of the object (a subvolume UUID); empty before it exists.
+    pub object: String,
+}
+
+/// Where a snapshot comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    Automatic,
+    Manual,
+    Copied,
+}
+
+impl Origin {
+    pub const ALL: [Origin; 3] = [Origin::Automatic, Origin::Manual, Origin::Copied];
+}
+
+/// Key and value pairs that a person attached.
+pub type Tags = BTreeMap<String, String>;
+
+/// A snapshot's identity card: what its manifest says from the moment it exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    pub handle: Handle,
+    pub origin: Origin,
+    /// Manual and copied snapshots have one, automatic ones never.
+    pub name: Option<SnapshotName>,
+    /// Automatic snapshots have one.
+    pub slot: Option<Slot>,
+    /// The automatic snapshot that this one was kept from.
+    pub kept_from: Option<Seq>,
+    /// When the content was frozen; for a kept one, when the original's was.
+    pub taken_at: Timestamp,
+    pub tags: Tags,
+}
+
+/// A snapshot with what has become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub resource: ResourceName,
+    pub card: Card,
+    pub health: Health,
+    pub fate: Fate,
+    pub facts: Facts,
+}
+
+/// What the backend measured and remarked when the snapshot was made or last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub content: Option<Content>,
+    /// Logical and exclusive bytes, where the backend can tell.
+    pub stored: Option<u64>,
+    pub exclusive: Option<u64>,
+    /// Sentences for a person: how it was copied, what is not in it.
+    pub notes: Vec<String>,
+}
+
+/// A cheap measure of how much is inside; each backend fills what it can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    pub empty: bool,
+    pub entries: Option<u64>,
+    pub bytes: Option<u64>,
+}
+
+/// May it be trusted?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Its intent is recorded, its object not yet complete.
+    Taking,
+    Complete,
+    /// Kept, but does not count and stops rotation until acknowledged; the text says why.
+    Suspect(String),
+    /// The backend no longer has it, though heptad did not delete it.
+    Missing,
+    /// It was made writable or changed behind heptad's back.
+    Tampered,
+}
+
+/// Shall it stay?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Live,
+    /// In the trash until heptad has run for this long (see [`super::clock::Reading::elapsed`]).
+    Trashed {
+        until: SignedDuration,
+    },
+    /// A durable intent to destroy it is recorded.
+    Doomed,
+}
+
+impl Snapshot {
+    pub fn seq(&self) -> Seq {
+        self.card.handle.seq
+    }
+
+    /// Whether it is one of those that rotation counts.
+    pub fn counts(&self) -> bool {
+        self.card.origin == Origin::Automatic
+            && self.health == Health::Complete
+            && self.fate == Fate::Live
+    }
+
+    /// Whether a person may use it: make something new from it, keep it.
+    pub fn usable(&self) -> bool {
+        matches!(self.health, Health::Complete | Health::Suspect(_)) && self.fate == Fate::Live
+    }
+
+    /// `RESOURCE@SLOT`, or the name.
+    pub fn label(&self) -> String {
+        match (&self.card.name, &self.card.slot) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(slot)) => format!("{}@{slot}", self.resource),
+            (None, None) => format!("{}@#{}", self.resource, self.seq()),
+        }
+    }
+
+    /// The only legal moves of health; the ledger asserts them.
+    pub fn may_become(&self, next: &Health) -> bool {
+        use Health::{Complete, Missing, Suspect, Taking, Tampered};
+        match (&self.health, next) {
+            (Taking, Complete | Suspect(_)) => true,
+            (Complete | Suspect(_), Missing | Tampered | Suspect(_) | Complete) => true,
+            // It came back: a disk was plugged in again, the flag was set again.
+            (Missing | Tampered, Complete | Suspect(_) | Missing | Tampered) => true,
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// How a person refers to a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    Named(SnapshotName),
+    Latest(ResourceName),
+    Slot(ResourceName, Slot),
+}
+
+/// A text that refers to no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a snapshot: write its name, RESOURCE@DATE or RESOURCE@latest ({why})")]
+pub struct SelectorError {
+    text: String,
+    why: String,
+}
+
+impl std::str::FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let refuse = |why: String| SelectorError { text: text.into(), why };
+        match text.split_once('@') {
+            None => text.parse().map(Selector::Named).map_err(|e| refuse(e.to_string())),
+            Some((resource, which)) => {
+                let resource = resource.parse().map_err(|e| refuse(format!("the resource {e}")))?;
+                if which == "latest" {
+                    return Ok(Selector::Latest(resource));
+                }
+                let slot = which.parse::<Slot>().map_err(|e| refuse(e.to_string()))?;
+                Ok(Selector::Slot(resource, slot))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Named(name) => write!(f, "{name}"),
+            Selector::Latest(resource) => write!(f, "{resource}@latest"),
+            Selector::Slot(resource, slot) => write!(f, "{resource}@{slot}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selector_reads_back_as_it_prints() {
+        for text in
+            ["before-upgrade", "web-1@latest", "web-1@2026-11-22", "db@2026-11-22T10:00:00Z"]
+        {
+            assert_eq!(text.parse::<Selector>().unwrap().to_string(), text);
+        }
+        for text in ["", "a", "web-1@", "@latest", "web-1@yesterday", "web 1@latest"] {
+            assert!(text.parse::<Selector>().is_err(), "{text:?}");
+        }
+    }
+}

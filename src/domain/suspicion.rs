@@ -1,0 +1,76 @@
+//! Doubt: is the newest automatic snapshot what it should be?
+//!
+//! An unmounted source looks like an empty one, and a week of empty snapshots would rotate the
+//! good ones away. So a snapshot that is empty, or far smaller than its predecessors, is kept but
+//! does not count until a person acknowledges it.
+
+use super::snapshot::Content;
+
+/// A snapshot below this share of the median of its predecessors is doubted.
+pub const SHRUNKEN_TO_ONE_IN: u64 = 10;
+
+/// Below these medians a share says nothing: a tree of ten files may well become one of one.
+const FEW_ENTRIES: u64 = 20;
+const FEW_BYTES: u64 = 256 * 1024;
+
+/// Judges `new` against the contents of up to seven complete predecessors, oldest first. One that
+/// is no smaller than its direct predecessor raises no doubt: that one was accepted as it is.
+/// Returns the reason for doubt, as a sentence part.
+pub fn judge(new: Content, before: &[Content]) -> Option<String> {
+    let last = before.last().copied().unwrap_or_default();
+    if new.empty && !last.empty {
+        return Some("it is empty".into());
+    }
+    let entries = before.iter().filter_map(|content| content.entries);
+    let bytes = before.iter().filter_map(|content| content.bytes);
+    shrunken(new.entries, entries, FEW_ENTRIES, "entries")
+        .or_else(|| shrunken(new.bytes, bytes, FEW_BYTES, "bytes"))
+}
+
+fn shrunken(
+    new: Option<u64>,
+    before: impl Iterator<Item = u64>,
+    few: u64,
+    unit: &str,
+) -> Option<String> {
+    let new = new?;
+    let mut known: Vec<u64> = before.collect();
+    let last = *known.last()?;
+    known.sort_unstable();
+    let median = *known.get(known.len() / 2)?;
+    (median >= few && new < median / SHRUNKEN_TO_ONE_IN && new < last)
+        .then(|| format!("it has {new} {unit}, its predecessors had {median}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(n: u64) -> Content {
+        Content { empty: n == 0, entries: Some(n), bytes: None }
+    }
+
+    #[test]
+    fn emptiness_and_shrinking_raise_doubt() {
+        let check = |new: u64, before: &[u64], doubted: bool| {
+            let before: Vec<Content> = before.iter().copied().map(entries).collect();
+            assert_eq!(judge(entries(new), &before).is_some(), doubted, "{new} after {before:?}");
+        };
+        check(0, &[], true);
+        check(1, &[], false);
+        check(0, &[100, 100], true);
+        check(0, &[100, 0], false);
+        check(9, &[100, 100, 100], true);
+        check(10, &[100, 100, 100], false);
+        check(9, &[100, 100, 9, 9, 9], false);
+        check(1, &[19, 19, 19], false);
+        check(1_000, &[10], false);
+    }
+
+    #[test]
+    fn what_a_backend_cannot_tell_raises_no_doubt() {
+        let unknown = Content::default();
+        assert_eq!(judge(unknown, &[entries(100)]), None);
+        assert_eq!(judge(entries(100), &[unknown]), None);
+    }
+}

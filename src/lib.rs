@@ -1,0 +1,5 @@
+//! heptad: daily snapshots of this host's disks, the latest seven kept.
+
+pub mod backend;
+pub mod domain;
+pub mod host;

@@ -1,0 +1,9 @@
+//! The one integration binary: one build, one link.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking and drive real programs"
+)]
+
+mod support;

@@ -1,0 +1,3 @@
+//! What several tests need: real file systems on loop devices, scratch directories.
+
+pub mod loopfs;
