@@ -134,12 +134,15 @@ struct MarkFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
     #[serde(default)]
+    accepted: bool,
+    #[serde(default)]
     trashed: bool,
 }
 
 /// Durably replaces the mark in `dir`.
 pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
-    let file = MarkFile { doubt: mark.doubt.clone(), trashed: mark.trashed };
+    let file =
+        MarkFile { doubt: mark.doubt.clone(), accepted: mark.accepted, trashed: mark.trashed };
     let stage = format!("{MARK}.new");
     match std::fs::remove_file(dir.join(&stage)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -155,7 +158,7 @@ pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
 /// Reads the mark in `dir`; the default where there is none.
 pub fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
     let file: MarkFile = read_json(&dir.join(MARK))?.unwrap_or_default();
-    Ok(Mark { doubt: file.doubt, trashed: file.trashed })
+    Ok(Mark { doubt: file.doubt, accepted: file.accepted, trashed: file.trashed })
 }
 
 /// Makes a directory's entries durable.

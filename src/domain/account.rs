@@ -121,9 +121,9 @@ impl Account {
             Slot::Day(day) => day == date(now),
             Slot::Instant(_) => record.due <= now && now < record.end,
         };
-        let done = |record: &SlotRecord| {
-            record.is_taken() || (record.outcome.is_none() && self.running == record.operation)
-        };
+        let under_way = |id: OperationId| self.running == Some(id) || self.queue.contains(&id);
+        let done =
+            |record: &SlotRecord| record.is_taken() || record.operation.is_some_and(under_way);
         match self.slots.values().rev().find(current) {
             Some(record) if done(record) => Today::Done,
             _ => Today::NotDone,

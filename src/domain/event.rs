@@ -107,7 +107,10 @@ pub struct Order {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
-    Survey,
+    /// List what the backend has; verify what is whole and not `known` yet.
+    Survey {
+        known: Vec<Seq>,
+    },
     /// Take a snapshot of the resource, or copy one of its snapshots.
     Take {
         card: Card,
@@ -206,5 +209,27 @@ pub enum Wholeness {
 pub struct Mark {
     /// Why it is suspect.
     pub doubt: Option<String>,
+    /// A person looked at a suspect one and accepted it.
+    pub accepted: bool,
     pub trashed: bool,
+}
+
+impl Request {
+    /// The word of the operation that it becomes.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Request::Take { .. } => "take",
+            Request::Keep { .. } => "keep",
+            Request::Create { .. } => "create",
+            Request::Delete { .. } => "delete",
+            Request::Undelete { .. } => "undelete",
+            Request::Enable { .. } => "enable",
+            Request::Disable { .. } => "disable",
+            Request::SetTime { .. } => "set-time",
+            Request::Reset { .. } => "reset",
+            Request::Acknowledge { .. } => "acknowledge",
+            Request::Rotate { .. } => "rotate",
+            Request::Forget { .. } => "forget",
+        }
+    }
 }

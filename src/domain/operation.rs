@@ -26,6 +26,7 @@ pub struct Operation {
     pub key: Option<String>,
     pub created: Timestamp,
     pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
     pub state: State,
     /// How often it was begun; more than once only after a crash.
     pub tries: u32,
@@ -169,6 +170,11 @@ impl Act {
             Act::Create { from, .. } => Some(*from),
             _ => None,
         }
+    }
+
+    /// Whether it is what a request for deletion became: with `--now` that is a destruction.
+    pub fn is_deletion(&self, request: &super::event::Request) -> bool {
+        matches!((self, request), (Act::Destroy { .. }, super::event::Request::Delete { .. }))
     }
 
     /// The snapshots that must not be destroyed while it is open.

@@ -77,6 +77,8 @@ pub struct Facts {
     pub exclusive: Option<u64>,
     /// Sentences for a person: how it was copied, what is not in it.
     pub notes: Vec<String>,
+    /// A person accepted it although it was suspect.
+    pub accepted: bool,
 }
 
 /// A cheap measure of how much is inside; each backend fills what it can tell.
@@ -99,6 +101,19 @@ pub enum Health {
     Missing,
     /// It was made writable or changed behind heptad's back.
     Tampered,
+}
+
+impl Health {
+    /// The stable word for API and catalogue.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Health::Taking => "taking",
+            Health::Complete => "complete",
+            Health::Suspect(_) => "suspect",
+            Health::Missing => "missing",
+            Health::Tampered => "tampered",
+        }
+    }
 }
 
 /// Shall it stay?

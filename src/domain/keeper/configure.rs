@@ -1,0 +1,79 @@
+//! A configuration was loaded: compare it with what is in force.
+
+use super::Keeper;
+use crate::domain::account::Account;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Cause;
+use crate::domain::resource::Resource;
+use crate::domain::timeline::Timeline;
+use std::collections::BTreeSet;
+
+impl Keeper {
+    /// Takes over a whole configuration. A changed time follows the same table as a command; a
+    /// resource that left the configuration is kept, with everything that it has.
+    pub(super) fn configure(&mut self, resources: Vec<Resource>) {
+        let declared: BTreeSet<ResourceName> = resources.iter().map(|r| r.name.clone()).collect();
+        for resource in resources {
+            self.declare(resource);
+        }
+        let left: Vec<Account> = self
+            .ledger
+            .accounts
+            .values()
+            .filter(|account| account.declared && !declared.contains(account.name()))
+            .map(|account| (**account).clone())
+            .collect();
+        for account in left {
+            self.put_account(Account { declared: false, ..account });
+        }
+        let unseen: Vec<ResourceName> = self
+            .ledger
+            .accounts
+            .values()
+            .filter(|account| !account.surveyed && account.running.is_none())
+            .map(|account| account.name().clone())
+            .collect();
+        for name in unseen {
+            self.survey(&name, Cause::Configuration);
+        }
+    }
+
+    fn declare(&mut self, resource: Resource) {
+        let name = resource.name.clone();
+        let Some(known) = self.ledger.account(&name).cloned() else {
+            let new = Account::new(resource, self.now());
+            let new = self.follow(&new, new.clone());
+            self.put_account(new);
+            return;
+        };
+        let mut next = known.clone();
+        (next.declared, next.forgotten) = (true, false);
+        next.resource = resource;
+        let next = self.follow(&known, next);
+        if next != known {
+            self.put_account(next.clone());
+        }
+        if next.resource.backend != known.resource.backend
+            && let Some(account) = self.ledger.account_mut(&name)
+        {
+            account.surveyed = false;
+        }
+        self.touched.insert(name);
+    }
+
+    /// Gives `next` the timeline that its policy asks for, coming from `before`.
+    pub(super) fn follow(&self, before: &Account, mut next: Account) -> Account {
+        let policy = next.policy();
+        let was_active = before.is_active() && !before.timeline.phases().is_empty();
+        if !next.is_active() {
+            return next;
+        }
+        if !was_active {
+            next.timeline = Timeline::start(policy.rhythm, self.now());
+        } else if next.timeline.wished() != Some(&policy.rhythm) {
+            let today = before.today(self.now());
+            next.timeline = next.timeline.change(policy.rhythm, self.now(), today);
+        }
+        next
+    }
+}

@@ -1,0 +1,260 @@
+//! Each resource's lane: one operation in flight, the others queued behind it in order.
+
+use super::Keeper;
+use crate::domain::account::Account;
+use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Work};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use std::sync::Arc;
+
+impl Keeper {
+    /// Rebuilds the queues from the open operations that a crash or a stop left.
+    pub(super) fn resume_queues(&mut self) {
+        let open: Vec<Operation> =
+            self.ledger.open_operations().map(|operation| (**operation).clone()).collect();
+        for operation in open {
+            if let Some(account) = self.ledger.account_mut(&operation.resource) {
+                account.queue.push(operation.id);
+            }
+        }
+    }
+
+    /// Records an operation and puts it at the end of its lane.
+    pub(super) fn enqueue(&mut self, operation: Operation) -> OperationId {
+        let (id, resource) = (operation.id, operation.resource.clone());
+        self.put(Entry::Operation(operation));
+        if let Some(account) = self.ledger.account_mut(&resource) {
+            account.queue.push(id);
+        }
+        self.touched.insert(resource);
+        id
+    }
+
+    /// Asks the backend what it has. A look is no change, so it is not recorded.
+    pub(super) fn survey(&mut self, resource: &ResourceName, cause: Cause) -> OperationId {
+        let operation = self.operation(resource, Act::Survey, cause);
+        let id = operation.id;
+        self.ledger.apply(&Entry::Operation(operation));
+        if let Some(account) = self.ledger.account_mut(resource) {
+            // Before all else: what follows depends on it.
+            account.queue.insert(0, id);
+        }
+        self.touched.insert(resource.clone());
+        id
+    }
+
+    /// Starts the lane's next operation, if none is in flight.
+    pub(super) fn advance(&mut self, resource: &ResourceName) {
+        loop {
+            let Some(account) = self.ledger.account(resource) else { return };
+            if account.running.is_some() {
+                return;
+            }
+            let Some(id) = account.queue.first().copied() else { return };
+            let Some(operation) = self.ledger.operations.get(&id).cloned() else {
+                self.leave_queue(resource, id);
+                continue;
+            };
+            // Nothing is changed before the backend has been seen once.
+            if !account.surveyed && operation.act != Act::Survey {
+                if account.trouble.is_some() && !self.is_needed(&operation) {
+                    return;
+                }
+                self.survey(resource, Cause::Recovery);
+                continue;
+            }
+            self.leave_queue(resource, id);
+            match self.order(&operation) {
+                Ok(work) => {
+                    self.start(&operation, work);
+                    return;
+                }
+                Err(failure) => self.finish(&operation, State::Failed(failure), String::new()),
+            }
+        }
+    }
+
+    /// A person waits for it, or a slot is due; other work waits for a backend to come back.
+    pub(super) fn is_needed(&self, operation: &Operation) -> bool {
+        operation.tries == 0
+            && matches!(
+                operation.cause,
+                Cause::Peer(_) | Cause::Schedule | Cause::CatchUp | Cause::Retry(_)
+            )
+    }
+
+    pub(super) fn leave_queue(&mut self, resource: &ResourceName, id: OperationId) {
+        if let Some(account) = self.ledger.account_mut(resource) {
+            account.queue.retain(|queued| *queued != id);
+        }
+    }
+
+    fn start(&mut self, operation: &Operation, work: Work) {
+        let now = self.now();
+        let running = Operation {
+            state: State::Running,
+            started: Some(operation.started.unwrap_or(now)),
+            tries: operation.tries + 1,
+            ..operation.clone()
+        };
+        self.put_operation(running);
+        if let Some(account) = self.ledger.account_mut(&operation.resource) {
+            account.running = Some(operation.id);
+        }
+        self.actions.push(Action::Start(Box::new(Order {
+            operation: operation.id,
+            resource: operation.resource.clone(),
+            work,
+        })));
+    }
+
+    /// Records an operation's new state; a survey's is only remembered.
+    fn put_operation(&mut self, operation: Operation) {
+        if operation.act == Act::Survey {
+            self.ledger.apply(&Entry::Operation(operation));
+        } else {
+            self.put(Entry::Operation(operation));
+        }
+    }
+
+    /// Ends an operation.
+    pub(super) fn finish(&mut self, operation: &Operation, state: State, output: String) {
+        let finished = Some(self.now());
+        self.put_operation(Operation { state, finished, output, ..operation.clone() });
+        self.touched.insert(operation.resource.clone());
+    }
+
+    /// Turns an operation into work for the backend, recording what it intends.
+    fn order(&mut self, operation: &Operation) -> Result<Work, Failure> {
+        let gone = || Failure::new(Fault::Absent, "the resource is no longer known");
+        let account = self.ledger.account(&operation.resource).ok_or_else(gone)?.clone();
+        match &operation.act {
+            Act::Survey | Act::Rotate => {
+                let settled = |s: &&Arc<Snapshot>| s.health != Health::Taking;
+                let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
+                Ok(Work::Survey { known })
+            }
+            Act::Take { seq, slot, name, tags } => {
+                let origin = if slot.is_some() { Origin::Automatic } else { Origin::Manual };
+                let card = Card {
+                    handle: self.intended(&account, *seq),
+                    origin,
+                    name: name.clone(),
+                    slot: *slot,
+                    kept_from: None,
+                    taken_at: self.now(),
+                    tags: tags.clone(),
+                };
+                let identity = account.identity.clone();
+                Ok(self.intend(&account, card, Source::Live, identity))
+            }
+            Act::Keep { from, seq, name, tags } => {
+                let original = usable(&account, *from)?;
+                let card = Card {
+                    handle: self.intended(&account, *seq),
+                    origin: Origin::Manual,
+                    name: Some(name.clone()),
+                    slot: None,
+                    kept_from: Some(*from),
+                    taken_at: original.card.taken_at,
+                    tags: tags.clone(),
+                };
+                let source = Source::Snapshot(original.card.handle.clone());
+                Ok(self.intend(&account, card, source, None))
+            }
+            Act::Create { path, .. } if operation.tries > 0 => Err(Failure::new(
+                Fault::Interrupted,
+                format!(
+                    "heptad stopped in the middle; if {path} exists it is whole, else ask again"
+                ),
+            )),
+            Act::Create { from, path, .. } => {
+                let card = usable(&account, *from)?.card.clone();
+                Ok(Work::Restore { card, path: path.clone() })
+            }
+            Act::Destroy { seq, why } => {
+                let snapshot = existing(&account, *seq)?;
+                self.put(Entry::Snapshot(Box::new(Snapshot {
+                    fate: Fate::Doomed,
+                    ..snapshot.clone()
+                })));
+                let guard = match why {
+                    Doom::Rotated { .. } => Guard::Paid(account.policy().retention),
+                    Doom::Asked | Doom::TrashExpired | Doom::Unfinished => Guard::Asked,
+                };
+                Ok(Work::Destroy { handle: snapshot.card.handle.clone(), guard })
+            }
+            Act::Trash { seq } | Act::Undelete { seq } | Act::Mark { seq } => {
+                let snapshot = existing(&account, *seq)?;
+                let trashed = match operation.act {
+                    Act::Trash { .. } => true,
+                    Act::Undelete { .. } => false,
+                    _ => matches!(snapshot.fate, Fate::Trashed { .. }),
+                };
+                let mark = Mark { trashed, ..mark_of(snapshot) };
+                Ok(Work::Mark { handle: snapshot.card.handle.clone(), mark })
+            }
+            Act::Enable { .. }
+            | Act::Disable
+            | Act::SetTime { .. }
+            | Act::Reset
+            | Act::Acknowledge
+            | Act::Forget { .. } => Err(Failure::new(
+                Fault::Interrupted,
+                "heptad stopped before it was done; ask again",
+            )),
+        }
+    }
+
+    /// The handle of a snapshot to be taken: the one intended before a crash, or a new one.
+    fn intended(&mut self, account: &Account, seq: Seq) -> Handle {
+        match account.snapshots.get(&seq) {
+            Some(snapshot) => snapshot.card.handle.clone(),
+            None => Handle { seq, id: self.draw_id(), object: String::new() },
+        }
+    }
+
+    fn intend(
+        &mut self,
+        account: &Account,
+        card: Card,
+        source: Source,
+        identity: Option<String>,
+    ) -> Work {
+        self.put(Entry::Snapshot(Box::new(Snapshot {
+            resource: account.name().clone(),
+            card: card.clone(),
+            health: Health::Taking,
+            fate: Fate::Live,
+            facts: Facts::default(),
+        })));
+        Work::Take { card, source, identity }
+    }
+}
+
+fn existing(account: &Account, seq: Seq) -> Result<&Snapshot, Failure> {
+    let gone = || Failure::new(Fault::Absent, "the snapshot is gone");
+    account.snapshots.get(&seq).map(Arc::as_ref).ok_or_else(gone)
+}
+
+fn usable(account: &Account, seq: Seq) -> Result<&Snapshot, Failure> {
+    let snapshot = existing(account, seq)?;
+    if snapshot.usable() {
+        return Ok(snapshot);
+    }
+    Err(Failure::new(Fault::Absent, format!("{} cannot be used now", snapshot.label())))
+}
+
+/// What should stand beside a snapshot, by what is known of it.
+pub(super) fn mark_of(snapshot: &Snapshot) -> Mark {
+    let doubt = match &snapshot.health {
+        Health::Suspect(why) => Some(why.clone()),
+        _ => None,
+    };
+    Mark {
+        accepted: snapshot.facts.accepted,
+        doubt,
+        trashed: matches!(snapshot.fate, Fate::Trashed { .. }),
+    }
+}

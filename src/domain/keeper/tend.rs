@@ -1,0 +1,155 @@
+//! Comparing what should be with what is, one account at a time.
+
+use super::Keeper;
+use crate::domain::account::Account;
+use crate::domain::agenda::{self, Outcome, Run, SlotRecord, Why};
+use crate::domain::clock::Belief;
+use crate::domain::event::Entry;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::snapshot::{Fate, Seq, Tags};
+use jiff::{SignedDuration, Timestamp};
+
+/// How often a doubted clock is looked at again.
+const DOUBT_PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+impl Keeper {
+    /// Tends every account that was touched or whose time has come.
+    pub(super) fn tend(&mut self) {
+        let due = self.wakes.due(self.now());
+        self.touched.extend(due);
+        while let Some(name) = self.touched.pop_first() {
+            self.tend_account(&name);
+        }
+    }
+
+    fn tend_account(&mut self, name: &ResourceName) {
+        if self.belief != Belief::Doubted {
+            self.close_slots(name);
+            self.begin_slot(name);
+        }
+        self.empty_trash(name);
+        self.advance(name);
+        self.wakes.set(name, self.next_look(name));
+    }
+
+    /// Gives every slot whose period is over its outcome.
+    fn close_slots(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
+            return;
+        };
+        let over = agenda::closable(&account.timeline, &account.slots, self.now());
+        for record in over {
+            let operation =
+                record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());
+            let outcome = match operation.filter(|operation| operation.is_open()) {
+                // Still being taken: it ends with the operation.
+                Some(operation) if operation.state == State::Running => continue,
+                Some(waiting) => {
+                    let why = "the operation before it was still running";
+                    self.leave_queue(name, waiting.id);
+                    let failure = Failure::new(Fault::Busy, why);
+                    self.finish(&waiting, State::Failed(failure), String::new());
+                    Outcome::Skipped(why.into())
+                }
+                None if record.last_failure.is_none() && record.due >= self.started => {
+                    Outcome::Missed("the machine was asleep or its clock was set".into())
+                }
+                None => record.closing(),
+            };
+            self.put(Entry::Slot(name.clone(), SlotRecord { outcome: Some(outcome), ..record }));
+        }
+    }
+
+    /// Queues the automatic snapshot that is due, once.
+    fn begin_slot(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let Some(run) = self.next_run(account).filter(|run| run.at <= self.now()) else { return };
+        let mut account = account.clone();
+        let seq = self.draw_seq(&mut account);
+        let act = Act::Take { seq, slot: Some(run.period.slot), name: None, tags: Tags::new() };
+        let operation = self.operation(name, act, cause(run.why));
+        let known = account.slots.get(&run.period.slot).cloned();
+        let record = known.unwrap_or_else(|| SlotRecord::open(run.period));
+        self.put(Entry::Slot(
+            name.clone(),
+            SlotRecord {
+                attempts: record.attempts + 1,
+                operation: Some(operation.id),
+                seq: Some(seq),
+                outcome: None,
+                ..record
+            },
+        ));
+        self.enqueue(operation);
+    }
+
+    /// The next automatic snapshot that is not already under way.
+    fn next_run(&self, account: &Account) -> Option<Run> {
+        let run = account.next_run(self.now(), self.started, self.settled)?;
+        let record = account.slots.get(&run.period.slot);
+        let under_way = record.and_then(|r| r.operation).is_some_and(|id| self.is_open(id));
+        (!under_way).then_some(run)
+    }
+
+    fn is_open(&self, id: OperationId) -> bool {
+        self.ledger.operations.get(&id).is_some_and(|operation| operation.is_open())
+    }
+
+    /// Destroys what has lain in the trash long enough.
+    fn empty_trash(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let expired =
+            |fate: Fate| matches!(fate, Fate::Trashed { until } if until <= self.ledger.elapsed);
+        let expired: Vec<Seq> =
+            account.snapshots.values().filter(|s| expired(s.fate)).map(|s| s.seq()).collect();
+        for seq in expired {
+            self.destroy(name, seq, Doom::TrashExpired, Cause::Trash);
+        }
+    }
+
+    /// Queues a destruction, unless one is open already.
+    pub(super) fn destroy(&mut self, name: &ResourceName, seq: Seq, why: Doom, cause: Cause) {
+        if self.destruction(name, seq).is_none() {
+            let operation = self.operation(name, Act::Destroy { seq, why }, cause);
+            self.enqueue(operation);
+        }
+    }
+
+    /// The open operation that destroys a snapshot.
+    pub(super) fn destruction(&self, name: &ResourceName, seq: Seq) -> Option<OperationId> {
+        let destroys = |operation: &Operation| {
+            operation.resource == *name
+                && matches!(operation.act, Act::Destroy { seq: doomed, .. } if doomed == seq)
+        };
+        self.ledger.open_operations().find(|operation| destroys(operation)).map(|o| o.id)
+    }
+
+    /// When this account wants to be looked at again.
+    fn next_look(&self, name: &ResourceName) -> Option<Timestamp> {
+        let account = self.ledger.account(name)?;
+        let now = self.now();
+        let run = self.next_run(account).map(|run| run.at);
+        let open = |record: &&SlotRecord| record.outcome.is_none() && record.end > now;
+        let closing = account.slots.values().filter(open).map(|record| record.end);
+        let trash = account.snapshots.values().filter_map(|snapshot| match snapshot.fate {
+            Fate::Trashed { until } if until > self.ledger.elapsed => {
+                now.saturating_add(until.saturating_sub(self.ledger.elapsed)).ok()
+            }
+            _ => None,
+        });
+        let soonest = run.into_iter().chain(closing).chain(trash).min();
+        if self.belief == Belief::Doubted {
+            return now.saturating_add(DOUBT_PAUSE).ok();
+        }
+        soonest
+    }
+}
+
+fn cause(why: Why) -> Cause {
+    match why {
+        Why::Scheduled => Cause::Schedule,
+        Why::CatchUp => Cause::CatchUp,
+        Why::Retry(n) => Cause::Retry(n),
+    }
+}

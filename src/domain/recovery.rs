@@ -1,0 +1,161 @@
+//! What the catalogue says against what the backend shows. Pure, and used at every boot, after
+//! every trouble and for a lost catalogue alike. It converges: once its steps are taken, the same
+//! survey yields none.
+
+use super::account::Account;
+use super::agenda::{Outcome, SlotRecord};
+use super::event::{Found, Survey, Wholeness};
+use super::name::ResourceName;
+use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use super::timeline::{Phase, Timeline};
+use jiff::SignedDuration;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Whole, ours, and unknown here.
+    Adopt(Box<Found>),
+    /// Its taking was interrupted after the commit point.
+    Finished(Seq, Box<Found>),
+    /// Its taking was interrupted before the commit point.
+    Interrupted(Seq),
+    /// It was to be destroyed and is gone.
+    Gone(Seq),
+    /// Its health is not what was remembered.
+    Health(Seq, Health),
+}
+
+/// The steps that bring an account to what a survey shows, in order of sequence numbers. Partial
+/// objects without an intent are strays: they are left alone.
+pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for snapshot in account.snapshots.values() {
+        let same = |found: &&Found| is_same(snapshot, found);
+        steps.extend(compare(snapshot, survey.found.iter().find(same)));
+    }
+    let unknown = |found: &&Found| {
+        found.state != Wholeness::Partial && !account.snapshots.contains_key(&found.card.handle.seq)
+    };
+    let mut adopted: Vec<&Found> = survey.found.iter().filter(unknown).collect();
+    adopted.sort_unstable_by_key(|found| found.card.handle.seq);
+    steps.extend(adopted.into_iter().map(|found| Step::Adopt(Box::new(found.clone()))));
+    steps
+}
+
+/// Strays of a survey: what bears the marker but was neither intended nor is whole.
+pub fn strays<'a>(account: &Account, survey: &'a Survey) -> Vec<&'a Found> {
+    let stray = |found: &&Found| match account.snapshots.get(&found.card.handle.seq) {
+        Some(snapshot) => !is_same(snapshot, found),
+        None => found.state == Wholeness::Partial,
+    };
+    survey.found.iter().filter(stray).collect()
+}
+
+fn is_same(snapshot: &Snapshot, found: &Found) -> bool {
+    let (known, seen) = (&snapshot.card.handle, &found.card.handle);
+    known.seq == seen.seq && known.id == seen.id
+}
+
+fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>) -> Option<Step> {
+    let seq = snapshot.seq();
+    let state = found.map(|found| found.state);
+    if snapshot.fate == Fate::Doomed {
+        return state.is_none().then_some(Step::Gone(seq));
+    }
+    let seen = match (&snapshot.health, state) {
+        (Health::Taking, Some(Wholeness::Whole)) => {
+            return found.map(|found| Step::Finished(seq, Box::new(found.clone())));
+        }
+        (Health::Taking, _) => return Some(Step::Interrupted(seq)),
+        (_, None | Some(Wholeness::Partial)) => Health::Missing,
+        (_, Some(Wholeness::Tampered)) => Health::Tampered,
+        (Health::Missing | Health::Tampered, Some(Wholeness::Whole)) => {
+            found.map_or(Health::Complete, health_of)
+        }
+        (known, Some(Wholeness::Whole)) => known.clone(),
+    };
+    (seen != snapshot.health).then_some(Step::Health(seq, seen))
+}
+
+fn health_of(found: &Found) -> Health {
+    match (&found.mark.doubt, found.state) {
+        (_, Wholeness::Tampered) => Health::Tampered,
+        (Some(why), _) if !found.mark.accepted => Health::Suspect(why.clone()),
+        _ => Health::Complete,
+    }
+}
+
+/// The account's head as the survey changes it: identity, trouble, and a counter above everything
+/// that the backend has ever seen.
+pub fn head(account: &Account, survey: &Survey) -> Account {
+    let mut head = account.clone();
+    let seen = survey.found.iter().map(|found| found.card.handle.seq).max().unwrap_or_default();
+    head.next_seq = head.next_seq.max(Seq(seen.max(survey.high_water).0 + 1));
+    head.trouble = match (&survey.identity, &account.identity) {
+        (None, _) => Some(account.trouble.clone().unwrap_or_else(|| "it is not there".into())),
+        (Some(seen), Some(known)) if seen != known => {
+            head.stranger = Some(seen.clone());
+            Some("something else is in its place".into())
+        }
+        (Some(seen), _) => {
+            (head.identity, head.stranger) = (Some(seen.clone()), None);
+            None
+        }
+    };
+    if account.slots.is_empty()
+        && let Some(since) = newest_automatic(survey)
+        && let [phase] = account.timeline.phases()
+    {
+        // Its history was lost with the catalogue: it is no newcomer, so no day is left out.
+        let from = phase.from.min(since);
+        head.timeline = Timeline::new(vec![Phase { from, rhythm: phase.rhythm.clone() }]);
+    }
+    head
+}
+
+fn newest_automatic(survey: &Survey) -> Option<jiff::Timestamp> {
+    let automatic = survey.found.iter().filter(|found| found.card.origin == Origin::Automatic);
+    automatic.max_by_key(|found| found.card.handle.seq).map(|found| found.card.taken_at)
+}
+
+/// The snapshot that a found object becomes.
+pub fn adopted(resource: &ResourceName, found: &Found, trash: SignedDuration) -> Snapshot {
+    Snapshot {
+        resource: resource.clone(),
+        card: found.card.clone(),
+        health: health_of(found),
+        fate: if found.mark.trashed { Fate::Trashed { until: trash } } else { Fate::Live },
+        facts: Facts {
+            content: found.content,
+            notes: found.notes.clone(),
+            accepted: found.mark.accepted,
+            ..Facts::default()
+        },
+    }
+}
+
+pub fn facts(found: &Found, content: Content) -> Facts {
+    Facts { content: Some(content), notes: found.notes.clone(), ..Facts::default() }
+}
+
+/// The slot record that an adopted automatic snapshot proves.
+pub fn slot_of(snapshot: &Snapshot) -> Option<SlotRecord> {
+    let Handle { seq, .. } = snapshot.card.handle;
+    let at = snapshot.card.taken_at;
+    let outcome = match &snapshot.health {
+        Health::Suspect(why) => Outcome::Suspect(why.clone()),
+        _ => Outcome::Complete,
+    };
+    Some(SlotRecord {
+        slot: snapshot.card.slot?,
+        due: at,
+        end: at,
+        attempts: 1,
+        started: Some(at),
+        finished: Some(at),
+        last_failure: None,
+        operation: None,
+        seq: Some(seq),
+        outcome: Some(outcome),
+    })
+}
