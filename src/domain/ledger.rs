@@ -2,9 +2,11 @@
 //! copy can be published after every turn.
 
 use super::account::{Account, SLOTS_IN_MEMORY};
+use super::agenda::SlotRecord;
 use super::event::Entry;
 use super::name::{ResourceName, SnapshotName};
 use super::operation::{Operation, OperationId};
+use super::slot::Slot;
 use super::snapshot::{Fate, Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -60,9 +62,7 @@ impl Ledger {
             Entry::Slot(resource, record) => {
                 if let Some(account) = self.account_mut(resource) {
                     account.slots.insert(record.slot, record.clone());
-                    while account.slots.len() > SLOTS_IN_MEMORY {
-                        account.slots.pop_first();
-                    }
+                    crowd_out(&mut account.slots, record.due);
                 }
             }
             Entry::Snapshot(snapshot) => self.put_snapshot(snapshot),
@@ -133,5 +133,16 @@ impl Ledger {
                 self.operations.remove(&id);
             }
         }
+    }
+}
+
+/// Keeps the records nearest to `now`: after a clock that ran ahead, those of the future go first.
+fn crowd_out(slots: &mut BTreeMap<Slot, SlotRecord>, now: Timestamp) {
+    while slots.len() > SLOTS_IN_MEMORY {
+        let distance = |record: &SlotRecord| record.due.duration_since(now).abs();
+        let ends = [slots.first_key_value(), slots.last_key_value()];
+        let far = ends.into_iter().flatten().max_by_key(|(_, record)| distance(record));
+        let Some(slot) = far.map(|(slot, _)| *slot) else { return };
+        slots.remove(&slot);
     }
 }

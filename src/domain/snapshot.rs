@@ -140,6 +140,11 @@ impl Snapshot {
             && self.fate == Fate::Live
     }
 
+    /// Whether it was taken for a slot, whatever has become of it.
+    pub fn is_of(&self, slot: Slot) -> bool {
+        self.card.slot == Some(slot) && self.health != Health::Taking
+    }
+
     /// Whether a person may use it: make something new from it, keep it.
     pub fn usable(&self) -> bool {
         matches!(self.health, Health::Complete | Health::Suspect(_)) && self.fate == Fate::Live

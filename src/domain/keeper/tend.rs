@@ -7,6 +7,7 @@ use crate::domain::clock::Belief;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::recovery;
 use crate::domain::snapshot::{Fate, Seq, Tags};
 use jiff::{SignedDuration, Timestamp};
 
@@ -66,6 +67,14 @@ impl Keeper {
         let Some(account) = self.ledger.account(name) else { return };
         let Some(run) = self.next_run(account).filter(|run| run.at <= self.now()) else { return };
         let mut account = account.clone();
+        let slot = run.period.slot;
+        if let Some(there) = account.snapshots.values().find(|s| s.is_of(slot)) {
+            // Its record is no longer in memory, as after a clock that ran far ahead.
+            if let Some(record) = recovery::slot_of(there) {
+                self.put(Entry::Slot(name.clone(), record));
+            }
+            return;
+        }
         let seq = self.draw_seq(&mut account);
         let act = Act::Take { seq, slot: Some(run.period.slot), name: None, tags: Tags::new() };
         let operation = self.operation(name, act, cause(run.why));
