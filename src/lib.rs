@@ -1,6 +1,7 @@
 //! heptad: daily snapshots of this host's disks, the latest seven kept.
 
 pub mod backend;
+pub mod catalogue;
 pub mod daemon;
 pub mod domain;
 pub mod host;
