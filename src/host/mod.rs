@@ -2,4 +2,7 @@
 //! spawn, locks, systemd. This room knows no other room.
 
 pub mod clock;
+pub mod logging;
+pub mod signals;
 pub mod sys;
+pub mod systemd;
