@@ -4,14 +4,19 @@
 // -- clock and inherited descriptors -----------------------------------------------------------
 
 /// Whether the kernel's clock discipline says that the wall clock is synchronised (adjtimex(2)).
-/// `false` where the kernel refuses to tell.
-pub fn clock_is_synchronised() -> bool {
+///
+/// # Errors
+/// `EPERM` where a sandbox forbids even to ask.
+pub fn clock_is_synchronised() -> std::io::Result<bool> {
     // SAFETY: a timex is plain numbers, for which all zeros are valid.
     let mut state: nix::libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel reads and writes one timex through a pointer valid for it; with modes = 0
     // it changes nothing.
     let answer = unsafe { nix::libc::adjtimex(&raw mut state) };
-    answer >= 0 && answer != nix::libc::TIME_ERROR && state.status & nix::libc::STA_UNSYNC == 0
+    if answer < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(answer != nix::libc::TIME_ERROR && state.status & nix::libc::STA_UNSYNC == 0)
 }
 
 /// A descriptor of our own for one that the process was started with, by its number.

@@ -18,7 +18,7 @@ impl Clock for System {
         Moment {
             wall: Timestamp::from_duration(wall).unwrap_or(Timestamp::MAX),
             boot: gettime(ReadId::CLOCK_BOOTTIME),
-            synchronised: sys::clock_is_synchronised(),
+            synchronised: sys::clock_is_synchronised().unwrap_or(false),
         }
     }
 
