@@ -2,4 +2,8 @@
 //! spawn, locks, systemd. This room knows no other room.
 
 pub mod lock;
+pub mod clock;
+pub mod logging;
+pub mod signals;
 pub mod sys;
+pub mod systemd;

@@ -7,4 +7,6 @@
 )]
 
 mod keeper;
+mod clock;
 mod support;
+mod units;

@@ -2,3 +2,4 @@
 
 pub mod loopfs;
 pub mod simulated;
+pub mod pid1;
