@@ -1,3 +1,4 @@
 //! What several tests need: real file systems on loop devices, scratch directories.
 
 pub mod loopfs;
+pub mod trusted;
