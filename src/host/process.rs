@@ -4,7 +4,10 @@
 //! own. Whatever of that group is left when the program ended, or when its time is up, is killed.
 //! A service that shall stay must be started by the service manager, or leave the session.
 
+mod printed;
 mod watch;
+
+pub use printed::{Captured, plain};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
@@ -47,7 +50,8 @@ pub struct Limits {
     pub overflow: Overflow,
 }
 
-/// What happens to a program that prints more than is kept.
+/// What happens to a program that prints more on its standard output than is kept. Of standard
+/// error the rest is always thrown away: talking is no crime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     /// The rest is read and thrown away.
@@ -71,14 +75,6 @@ pub struct Finished {
     /// Its deadline passed; the status is then how it took that.
     pub timed_out: bool,
     pub elapsed: Duration,
-}
-
-/// What a program printed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captured {
-    pub bytes: Vec<u8>,
-    /// There was more than the limit.
-    pub truncated: bool,
 }
 
 /// A program that could not be run.

@@ -159,8 +159,10 @@ impl<'a> Watch<'a> {
             self.err.read()?;
         }
         let now = Instant::now();
-        let full = self.out.captured.truncated || self.err.captured.truncated;
-        if full && self.limits.overflow == Overflow::End && self.stage == Stage::Running {
+        if self.out.captured.truncated
+            && self.limits.overflow == Overflow::End
+            && self.stage == Stage::Running
+        {
             self.press(child, now);
         }
         if ended {
