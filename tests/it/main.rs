@@ -6,5 +6,6 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod hooks;
 mod process;
 mod support;

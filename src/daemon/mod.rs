@@ -1,0 +1,3 @@
+//! The only room that sees all others.
+
+pub mod hooks;
