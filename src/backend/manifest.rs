@@ -20,7 +20,7 @@ pub const MARK: &str = "mark.json";
 /// Larger files are not ours; nothing reads them.
 const SIZE_LIMIT: u64 = 256 * 1024;
 /// The format's version; a higher one is refused, not guessed at.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// A manifest as it stands on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

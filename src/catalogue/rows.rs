@@ -111,6 +111,7 @@ fn facts(fields: &Fields<'_>) -> Result<Facts> {
         stored: fields.maybe_number("stored")?,
         exclusive: fields.maybe_number("exclusive")?,
         notes: fields.json("notes")?,
+        accepted: fields.get("accepted")?,
     })
 }
 
@@ -153,6 +154,7 @@ pub(super) fn operation(row: &Row<'_>) -> Result<Operation> {
         key: fields.get("key")?,
         created: fields.instant("created")?,
         started: fields.maybe_parse("started")?,
+        finished: fields.maybe_parse("finished")?,
         state: fields.known("state", &state, words::state(&state, failure(&fields, "reason")?))?,
         tries: fields.number("tries")?,
         output: fields.text("output")?,

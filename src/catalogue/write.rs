@@ -153,6 +153,7 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
         ":stored": measured(facts.stored),
         ":exclusive": measured(facts.exclusive),
         ":notes": serde_json::json!(facts.notes).to_string(),
+        ":accepted": facts.accepted,
     };
     match run(to, PUT_SNAPSHOT, values)? {
         0 => Err(CatalogueError::SeqReused { resource: resource.clone(), seq: snapshot.seq() }),
@@ -162,17 +163,18 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
 
 const PUT_SNAPSHOT: &str = "
     INSERT INTO snapshot (resource, seq, id, object, origin, name, slot, kept_from, taken_at, tags,
-        health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes)
+        health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes, accepted)
     VALUES (:resource, :seq, :id, :object, :origin, :name, :slot, :kept_from, :taken_at, :tags,
         :health, :reason, :fate, :trashed_until_ns, :empty, :entries, :bytes, :stored, :exclusive,
-        :notes)
+        :notes, :accepted)
     ON CONFLICT (resource, seq) DO UPDATE SET
         object = excluded.object, origin = excluded.origin, name = excluded.name,
         slot = excluded.slot, kept_from = excluded.kept_from, taken_at = excluded.taken_at,
         tags = excluded.tags, health = excluded.health, reason = excluded.reason,
         fate = excluded.fate, trashed_until_ns = excluded.trashed_until_ns,
         empty = excluded.empty, entries = excluded.entries, bytes = excluded.bytes,
-        stored = excluded.stored, exclusive = excluded.exclusive, notes = excluded.notes
+        stored = excluded.stored, exclusive = excluded.exclusive, notes = excluded.notes,
+        accepted = excluded.accepted
     WHERE snapshot.id = excluded.id";
 
 /// One, or all of a resource. What they were, and what ended them, stays.
@@ -246,6 +248,7 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
         ":key": operation.key,
         ":created": instant_text(operation.created),
         ":started": instant(operation.started),
+        ":finished": instant(operation.finished),
         ":state": state,
         ":fault": failure.map(|failure| failure.fault.word()),
         ":reason": failure.map(|failure| &failure.message),
@@ -259,6 +262,6 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
 
 const PUT_OPERATION: &str = "
     INSERT OR REPLACE INTO operation (id, resource, act, seq, parameters, cause, retry, uid, key,
-        created, started, state, fault, reason, tries, output)
+        created, started, finished, state, fault, reason, tries, output)
     VALUES (:id, :resource, :act, :seq, :parameters, :cause, :retry, :uid, :key,
-        :created, :started, :state, :fault, :reason, :tries, :output)";
+        :created, :started, :finished, :state, :fault, :reason, :tries, :output)";

@@ -8,5 +8,7 @@
 
 mod keeper;
 mod clock;
+mod hooks;
+mod process;
 mod support;
 mod units;

@@ -76,6 +76,7 @@ CREATE TABLE snapshot (
     stored          INTEGER,
     exclusive       INTEGER,
     notes           TEXT NOT NULL,
+    accepted        INTEGER NOT NULL CHECK (accepted IN (0, 1)),  -- by a person, though suspect
     PRIMARY KEY (resource, seq)
 ) STRICT;
 
@@ -130,6 +131,7 @@ CREATE TABLE operation (
     key             TEXT,               -- the client's idempotency key
     created         TEXT NOT NULL,
     started         TEXT,
+    finished        TEXT,
     state           TEXT NOT NULL,      -- queued, running, succeeded, failed
     fault           TEXT,
     reason          TEXT,               -- why it failed

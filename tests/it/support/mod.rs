@@ -3,3 +3,4 @@
 pub mod loopfs;
 pub mod simulated;
 pub mod pid1;
+pub mod trusted;
