@@ -3,5 +3,6 @@
 pub mod backend;
 pub mod catalogue;
 pub mod daemon;
+pub mod config;
 pub mod domain;
 pub mod host;

@@ -10,5 +10,6 @@ mod keeper;
 mod clock;
 mod hooks;
 mod process;
+mod config;
 mod support;
 mod units;
