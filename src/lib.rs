@@ -2,7 +2,7 @@
 
 pub mod backend;
 pub mod catalogue;
-pub mod daemon;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod host;

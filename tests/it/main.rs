@@ -6,10 +6,11 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
-mod keeper;
 mod clock;
-mod hooks;
-mod process;
 mod config;
+mod hooks;
+mod keeper;
+mod process;
+mod simulation;
 mod support;
 mod units;

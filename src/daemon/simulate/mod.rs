@@ -8,4 +8,4 @@ mod store;
 
 pub use machine::{Machine, Moment};
 pub use oracle::{Oracle, Violation};
-pub use store::{Memory, Store};
+pub use store::{Memory, OnDisk, Store};

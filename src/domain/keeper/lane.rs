@@ -48,7 +48,7 @@ impl Keeper {
     pub(super) fn advance(&mut self, resource: &ResourceName) {
         loop {
             let Some(account) = self.ledger.account(resource) else { return };
-            if account.running.is_some() {
+            if account.running.is_some() || self.stopping {
                 return;
             }
             let Some(id) = account.queue.first().copied() else { return };

@@ -43,6 +43,7 @@ pub struct Keeper {
     actions: Vec<Action>,
     /// Randomness, given once; ids are drawn from it so that a simulation replays exactly.
     seed: u128,
+    stopping: bool,
 }
 
 impl Keeper {
@@ -62,6 +63,7 @@ impl Keeper {
             touched: BTreeSet::new(),
             actions: Vec::new(),
             seed,
+            stopping: false,
         };
         keeper.resume_queues();
         keeper
@@ -88,6 +90,8 @@ impl Keeper {
             Event::Configured(resources) => self.configure(resources),
             Event::Asked(ask) => self.answer(ask),
             Event::Finished(finished) => self.conclude(finished),
+            Event::Sweep => self.sweep(),
+            Event::Stop => self.stopping = true,
         }
         self.tend();
         std::mem::take(&mut self.actions)

@@ -25,13 +25,24 @@ impl Keeper {
     }
 
     fn tend_account(&mut self, name: &ResourceName) {
-        if self.belief != Belief::Doubted {
+        if self.belief != Belief::Doubted && !self.stopping {
+            self.rebase(name);
             self.close_slots(name);
             self.begin_slot(name);
         }
         self.empty_trash(name);
         self.advance(name);
         self.wakes.set(name, self.next_look(name));
+    }
+
+    fn rebase(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
+            return;
+        };
+        if let Some(timeline) = account.timeline.rebased(self.now()) {
+            let account = Account { timeline, ..account.clone() };
+            self.put(Entry::Account(Box::new(account)));
+        }
     }
 
     /// Gives every slot whose period is over its outcome.

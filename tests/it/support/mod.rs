@@ -1,6 +1,6 @@
 //! What several tests need: real file systems on loop devices, scratch directories.
 
 pub mod loopfs;
-pub mod simulated;
 pub mod pid1;
+pub mod simulated;
 pub mod trusted;
