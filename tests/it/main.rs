@@ -8,4 +8,5 @@
 
 mod clock;
 mod support;
+mod tidy;
 mod units;

@@ -2,3 +2,4 @@
 
 pub mod loopfs;
 pub mod pid1;
+pub mod source;
