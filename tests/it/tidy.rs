@@ -30,7 +30,6 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("rusqlite", "src/catalogue/"),
     ("figment", "src/config/"),
     ("sd_notify", "src/host/systemd.rs"),
-    ("tracing_subscriber", "src/host/logging.rs"),
     ("tracing_journald", "src/host/logging.rs"),
 ];
 
