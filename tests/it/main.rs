@@ -13,4 +13,5 @@ mod keeper;
 mod process;
 mod simulation;
 mod support;
+mod tidy;
 mod units;

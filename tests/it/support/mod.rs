@@ -4,3 +4,4 @@ pub mod loopfs;
 pub mod pid1;
 pub mod simulated;
 pub mod trusted;
+pub mod source;

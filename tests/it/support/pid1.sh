@@ -10,7 +10,7 @@
 # PATH     more paths of this machine to be seen inside, such as mounted file systems
 #
 # Nothing of the machine is changed: root, /run, /tmp and /dev inside are its own; the network,
-# processes and cgroups are separate; the clock and modules are out of reach.
+# processes and cgroups are separate; clock, modules and kernel settings are out of reach.
 set -euo pipefail
 
 if [[ "${1-}" != --inside ]]; then
@@ -45,6 +45,9 @@ mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay
 root=$base/root
 
 mount -t proc proc "$root/proc"
+# systemd raises limits at boot that are the whole kernel's.
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 for dir in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$dir"; done
