@@ -65,6 +65,8 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         next_seq: Seq(fields.number("next_seq")?),
         credit: fields.number("credit")?,
         trouble: fields.get("trouble")?,
+        taken: fields.parse("taken_days")?,
+        look_again: None,
         ..Account::new(resource, fields.instant("since")?)
     };
     Ok((head, remarks))

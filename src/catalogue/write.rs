@@ -84,6 +84,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":next_seq": exact(account.next_seq.0)?,
         ":credit": account.credit,
         ":trouble": account.trouble,
+        ":taken_days": account.taken.to_string(),
     };
     run(to, PUT_ACCOUNT, values).map(drop)
 }
@@ -91,12 +92,13 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
 const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
-        timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble)
+        timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
+        taken_days)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
-        :credit, :trouble)
+        :credit, :trouble, :taken_days)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -107,7 +109,8 @@ const PUT_ACCOUNT: &str = "
         timeline = excluded.timeline, declared = excluded.declared,
         forgotten = excluded.forgotten, since = excluded.since, identity = excluded.identity,
         stranger = excluded.stranger, next_seq = max(next_seq, excluded.next_seq),
-        credit = excluded.credit, trouble = excluded.trouble";
+        credit = excluded.credit, trouble = excluded.trouble,
+        taken_days = excluded.taken_days";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;

@@ -85,6 +85,7 @@ impl Ledger {
                 snapshots: old.snapshots.clone(),
                 slots: old.slots.clone(),
                 surveyed: old.surveyed,
+                look_again: old.look_again,
                 running: old.running,
                 queue: old.queue.clone(),
                 ..head.clone()
@@ -119,12 +120,12 @@ impl Ledger {
                 snapshot.resource
             );
         }
-        account.next_seq = account.next_seq.max(Seq(seq.0 + 1));
+        account.next_seq = account.next_seq.max(seq.next());
         account.snapshots.insert(seq, Arc::new(snapshot.clone()));
     }
 
     fn put_operation(&mut self, operation: &Operation) {
-        self.next_operation = self.next_operation.max(OperationId(operation.id.0 + 1));
+        self.next_operation = self.next_operation.max(operation.id.next());
         self.operations.insert(operation.id, Arc::new(operation.clone()));
         if self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
             let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
@@ -140,8 +141,7 @@ impl Ledger {
 fn crowd_out(slots: &mut BTreeMap<Slot, SlotRecord>, now: Timestamp) {
     while slots.len() > SLOTS_IN_MEMORY {
         let distance = |record: &SlotRecord| record.due.duration_since(now).abs();
-        let ends = [slots.first_key_value(), slots.last_key_value()];
-        let far = ends.into_iter().flatten().max_by_key(|(_, record)| distance(record));
+        let far = slots.iter().max_by_key(|(_, record)| distance(record));
         let Some(slot) = far.map(|(slot, _)| *slot) else { return };
         slots.remove(&slot);
     }

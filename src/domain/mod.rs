@@ -6,6 +6,7 @@ pub mod account;
 pub mod agenda;
 pub mod clock;
 pub mod cron;
+pub mod days;
 pub mod event;
 pub mod keeper;
 pub mod ledger;

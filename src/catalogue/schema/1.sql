@@ -45,7 +45,8 @@ CREATE TABLE account (
     stranger        TEXT,
     next_seq        INTEGER NOT NULL,
     credit          INTEGER NOT NULL,
-    trouble         TEXT
+    trouble         TEXT,
+    taken_days      TEXT NOT NULL       -- every day that had its snapshot, as runs
 ) STRICT;
 
 -- The sequence numbers of resources that were erased: never reused, should the name come back.

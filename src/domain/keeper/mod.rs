@@ -24,7 +24,7 @@ use super::ledger::Ledger;
 use super::name::ResourceName;
 use super::operation::{Act, Cause, Operation, OperationId, State};
 use super::snapshot::Seq;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 use wakes::Wakes;
@@ -36,8 +36,8 @@ pub struct Keeper {
     belief: Belief,
     /// The reading of the event in hand.
     reading: Reading,
-    started: Timestamp,
-    settled: Timestamp,
+    /// When this daemon started, by the boot clock: it cannot be set.
+    started: SignedDuration,
     wakes: Wakes,
     touched: BTreeSet<ResourceName>,
     actions: Vec<Action>,
@@ -51,14 +51,12 @@ impl Keeper {
     /// (the build date); `seed` is fresh randomness.
     pub fn new(ledger: Ledger, floor: Timestamp, reading: Reading, seed: u128) -> Self {
         let floor = ledger.floor.map_or(floor, |known| known.max(floor));
-        let until_settled = AFTER_BOOT.saturating_sub(reading.boot).max(jiff::SignedDuration::ZERO);
         let mut keeper = Self {
             ledger,
             trust: Trust::new(floor),
             belief: Belief::Trusted,
             reading,
-            started: reading.wall,
-            settled: reading.wall.saturating_add(until_settled).unwrap_or(reading.wall),
+            started: reading.boot,
             wakes: Wakes::default(),
             touched: BTreeSet::new(),
             actions: Vec::new(),
@@ -77,9 +75,13 @@ impl Keeper {
         self.belief
     }
 
-    /// When this daemon started, and from when it catches up, by the wall clock.
+    /// When this daemon started, and from when it catches up, as the wall clock of now would have
+    /// shown it.
     pub fn beginnings(&self) -> (Timestamp, Timestamp) {
-        (self.started, self.settled)
+        let ago = self.reading.boot.saturating_sub(self.started);
+        let started = self.reading.wall.saturating_sub(ago).unwrap_or(Timestamp::MIN);
+        let wait = AFTER_BOOT.saturating_sub(self.started).max(SignedDuration::ZERO);
+        (started, started.saturating_add(wait).unwrap_or(Timestamp::MAX))
     }
 
     /// Decides what follows from an event at the time of `reading`.
@@ -110,7 +112,7 @@ impl Keeper {
     fn notice(&mut self, reading: Reading) {
         let wall = reading.wall.duration_since(self.reading.wall);
         let boot = reading.boot.saturating_sub(self.reading.boot);
-        let stepped = wall.saturating_sub(boot).abs() > jiff::SignedDuration::from_secs(1);
+        let stepped = wall.saturating_sub(boot).abs() > SignedDuration::from_secs(1);
         let belief = self.trust.judge(reading);
         if stepped || belief != self.belief {
             self.touched.extend(self.ledger.accounts.keys().cloned());
@@ -138,7 +140,7 @@ impl Keeper {
     /// An operation in its first state; not yet recorded.
     fn operation(&mut self, resource: &ResourceName, act: Act, cause: Cause) -> Operation {
         let id = self.ledger.next_operation;
-        self.ledger.next_operation = OperationId(id.0 + 1);
+        self.ledger.next_operation = id.next();
         Operation {
             id,
             resource: resource.clone(),
@@ -157,7 +159,7 @@ impl Keeper {
     /// Draws the next sequence number of an account; the account is recorded with it.
     fn draw_seq(&mut self, account: &mut Account) -> Seq {
         let seq = account.next_seq;
-        account.next_seq = Seq(seq.0 + 1);
+        account.next_seq = seq.next();
         self.put_account(account.clone());
         seq
     }

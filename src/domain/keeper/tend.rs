@@ -50,7 +50,7 @@ impl Keeper {
         let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
             return;
         };
-        let over = agenda::closable(&account.timeline, &account.slots, self.now());
+        let over = agenda::closable(&account.timeline, &account.slots, &account.taken, self.now());
         for record in over {
             let operation =
                 record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());
@@ -64,7 +64,7 @@ impl Keeper {
                     self.finish(&waiting, State::Failed(failure), String::new());
                     Outcome::Skipped(why.into())
                 }
-                None if record.last_failure.is_none() && record.due >= self.started => {
+                None if record.last_failure.is_none() && record.due >= self.beginnings().0 => {
                     Outcome::Missed("the machine was asleep or its clock was set".into())
                 }
                 None => record.closing(),
@@ -106,7 +106,8 @@ impl Keeper {
 
     /// The next automatic snapshot that is not already under way.
     fn next_run(&self, account: &Account) -> Option<Run> {
-        let run = account.next_run(self.now(), self.started, self.settled)?;
+        let (started, settled) = self.beginnings();
+        let run = account.next_run(self.now(), started, settled)?;
         let record = account.slots.get(&run.period.slot);
         let under_way = record.and_then(|r| r.operation).is_some_and(|id| self.is_open(id));
         (!under_way).then_some(run)
@@ -158,7 +159,8 @@ impl Keeper {
             }
             _ => None,
         });
-        let soonest = run.into_iter().chain(closing).chain(trash).min();
+        let look = account.look_again.filter(|at| *at > now && !account.queue.is_empty());
+        let soonest = run.into_iter().chain(closing).chain(trash).chain(look).min();
         if self.belief == Belief::Doubted {
             return now.saturating_add(DOUBT_PAUSE).ok();
         }

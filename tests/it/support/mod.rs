@@ -3,5 +3,5 @@
 pub mod loopfs;
 pub mod pid1;
 pub mod simulated;
-pub mod trusted;
 pub mod source;
+pub mod trusted;
