@@ -40,7 +40,7 @@ const LOG_LIMIT: i64 = 8 << 20;
 impl Catalogue {
     /// Opens the catalogue in `dir`, and makes what is missing: the directory, the file, the
     /// ballast. Damage is not an error but a [`Found`]. Never twice at once in one process: the
-    /// look at the file would end the first one's lock (see [`files`]).
+    /// look at the file would end the first one's lock, as POSIX has it.
     ///
     /// # Errors
     /// [`CatalogueError::Newer`], [`CatalogueError::InUse`] and [`CatalogueError::Open`] leave the

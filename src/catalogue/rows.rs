@@ -205,7 +205,7 @@ pub(super) fn tombstone(row: &Row<'_>) -> Result<Tombstone> {
     })
 }
 
-/// The words of a snapshot's health and fate, for [`super::export`].
+/// The words of a snapshot's health and fate, for the export.
 pub(super) fn standing(snapshot: &Snapshot) -> (&'static str, &'static str) {
     (words::health_word(&snapshot.health).0, words::fate_word(snapshot.fate).0)
 }
