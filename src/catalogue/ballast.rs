@@ -48,14 +48,15 @@ impl Ballast {
         true
     }
 
-    /// Lays it again if as much is left free besides. False when there is too little room.
+    /// Lays it again if as much is left besides. False when there is too little room.
     pub(super) fn restore(&mut self) -> Result<bool> {
         if self.laid {
             return Ok(true);
         }
         let stat = rustix::fs::statvfs(&self.dir)
             .map_err(|e| CatalogueError::files("look at the room in", &self.dir)(e.into()))?;
-        if stat.f_bavail.saturating_mul(stat.f_frsize) < 2 * BALLAST_BYTES {
+        // Not what is "available": btrfs says none for a while after its metadata were full.
+        if stat.f_bfree.saturating_mul(stat.f_frsize) < 2 * BALLAST_BYTES {
             return Ok(false);
         }
         let stage = self.dir.join(STAGE);

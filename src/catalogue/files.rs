@@ -5,7 +5,7 @@
 
 use super::error::{CatalogueError, Result};
 use std::fs::{DirBuilder, OpenOptions, Permissions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub(super) fn private() -> OpenOptions {
 pub(super) fn exists(path: &Path) -> Result<bool> {
     match std::fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(CatalogueError::files("look for", path)(error)),
     }
 }
@@ -63,14 +63,24 @@ pub(super) fn head<const N: usize>(path: &Path) -> Result<Option<[u8; N]>> {
     let mut file = options.read(true).custom_flags(no_follow).open(path).map_err(&refuse)?;
     match file.read_exact(&mut head) {
         Ok(()) => Ok(Some(head)),
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(refuse(error)),
     }
 }
 
-/// Whether a log lies there without its catalogue, or with it.
+/// Whether a log with something in it lies there.
 pub(super) fn has_log(path: &Path) -> Result<bool> {
-    Ok(exists(&beside(path, "-wal"))? || exists(&beside(path, "-journal"))?)
+    for part in ["-wal", "-journal"] {
+        let log = beside(path, part);
+        match std::fs::symlink_metadata(&log) {
+            Ok(found) if found.len() > 0 => return Ok(true),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(CatalogueError::files("look for", &log)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// `catalogue.sqlite` with `-wal` and the like.
@@ -119,7 +129,7 @@ pub(super) fn clear(path: &Path) -> Result<()> {
     for part in PARTS {
         let path = beside(path, part);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(CatalogueError::files("remove", &path)(error));
             }
             _ => {}

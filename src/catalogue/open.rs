@@ -39,7 +39,8 @@ const LOG_LIMIT: i64 = 8 << 20;
 
 impl Catalogue {
     /// Opens the catalogue in `dir`, and makes what is missing: the directory, the file, the
-    /// ballast. Damage is not an error but a [`Found`].
+    /// ballast. Damage is not an error but a [`Found`]. Never twice at once in one process: the
+    /// look at the file would end the first one's lock, as POSIX has it.
     ///
     /// # Errors
     /// [`CatalogueError::Newer`], [`CatalogueError::InUse`] and [`CatalogueError::Open`] leave the
@@ -47,35 +48,68 @@ impl Catalogue {
     pub fn open(dir: &Path) -> Result<Opened> {
         files::prepare(dir)?;
         let path = dir.join(files::FILE);
-        let (conn, state) = match existing(&path) {
+        let mut ballast = Ballast::find(dir);
+        let had_ballast = ballast.is_laid();
+        let (conn, state) = match with_room(&mut ballast, || existing(&path)) {
             Ok(Some(conn)) => (conn, Found::Existing),
-            Ok(None) => (begin(&path)?, Found::Fresh),
+            Ok(None) => (with_room(&mut ballast, || begin(&path))?, Found::Fresh),
             Err(damage @ CatalogueError::Damaged { .. }) => {
                 let set_aside = files::set_aside(&path)?;
-                (begin(&path)?, Found::Damaged { set_aside, why: damage.to_string() })
+                let conn = with_room(&mut ballast, || begin(&path))?;
+                (conn, Found::Damaged { set_aside, why: damage.to_string() })
             }
             Err(error) => return Err(error),
         };
         files::sync(dir)?;
-        let mut ballast = Ballast::find(dir);
-        // A disk that has no room for it must not keep the catalogue shut; `ballast_spent` tells.
-        let _ = ballast.restore();
-        let catalogue = Catalogue { conn, path, ballast, broken: None };
-        Ok(Opened { catalogue, state })
+        if !had_ballast {
+            // A disk that has no room for it must not keep the catalogue shut; `ballast_spent`
+            // tells.
+            let _ = ballast.restore();
+        }
+        Ok(Opened { catalogue: Catalogue { conn, path, ballast, broken: None }, state })
     }
 
     /// Sets this catalogue aside, for damage that showed only on reading, and opens an empty one.
     ///
     /// # Errors
     /// As [`Catalogue::open`].
-    pub fn set_aside(self, why: &str) -> Result<Opened> {
-        let Self { conn, path, .. } = self;
-        keep_log(&conn, &path)?;
-        drop(conn);
+    pub fn set_aside(mut self, why: &str) -> Result<Opened> {
+        // Its log goes aside with it as it is.
+        self.broken = Some(why.into());
+        let path = self.path.clone();
+        drop(self);
         let set_aside = files::set_aside(&path)?;
         let opened = Self::open(path.parent().unwrap_or(Path::new(".")))?;
         Ok(Opened { state: Found::Damaged { set_aside, why: why.into() }, ..opened })
     }
+}
+
+impl Drop for Catalogue {
+    /// Leaves an empty log: the file alone is the whole catalogue. What fails here is in the log.
+    fn drop(&mut self) {
+        if self.broken.is_none() {
+            let _ = super::backup::fold_log(&self.conn);
+        }
+    }
+}
+
+/// Tries once more with the ballast freed if it fails for want of room, and tells if that is what
+/// it still lacks.
+fn with_room<T>(ballast: &mut Ballast, act: impl Fn() -> Result<T>) -> Result<T> {
+    use CatalogueError::{Damaged, Full, InUse, Migrate, Newer, Open};
+    let mut result = act();
+    match &result {
+        Ok(_) | Err(Damaged { .. } | InUse { .. } | Newer { .. }) => return result,
+        Err(_) if !ballast.no_room() => return result,
+        Err(_) => {}
+    }
+    if ballast.release() {
+        result = act();
+    }
+    result.map_err(|error| match error {
+        Open { source, .. } | Migrate { source, .. } => Full { source },
+        error => error,
+    })
 }
 
 /// Opens what is there; `None` if nothing is.
@@ -92,8 +126,6 @@ fn existing(path: &Path) -> Result<Option<Connection>> {
     super::backup::quick_check(&conn)?;
     schema::upgrade(&mut conn, path)?;
     schema::check_shape(&conn)?;
-    let whole = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
-    whole.map_err(|error| CatalogueError::open(path, error))?;
     Ok(Some(conn))
 }
 
@@ -107,16 +139,7 @@ fn begin(path: &Path) -> Result<Connection> {
     schema::create(&stage)?;
     files::sync(&stage)?;
     files::rename(&stage, path)?;
-    let conn = connect(path)?;
-    let whole = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
-    whole.map_err(|error| CatalogueError::open(path, error))?;
-    Ok(conn)
-}
-
-/// Until it is known to be ours and whole, closing must not fold the log into the file.
-fn keep_log(conn: &Connection, path: &Path) -> Result<()> {
-    let kept = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-    kept.map(drop).map_err(|error| CatalogueError::open(path, error))
+    connect(path)
 }
 
 /// A connection with all settings made. The locking mode comes before the first access: then the
@@ -131,12 +154,14 @@ fn connect(path: &Path) -> Result<Connection> {
     // SQLite follows no link at all under NOFOLLOW, not even one above the file.
     let real = path.canonicalize().map_err(CatalogueError::files("find", path))?;
     let conn = Connection::open_with_flags(real, flags).map_err(refuse)?;
-    keep_log(&conn, path)?;
     settle(&conn).map_err(refuse)?;
     Ok(conn)
 }
 
 fn settle(conn: &Connection) -> rusqlite::Result<()> {
+    // Closing leaves the log alone: what is not ours stays as it is, and on a full disk the next
+    // start need not make a file.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.busy_timeout(PATIENCE)?;
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     conn.pragma_update(None, "mmap_size", 0)?;

@@ -7,11 +7,16 @@ use super::shapes::{self, Parameters, RhythmText};
 use super::words;
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
+use crate::domain::name::SnapshotName;
 use crate::domain::operation::{Failure, Operation, OperationId};
 use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
-use crate::domain::snapshot::{Card, Content, Facts, Handle, Health, Seq, Snapshot};
+use crate::domain::slot::Slot;
+use crate::domain::snapshot::{Card, Content, Facts, Handle, Origin, Seq, Snapshot};
+use jiff::Timestamp;
 use rusqlite::Row;
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 static ACCOUNT: Table = Table { name: "account", key: &["resource"] };
 static SNAPSHOT: Table = Table { name: "snapshot", key: &["resource", "seq"] };
@@ -21,44 +26,21 @@ static OPERATION: Table = Table { name: "operation", key: &["id"] };
 /// The head of an account, without snapshots and slots, and what is to be remarked on it.
 pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
     let fields = Fields::new(row, &ACCOUNT);
-    let mut zones = std::collections::BTreeSet::new();
+    let mut zones = BTreeSet::new();
     let mut unknown = |zone: &str| {
         zones.insert(zone.to_owned());
     };
-    let rhythm = RhythmText {
-        time: fields.get("time")?,
-        cron: fields.get("cron")?,
-        zone: fields.text("zone")?,
-        offset: fields.number("spread_seconds")?,
-    };
-    let rhythm = rhythm.rhythm(&mut unknown).map_err(|why| fields.damaged("time", why))?;
+    let resource = resource(&fields, &mut unknown)?;
     let timeline = shapes::timeline(&fields.text("timeline")?, &mut unknown)
         .map_err(|why| fields.damaged("timeline", why))?;
-    let retention = Retention {
-        latest: fields.number("keep_latest")?,
-        weekly: fields.number("keep_weekly")?,
-        monthly: fields.number("keep_monthly")?,
-        yearly: fields.number("keep_yearly")?,
-    };
-    if retention.latest == 0 {
-        return Err(fields.damaged("keep_latest", "it is 0; at least one stays"));
-    }
-    let resource = Resource {
-        name: fields.parse("resource")?,
-        kind: fields.word("kind")?,
-        backend: Binding { kind: fields.text("backend")?, options: fields.text("options")? },
-        policy: Policy { rhythm, retention, enabled: fields.get("enabled")? },
-        tags: fields.json("tags")?,
-    };
     let remark = |zone| Remark::UnknownZone { resource: resource.name.clone(), zone };
     let remarks = zones.into_iter().map(remark).collect();
+    let wish =
+        Override { enabled: fields.get("wish_enabled")?, time: fields.maybe_parse("wish_time")? };
     let head = Account {
         declared: fields.get("declared")?,
         forgotten: fields.get("forgotten")?,
-        wish: Override {
-            enabled: fields.get("wish_enabled")?,
-            time: fields.maybe_parse("wish_time")?,
-        },
+        wish,
         timeline,
         identity: fields.get("identity")?,
         stranger: fields.get("stranger")?,
@@ -70,6 +52,32 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         ..Account::new(resource, fields.instant("since")?)
     };
     Ok((head, remarks))
+}
+
+fn resource(fields: &Fields<'_>, unknown: &mut dyn FnMut(&str)) -> Result<Resource> {
+    let rhythm = RhythmText {
+        time: fields.get("time")?,
+        cron: fields.get("cron")?,
+        zone: fields.text("zone")?,
+        offset: fields.number("spread_seconds")?,
+    };
+    let rhythm = rhythm.rhythm(unknown).map_err(|why| fields.damaged("time", why))?;
+    let retention = Retention {
+        latest: fields.number("keep_latest")?,
+        weekly: fields.number("keep_weekly")?,
+        monthly: fields.number("keep_monthly")?,
+        yearly: fields.number("keep_yearly")?,
+    };
+    if retention.latest == 0 {
+        return Err(fields.damaged("keep_latest", "it is 0; at least one stays"));
+    }
+    Ok(Resource {
+        name: fields.parse("resource")?,
+        kind: fields.word("kind")?,
+        backend: Binding { kind: fields.text("backend")?, options: fields.text("options")? },
+        policy: Policy { rhythm, retention, enabled: fields.get("enabled")? },
+        tags: fields.json("tags")?,
+    })
 }
 
 pub(super) fn snapshot(row: &Row<'_>) -> Result<Snapshot> {
@@ -175,15 +183,15 @@ fn failure(fields: &Fields<'_>, message: &str) -> Result<Option<Failure>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
     pub seq: Seq,
-    pub id: uuid::Uuid,
-    pub origin: crate::domain::snapshot::Origin,
-    pub name: Option<crate::domain::name::SnapshotName>,
-    pub slot: Option<crate::domain::slot::Slot>,
-    pub taken_at: jiff::Timestamp,
+    pub id: Uuid,
+    pub origin: Origin,
+    pub name: Option<SnapshotName>,
+    pub slot: Option<Slot>,
+    pub taken_at: Timestamp,
     /// What ended it, where that is known.
     pub operation: Option<OperationId>,
     /// When that operation began.
-    pub erased_at: jiff::Timestamp,
+    pub erased_at: Timestamp,
 }
 
 pub(super) fn tombstone(row: &Row<'_>) -> Result<Tombstone> {
@@ -201,8 +209,7 @@ pub(super) fn tombstone(row: &Row<'_>) -> Result<Tombstone> {
     })
 }
 
-/// The words of a snapshot's health and fate, for [`super::export`].
+/// The words of a snapshot's health and fate, for the export.
 pub(super) fn standing(snapshot: &Snapshot) -> (&'static str, &'static str) {
-    let health: &Health = &snapshot.health;
-    (words::health_word(health).0, words::fate_word(snapshot.fate).0)
+    (words::health_word(&snapshot.health).0, words::fate_word(snapshot.fate).0)
 }

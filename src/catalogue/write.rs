@@ -5,7 +5,7 @@ use super::error::{CatalogueError, Result};
 use super::shapes::{self, Parameters, RhythmText, instant_text};
 use super::words::{self, Word};
 use crate::domain::account::Account;
-use crate::domain::agenda::SlotRecord;
+use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Operation;
@@ -202,9 +202,7 @@ const BURY: &str = "
 
 fn put_slot(to: &Connection, resource: &ResourceName, record: &SlotRecord) -> Result<()> {
     let outcome = record.outcome.as_ref();
-    let reason = outcome
-        .map(|outcome| outcome.reason())
-        .filter(|_| !matches!(outcome, Some(crate::domain::agenda::Outcome::Complete)));
+    let reason = outcome.filter(|o| **o != Outcome::Complete).map(Outcome::reason);
     let values = named_params! {
         ":resource": resource.as_str(),
         ":slot": record.slot.to_string(),

@@ -12,6 +12,7 @@ mod hooks;
 mod keeper;
 mod process;
 mod simulation;
+mod catalogue;
 mod support;
 mod tidy;
 mod units;
