@@ -6,6 +6,8 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod exec;
 mod hooks;
 mod process;
 mod support;
+mod tarball;
