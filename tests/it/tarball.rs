@@ -1,5 +1,7 @@
 //! The sample plugin through every verb, as heptad would use it.
 
+mod crash;
+
 use crate::support::loopfs::LoopFs;
 use crate::support::trusted;
 use heptad::backend::registry::{self, Context};
@@ -31,7 +33,12 @@ impl Scene {
     /// With the live resource and the store below `root`.
     fn within(dir: TempDir, root: PathBuf) -> Self {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/plugin/tarball");
-        let program = trusted::install(&sample, &dir.path().join("tarball"));
+        trusted::install(&sample, &dir.path().join("tarball"));
+        Self::with_program(dir, root, "tarball")
+    }
+
+    fn with_program(dir: TempDir, root: PathBuf, program: &str) -> Self {
+        let program = dir.path().join(program);
         fs::create_dir(root.join("live")).unwrap();
         fs::create_dir(root.join("store")).unwrap();
         fs::write(root.join("live/a"), "one").unwrap();
@@ -70,7 +77,7 @@ fn card(seq: u64) -> Card {
         handle: Handle { seq: Seq(seq), id: Uuid::from_u128(u128::from(seq)), object: "".into() },
         origin: Origin::Automatic,
         name: None,
-        slot: Some(format!("2026-11-{seq:02}").parse().unwrap()),
+        slot: Some(format!("2026-11-{:02}", seq % 30 + 1).parse().unwrap()),
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: [("team".into(), "blue \u{1f433}".into())].into(),
@@ -212,7 +219,7 @@ fn a_restore_gives_back_the_tree_and_never_replaces_anything() {
     let live = scene.root.join("live");
     shell(&format!(
         "cd {}; mkdir -p d/e; printf '\\1\\0' > d/e/bin; ln a hard; ln -s /etc link; mkfifo p; \
-         chmod 4750 d/e/bin; chown 1234:2345 d/e/bin; chmod 700 d; touch -d 2020-02-02 a d",
+         chown 1234:2345 d/e/bin; chmod 4750 d/e/bin; chmod 700 d; touch -h -d 2020-02-02 a d link",
         live.display()
     ));
     let handle = scene.taken(1);
