@@ -44,8 +44,9 @@ pub struct Limits {
     pub deadline: Duration,
     /// After SIGTERM; then the group gets SIGKILL.
     pub grace: Duration,
-    /// Bytes kept of its standard output, and of its standard error.
+    /// Bytes kept of its standard output.
     pub stdout: usize,
+    /// Bytes kept of its standard error.
     pub stderr: usize,
     pub overflow: Overflow,
 }

@@ -152,7 +152,7 @@ fn hooks_have_limits() {
     let hooks = Hooks { before: vec![hanging], after: vec![] };
     let (result, output) = scene.around(&hooks, || Ok(5));
     let message = result.unwrap_err().message;
-    assert!(message.ends_with("/hang: not done after 0 s, and ended"), "{message}");
+    assert!(message.contains("/hang: not done after "), "{message}");
     assert!(output.contains("begun"), "{output}");
 
     let loud = scene.hook("loud", "head -c 10000000 /dev/zero | tr '\\0' x; exit 0");

@@ -8,6 +8,7 @@
 
 mod clock;
 mod config;
+mod exec;
 mod hooks;
 mod keeper;
 mod process;
@@ -16,3 +17,4 @@ mod catalogue;
 mod support;
 mod tidy;
 mod units;
+mod tarball;
