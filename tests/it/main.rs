@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod catalogue;
 mod clock;
 mod config;
 mod exec;
@@ -13,8 +14,7 @@ mod hooks;
 mod keeper;
 mod process;
 mod simulation;
-mod catalogue;
 mod support;
+mod tarball;
 mod tidy;
 mod units;
-mod tarball;

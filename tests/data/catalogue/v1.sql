@@ -47,7 +47,8 @@ CREATE TABLE account (
     stranger        TEXT,
     next_seq        INTEGER NOT NULL,
     credit          INTEGER NOT NULL,
-    trouble         TEXT
+    trouble         TEXT,
+    taken_days      TEXT NOT NULL       -- every day that had its snapshot, as runs
 ) STRICT;
 
 -- The sequence numbers of resources that were erased: never reused, should the name come back.
@@ -78,6 +79,7 @@ CREATE TABLE snapshot (
     stored          INTEGER,
     exclusive       INTEGER,
     notes           TEXT NOT NULL,
+    accepted        INTEGER NOT NULL CHECK (accepted IN (0, 1)),  -- by a person, though suspect
     PRIMARY KEY (resource, seq)
 ) STRICT;
 
@@ -132,6 +134,7 @@ CREATE TABLE operation (
     key             TEXT,               -- the client's idempotency key
     created         TEXT NOT NULL,
     started         TEXT,
+    finished        TEXT,
     state           TEXT NOT NULL,      -- queued, running, succeeded, failed
     fault           TEXT,
     reason          TEXT,               -- why it failed
@@ -154,26 +157,26 @@ UPDATE host SET next_operation = 8, clock_floor = '2026-11-22T12:00:00.000000000
 INSERT INTO account VALUES (1, 'web-1', 'disk', 'btrfs', '{"path":"/srv/web"}', '{"team":"web"}',
     '06:00:00', NULL, 'Europe/Berlin', 120, 7, 4, 0, 0, 1, NULL, '04:30:00',
     '[{"from":"2026-11-01T00:00:00.000000000Z","rhythm":{"time":"06:00:00","zone":"Europe/Berlin","offset":120}},{"from":"2026-11-22T23:00:00.000000000Z","rhythm":{"time":"04:30:00","zone":"Europe/Berlin","offset":120}}]',
-    1, 0, '2026-11-01T00:00:00.000000000Z', 'uuid-1', NULL, 4, 1, NULL);
-INSERT INTO account VALUES (3, 'database-1', 'database', 'exec', '{}', '{}',
-    NULL, '15 */4 * * *', 'Mars/Olympus_Mons', 0, 7, 0, 0, 0, 1, 1, NULL,
+    1, 0, '2026-11-01T00:00:00.000000000Z', 'uuid-1', NULL, 4, 1, NULL, '2026-11-20..2026-11-20');
+INSERT INTO account VALUES (3, 'database-1', 'database', 'exec', '{}', '{}', NULL, '15 */4 * * *',
+    'Mars/Olympus_Mons', 0, 7, 0, 0, 0, 1, 1, NULL,
     '[{"from":"2026-11-01T00:00:00.000000000Z","rhythm":{"cron":"15 */4 * * *","zone":"Mars/Olympus_Mons","offset":0}}]',
-    1, 0, '2026-11-01T00:00:00.000000000Z', NULL, 'uuid-9', 12, 0, 'cannot be reached');
+    1, 0, '2026-11-01T00:00:00.000000000Z', NULL, 'uuid-9', 12, 0, 'cannot be reached', '');
 INSERT INTO high_water VALUES ('gone-1', 9);
 
 INSERT INTO snapshot VALUES ('web-1', 1, '6f1e2d3c-0000-4000-8000-000000000001', 'sv-1',
     'automatic', NULL, '2026-11-20', NULL, '2026-11-20T05:02:00.123456789Z', '{"team":"web"}',
-    'complete', NULL, 'live', NULL, 0, 120, 4096, 8192, 100, '[]');
+    'complete', NULL, 'live', NULL, 0, 120, 4096, 8192, 100, '[]', 0);
 INSERT INTO snapshot VALUES ('web-1', 2, '6f1e2d3c-0000-4000-8000-000000000002', 'sv-2',
-    'automatic', NULL, '2026-11-21', NULL, '2026-11-21T05:02:00.000000000Z', '{}',
-    'suspect', 'it is empty', 'trashed', 100000000000000, 1, 0, NULL, NULL, NULL,
-    '["a nested subvolume is not in it"]');
-INSERT INTO snapshot VALUES ('web-1', 3, '6f1e2d3c-0000-4000-8000-000000000003', 'sv-3',
-    'manual', 'before-upgrade', NULL, 1, '2026-11-20T05:02:00.123456789Z', '{}',
-    'complete', NULL, 'live', NULL, NULL, NULL, NULL, NULL, NULL, '[]');
+    'automatic', NULL, '2026-11-21', NULL, '2026-11-21T05:02:00.000000000Z', '{}', 'suspect',
+    'it is empty', 'trashed', 100000000000000, 1, 0, NULL, NULL, NULL,
+    '["a nested subvolume is not in it"]', 0);
+INSERT INTO snapshot VALUES ('web-1', 3, '6f1e2d3c-0000-4000-8000-000000000003', 'sv-3', 'manual',
+    'before-upgrade', NULL, 1, '2026-11-20T05:02:00.123456789Z', '{}', 'complete', NULL, 'live',
+    NULL, NULL, NULL, NULL, NULL, NULL, '[]', 0);
 INSERT INTO snapshot VALUES ('database-1', 11, '6f1e2d3c-0000-4000-8000-000000000011', '',
     'automatic', NULL, '2026-11-22T08:15:00Z', NULL, '2026-11-22T08:15:01.000000000Z', '{}',
-    'missing', NULL, 'doomed', NULL, NULL, NULL, NULL, NULL, NULL, '[]');
+    'missing', NULL, 'doomed', NULL, NULL, NULL, NULL, NULL, NULL, '[]', 0);
 INSERT INTO tombstone VALUES ('web-1', 0, '6f1e2d3c-0000-4000-8000-000000000000', 'automatic',
     NULL, '2026-11-13', NULL, '2026-11-13T05:02:00.000000000Z', 'complete', 6,
     '2026-11-20T05:02:09.000000000Z');
@@ -197,18 +200,19 @@ INSERT INTO slot VALUES ('database-1', 3, '2026-11-22T08:15:00Z',
     NULL, 11, 'skipped', 'identity: another one is in its place');
 
 INSERT INTO operation VALUES (2, 'web-1', 'take', 1, '{"slot":"2026-11-20"}', 'schedule', NULL,
-    NULL, NULL, '2026-11-20T05:02:00.000000000Z', '2026-11-20T05:02:00.000000000Z', 'succeeded',
-    NULL, NULL, 1, 'hook: flushed');
-INSERT INTO operation VALUES (3, 'web-1', 'take', 2, '{"slot":"2026-11-21"}', 'retry', 1,
-    NULL, NULL, '2026-11-21T05:03:00.000000000Z', '2026-11-21T05:03:00.000000000Z', 'failed',
-    'no-space', 'no room', 1, '');
+    NULL, NULL, '2026-11-20T05:02:00.000000000Z', '2026-11-20T05:02:00.000000000Z',
+    '2026-11-20T05:02:00.000000000Z', 'succeeded', NULL, NULL, 1, 'hook: flushed');
+INSERT INTO operation VALUES (3, 'web-1', 'take', 2, '{"slot":"2026-11-21"}', 'retry', 1, NULL,
+    NULL, '2026-11-21T05:03:00.000000000Z', '2026-11-21T05:03:00.000000000Z',
+    '2026-11-21T05:03:00.000000000Z', 'failed', 'no-space', 'no room', 1, '');
 INSERT INTO operation VALUES (5, 'web-1', 'keep', 3,
     '{"name":"before-upgrade","tags":{"why":"upgrade"},"from":1}', 'peer', NULL, 1000, 'key-5',
-    '2026-11-22T09:00:00.000000000Z', '2026-11-22T09:00:00.000000000Z', 'succeeded', NULL, NULL, 1,
-    '');
+    '2026-11-22T09:00:00.000000000Z', '2026-11-22T09:00:00.000000000Z',
+    '2026-11-22T09:00:00.000000000Z', 'succeeded', NULL, NULL, 1, '');
 INSERT INTO operation VALUES (6, 'web-1', 'destroy', 0, '{"why":"rotated","paid_by":1}',
     'rotation', NULL, NULL, NULL, '2026-11-20T05:02:09.000000000Z',
-    '2026-11-20T05:02:09.000000000Z', 'succeeded', NULL, NULL, 1, '');
+    '2026-11-20T05:02:09.000000000Z', '2026-11-20T05:02:09.000000000Z', 'succeeded', NULL, NULL,
+    1, '');
 INSERT INTO operation VALUES (7, 'web-1', 'create', 3, '{"name":"web-2","path":"/srv/web-2"}',
     'peer', NULL, 0, NULL, '2026-11-22T11:00:00.000000000Z', '2026-11-22T11:00:00.000000000Z',
-    'running', NULL, NULL, 2, '');
+    NULL, 'running', NULL, NULL, 2, '');

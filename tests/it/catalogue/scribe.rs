@@ -134,6 +134,7 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
         stored: maybe(f + 1, f * 4096),
         exclusive: maybe(f / 2, f),
         notes: (0..f % 3).map(|i| odd(f + i).to_owned()).collect(),
+        accepted: f.is_multiple_of(4),
     };
     new
 }
@@ -227,6 +228,7 @@ pub fn operation(id: OperationId, n: u64, f: u64) -> Operation {
         key: maybe(f, format!("key-{f}")),
         created: at(f),
         started: maybe(f / 2, at(f + 1)),
+        finished: maybe(f / 3, at(f + 2)),
         state: states[f as usize % states.len()].clone(),
         tries: f as u32 % 4,
         output: odd(f).into(),
