@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod agenda;
+pub mod alarm;
 pub mod clock;
 pub mod cron;
 pub mod event;
@@ -14,6 +15,8 @@ pub mod operation;
 pub mod policy;
 pub mod resource;
 pub mod rotation;
+#[cfg(test)]
+pub mod sample;
 pub mod schedule;
 pub mod slot;
 pub mod snapshot;
