@@ -4,11 +4,13 @@
 
 pub mod account;
 pub mod agenda;
+pub mod alarm;
 pub mod clock;
 pub mod cron;
 pub mod days;
 pub mod event;
 pub mod keeper;
+pub mod forecast;
 pub mod ledger;
 pub mod name;
 pub mod operation;
@@ -16,8 +18,11 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod rotation;
+#[cfg(test)]
+pub mod sample;
 pub mod schedule;
 pub mod slot;
 pub mod snapshot;
 pub mod suspicion;
 pub mod timeline;
+pub mod view;

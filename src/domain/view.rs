@@ -1,0 +1,137 @@
+//! What a person should see of a resource at a glance: the strip of the last slots, counts.
+//! Derived from the account each time; nothing here is remembered.
+
+use super::account::Account;
+use super::agenda::{Outcome, SlotRecord};
+use super::clock::Belief;
+use super::slot::Slot;
+use super::snapshot::{Fate, Health, Origin, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// How many slots the strip shows.
+pub const STRIP: usize = 14;
+
+/// From when the facts are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub now: Timestamp,
+    /// When the daemon started, and when catch-up may begin.
+    pub started: Timestamp,
+    pub settled: Timestamp,
+    pub belief: Belief,
+    /// How long heptad has run on this host; the trash counts by it.
+    pub elapsed: SignedDuration,
+}
+
+/// One mark of the strip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Complete,
+    Suspect,
+    /// Also while it will be tried again.
+    Failed,
+    Skipped,
+    Missed,
+    /// Complete, and a manual copy was kept of it.
+    Kept,
+    Running,
+    /// Open and not tried yet.
+    None,
+}
+
+pub fn mark(account: &Account, record: &SlotRecord) -> Mark {
+    match &record.outcome {
+        Some(Outcome::Complete) if is_kept(account, record) => Mark::Kept,
+        Some(Outcome::Complete) => Mark::Complete,
+        Some(Outcome::Suspect(_)) => Mark::Suspect,
+        Some(Outcome::Failed(_)) => Mark::Failed,
+        Some(Outcome::Skipped(_)) => Mark::Skipped,
+        Some(Outcome::Missed(_)) => Mark::Missed,
+        None if record.operation.is_some() && record.operation == account.running => Mark::Running,
+        None if record.last_failure.is_some() => Mark::Failed,
+        None => Mark::None,
+    }
+}
+
+fn is_kept(account: &Account, record: &SlotRecord) -> bool {
+    let copies = |s: &Arc<Snapshot>| {
+        s.card.kept_from == record.seq && s.fate == Fate::Live && s.health == Health::Complete
+    };
+    record.seq.is_some() && account.snapshots.values().any(copies)
+}
+
+/// The last slots with a record, oldest first.
+pub fn strip(account: &Account) -> Vec<(Slot, Mark)> {
+    let skip = account.slots.len().saturating_sub(STRIP);
+    let records = account.slots.values().skip(skip);
+    records.map(|record| (record.slot, mark(account, record))).collect()
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that rotation counts.
+    pub automatic: u64,
+    /// Manual and copied ones that are there.
+    pub manual: u64,
+    pub trashed: u64,
+}
+
+pub fn counts(account: &Account) -> Counts {
+    let mut counts = Counts::default();
+    for snapshot in account.snapshots.values() {
+        match (snapshot.fate, snapshot.card.origin) {
+            (Fate::Trashed { .. }, _) => counts.trashed += 1,
+            (Fate::Live, Origin::Automatic) if snapshot.counts() => counts.automatic += 1,
+            (Fate::Live, Origin::Manual | Origin::Copied) if snapshot.usable() => {
+                counts.manual += 1;
+            }
+            _ => {}
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{Failure, Fault, OperationId};
+    use crate::domain::sample::Builder;
+    use crate::domain::snapshot::Seq;
+
+    #[test]
+    fn the_strip_has_one_mark_for_each_of_the_last_fourteen_slots() {
+        let account = Builder::new()
+            .complete(1..=9)
+            .suspect(10)
+            .slot(11, Some(Outcome::Failed("io".into())))
+            .slot(12, Some(Outcome::Skipped("identity".into())))
+            .slot(13, Some(Outcome::Missed("off".into())))
+            .complete(14..=14)
+            .slot(15, None)
+            .slot(16, None)
+            .slot(17, None)
+            .but(|account| {
+                let mut copy = account.snapshots[&Seq(11)].as_ref().clone();
+                copy.card.origin = Origin::Manual;
+                (copy.card.kept_from, copy.card.handle.seq) = (Some(Seq(11)), Seq(99));
+                account.snapshots.insert(Seq(99), Arc::new(copy));
+                account.running = Some(OperationId(3));
+                let slots: Vec<Slot> = account.slots.keys().copied().collect();
+                let failure = Failure::new(Fault::Transient, "io");
+                account.slots.get_mut(&slots[14]).unwrap().last_failure = Some(failure);
+                account.slots.get_mut(&slots[15]).unwrap().operation = Some(OperationId(3));
+            })
+            .account();
+        let strip = strip(&account);
+        assert_eq!(strip[0].0.to_string(), "2026-11-04");
+        let marks: Vec<Mark> = strip.iter().skip(5).map(|(_, mark)| *mark).collect();
+        use Mark::{Complete, Failed, Kept, Missed, Running, Skipped, Suspect};
+        assert_eq!(
+            marks,
+            [Complete, Suspect, Failed, Skipped, Missed, Kept, Failed, Running, Mark::None]
+        );
+        let want = Counts { automatic: 10, manual: 1, trashed: 0 };
+        assert_eq!(counts(&account), want);
+    }
+}
