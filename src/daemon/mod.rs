@@ -1,7 +1,16 @@
 //! The imperative shell: boot, the driver's loop, workers, the desk. The only room that sees all
 //! others. It decides nothing: what to do comes from the keeper, and it is done here.
 
+pub mod boot;
+pub mod check;
+mod desk;
+mod driver;
 pub mod engine;
+mod fleet;
 pub mod hooks;
+mod housekeeping;
+mod journal;
 pub mod perform;
+pub mod rebuild;
 pub mod simulate;
+mod workers;

@@ -295,6 +295,7 @@ mod tests {
             key: None,
             created: at("22T09:00"),
             started: Some(at("22T10:00")),
+            finished: None,
             state: State::Running,
             tries: 1,
             output: String::new(),

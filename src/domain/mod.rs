@@ -9,8 +9,8 @@ pub mod clock;
 pub mod cron;
 pub mod days;
 pub mod event;
-pub mod keeper;
 pub mod forecast;
+pub mod keeper;
 pub mod ledger;
 pub mod name;
 pub mod operation;
@@ -18,7 +18,6 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod rotation;
-#[cfg(test)]
 pub mod sample;
 pub mod schedule;
 pub mod slot;

@@ -67,6 +67,8 @@ fn close_inherited() {
     unsafe {
         libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
     };
+}
+
 // -- peer credentials --------------------------------------------------------------------------
 
 /// The supplementary groups that the process at the other end of a Unix socket had when it

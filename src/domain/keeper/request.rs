@@ -317,7 +317,7 @@ impl Keeper {
         let found = match selector {
             Selector::Named(name) => self.ledger.named(name).cloned(),
             Selector::Latest(resource) => {
-                let newest = |s: &&Arc<Snapshot>| s.card.origin == Origin::Automatic && s.usable();
+                let newest = |s: &&Arc<Snapshot>| s.counts();
                 self.account(resource)?.snapshots.values().rev().find(newest).cloned()
             }
             Selector::Slot(resource, slot) => {

@@ -1,0 +1,311 @@
+//! From nothing to a daemon that answers, and back. The order matters: configuration, lock,
+//! catalogue, keeper, driver, socket, readiness.
+
+use super::check::{self, Setup};
+use super::desk::{Counter, resources};
+use super::driver::{Driver, Inbox, Message, reading};
+use super::engine::Engine;
+use super::fleet::Fleet;
+use super::housekeeping;
+use super::workers::{Report, Workers};
+use crate::api::desk::Published;
+use crate::api::roles::{Group, Rules};
+use crate::api::server::{Limits, ListenError, Listener, serve};
+use crate::catalogue::{Catalogue, CatalogueError, Found, Opened};
+use crate::config::{Findings, Locations};
+use crate::domain::event::Event;
+use crate::domain::keeper::Keeper;
+use crate::domain::ledger::Ledger;
+use crate::domain::view::Moment;
+use crate::host::clock::{Clock, ClockError};
+use crate::host::lock::{InstanceLock, LockError};
+use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
+use crate::host::signals::{Asked, Signals};
+use crate::host::systemd;
+use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// No clock before this is right: heptad did not exist.
+pub const FLOOR: Timestamp = Timestamp::constant(1_793_491_200, 0);
+
+/// How long acts in flight may take to end after a stop was asked for.
+const GRACE: SignedDuration = SignedDuration::from_secs(90);
+
+/// The name of the socket in the socket unit.
+const SOCKET_NAME: &str = "control";
+
+/// What the surroundings give: the library itself reads neither environment nor clock.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub locations: Locations,
+    pub env: Vec<(String, String)>,
+    pub clock: Arc<dyn Clock>,
+    /// `None` leaves logging as it is.
+    pub log: Option<LogOptions>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    pub journal_stream: Option<String>,
+    pub colour: bool,
+}
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error("{0}")]
+    Configuration(Findings),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("cannot start {what}: {source}")]
+    System { what: &'static str, source: std::io::Error },
+    #[error("cannot start housekeeping: {0}")]
+    Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
+}
+
+impl BootError {
+    /// sysexits(3) where one fits: 78 configuration, 75 another instance runs.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BootError::Configuration(_) => 78,
+            BootError::Lock(LockError::AlreadyRunning { .. }) => 75,
+            _ => 1,
+        }
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    counter: Arc<Counter>,
+    runtime: Runtime,
+    driver: std::thread::JoinHandle<()>,
+    stop_serving: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+    /// Ticks until dropped.
+    _housekeeping: tokio_cron_scheduler::JobScheduler,
+    _lock: InstanceLock,
+}
+
+/// What is open before anything runs.
+pub(super) struct Opening {
+    pub(super) setup: Setup,
+    pub(super) lock: InstanceLock,
+    pub(super) catalogue: Catalogue,
+    pub(super) ledger: Ledger,
+}
+
+/// Takes the lock, opens the catalogue and loads it. A damaged one is set aside: what the backends
+/// show replaces it.
+pub(super) fn open(setup: Setup) -> Result<Opening, BootError> {
+    let state = setup.config.daemon.state.clone();
+    prepare_state(&state)?;
+    let lock = InstanceLock::acquire(&state)?;
+    let mut opened = Catalogue::open(&state)?;
+    let loaded = loop {
+        tell(&opened);
+        match opened.catalogue.load() {
+            Ok(loaded) => break loaded,
+            Err(CatalogueError::Damaged { table, row, why }) => {
+                opened = opened.catalogue.set_aside(&format!("{table} {row}: {why}"))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let (ledger, remarks) = loaded;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+    Ok(Opening { setup, lock, catalogue: opened.catalogue, ledger })
+}
+
+fn prepare_state(state: &Path) -> Result<(), BootError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.map_err(|source| BootError::System { what: "in the state directory", source })
+}
+
+fn tell(opened: &Opened) {
+    match &opened.state {
+        Found::Existing => {}
+        Found::Fresh => tracing::info!("no catalogue yet: it is made from what the backends show"),
+        Found::Damaged { set_aside, why } => {
+            let set_aside = set_aside.display();
+            tracing::error!(%set_aside, why, "the catalogue was damaged: it is rebuilt from the backends");
+        }
+    }
+}
+
+impl Daemon {
+    /// Starts everything; on return the socket answers.
+    ///
+    /// # Errors
+    /// [`BootError`]; nothing is left running then.
+    pub fn start(options: Options) -> Result<Self, BootError> {
+        let setup =
+            check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
+        let logging = start_logging(&options, &setup)?;
+        let Opening { setup, lock, catalogue, ledger } = open(setup)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|source| BootError::System { what: "the runtime", source })?;
+        let listener = runtime.block_on(async { listen(&setup.config.daemon.socket) })?;
+
+        let clock = options.clock;
+        let waiter = clock.waiter()?;
+        let inbox = Inbox::new(waiter.bell());
+        let fleet = Arc::new(Fleet::default());
+        fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
+        let report: Report = {
+            let inbox = inbox.clone();
+            Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))))
+        };
+        let workers = Workers::new(fleet.clone(), report);
+
+        let (began, before) = (clock.read().boot, ledger.elapsed);
+        let first = reading(clock.as_ref(), began, before);
+        let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
+        let (published, facts) = watch::channel(first_facts(&keeper, first.wall));
+        inbox.put(Message::Event(Event::Configured(resources(&setup))));
+        let driver = Driver::new(
+            Engine::new(keeper, catalogue),
+            clock.clone(),
+            waiter,
+            inbox.clone(),
+            workers.clone(),
+            published,
+            began,
+            before,
+        );
+        let driver = std::thread::Builder::new()
+            .name("driver".into())
+            .spawn(move || abort_on_panic(|| driver.run()))
+            .map_err(|source| BootError::System { what: "the driver", source })?;
+
+        let rules = rules(&setup);
+        let backup = setup.config.daemon.state.join("catalogue.backup.sqlite");
+        let counter = Arc::new(Counter {
+            inbox: inbox.clone(),
+            published: facts.clone(),
+            clock,
+            workers,
+            fleet,
+            locations: options.locations,
+            env: options.env,
+            state: setup.config.daemon.state.clone(),
+            logging,
+            setup: Mutex::new(setup),
+        });
+        let (stop_serving, stopped) = watch::channel(false);
+        let served =
+            runtime.spawn(serve(listener, counter.clone(), rules, Limits::default(), stopped));
+        let keys = housekeeping::Keys { inbox, published: facts, backup };
+        let housekeeping = runtime.block_on(housekeeping::start(keys))?;
+        let _ = systemd::ready("protecting");
+        tracing::info!("ready");
+        Ok(Self {
+            counter,
+            runtime,
+            driver,
+            stop_serving,
+            served,
+            _housekeeping: housekeeping,
+            _lock: lock,
+        })
+    }
+
+    /// Runs until SIGTERM or SIGINT; SIGHUP loads the configuration.
+    ///
+    /// # Errors
+    /// [`BootError::System`] when the signals cannot be listened to.
+    pub fn serve_until_signalled(self) -> Result<(), BootError> {
+        let listened = self.runtime.block_on(async {
+            let mut signals = Signals::listen()?;
+            loop {
+                match signals.next().await {
+                    Asked::Stop => return Ok(()),
+                    Asked::Reload => {
+                        // What is wrong is in the log.
+                        let _ = tokio::task::block_in_place(|| self.counter.load());
+                    }
+                }
+            }
+        });
+        self.stop();
+        listened.map_err(|source| BootError::System { what: "listening to signals", source })
+    }
+
+    /// Ends gracefully: no new acts, those in flight may end, clients get their answers.
+    pub fn stop(self) {
+        tracing::info!("stopping");
+        let _ = systemd::stopping(Duration::from_secs(100));
+        self.counter.inbox.put(Message::Stop(GRACE));
+        let _ = self.driver.join();
+        let _ = self.stop_serving.send(true);
+        let _ = self.runtime.block_on(self.served);
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+fn start_logging(options: &Options, setup: &Setup) -> Result<Option<Logging>, BootError> {
+    let Some(log) = &options.log else { return Ok(None) };
+    let setup = LogSetup {
+        filter: &setup.config.daemon.log,
+        journal_stream: log.journal_stream.as_deref(),
+        colour: log.colour,
+        clock: options.clock.clone(),
+    };
+    Ok(Some(logging::init(setup)?))
+}
+
+/// The socket that systemd passed on, or one of our own.
+fn listen(path: &Path) -> Result<Listener, BootError> {
+    let passed = systemd::inherited(SOCKET_NAME)
+        .map_err(|source| BootError::System { what: "on the inherited socket", source })?;
+    match passed.into_iter().next() {
+        Some(fd) => Ok(Listener::inherited(fd)?),
+        None => Ok(Listener::bind(path)?),
+    }
+}
+
+fn rules(setup: &Setup) -> Rules {
+    let group = |name: &String| {
+        let gid = nix::unistd::Group::from_name(name).ok().flatten().map(|g| g.gid.as_raw());
+        Some(Group { name: name.clone(), gid })
+    };
+    Rules {
+        own_uid: nix::unistd::geteuid().as_raw(),
+        group: group(&setup.config.daemon.group),
+        admin_group: group(&setup.config.daemon.admin_group),
+    }
+}
+
+fn first_facts(keeper: &Keeper, now: Timestamp) -> Published {
+    let (started, settled) = keeper.beginnings();
+    let elapsed = keeper.ledger().elapsed;
+    Published {
+        generation: 1,
+        ledger: Arc::new(keeper.ledger().clone()),
+        moment: Moment { now, started, settled, belief: keeper.belief(), elapsed },
+        alarms: Vec::new(),
+    }
+}
+
+/// A broken assertion in the keeper must not leave a daemon that looks alive: the process ends,
+/// and the next start is the recovery.
+fn abort_on_panic(run: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,101 @@
+//! A configuration with its backends: what `heptad check` looks at and what boot and reload put in
+//! force. The one place where the configuration's words meet the backends' own checks.
+
+use super::fleet::Post;
+use crate::backend::Territory;
+use crate::backend::registry::{self, Context};
+use crate::config::{self, Config, Declared, Finding, Findings, Locations};
+use crate::domain::name::ResourceName;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A configuration without findings, and a backend for each resource.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub config: Config,
+    pub posts: BTreeMap<ResourceName, Arc<Post>>,
+}
+
+/// Reads everything and checks it together, without touching a resource.
+///
+/// # Errors
+/// All findings at once: the configuration's own, the backends' about their options, and resources
+/// that lie inside one another.
+pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup, Findings> {
+    let config::Reading { config, mut findings } = config::examine(locations, env);
+    let mut posts = BTreeMap::new();
+    for declared in &config.resources {
+        match build(&config, declared) {
+            Ok(post) => {
+                posts.insert(declared.resource.name.clone(), Arc::new(post));
+            }
+            Err(found) => findings.extend(found),
+        }
+    }
+    findings.extend(overlaps(&config, &posts));
+    if findings.is_empty() { Ok(Setup { config, posts }) } else { Err(findings) }
+}
+
+fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
+    let name = &declared.resource.name;
+    let context = Context { resource: name.clone(), state: config.daemon.state.clone() };
+    let kind = &declared.resource.backend.kind;
+    let backend = registry::build(kind, &declared.options, &context).map_err(|found| {
+        let locate = |f: registry::OptionFinding| config.locate(name, &f.key, f.problem, f.hint);
+        found.into_iter().map(locate).collect::<Vec<_>>()
+    })?;
+    Ok(Post::new(backend, declared.hooks.clone()))
+}
+
+/// Resources inside one another would be taken twice, or contain their own snapshots.
+fn overlaps(config: &Config, posts: &BTreeMap<ResourceName, Arc<Post>>) -> Vec<Finding> {
+    let territories: Vec<(&ResourceName, Territory)> =
+        posts.iter().map(|(name, post)| (name, post.backend.territory())).collect();
+    let mut findings = Vec::new();
+    for (outer, ground) in &territories {
+        for (inner, other) in &territories {
+            findings.extend(overlap(config, outer, ground, inner, other));
+        }
+        findings.extend(store_inside(config, outer, ground));
+    }
+    findings
+}
+
+fn overlap(
+    config: &Config,
+    outer: &ResourceName,
+    ground: &Territory,
+    inner: &ResourceName,
+    other: &Territory,
+) -> Option<Finding> {
+    if outer == inner {
+        return None;
+    }
+    let path = other.roots.iter().find(|path| covers(ground, path))?;
+    // Two at the same place: said once, of the later name.
+    if other.roots.iter().any(|path| ground.roots.contains(path)) && outer > inner {
+        return None;
+    }
+    Some(config.locate(
+        inner,
+        "path",
+        format!("{} is inside resource {outer}", path.display()),
+        "leave it out there (exclude, or nested = \"separate\" for btrfs), or drop one of the two",
+    ))
+}
+
+fn store_inside(config: &Config, name: &ResourceName, ground: &Territory) -> Option<Finding> {
+    let store = ground.store.as_ref().filter(|store| covers(ground, store))?;
+    Some(config.locate(
+        name,
+        "store",
+        format!("{} is inside the resource: snapshots would contain themselves", store.display()),
+        "set store to a directory outside of it, or exclude that directory",
+    ))
+}
+
+fn covers(ground: &Territory, path: &Path) -> bool {
+    let inside = ground.roots.iter().any(|root| path.starts_with(root));
+    inside && !ground.left_out.iter().any(|out| path.starts_with(out))
+}

@@ -1,0 +1,202 @@
+//! The desk that the API talks to: requests go into the driver's inbox, facts come from what it
+//! published, history from the catalogue by way of its thread.
+
+use super::check::{self, Setup};
+use super::driver::{Inbox, Message};
+use super::fleet::Fleet;
+use super::workers::Workers;
+use crate::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use crate::api::wire;
+use crate::catalogue::{self, Catalogue, CatalogueError};
+use crate::config::{Finding, Findings, Locations};
+use crate::domain::agenda::SlotRecord;
+use crate::domain::event::{Ask, Denied, Event, Request};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Operation, OperationId};
+use crate::domain::resource::Resource;
+use crate::host::clock::Clock;
+use crate::host::logging::Logging;
+use crate::host::systemd;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{oneshot, watch};
+
+pub struct Counter {
+    pub inbox: Inbox,
+    pub published: watch::Receiver<Published>,
+    pub clock: Arc<dyn Clock>,
+    pub workers: Arc<Workers>,
+    pub fleet: Arc<Fleet>,
+    pub locations: Locations,
+    pub env: Vec<(String, String)>,
+    pub state: PathBuf,
+    pub logging: Option<Logging>,
+    /// The configuration in force.
+    pub setup: Mutex<Setup>,
+}
+
+impl Counter {
+    /// Loads the configuration whole, or keeps the old one. Also what SIGHUP does.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files.
+    pub fn load(&self) -> Result<wire::Reloaded, Findings> {
+        let _ = systemd::reloading();
+        let loaded = check::prepare(&self.locations, &self.env);
+        let _ = systemd::ready("");
+        let next = loaded.inspect_err(|findings| {
+            tracing::error!("the new configuration is not loaded, the old one stays:\n{findings}");
+        })?;
+        let mut setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = compare(&setup, &next);
+        report.findings.extend(next.config.remarks().iter().map(finding));
+        report.findings.extend(needs_restart(&setup, &next));
+        if let Some(logging) = &self.logging
+            && let Err(error) = logging.set_filter(&next.config.daemon.log)
+        {
+            tracing::warn!(%error, "the log filter stays");
+        }
+        let ledger = self.published.borrow().ledger.clone();
+        self.fleet.replace(next.posts.clone(), &ledger, &self.state);
+        let resources = resources(&next);
+        *setup = next;
+        self.inbox.put(Message::Event(Event::Configured(resources)));
+        tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
+            "configuration loaded");
+        Ok(report)
+    }
+
+    /// Asks the catalogue on the thread that owns it.
+    async fn ask_catalogue<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Catalogue) -> Result<T, CatalogueError> + Send + 'static,
+    ) -> Result<T, Unreadable> {
+        let (answer, answered) = oneshot::channel();
+        self.inbox.put(Message::Catalogue(Box::new(move |catalogue| {
+            let _ = answer.send(question(catalogue));
+        })));
+        match answered.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(Unreadable(error.to_string())),
+            Err(_) => Err(Unreadable("heptad is stopping".into())),
+        }
+    }
+}
+
+pub fn resources(setup: &Setup) -> Vec<Resource> {
+    setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()
+}
+
+fn compare(old: &Setup, new: &Setup) -> wire::Reloaded {
+    let mut report = wire::Reloaded::default();
+    for declared in &new.config.resources {
+        let name = &declared.resource.name;
+        match old.config.get(name) {
+            None => report.added.push(name.to_string()),
+            Some(before) if before != declared => report.changed.push(name.to_string()),
+            Some(_) => {}
+        }
+    }
+    let gone = old.config.resources.iter().map(|declared| &declared.resource.name);
+    report.removed.extend(gone.filter(|n| new.config.get(n).is_none()).map(ToString::to_string));
+    report
+}
+
+fn needs_restart(old: &Setup, new: &Setup) -> Option<wire::Finding> {
+    let (a, b) = (&old.config.daemon, &new.config.daemon);
+    let same = (&a.socket, &a.state, &a.group, &a.admin_group)
+        == (&b.socket, &b.state, &b.group, &b.admin_group);
+    (!same).then(|| wire::Finding {
+        key: Some("daemon".into()),
+        message: "settings of [daemon] other than log take effect at the next start".into(),
+        hint: Some("restart heptad: systemctl restart heptad".into()),
+        ..wire::Finding::default()
+    })
+}
+
+/// A finding as clients read it.
+pub fn finding(found: &Finding) -> wire::Finding {
+    wire::Finding {
+        file: found.file.as_ref().map(|file| file.display().to_string()),
+        line: found.line.and_then(|line| u64::try_from(line).ok()),
+        key: (!found.key.is_empty()).then(|| found.key.clone()),
+        message: found.problem.clone(),
+        hint: (!found.hint.is_empty()).then(|| found.hint.clone()),
+    }
+}
+
+impl Desk for Counter {
+    fn submit(
+        &self,
+        uid: u32,
+        key: Option<String>,
+        request: Request,
+    ) -> Soon<'_, Result<Operation, Denied>> {
+        let (answer, answered) = oneshot::channel();
+        self.inbox.put(Message::Ask(Ask { ticket: 0, uid, key, request }, answer));
+        Box::pin(async move { answered.await.unwrap_or(Err(Denied::Stopping)) })
+    }
+
+    fn published(&self) -> watch::Receiver<Published> {
+        self.published.clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.read().wall
+    }
+
+    fn slots(
+        &self,
+        resource: ResourceName,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Soon<'_, Result<Vec<SlotRecord>, Unreadable>> {
+        Box::pin(self.ask_catalogue(move |catalogue| catalogue.slots_of(&resource, from, until)))
+    }
+
+    fn operations(&self, filter: OperationFilter) -> Soon<'_, Result<Vec<Operation>, Unreadable>> {
+        Box::pin(self.ask_catalogue(move |catalogue| {
+            let asked = catalogue::OperationFilter {
+                resource: filter.resource,
+                id: filter.id,
+                open_only: filter.open == Some(true),
+                limit: Some(u32::try_from(filter.limit).unwrap_or(u32::MAX)),
+                before: None,
+            };
+            let mut found = catalogue.operations(&asked)?;
+            if filter.open == Some(false) {
+                found.retain(|operation| !operation.is_open());
+            }
+            Ok(found)
+        }))
+    }
+
+    fn reload(&self, uid: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {
+        Box::pin(async move {
+            tracing::info!(uid, "reload asked");
+            let wire = |findings: Findings| findings.iter().map(finding).collect();
+            tokio::task::block_in_place(|| self.load()).map_err(wire)
+        })
+    }
+
+    fn check(&self) -> Soon<'_, wire::Check> {
+        Box::pin(async move {
+            match tokio::task::block_in_place(|| check::prepare(&self.locations, &self.env)) {
+                Ok(setup) => wire::Check {
+                    loadable: true,
+                    findings: setup.config.remarks().iter().map(finding).collect(),
+                },
+                Err(findings) => wire::Check {
+                    loadable: false,
+                    findings: findings.iter().map(finding).collect(),
+                },
+            }
+        })
+    }
+
+    fn progress(&self, operation: OperationId) -> Option<wire::Progress> {
+        let (done_bytes, total_bytes) = self.workers.progress(operation)?;
+        Some(wire::Progress { done_bytes, total_bytes })
+    }
+}

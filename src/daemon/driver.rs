@@ -1,0 +1,237 @@
+//! The loop: wait for something to happen, take one turn, do what follows. One thread; it owns
+//! keeper and catalogue, so nothing else can change them.
+
+use super::engine::{Engine, Turn};
+use super::journal;
+use super::workers::Workers;
+use crate::api::desk::Published;
+use crate::catalogue::Catalogue;
+use crate::domain::alarm::Alarm;
+use crate::domain::clock::Reading;
+use crate::domain::event::{Denied, Event};
+use crate::domain::operation::Operation;
+use crate::domain::view::Moment;
+use crate::host::clock::{Bell, Clock, Waiter, Woke};
+use crate::host::systemd;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{oneshot, watch};
+
+/// What can be put into the driver's inbox.
+pub enum Message {
+    Event(Event),
+    /// A client's request, and where its answer goes.
+    Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
+    /// Something to be done with the catalogue, on the thread that owns it.
+    Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
+    /// Persist how long heptad has run, and what time it was.
+    NoteClock,
+    /// End the loop once workers are idle, or at the latest after this long.
+    Stop(SignedDuration),
+}
+
+/// The only way to reach the driver, from any thread.
+#[derive(Clone)]
+pub struct Inbox {
+    queue: Arc<Mutex<VecDeque<Message>>>,
+    bell: Bell,
+}
+
+impl Inbox {
+    pub fn new(bell: Bell) -> Self {
+        Self { queue: Arc::default(), bell }
+    }
+
+    pub fn put(&self, message: Message) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
+        self.bell.ring();
+    }
+
+    fn drain(&self) -> VecDeque<Message> {
+        std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// While the catalogue takes no writes it is tried again this often.
+const THAW: SignedDuration = SignedDuration::from_secs(10);
+
+pub struct Driver {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    waiter: Waiter,
+    inbox: Inbox,
+    workers: Arc<Workers>,
+    published: watch::Sender<Published>,
+    tickets: BTreeMap<u64, oneshot::Sender<Result<Operation, Denied>>>,
+    next_ticket: u64,
+    /// Boot clock at the start of this process, and how long heptad had run before it.
+    began: SignedDuration,
+    elapsed_before: SignedDuration,
+    /// The wall time by which the loop ends, once a stop was asked for.
+    ends: Option<SignedDuration>,
+}
+
+/// A clock's reading as the keeper wants it.
+pub fn reading(clock: &dyn Clock, began: SignedDuration, before: SignedDuration) -> Reading {
+    let moment = clock.read();
+    Reading {
+        wall: moment.wall,
+        boot: moment.boot,
+        synchronised: moment.synchronised,
+        elapsed: before.saturating_add(moment.boot.saturating_sub(began)),
+    }
+}
+
+impl Driver {
+    #[expect(clippy::too_many_arguments, reason = "built once, at boot")]
+    pub fn new(
+        engine: Engine,
+        clock: Arc<dyn Clock>,
+        waiter: Waiter,
+        inbox: Inbox,
+        workers: Arc<Workers>,
+        published: watch::Sender<Published>,
+        began: SignedDuration,
+        elapsed_before: SignedDuration,
+    ) -> Self {
+        Self {
+            engine,
+            clock,
+            waiter,
+            inbox,
+            workers,
+            published,
+            tickets: BTreeMap::new(),
+            next_ticket: 1,
+            began,
+            elapsed_before,
+            ends: None,
+        }
+    }
+
+    /// Runs until stopped.
+    pub fn run(mut self) {
+        let alive_every =
+            systemd::sign_of_life_every().and_then(|every| SignedDuration::try_from(every).ok());
+        loop {
+            if alive_every.is_some() {
+                let _ = systemd::alive();
+            }
+            let woke = self.waiter.wait(self.until(alive_every));
+            self.turn(woke);
+            if self.is_over() {
+                break;
+            }
+        }
+        self.engine.note_clock();
+        tracing::info!("stopped");
+    }
+
+    fn reading(&self) -> Reading {
+        reading(self.clock.as_ref(), self.began, self.elapsed_before)
+    }
+
+    /// When to wake at the latest, by the wall clock.
+    fn until(&self, alive_every: Option<SignedDuration>) -> Option<Timestamp> {
+        let now = self.clock.read().wall;
+        let thaw = self.engine.frozen().map(|_| THAW);
+        let ending = self.ends.map(|_| SignedDuration::from_millis(200));
+        let pauses = [alive_every, thaw, ending];
+        let soon = pauses.into_iter().flatten().min();
+        let soon = soon.and_then(|pause| now.saturating_add(pause).ok());
+        self.engine.keeper().wake().into_iter().chain(soon).min()
+    }
+
+    /// Drains the inbox and takes one turn with all of it.
+    fn turn(&mut self, woke: Woke) {
+        if woke == Woke::ClockSet {
+            tracing::warn!(
+                "the clock was set, or the machine woke: everything due is computed anew"
+            );
+        }
+        let mut events = vec![Event::Tick];
+        for message in self.inbox.drain() {
+            match message {
+                Message::Event(event) => events.push(event),
+                Message::Ask(mut ask, answer) => {
+                    ask.ticket = self.next_ticket;
+                    self.next_ticket += 1;
+                    self.tickets.insert(ask.ticket, answer);
+                    events.push(Event::Asked(ask));
+                }
+                Message::Catalogue(act) => act(self.engine.catalogue()),
+                Message::NoteClock => self.engine.note_clock(),
+                Message::Stop(grace) => {
+                    events.push(Event::Stop);
+                    self.ends = Some(self.clock.read().boot.saturating_add(grace));
+                }
+            }
+        }
+        let was_frozen = self.engine.frozen().is_some();
+        let turn = self.engine.turn(events, self.reading());
+        self.note_freezing(was_frozen);
+        self.follow(turn);
+    }
+
+    fn note_freezing(&self, was_frozen: bool) {
+        match (was_frozen, self.engine.frozen()) {
+            (false, Some(reason)) => {
+                tracing::error!(reason, "the catalogue takes no writes: nothing changes any more");
+            }
+            (true, None) => tracing::info!("the catalogue takes writes again"),
+            _ => {}
+        }
+    }
+
+    /// What was recorded may now be shown, answered and done, in this order.
+    fn follow(&mut self, turn: Turn) {
+        turn.records.iter().for_each(journal::note);
+        self.publish(!turn.records.is_empty() || !turn.orders.is_empty());
+        for (ticket, reply) in turn.replies {
+            if let Some(answer) = self.tickets.remove(&ticket) {
+                // The client may be gone; its operation goes on.
+                let _ = answer.send(reply);
+            }
+        }
+        for order in turn.orders {
+            self.workers.submit(order);
+        }
+    }
+
+    fn publish(&self, changed: bool) {
+        let keeper = self.engine.keeper();
+        let (started, settled) = keeper.beginnings();
+        let moment = Moment {
+            now: self.clock.read().wall,
+            started,
+            settled,
+            belief: keeper.belief(),
+            elapsed: keeper.ledger().elapsed,
+        };
+        let alarms: Vec<Alarm> =
+            self.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
+        self.published.send_if_modified(|published| {
+            let changed =
+                changed || published.alarms != alarms || published.moment.belief != moment.belief;
+            if changed {
+                published.generation += 1;
+                published.ledger = Arc::new(keeper.ledger().clone());
+            }
+            (published.moment, published.alarms) = (moment, alarms.clone());
+            changed
+        });
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(ends) = self.ends else { return false };
+        if self.workers.busy() == 0 {
+            return true;
+        }
+        let late = self.clock.read().boot >= ends;
+        if late {
+            tracing::warn!("leaving acts in flight; the next start finds out what became of them");
+        }
+        late
+    }
+}

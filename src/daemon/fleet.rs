@@ -1,0 +1,76 @@
+//! Which backend serves which resource.
+
+use super::hooks::{Hook, Hooks, OnFailure};
+use crate::backend::Backend;
+use crate::backend::registry::{self, Context};
+use crate::config;
+use crate::domain::account::Account;
+use crate::domain::ledger::Ledger;
+use crate::domain::name::ResourceName;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A resource's backend and the hooks around its snapshots.
+#[derive(Debug)]
+pub struct Post {
+    pub backend: Arc<dyn Backend>,
+    pub hooks: Hooks,
+}
+
+impl Post {
+    pub fn new(backend: Arc<dyn Backend>, hooks: config::Hooks) -> Self {
+        let hook = |hook: config::Hook| Hook {
+            program: hook.program,
+            args: hook.args,
+            deadline: hook.timeout,
+            on_failure: match hook.on_failure {
+                config::OnFailure::Fail => OnFailure::Fail,
+                config::OnFailure::Ignore => OnFailure::Ignore,
+            },
+        };
+        let hooks = Hooks {
+            before: hooks.before.into_iter().map(hook).collect(),
+            after: hooks.after.into_iter().map(hook).collect(),
+        };
+        Self { backend, hooks }
+    }
+}
+
+/// All posts, replaced whole at a reload.
+#[derive(Debug, Default)]
+pub struct Fleet(RwLock<BTreeMap<ResourceName, Arc<Post>>>);
+
+impl Fleet {
+    pub fn post(&self, name: &ResourceName) -> Option<Arc<Post>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Puts the configured posts in place, and beside them one for every resource that left the
+    /// configuration: its snapshots can still be used.
+    pub fn replace(
+        &self,
+        configured: BTreeMap<ResourceName, Arc<Post>>,
+        ledger: &Ledger,
+        state: &Path,
+    ) {
+        let mut posts = configured;
+        for account in ledger.accounts.values() {
+            if !posts.contains_key(account.name())
+                && let Some(post) = remembered(account, state)
+            {
+                posts.insert(account.name().clone(), Arc::new(post));
+            }
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = posts;
+    }
+}
+
+/// A post for a resource that only the catalogue still knows.
+fn remembered(account: &Account, state: &Path) -> Option<Post> {
+    let binding = &account.resource.backend;
+    let options = serde_json::from_str(&binding.options).ok()?;
+    let context = Context { resource: account.name().clone(), state: state.to_path_buf() };
+    let backend = registry::build(&binding.kind, &options, &context).ok()?;
+    Some(Post { backend, hooks: Hooks::default() })
+}

@@ -1,0 +1,103 @@
+//! Chores at fixed times, ticked by the scheduler crate: few, in UTC, and harmless to lose or to
+//! repeat. What is due is never decided here.
+
+use super::driver::{Inbox, Message};
+use crate::api::desk::Published;
+use crate::catalogue::Catalogue;
+use crate::domain::alarm;
+use crate::domain::event::Event;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+
+/// Seconds, minutes, hours, … as the crate reads them.
+const CHORES: &[(&str, Chore)] = &[
+    ("0 */5 * * * *", Chore::NoteClock),
+    ("30 */10 * * * *", Chore::LayBallast),
+    ("0 17 * * * *", Chore::Sweep),
+    ("0 47 * * * *", Chore::TellAlarms),
+    ("15 3 4 * * *", Chore::Backup),
+    ("45 33 4 * * *", Chore::CheckCatalogue),
+];
+
+/// How many jobs may fall due together; the crate loses what does not fit.
+const CHANNEL: usize = 1024;
+
+#[derive(Clone, Copy, Debug)]
+enum Chore {
+    NoteClock,
+    LayBallast,
+    /// Look at every backend: an independent second pair of eyes for what the timer may miss.
+    Sweep,
+    TellAlarms,
+    Backup,
+    CheckCatalogue,
+}
+
+/// What chores need.
+#[derive(Clone)]
+pub struct Keys {
+    pub inbox: Inbox,
+    pub published: watch::Receiver<Published>,
+    /// Where the catalogue's daily copy goes.
+    pub backup: PathBuf,
+}
+
+/// Starts ticking. The scheduler lives until it is dropped.
+///
+/// # Errors
+/// The crate's, when a job cannot be added.
+pub async fn start(keys: Keys) -> Result<JobScheduler, JobSchedulerError> {
+    let scheduler = JobScheduler::new_with_channel_size(CHANNEL).await?;
+    let keys = Arc::new(keys);
+    for (when, chore) in CHORES {
+        let keys = Arc::clone(&keys);
+        let job = Job::new_async(*when, move |_, _| {
+            let keys = Arc::clone(&keys);
+            Box::pin(async move { perform(*chore, &keys) })
+        })?;
+        scheduler.add(job).await?;
+    }
+    scheduler.start().await?;
+    Ok(scheduler)
+}
+
+/// Only puts a message somewhere, so that it can neither block nor fail.
+fn perform(chore: Chore, keys: &Keys) {
+    tracing::debug!(?chore, "housekeeping");
+    match chore {
+        Chore::NoteClock => keys.inbox.put(Message::NoteClock),
+        Chore::Sweep => keys.inbox.put(Message::Event(Event::Sweep)),
+        Chore::TellAlarms => tell_alarms(&keys.published.borrow()),
+        Chore::LayBallast => with_catalogue(keys, |catalogue| match catalogue.restore_ballast() {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("the disk of the state directory is full"),
+            Err(error) => tracing::warn!(%error, "no reserve for the catalogue"),
+        }),
+        Chore::Backup => {
+            let path = keys.backup.clone();
+            with_catalogue(keys, move |catalogue| match catalogue.backup_to(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "catalogue copied"),
+                Err(error) => tracing::error!(%error, "the catalogue could not be copied"),
+            });
+        }
+        Chore::CheckCatalogue => with_catalogue(keys, |catalogue| match catalogue.quick_check() {
+            Ok(()) => tracing::info!("catalogue checked"),
+            Err(error) => tracing::error!(%error, "stop heptad and run: heptad rebuild"),
+        }),
+    }
+}
+
+fn with_catalogue(keys: &Keys, act: impl FnOnce(&mut Catalogue) + Send + 'static) {
+    keys.inbox.put(Message::Catalogue(Box::new(act)));
+}
+
+fn tell_alarms(published: &Published) {
+    for account in published.ledger.accounts.values() {
+        for alarm in alarm::alarms(&published.ledger, account, &published.moment) {
+            let (sentence, hint) = (alarm.sentence, alarm.hint);
+            tracing::warn!(resource = %account.name(), sentence, hint, "alarm");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `heptad rebuild`: a new catalogue from nothing but what lies beside the snapshots.
+
+use super::boot::{BootError, FLOOR, Opening, open};
+use super::check;
+use super::desk::resources;
+use super::driver::reading;
+use super::engine::{Engine, Turn};
+use super::fleet::Fleet;
+use super::perform::perform;
+use crate::catalogue::export;
+use crate::config::Locations;
+use crate::domain::event::{Event, Finished};
+use crate::domain::keeper::Keeper;
+use crate::domain::ledger::Ledger;
+use crate::domain::operation::{Failure, Fault, State};
+use crate::host::clock::Clock;
+use jiff::SignedDuration;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// Every snapshot found, in canonical order, as the catalogue now has it.
+    pub export: serde_json::Value,
+    pub snapshots: usize,
+    /// Resources that could not be looked at, and why: run it again when they are back.
+    pub unseen: Vec<(String, String)>,
+}
+
+/// Sets the catalogue aside and fills a new one by surveying every configured resource. The daemon
+/// must not run. Nothing is taken or destroyed.
+///
+/// # Errors
+/// [`BootError`]: the configuration, the lock, the state directory.
+pub fn rebuild(
+    locations: &Locations,
+    env: &[(String, String)],
+    clock: &dyn Clock,
+) -> Result<Rebuilt, BootError> {
+    let setup = check::prepare(locations, env).map_err(BootError::Configuration)?;
+    let Opening { setup, lock, catalogue, .. } = open(setup)?;
+    let catalogue = catalogue.set_aside("rebuild asked")?.catalogue;
+    let fleet = Fleet::default();
+    let ledger = Ledger::default();
+    fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
+    let began = clock.read().boot;
+    let now = || reading(clock, began, SignedDuration::ZERO);
+    let keeper = Keeper::new(ledger, FLOOR, now(), uuid::Uuid::new_v4().as_u128());
+    let mut engine = Engine::new(keeper, catalogue);
+    // A stop first: nothing but the surveys, which are looked for below, may be started.
+    let mut turn = engine.turn(vec![Event::Configured(resources(&setup))], now());
+    engine.turn(vec![Event::Stop], now());
+    let mut unseen = Vec::new();
+    loop {
+        let reports = look(&fleet, &turn);
+        if reports.is_empty() {
+            break;
+        }
+        turn = engine.turn(reports, now());
+    }
+    let ledger = engine.keeper().ledger();
+    for operation in ledger.operations.values() {
+        if let State::Failed(failure) = &operation.state {
+            unseen.push((operation.resource.to_string(), failure.to_string()));
+        }
+    }
+    let rebuilt = Rebuilt { export: export(ledger), snapshots: ledger.snapshots().count(), unseen };
+    drop(lock);
+    Ok(rebuilt)
+}
+
+fn look(fleet: &Fleet, turn: &Turn) -> Vec<Event> {
+    let report = |order: &crate::domain::event::Order| {
+        let result = match fleet.post(&order.resource) {
+            Some(post) => perform(post.backend.as_ref(), order, &()),
+            None => Err(Failure::new(Fault::Permanent, "no backend serves it")),
+        };
+        let output = String::new();
+        Event::Finished(Finished { operation: order.operation, result, output })
+    };
+    turn.orders.iter().map(report).collect()
+}

@@ -1,0 +1,164 @@
+//! The hands: threads that perform orders, bounded per pool, so that a stuck pool delays only
+//! itself.
+
+use super::fleet::{Fleet, Post};
+use super::hooks::{self, Occasion};
+use super::perform::perform;
+use crate::backend::Progress;
+use crate::domain::event::{Finished, Order, Work};
+use crate::domain::operation::{Failure, Fault, OperationId};
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where reports go.
+pub type Report = Arc<dyn Fn(Finished) + Send + Sync>;
+
+/// Most threads of one pool, whatever its backend likes.
+const MOST: usize = 128;
+
+pub struct Workers {
+    fleet: Arc<Fleet>,
+    report: Report,
+    pools: Mutex<BTreeMap<String, Pool>>,
+    progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+}
+
+#[derive(Default)]
+struct Pool {
+    running: usize,
+    waiting: VecDeque<(Order, Arc<Post>)>,
+}
+
+/// How far one act is.
+#[derive(Debug, Default)]
+struct Meter {
+    done: AtomicU64,
+    /// `u64::MAX` while unknown.
+    total: AtomicU64,
+}
+
+impl Progress for Meter {
+    fn report(&self, done: u64, total: Option<u64>) {
+        self.done.store(done, Ordering::Relaxed);
+        self.total.store(total.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Workers {
+    pub fn new(fleet: Arc<Fleet>, report: Report) -> Arc<Self> {
+        Arc::new(Self { fleet, report, pools: Mutex::default(), progress: Mutex::default() })
+    }
+
+    /// Performs an order soon; its report comes whatever happens.
+    pub fn submit(self: &Arc<Self>, order: Order) {
+        let Some(post) = self.fleet.post(&order.resource) else {
+            let message = "no backend serves it now: it is not in the configuration";
+            self.fail(order.operation, message);
+            return;
+        };
+        let name = post.backend.pool();
+        let limit = post.backend.capabilities().in_flight.clamp(1, MOST);
+        let mut pools = lock(&self.pools);
+        let pool = pools.entry(name.clone()).or_default();
+        pool.waiting.push_back((order, post));
+        if pool.running < limit {
+            pool.running += 1;
+            drop(pools);
+            self.start(name);
+        }
+    }
+
+    /// How many acts are in flight or waiting.
+    pub fn busy(&self) -> usize {
+        lock(&self.pools).values().map(|pool| pool.running + pool.waiting.len()).sum()
+    }
+
+    /// Bytes done and to do of a running operation, once its backend has told any.
+    pub fn progress(&self, operation: OperationId) -> Option<(u64, Option<u64>)> {
+        let meter = lock(&self.progress).get(&operation).cloned()?;
+        let done = meter.done.load(Ordering::Relaxed);
+        let total = meter.total.load(Ordering::Relaxed);
+        (done > 0).then_some((done, (total != u64::MAX && total > 0).then_some(total)))
+    }
+
+    fn start(self: &Arc<Self>, pool: String) {
+        let workers = Arc::clone(self);
+        let name: String = pool.chars().rev().take(8).collect::<Vec<_>>().iter().rev().collect();
+        let thread = std::thread::Builder::new().name(format!("pool {name}"));
+        let work = {
+            let pool = pool.clone();
+            move || workers.drain(&pool)
+        };
+        if let Err(error) = thread.spawn(work) {
+            tracing::error!(%error, pool, "no thread for a worker");
+            let waiting = {
+                let mut pools = lock(&self.pools);
+                pools.remove(&pool).map(|pool| pool.waiting).unwrap_or_default()
+            };
+            for (order, _) in waiting {
+                self.fail(order.operation, "the system gives no more threads");
+            }
+        }
+    }
+
+    /// Performs one order after the other until the pool's queue is empty.
+    fn drain(&self, name: &str) {
+        while let Some((order, post)) = self.next(name) {
+            let meter = Arc::new(Meter::default());
+            lock(&self.progress).insert(order.operation, meter.clone());
+            let finished = run(&order, &post, meter.as_ref());
+            lock(&self.progress).remove(&order.operation);
+            (self.report)(finished);
+        }
+    }
+
+    fn next(&self, name: &str) -> Option<(Order, Arc<Post>)> {
+        let mut pools = lock(&self.pools);
+        let pool = pools.get_mut(name)?;
+        let next = pool.waiting.pop_front();
+        if next.is_none() {
+            pool.running -= 1;
+            if pool.running == 0 {
+                pools.remove(name);
+            }
+        }
+        next
+    }
+
+    fn fail(&self, operation: OperationId, message: &str) {
+        let result = Err(Failure::new(Fault::Permanent, message));
+        (self.report)(Finished { operation, result, output: String::new() });
+    }
+}
+
+/// One order, with the hooks around a snapshot. A panic below fails this one operation.
+fn run(order: &Order, post: &Post, progress: &dyn Progress) -> Finished {
+    let act = || perform(post.backend.as_ref(), order, progress);
+    let (result, output) = match &order.work {
+        Work::Take { card, source: crate::domain::event::Source::Live, .. } => {
+            let snapshot = match (&card.name, &card.slot) {
+                (Some(name), _) => name.to_string(),
+                (None, Some(slot)) => format!("{}@{slot}", order.resource),
+                (None, None) => order.resource.to_string(),
+            };
+            let occasion = Occasion {
+                resource: &order.resource,
+                snapshot: &snapshot,
+                seq: card.handle.seq,
+                slot: card.slot,
+            };
+            hooks::around(&post.hooks, &occasion, act)
+        }
+        _ => {
+            let bug = |_| Err(Failure::new(Fault::Permanent, "a bug in heptad stopped it"));
+            (catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(bug), String::new())
+        }
+    };
+    Finished { operation: order.operation, result, output }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
