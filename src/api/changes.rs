@@ -116,7 +116,7 @@ mod tests {
     fn published(generation: u64, names: &[(&str, &str)]) -> Published {
         let mut ledger = Ledger::default();
         for (name, trouble) in names {
-            let mut account = Builder::new().account();
+            let mut account = Builder::daily().account();
             account.resource.name = name.parse().unwrap();
             account.trouble = Some((*trouble).to_owned());
             ledger.accounts.insert(account.name().clone(), Arc::new(account));

@@ -21,7 +21,10 @@ pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refuse> {
 
 /// `HH:MM`.
 pub fn parse_time(text: &str) -> Result<Time, Refuse> {
-    let digits = |part: &str| (part.len() == 2).then(|| part.parse::<i8>().ok()).flatten();
+    let digits = |part: &str| {
+        let plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| part.parse::<i8>().ok()).flatten()
+    };
     let parts = text.split_once(':').and_then(|(h, m)| Some((digits(h)?, digits(m)?)));
     let time = parts.and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok());
     time.ok_or_else(|| {

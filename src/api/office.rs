@@ -4,12 +4,17 @@ use super::answers::View;
 use super::changes::Tracker;
 use super::desk::{Desk, Published, Soon};
 use super::refuse::Refuse;
-use super::roles::Rules;
+use super::roles::{Peer, Rules};
 use super::server::Limits;
-use std::sync::{Arc, OnceLock};
+use axum::extract::Request;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+/// Between two logged refusals of one user.
+const QUIET: Duration = Duration::from_secs(60);
 
 pub struct Office {
     pub desk: Arc<dyn Desk>,
@@ -20,6 +25,8 @@ pub struct Office {
     pub stopping: watch::Receiver<bool>,
     /// The OpenAPI document, once the routes are made.
     pub document: OnceLock<String>,
+    /// When a refusal was last logged, by user.
+    pub refusals: Mutex<HashMap<u32, Instant>>,
 }
 
 /// How routes take it.
@@ -39,6 +46,19 @@ impl Office {
     /// Waits for the daemon, but not for ever.
     pub async fn soon<T>(&self, answer: Soon<'_, T>) -> Result<T, Refuse> {
         timeout(self.limits.answer, answer).await.map_err(|_| Refuse::late())
+    }
+
+    /// Logs that a user was refused, but no more than once a minute for each.
+    pub fn note_refusal(&self, peer: &Peer, request: &Request) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        refusals.retain(|_, at| now.duration_since(*at) < QUIET);
+        if refusals.contains_key(&peer.uid()) {
+            return;
+        }
+        refusals.insert(peer.uid(), now);
+        let (method, path) = (request.method(), request.uri().path());
+        tracing::warn!(uid = peer.uid(), pid = ?peer.credentials.pid, %method, ?path, "refused");
     }
 
     /// How long a client that asks to wait may wait.

@@ -5,8 +5,6 @@
 
 use crate::host::sys;
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::UnixStream;
 
 /// The kernel's stand-in for a user that has no number here, as from another user namespace.
@@ -116,23 +114,16 @@ impl Rules {
 pub struct Peer {
     pub credentials: Credentials,
     pub role: Role,
-    /// Whether a refusal was logged already, so that a flood of them is not.
-    logged: Arc<AtomicBool>,
 }
 
 impl Peer {
     pub fn new(credentials: Credentials, rules: &Rules) -> Self {
         let role = rules.role(&credentials);
-        Self { credentials, role, logged: Arc::default() }
+        Self { credentials, role }
     }
 
     pub fn uid(&self) -> u32 {
         self.credentials.uid
-    }
-
-    /// True the first time.
-    pub fn first_refusal(&self) -> bool {
-        !self.logged.swap(true, Ordering::Relaxed)
     }
 }
 

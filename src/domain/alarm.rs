@@ -235,11 +235,11 @@ mod tests {
         let check = |account: Account, now: &str, want: &[&str]| {
             assert_eq!(codes(&account, now), want, "at {now}");
         };
-        let taken = || Builder::new().complete(20..=20);
+        let taken = || Builder::daily().complete(20..=20);
         check(taken().account(), "21T18:00", &[]);
         check(taken().account(), "21T18:01", &["stale"]);
-        check(Builder::new().account(), "02T12:00", &[]);
-        check(Builder::new().account(), "02T12:01", &["stale"]);
+        check(Builder::daily().account(), "02T12:00", &[]);
+        check(Builder::daily().account(), "02T12:01", &["stale"]);
         check(taken().but(|a| a.wish.enabled = Some(false)).account(), "25T00:00", &[]);
         // A suspect one is not complete.
         check(taken().suspect(21).account(), "21T18:01", &["stale", "suspect"]);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn enabling_again_is_no_alarm_and_a_slow_rhythm_is_judged_by_its_own_slots() {
-        let again = Builder::new().complete(2..=2).but(|account| {
+        let again = Builder::daily().complete(2..=2).but(|account| {
             let rhythm = account.resource.policy.rhythm.clone();
             account.timeline = Timeline::start(rhythm, at("20T12:00"));
         });
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn each_trouble_has_its_alarm_and_a_forgotten_resource_has_none() {
         let check = |want: &[&str], alter: &dyn Fn(&mut Account)| {
-            let mut account = Builder::new().complete(20..=22).account();
+            let mut account = Builder::daily().complete(20..=22).account();
             alter(&mut account);
             assert_eq!(codes(&account, "22T12:00"), want);
             account.forgotten = true;
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_operation_of_more_than_an_hour_is_an_alarm() {
-        let account = Builder::new().complete(22..=22).but(|a| a.running = Some(OperationId(7)));
+        let account = Builder::daily().complete(22..=22).but(|a| a.running = Some(OperationId(7)));
         let account = account.account();
         let operation = Operation {
             id: OperationId(7),

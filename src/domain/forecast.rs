@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn each_day_one_comes_and_the_eighth_goes() {
-        let account = Builder::new().complete(16..=22).account();
+        let account = Builder::daily().complete(16..=22).account();
         let forecast = foretell(&account, 3);
         assert_eq!(
             lines(&forecast),
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_backlog_drains_two_at_a_time_and_what_is_left_says_so() {
-        let account = Builder::new().complete(10..=22).account();
+        let account = Builder::daily().complete(10..=22).account();
         let forecast = foretell(&account, 1);
         assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -web-1@2026-11-10 web-1@2026-11-11"]);
         let waits = forecast.stays.iter().filter(|s| s.reason == "waits to be dropped").count();
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn doubt_stops_rotation_but_not_the_takes() {
-        let account = Builder::new().complete(15..=21).suspect(22).account();
+        let account = Builder::daily().complete(15..=21).suspect(22).account();
         let forecast = foretell(&account, 2);
         assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -", "+web-1@2026-11-24 -"]);
         assert!(forecast.waits.as_deref().unwrap().contains("web-1@2026-11-22 is suspect"));
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn nothing_is_taken_of_what_is_disabled_or_gone() {
         let check = |why: &str, change: fn(&mut Account)| {
-            let mut account = Builder::new().complete(20..=22).account();
+            let mut account = Builder::daily().complete(20..=22).account();
             change(&mut account);
             let forecast = foretell(&account, 3);
             assert_eq!((forecast.idle.as_deref(), forecast.takes.len()), (Some(why), 0));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn one_in_use_is_not_dropped_and_a_long_list_is_cut() {
-        let account = Builder::new().complete(16..=22).account();
+        let account = Builder::daily().complete(16..=22).account();
         let moment = moment("22T12:00");
         let first = forecast(&account, &moment, at("24T12:00"), &|seq| seq == Seq(1));
         assert_eq!(first.takes[0].drops, []);

@@ -32,7 +32,7 @@ pub fn moment(now: &str) -> Moment {
 pub struct Builder(Account);
 
 impl Builder {
-    pub fn new() -> Self {
+    pub fn daily() -> Self {
         Self::with(When::Daily("06:00".parse().unwrap()))
     }
 

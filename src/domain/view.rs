@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_strip_has_one_mark_for_each_of_the_last_fourteen_slots() {
-        let account = Builder::new()
+        let account = Builder::daily()
             .complete(1..=9)
             .suspect(10)
             .slot(11, Some(Outcome::Failed("io".into())))

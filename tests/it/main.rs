@@ -14,6 +14,7 @@ mod hooks;
 mod keeper;
 mod process;
 mod simulation;
+mod api;
 mod support;
 mod tarball;
 mod tidy;

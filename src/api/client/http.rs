@@ -5,7 +5,7 @@ use crate::api::wire::Refused;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -52,6 +52,7 @@ impl Call {
             .method(self.method)
             .uri(self.target)
             .header(HOST, "heptad")
+            .header(CONNECTION, "close")
             .header(ACCEPT, "application/json, text/event-stream");
         if let Some(key) = self.key {
             request = request.header("idempotency-key", key);

@@ -59,18 +59,10 @@ async fn admit(
         Some(peer) if peer.role >= needs => Ok(next.run(request).await),
         peer => {
             if let Some(peer) = peer {
-                note_refusal(peer, &request);
+                office.note_refusal(peer, &request);
             }
             Err(Refuse::forbidden(&office.rules, needs))
         }
-    }
-}
-
-/// Logs the first refusal of a connection.
-pub(super) fn note_refusal(peer: &Peer, request: &Request) {
-    if peer.first_refusal() {
-        let (method, path) = (request.method(), request.uri().path());
-        tracing::warn!(uid = peer.uid(), pid = ?peer.credentials.pid, %method, ?path, "refused");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The routes. [`Gate`](gate::Gate) is the only way to add one, and it asks for the role that the route
+//! The routes. [`Gate`] is the only way to add one, and it asks for the role that the route
 //! needs: a route without a role does not compile.
 
 mod change;
@@ -76,7 +76,7 @@ async fn doorstep(
     next: Next,
 ) -> Result<Response, Refuse> {
     if peer.role < Role::Operator {
-        gate::note_refusal(&peer, &request);
+        office.note_refusal(&peer, &request);
         return Err(Refuse::forbidden(&office.rules, Role::Operator));
     }
     // Browsers say where a page comes from; no page has any business here, whatever proxy it found.

@@ -10,6 +10,7 @@ use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -43,8 +44,10 @@ impl Caller {
         });
         let stream = Patience::new(stream, Arc::clone(&phase), limits);
         let connection = http1::Builder::new()
-            // Patience has the timers.
-            .header_read_timeout(None)
+            // Patience has the finer timers. This one is needed all the same: without it, hyper
+            // does not look at the stream again when an answer is gone.
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.idle + limits.header)
             .max_headers(limits.headers)
             .max_header_size(limits.header_bytes)
             .max_buf_size(limits.header_bytes.max(MIN_BUFFER) * 2)

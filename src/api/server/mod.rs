@@ -20,7 +20,8 @@ use super::routes;
 use axum::Router;
 use connection::Caller;
 use doors::{Door, Doors};
-use std::sync::{Arc, OnceLock};
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,6 +44,7 @@ pub async fn serve(
         tracker: Tracker::new(published),
         stopping: stop.clone(),
         document: OnceLock::new(),
+        refusals: Mutex::default(),
     });
     let reception = Reception {
         router: routes::router(&office),
@@ -51,12 +53,24 @@ pub async fn serve(
         office,
     };
     let mut open = JoinSet::new();
+    let mut starved = false;
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
             accepted = listener.accept() => match accepted {
-                Ok(stream) => reception.receive(stream, &mut open),
-                Err(error) => pause(&error, &limits).await,
+                Ok(stream) => {
+                    reception.receive(stream, &mut open);
+                    starved = false;
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    if !starved {
+                        tracing::warn!(%error, "cannot accept connections for the moment");
+                    }
+                    starved = true;
+                    // Without descriptors it would fail at once again: wait, do not spin.
+                    sleep(limits.pause).await;
+                }
             },
             Some(ended) = open.join_next() => note(ended),
         }
@@ -117,15 +131,6 @@ impl Reception {
             }
         }
     }
-}
-
-/// Without descriptors or memory, accepting fails at once again: wait, do not spin.
-async fn pause(error: &std::io::Error, limits: &Limits) {
-    if error.kind() == std::io::ErrorKind::ConnectionAborted {
-        return;
-    }
-    tracing::warn!(%error, "cannot accept connections for the moment");
-    sleep(limits.pause).await;
 }
 
 fn note(ended: Result<(), tokio::task::JoinError>) {

@@ -1,0 +1,138 @@
+//! What the answers say.
+
+use super::caller::get;
+use super::stub::{Scene, at};
+use heptad::api::client::Client;
+use heptad::api::wire::{Mark, SnapshotsQuery, Source, Tags, Why};
+use heptad::domain::snapshot::{Health, Seq};
+use std::sync::Arc;
+
+fn client(scene: &Scene) -> Client {
+    Client::new(scene.socket()).unwrap()
+}
+
+#[test]
+fn the_status_shows_a_resource_at_a_glance() {
+    let scene = Scene::new();
+    let status = client(&scene).status().unwrap();
+    let web = &status.resources[0];
+    assert_eq!((web.kind.as_str(), web.backend.as_str()), ("disk", "files"));
+    assert_eq!((web.rhythm.value.as_str(), web.time.as_deref()), ("06:00 UTC", Some("06:00")));
+    assert_eq!((web.enabled.value, web.enabled.source), (true, Source::Config));
+    assert_eq!((web.counts.automatic, web.counts.manual), (7, 0));
+    assert_eq!(web.newest_complete_age_seconds, Some(6 * 3_600));
+    let next = web.next_run.as_ref().unwrap();
+    let want = ("2026-11-23", at("2026-11-23T06:00:00Z"), Why::Scheduled);
+    assert_eq!((next.slot.as_str(), next.at, next.why), want);
+    assert!(web.strip.len() == 7 && web.strip.iter().all(|mark| mark.mark == Mark::Complete));
+    assert_eq!((status.alarms.len(), web.alarms.len()), (0, 0));
+    assert!(client(&scene).health().unwrap().healthy);
+}
+
+#[test]
+fn changing_the_time_answers_with_the_wish_and_the_next_run() {
+    let scene = Scene::new();
+    let accepted = client(&scene).set_time("web-1", "20:00").unwrap();
+    let schedule = accepted.schedule.unwrap();
+    assert_eq!(schedule.rhythm.value, "20:00 UTC");
+    assert_eq!(schedule.rhythm.source, Source::Override);
+    assert_eq!(schedule.rhythm.configured.as_deref(), Some("06:00 UTC"));
+    assert_eq!(schedule.next_run.unwrap().at, at("2026-11-23T20:00:00Z"));
+    assert_eq!(accepted.operation.detail.as_deref(), Some("20:00"));
+    let asked = scene.stub.asked();
+    assert!(asked[0].1.as_ref().is_some_and(|key| key.len() == 36), "{asked:?}");
+}
+
+#[test]
+fn why_tells_each_slot_of_a_day_and_of_a_day_without_one() {
+    let scene = Scene::new();
+    let slots = |day| client(&scene).slots("web-1", day).unwrap();
+    let today = slots(None);
+    assert_eq!((today.day.as_str(), today.slots.len(), today.note), ("2026-11-22", 1, None));
+    let slot = &today.slots[0];
+    assert_eq!(slot.outcome.as_deref(), Some("complete"));
+    assert_eq!((slot.attempts, slot.late_seconds), (1, Some(0)));
+    assert_eq!(slot.snapshot.as_deref(), Some("web-1@2026-11-22"));
+    let check = |day, part: &str| {
+        let note = slots(Some(day)).note.unwrap();
+        assert!(note.contains(part), "{day}: {note}");
+    };
+    check("2026-11-23", "is due at 2026-11-23T06:00:00Z");
+    check("2026-12-24", "has not come yet");
+    check("2026-11-10", "since 2026-11-15");
+}
+
+#[test]
+fn a_snapshot_says_what_it_is_and_what_rotation_says_of_it() {
+    let scene = Scene::new();
+    let latest = client(&scene).snapshot("web-1@latest").unwrap();
+    assert_eq!(latest.label, "web-1@2026-11-22");
+    assert_eq!(latest.rotation.as_deref(), Some("latest 1"));
+    scene.stub.turn(|ledger| {
+        let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
+        let newest = account.snapshots.get_mut(&Seq(7)).unwrap();
+        Arc::make_mut(newest).health = Health::Suspect("it is empty".into());
+    });
+    assert_eq!(client(&scene).snapshot("web-1@latest").unwrap().label, "web-1@2026-11-21");
+    let suspect = client(&scene).snapshot("web-1@2026-11-22").unwrap();
+    assert_eq!((suspect.reason.as_deref(), suspect.rotation), (Some("it is empty"), None));
+    let all = client(&scene).snapshots(&SnapshotsQuery::default()).unwrap().snapshots;
+    assert_eq!((all.len(), all[0].seq), (7, 7));
+    let health = client(&scene).health().unwrap();
+    assert_eq!((health.healthy, health.alarms), (false, 1));
+}
+
+#[test]
+fn the_forecast_is_for_one_or_for_all() {
+    let scene = Scene::crowded(Default::default(), 2);
+    let of_all = client(&scene).forecast(None, Some(2)).unwrap();
+    assert_eq!((of_all.days, of_all.forecasts.len()), (2, 2));
+    let of_one = client(&scene).forecast(Some("web-2"), None).unwrap();
+    assert_eq!((of_one.days, of_one.forecasts[0].takes.len()), (7, 7));
+    let first = &of_one.forecasts[0].takes[0];
+    assert_eq!(first.snapshot, "web-2@2026-11-23");
+    assert_eq!(first.drops[0].snapshot, "web-2@2026-11-16");
+}
+
+#[test]
+fn operations_are_listed_newest_first_and_tell_who_asked() {
+    let scene = Scene::new();
+    client(&scene).take("web-1", "by-hand", Tags::from([("a".into(), "b".into())])).unwrap();
+    client(&scene).keep("web-1@latest", "kept-1", Tags::new()).unwrap();
+    client(&scene).create("web-1@latest", "web-9", "/srv/web-9").unwrap();
+    client(&scene).disable("web-1").unwrap();
+    let list = client(&scene).operations(&Default::default()).unwrap().operations;
+    let acts: Vec<_> = list.iter().map(|operation| operation.act.as_str()).collect();
+    assert_eq!(acts, ["disable", "create", "keep", "take"]);
+    assert!(
+        list.iter().all(|operation| (operation.cause.as_str(), operation.uid) == ("peer", Some(0)))
+    );
+    assert_eq!(list[1].detail.as_deref(), Some("web-9 at /srv/web-9"));
+    assert_eq!(list[2].detail.as_deref(), Some("from web-1@2026-11-22"));
+}
+
+#[test]
+fn metrics_are_openmetrics_text() {
+    let scene = Scene::new();
+    let text = client(&scene).metrics().unwrap();
+    assert!(text.ends_with("# EOF\n"));
+    let has = |line: &str| assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    has("# TYPE heptad_newest_complete_age_seconds gauge");
+    has("heptad_newest_complete_age_seconds{resource=\"web-1\"} 21600");
+    has("heptad_snapshots{resource=\"web-1\",state=\"complete\"} 7");
+    has("heptad_alarms{resource=\"web-1\",code=\"stale\"} 0");
+    has("heptad_open_operations 0");
+    let families: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let mut distinct = families.clone();
+    distinct.dedup();
+    assert_eq!(families, distinct);
+}
+
+#[test]
+fn the_generation_is_in_every_list() {
+    let scene = Scene::new();
+    for path in ["/v1/status", "/v1/resources", "/v1/snapshots", "/v1/operations"] {
+        assert_eq!(get(&scene, path).1["generation"], 7, "{path}");
+    }
+}

@@ -1,0 +1,264 @@
+//! A daemon that is played: it keeps a ledger, grants every wish and remembers who asked.
+
+use super::ledger::ledger;
+use heptad::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use heptad::api::roles::{Group, Rules};
+use heptad::api::server::{self, Limits, Listener};
+use heptad::api::wire::{Check, Finding, Progress, Reloaded};
+use heptad::domain::agenda::SlotRecord;
+use heptad::domain::clock::Belief;
+use heptad::domain::event::{Denied, Request};
+use heptad::domain::ledger::Ledger;
+use heptad::domain::name::ResourceName;
+use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
+use heptad::domain::snapshot::Seq;
+use heptad::domain::timeline::Today;
+use heptad::domain::view::Moment;
+use jiff::{SignedDuration, Timestamp};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub const NOW: &str = "2026-11-22T12:00:00Z";
+/// Groups that need not exist: the kernel knows numbers only.
+pub const OPERATORS: u32 = 61_001;
+pub const ADMINS: u32 = 61_002;
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Answers requests from memory.
+pub struct Stub {
+    facts: watch::Sender<Published>,
+    asked: Mutex<Vec<(u32, Option<String>, Request)>>,
+    /// Never answers a request for a change.
+    pub mute: bool,
+}
+
+impl Stub {
+    fn new(ledger: Ledger, mute: bool) -> Self {
+        let moment = Moment {
+            now: at(NOW),
+            started: at("2026-11-01T00:00:00Z"),
+            settled: at("2026-11-01T00:05:00Z"),
+            belief: Belief::Trusted,
+            elapsed: SignedDuration::ZERO,
+        };
+        let first =
+            Published { generation: 7, ledger: Arc::new(ledger), moment, alarms: Vec::new() };
+        Self { facts: watch::Sender::new(first), asked: Mutex::default(), mute }
+    }
+
+    pub fn asked(&self) -> Vec<(u32, Option<String>, Request)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// One turn of the driver.
+    pub fn turn<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut published = self.facts.borrow().clone();
+        let answer = change(Arc::make_mut(&mut published.ledger));
+        published.generation += 1;
+        self.facts.send_replace(published);
+        answer
+    }
+
+    pub fn finish(&self, id: u64) {
+        self.turn(|ledger| {
+            let operation = ledger.operations.get_mut(&OperationId(id)).unwrap();
+            Arc::make_mut(operation).state = State::Succeeded;
+        });
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.facts.borrow().generation
+    }
+
+    /// How many listen to the facts now.
+    pub fn listeners(&self) -> usize {
+        self.facts.receiver_count()
+    }
+
+    fn grant(&self, uid: u32, key: Option<String>, request: Request) -> Result<Operation, Denied> {
+        self.asked.lock().unwrap().push((uid, key.clone(), request.clone()));
+        let (name, act, state) = meaning(request);
+        self.turn(|ledger| {
+            let id = ledger.next_operation;
+            ledger.next_operation = OperationId(id.0 + 1);
+            let Some(account) = ledger.account_mut(&name) else {
+                return Err(Denied::NoSuchResource { name, similar: None });
+            };
+            if let Act::SetTime { time } = act {
+                let rhythm = account.policy().rhythm.with_time(time);
+                account.wish.time = Some(time);
+                account.timeline = account.timeline.change(rhythm, at(NOW), Today::Done);
+            }
+            let operation = Operation {
+                id,
+                resource: name,
+                act,
+                cause: Cause::Peer(uid),
+                key,
+                created: at(NOW),
+                started: None,
+                state,
+                tries: 0,
+                output: String::new(),
+            };
+            ledger.operations.insert(id, Arc::new(operation.clone()));
+            Ok(operation)
+        })
+    }
+}
+
+/// What a request becomes: taking takes a while, all else is done at once.
+fn meaning(request: Request) -> (ResourceName, Act, State) {
+    let web = || "web-1".parse().unwrap();
+    let done = State::Succeeded;
+    match request {
+        Request::Take { resource, name, tags } => {
+            let act = Act::Take { seq: Seq(90), slot: None, name: Some(name), tags };
+            (resource, act, State::Queued)
+        }
+        Request::SetTime { resource, time } => (resource, Act::SetTime { time }, done),
+        Request::Enable { resource, time } => (resource, Act::Enable { time }, done),
+        Request::Disable { resource } => (resource, Act::Disable, done),
+        Request::Reset { resource } => (resource, Act::Reset, done),
+        Request::Acknowledge { resource } => (resource, Act::Acknowledge, done),
+        Request::Rotate { resource } => (resource, Act::Rotate, done),
+        Request::Forget { resource, automatic } => (resource, Act::Forget { automatic }, done),
+        Request::Keep { name, tags, .. } => {
+            (web(), Act::Keep { from: Seq(7), seq: Seq(91), name, tags }, State::Queued)
+        }
+        Request::Create { name, path, .. } => {
+            (web(), Act::Create { from: Seq(7), name, path }, State::Queued)
+        }
+        Request::Delete { .. } => (web(), Act::Trash { seq: Seq(7) }, done),
+        Request::Undelete { .. } => (web(), Act::Undelete { seq: Seq(7) }, done),
+    }
+}
+
+impl Desk for Stub {
+    fn submit(
+        &self,
+        uid: u32,
+        key: Option<String>,
+        request: Request,
+    ) -> Soon<'_, Result<Operation, Denied>> {
+        if self.mute {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async move { self.grant(uid, key, request) })
+    }
+
+    fn published(&self) -> watch::Receiver<Published> {
+        self.facts.subscribe()
+    }
+
+    fn now(&self) -> Timestamp {
+        at(NOW)
+    }
+
+    fn slots(
+        &self,
+        resource: ResourceName,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Soon<'_, Result<Vec<SlotRecord>, Unreadable>> {
+        let ledger = Arc::clone(&self.facts.borrow().ledger);
+        Box::pin(async move {
+            let account = ledger.account(&resource).ok_or_else(|| Unreadable("?".into()))?;
+            let within = |record: &&SlotRecord| from <= record.due && record.due < until;
+            Ok(account.slots.values().filter(within).cloned().collect())
+        })
+    }
+
+    fn operations(&self, filter: OperationFilter) -> Soon<'_, Result<Vec<Operation>, Unreadable>> {
+        let ledger = Arc::clone(&self.facts.borrow().ledger);
+        Box::pin(async move {
+            let wanted = |o: &&Arc<Operation>| {
+                filter.id.is_none_or(|id| o.id == id)
+                    && filter.resource.as_ref().is_none_or(|name| o.resource == *name)
+                    && filter.open.is_none_or(|open| o.is_open() == open)
+            };
+            let newest_first = ledger.operations.values().rev().filter(wanted);
+            Ok(newest_first.take(filter.limit).map(|o| o.as_ref().clone()).collect())
+        })
+    }
+
+    fn reload(&self, _uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
+        Box::pin(async { Ok(Reloaded { added: vec!["db".into()], ..Reloaded::default() }) })
+    }
+
+    fn check(&self) -> Soon<'_, Check> {
+        Box::pin(async { Check { loadable: true, findings: Vec::new() } })
+    }
+
+    fn progress(&self, _operation: OperationId) -> Option<Progress> {
+        Some(Progress { done_bytes: 1, total_bytes: Some(2) })
+    }
+}
+
+/// The interface in front of a stub, on a socket of its own. Stops when dropped.
+pub struct Scene {
+    pub stub: Arc<Stub>,
+    pub stop: watch::Sender<bool>,
+    pub served: Option<JoinHandle<()>>,
+    pub runtime: Runtime,
+    dir: TempDir,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        Self::of(limits, ledger(1), false)
+    }
+
+    pub fn mute(limits: Limits) -> Self {
+        Self::of(limits, ledger(1), true)
+    }
+
+    pub fn crowded(limits: Limits, resources: u32) -> Self {
+        Self::of(limits, ledger(resources), false)
+    }
+
+    fn of(limits: Limits, ledger: Ledger, mute: bool) -> Self {
+        let dir = tempfile::Builder::new().prefix("heptad-api-").tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let stub = Arc::new(Stub::new(ledger, mute));
+        let (stop, stopping) = watch::channel(false);
+        let group = |name: &str, gid| Some(Group { name: name.into(), gid: Some(gid) });
+        let rules = Rules {
+            own_uid: 61_999,
+            group: group("heptad", OPERATORS),
+            admin_group: group("heptad-admin", ADMINS),
+        };
+        let listener = {
+            let _inside = runtime.enter();
+            Listener::bind(&dir.path().join("s")).unwrap()
+        };
+        let desk: Arc<Stub> = Arc::clone(&stub);
+        let served = runtime.spawn(server::serve(listener, desk, rules, limits, stopping));
+        Self { stub, stop, served: Some(served), runtime, dir }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    /// Ends the server and waits for it.
+    pub fn end(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(served) = self.served.take() {
+            self.runtime.block_on(served).unwrap();
+        }
+    }
+}
