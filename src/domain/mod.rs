@@ -18,7 +18,8 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod rotation;
-pub mod sample;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod schedule;
 pub mod slot;
 pub mod snapshot;

@@ -105,6 +105,7 @@ impl Stub {
                 key,
                 created: at(NOW),
                 started: None,
+                finished: None,
                 state,
                 tries: 0,
                 output: String::new(),
