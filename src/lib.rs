@@ -1,5 +1,6 @@
 //! heptad: daily snapshots of this host's disks, the latest seven kept.
 
+pub mod api;
 pub mod backend;
 pub mod domain;
 pub mod host;

@@ -1,0 +1,35 @@
+//! The words on the socket: what clients send and what they get, as JSON. Shared by the server
+//! and by heptactl, so that they cannot disagree.
+//!
+//! Plain data only. This room knows no route, no role and no decision; instants are RFC 3339 in
+//! UTC, lengths of time are seconds, sizes are bytes. Fields may be added, never renamed.
+
+mod body;
+mod event;
+mod forecast;
+mod operation;
+mod refusal;
+mod resource;
+mod slot;
+mod snapshot;
+
+pub use body::{
+    ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody, KeepBody,
+    Leftovers, Nothing, OperationQuery, OperationsQuery, SetTimeBody, SlotsQuery, SnapshotsQuery,
+    TakeBody,
+};
+pub use event::{Changes, Check, Finding, Health, Reloaded};
+pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
+pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
+pub use refusal::{Refusal, Refused};
+pub use resource::{
+    Alarm, Belief, Counts, NextRun, Resource, ResourceDetail, Resources, Retention, Setting,
+    Source, Status, Why,
+};
+pub use slot::{Mark, Slot, Slots, StripMark};
+pub use snapshot::{Fate, Origin, Snapshot, SnapshotState, Snapshots};
+
+use std::collections::BTreeMap;
+
+/// Key and value pairs that a person attached.
+pub type Tags = BTreeMap<String, String>;

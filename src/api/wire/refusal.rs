@@ -1,0 +1,20 @@
+//! How every refusal looks.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The body of every answer that is not a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refused {
+    pub error: Refusal,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    /// Stable: programs may compare it.
+    pub code: String,
+    /// What is wrong, for a person.
+    pub message: String,
+    /// The way out; may be empty.
+    pub hint: String,
+}

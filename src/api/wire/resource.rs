@@ -1,0 +1,162 @@
+//! The state of the daemon and of each resource.
+
+use super::{Operation, Slot, StripMark, Tags};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Everything at a glance: the answer of `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// heptad's version.
+    pub version: String,
+    /// Counts the daemon's turns; give it as `after` to wait for what comes next.
+    pub generation: u64,
+    /// The daemon's clock.
+    pub now: Timestamp,
+    pub started: Timestamp,
+    pub clock: Belief,
+    /// Alarms of the daemon itself; those of a resource are with the resource.
+    pub alarms: Vec<Alarm>,
+    pub open_operations: u64,
+    pub resources: Vec<Resource>,
+}
+
+/// Whether the wall clock is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Belief {
+    Trusted,
+    /// Nothing automatic is taken until it is synchronised.
+    Doubted,
+    /// Doubted, but used after a while, since a wrong date is better than no snapshot.
+    Tolerated,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Resources {
+    pub generation: u64,
+    pub resources: Vec<Resource>,
+}
+
+/// One protected thing, in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Resource {
+    pub name: String,
+    /// `instance`, `disk` or `database`.
+    pub kind: String,
+    pub backend: String,
+    /// False once it left the configuration.
+    pub declared: bool,
+    pub forgotten: bool,
+    pub tags: Tags,
+    pub enabled: Setting<bool>,
+    /// The rhythm in words: `06:00 UTC`, or `cron 15 * * * * UTC`.
+    pub rhythm: Setting<String>,
+    /// The wished time of day, `HH:MM`; none under a cron expression.
+    pub time: Option<String>,
+    /// The IANA name.
+    pub zone: String,
+    /// The fixed offset of this resource within the configured spread.
+    pub spread_seconds: u32,
+    pub retention: Retention,
+    /// The next automatic snapshot; none while they are off.
+    pub next_run: Option<NextRun>,
+    /// The last fourteen slots, oldest first.
+    pub strip: Vec<StripMark>,
+    pub counts: Counts,
+    /// When the newest complete automatic snapshot was taken.
+    pub newest_complete: Option<Timestamp>,
+    pub newest_complete_age_seconds: Option<i64>,
+    pub alarms: Vec<Alarm>,
+    pub running: Option<Operation>,
+    /// How many operations wait behind the running one.
+    pub queued: u64,
+}
+
+/// A resource with what is known beyond the glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ResourceDetail {
+    pub generation: u64,
+    pub resource: Resource,
+    /// Since when heptad knows it.
+    pub since: Timestamp,
+    /// What the backend says it is, by UUID.
+    pub identity: Option<String>,
+    /// Another identity that was seen in its place and waits for acknowledgement.
+    pub stranger: Option<String>,
+    /// Why the backend could not be reached the last time.
+    pub trouble: Option<String>,
+    /// Why rotation waits for a person.
+    pub doubt: Option<String>,
+    /// The newest forty slots, newest first.
+    pub slots: Vec<Slot>,
+}
+
+/// A value in force with where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Setting<T> {
+    pub value: T,
+    pub source: Source,
+    /// What the configuration says, where a command says otherwise.
+    pub configured: Option<T>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The configuration file.
+    Config,
+    /// A command; it wins until `reset`.
+    Override,
+}
+
+/// How many complete automatic snapshots stay in each tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Retention {
+    pub latest: u32,
+    pub weekly: u32,
+    pub monthly: u32,
+    pub yearly: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextRun {
+    /// The date or instant that it is for.
+    pub slot: String,
+    pub due: Timestamp,
+    /// When it will be tried; in the past if it is late already.
+    pub at: Timestamp,
+    pub why: Why,
+    /// Which try again this is, from 1; 0 for the first.
+    pub retry: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    Scheduled,
+    /// It fell due while heptad was not running.
+    CatchUp,
+    /// An earlier try failed.
+    Retry,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counts {
+    /// Complete ones that rotation counts.
+    pub automatic: u64,
+    /// Manual and copied ones.
+    pub manual: u64,
+    pub trashed: u64,
+}
+
+/// Something a person should know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Alarm {
+    /// Stable: `stale`, `suspect`, `trouble` and so on.
+    pub code: String,
+    pub sentence: String,
+    /// The way out.
+    pub hint: String,
+}

@@ -1,0 +1,73 @@
+//! Snapshots as clients see them.
+
+use super::Tags;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshots {
+    pub generation: u64,
+    /// By resource, then newest first.
+    pub snapshots: Vec<Snapshot>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// How other routes take it: its name, or `RESOURCE@SLOT`.
+    pub label: String,
+    pub resource: String,
+    pub seq: u64,
+    pub id: String,
+    pub origin: Origin,
+    pub name: Option<String>,
+    pub slot: Option<String>,
+    /// The automatic snapshot that it was kept from: its label, or `RESOURCE#SEQ` once that is gone.
+    pub kept_from: Option<String>,
+    /// The names of the manual snapshots that were kept from it.
+    pub kept_as: Vec<String>,
+    /// When the content was frozen.
+    pub taken_at: Timestamp,
+    pub age_seconds: i64,
+    pub tags: Tags,
+    pub state: SnapshotState,
+    /// Why it is suspect.
+    pub reason: Option<String>,
+    pub fate: Fate,
+    /// How long heptad must still run before the trash is emptied of it.
+    pub trash_seconds_left: Option<i64>,
+    pub stored_bytes: Option<u64>,
+    pub exclusive_bytes: Option<u64>,
+    pub entries: Option<u64>,
+    pub content_bytes: Option<u64>,
+    pub notes: Vec<String>,
+    /// What rotation says of it now: `latest 3`, `weekly 1`, `in use`, `drop`; none where it has no say.
+    pub rotation: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    Automatic,
+    Manual,
+    Copied,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotState {
+    Taking,
+    Complete,
+    Suspect,
+    Missing,
+    Tampered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    Live,
+    Trashed,
+    /// It is being destroyed.
+    Doomed,
+}
