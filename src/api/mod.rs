@@ -40,4 +40,6 @@
 //! already; the header `Idempotency-Key` makes it safe to send again. Every refusal is a
 //! [`wire::Refused`].
 
+pub mod client;
+pub mod desk;
 pub mod wire;

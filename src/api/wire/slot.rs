@@ -16,13 +16,14 @@ pub struct StripMark {
 pub enum Mark {
     Complete,
     Suspect,
+    /// Also while it will be tried again.
     Failed,
     Skipped,
     Missed,
     /// Complete, and a manual copy was kept of it.
     Kept,
     Running,
-    /// Open: not tried yet, or waiting for the next try; or there is no record.
+    /// Open and not tried yet.
     None,
 }
 

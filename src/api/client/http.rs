@@ -1,0 +1,116 @@
+//! One request over one connection.
+
+use super::ClientError;
+use crate::api::wire::Refused;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// Answers beyond this are not heptad's.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A request before it is sent; may be sent again.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    method: Method,
+    target: String,
+    body: Option<Vec<u8>>,
+    key: Option<String>,
+}
+
+pub(super) struct Answer {
+    pub body: Vec<u8>,
+}
+
+impl Call {
+    pub(super) fn new(
+        method: Method,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<Self, ClientError> {
+        let query = serde_urlencoded::to_string(query);
+        let query = query.map_err(|error| ClientError::Unsendable(error.to_string()))?;
+        let target = if query.is_empty() { path.into() } else { format!("{path}?{query}") };
+        Ok(Self { method, target, body: None, key: None })
+    }
+
+    pub(super) fn with(self, body: Option<Vec<u8>>, key: String) -> Self {
+        Self { body, key: Some(key), ..self }
+    }
+
+    fn request(self) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(self.target)
+            .header(HOST, "heptad")
+            .header(ACCEPT, "application/json, text/event-stream");
+        if let Some(key) = self.key {
+            request = request.header("idempotency-key", key);
+        }
+        if self.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request
+            .body(Full::from(self.body.unwrap_or_default()))
+            .map_err(|error| ClientError::Unsendable(error.to_string()))
+    }
+}
+
+/// Sends a call and reads the whole answer.
+pub(super) async fn call(
+    socket: &Path,
+    call: Call,
+    limit: Duration,
+) -> Result<Answer, ClientError> {
+    let work = async {
+        let answer = open(socket, call).await?;
+        let body = read(answer.into_body()).await?;
+        Ok(Answer { body })
+    };
+    let late = ClientError::Timeout { seconds: limit.as_secs() };
+    timeout(limit, work).await.unwrap_or(Err(late))
+}
+
+/// Sends a call and returns the answer's head with its body still to come. A refusal is an error.
+pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>, ClientError> {
+    let stream = UnixStream::connect(socket).await;
+    let stream = stream.map_err(|error| ClientError::connect(socket, error))?;
+    let broken = |source| ClientError::Broken { source };
+    let shake = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shake.map_err(broken)?;
+    // Its error reaches us through the sender and the body.
+    tokio::spawn(connection);
+    let answer = sender.send_request(call.request()?).await.map_err(broken)?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let status = answer.status().as_u16();
+    let body = read(answer.into_body()).await?;
+    match serde_json::from_slice::<Refused>(&body) {
+        Ok(refused) => Err(ClientError::Refused { status, refusal: refused.error }),
+        Err(_) => Err(ClientError::Garbled(format!("status {status} without a reason"))),
+    }
+}
+
+async fn read(body: Incoming) -> Result<Vec<u8>, ClientError> {
+    match Limited::new(body, ANSWER_LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes().to_vec()),
+        Err(error) => Err(match error.downcast::<hyper::Error>() {
+            Ok(source) => ClientError::Broken { source: *source },
+            Err(error) => ClientError::Garbled(error.to_string()),
+        }),
+    }
+}
+
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| ClientError::Garbled(error.to_string()))
+}

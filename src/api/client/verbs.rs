@@ -1,0 +1,173 @@
+//! One function for each thing that can be asked. A `snapshot` is what the user wrote: a name,
+//! `RESOURCE@DATE` or `RESOURCE@latest`.
+
+use super::{Client, ClientError, http, segment};
+use crate::api::wire::{
+    Accepted, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, EnableBody, ForecastQuery,
+    Forecasts, ForgetBody, Health, KeepBody, Leftovers, Nothing, Operation, OperationQuery,
+    Operations, OperationsQuery, Reloaded, ResourceDetail, Resources, SetTimeBody, Slots,
+    SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody,
+};
+use hyper::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+type Answer<T> = Result<T, ClientError>;
+
+/// How long one look at an operation waits while [`Client::finish`] follows it.
+const GLANCE: u32 = 1;
+
+impl Client {
+    pub fn status(&self) -> Answer<Status> {
+        self.look("/v1/status", &Nothing {}, 0)
+    }
+
+    pub fn health(&self) -> Answer<Health> {
+        self.look("/v1/health", &Nothing {}, 0)
+    }
+
+    pub fn resources(&self) -> Answer<Resources> {
+        self.look("/v1/resources", &Nothing {}, 0)
+    }
+
+    pub fn resource(&self, name: &str) -> Answer<ResourceDetail> {
+        self.look(&format!("/v1/resources/{}", segment(name)), &Nothing {}, 0)
+    }
+
+    /// The slots of a day, `YYYY-MM-DD` in the resource's zone; of today without one.
+    pub fn slots(&self, name: &str, day: Option<&str>) -> Answer<Slots> {
+        let query = SlotsQuery { day: day.map(Into::into) };
+        self.look(&format!("/v1/resources/{}/slots", segment(name)), &query, 0)
+    }
+
+    /// Of one resource, or of all.
+    pub fn forecast(&self, name: Option<&str>, days: Option<u32>) -> Answer<Forecasts> {
+        let path = match name {
+            Some(name) => format!("/v1/resources/{}/forecast", segment(name)),
+            None => "/v1/forecast".into(),
+        };
+        self.look(&path, &ForecastQuery { days }, 0)
+    }
+
+    pub fn snapshots(&self, query: &SnapshotsQuery) -> Answer<Snapshots> {
+        self.look("/v1/snapshots", query, 0)
+    }
+
+    pub fn snapshot(&self, snapshot: &str) -> Answer<Snapshot> {
+        self.look(&format!("/v1/snapshots/{}", segment(snapshot)), &Nothing {}, 0)
+    }
+
+    pub fn operations(&self, query: &OperationsQuery) -> Answer<Operations> {
+        self.look("/v1/operations", query, 0)
+    }
+
+    /// Answers when the operation is finished, or after `wait` seconds (at most 300).
+    pub fn operation(&self, id: u64, wait: Option<u32>) -> Answer<Operation> {
+        let path = format!("/v1/operations/{id}");
+        self.look(&path, &OperationQuery { wait }, wait.unwrap_or(0))
+    }
+
+    /// Follows an operation to its end; `each` sees it about once a second while it is open.
+    pub fn finish(&self, id: u64, mut each: impl FnMut(&Operation)) -> Answer<Operation> {
+        loop {
+            let operation = self.operation(id, Some(GLANCE))?;
+            if !operation.state.is_open() {
+                return Ok(operation);
+            }
+            each(&operation);
+        }
+    }
+
+    /// What changed after a generation; empty if nothing did within `wait` seconds.
+    pub fn changes(&self, after: u64, wait: u32) -> Answer<Changes> {
+        let query = ChangesQuery { after: Some(after), wait: Some(wait) };
+        self.look("/v1/events", &query, wait)
+    }
+
+    /// The OpenMetrics text.
+    pub fn metrics(&self) -> Answer<String> {
+        let call = http::Call::new(Method::GET, "/metrics", &Nothing {})?;
+        let limit: Duration = self.timeout;
+        let answer = self.runtime.block_on(http::call(&self.socket, call, limit))?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    pub fn take(&self, resource: &str, name: &str, tags: Tags) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "snapshots"), &TakeBody { name: name.into(), tags })
+    }
+
+    pub fn enable(&self, resource: &str, time: Option<&str>) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "enable"), &EnableBody { time: time.map(Into::into) })
+    }
+
+    pub fn disable(&self, resource: &str) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "disable"), &Nothing {})
+    }
+
+    /// `time` is `HH:MM` in the resource's zone.
+    pub fn set_time(&self, resource: &str, time: &str) -> Answer<Accepted> {
+        let body = encode(&SetTimeBody { time: time.into() })?;
+        self.change(Method::PUT, &of_resource(resource, "time"), &Nothing {}, Some(body))
+    }
+
+    pub fn reset(&self, resource: &str) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "reset"), &Nothing {})
+    }
+
+    pub fn acknowledge(&self, resource: &str) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "acknowledge"), &Nothing {})
+    }
+
+    pub fn rotate(&self, resource: &str) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "rotate"), &Nothing {})
+    }
+
+    pub fn forget(&self, resource: &str, automatic: Leftovers) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "forget"), &ForgetBody { automatic })
+    }
+
+    pub fn keep(&self, snapshot: &str, name: &str, tags: Tags) -> Answer<Accepted> {
+        self.post(&of_snapshot(snapshot, "keep"), &KeepBody { name: name.into(), tags })
+    }
+
+    /// A new resource of this name at an absolute path that does not exist.
+    pub fn create(&self, snapshot: &str, name: &str, path: &str) -> Answer<Accepted> {
+        let body = CreateBody { name: name.into(), path: path.into() };
+        self.post(&of_snapshot(snapshot, "create"), &body)
+    }
+
+    /// Into the trash, or with `now` for good.
+    pub fn delete(&self, snapshot: &str, now: bool) -> Answer<Accepted> {
+        let path = format!("/v1/snapshots/{}", segment(snapshot));
+        self.change(Method::DELETE, &path, &DeleteQuery { now: now.then_some(true) }, None)
+    }
+
+    pub fn undelete(&self, snapshot: &str) -> Answer<Accepted> {
+        self.post(&of_snapshot(snapshot, "undelete"), &Nothing {})
+    }
+
+    pub fn reload(&self) -> Answer<Reloaded> {
+        self.post("/v1/reload", &Nothing {})
+    }
+
+    pub fn check(&self) -> Answer<Check> {
+        self.post("/v1/check", &Nothing {})
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
+        self.change(Method::POST, path, &Nothing {}, Some(encode(body)?))
+    }
+}
+
+fn of_resource(name: &str, verb: &str) -> String {
+    format!("/v1/resources/{}/{verb}", segment(name))
+}
+
+fn of_snapshot(snapshot: &str, verb: &str) -> String {
+    format!("/v1/snapshots/{}/{verb}", segment(snapshot))
+}
+
+fn encode(body: &impl Serialize) -> Answer<Vec<u8>> {
+    serde_json::to_vec(body).map_err(|error| ClientError::Unsendable(error.to_string()))
+}

@@ -1,0 +1,83 @@
+//! What the daemon offers to this room, and all that this room knows of it.
+
+use super::wire::{Check, Finding, Progress, Reloaded};
+use crate::domain::agenda::SlotRecord;
+use crate::domain::event::{Denied, Request};
+use crate::domain::ledger::Ledger;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Operation, OperationId};
+use crate::domain::view::{Alarm, Moment};
+use jiff::Timestamp;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// An answer that takes a while.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The facts after one turn of the driver. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Grows with every turn that changed something, within one life of the daemon.
+    pub generation: u64,
+    pub ledger: Arc<Ledger>,
+    /// As of the turn; this room puts the present in its `now`.
+    pub moment: Moment,
+    /// Alarms that the ledger does not show, such as a catalogue that cannot be written.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The daemon, as seen from the socket. Tests use a stub.
+pub trait Desk: Send + Sync + 'static {
+    /// Hands a request to the keeper. `uid` is the peer's as the kernel says. When the answer
+    /// comes, it is durable and the published ledger shows it.
+    fn submit(
+        &self,
+        uid: u32,
+        key: Option<String>,
+        request: Request,
+    ) -> Soon<'_, Result<Operation, Denied>>;
+
+    /// The newest facts; the receiver wakes at each turn.
+    fn published(&self) -> watch::Receiver<Published>;
+
+    /// The daemon's clock, which a demo or a test drives.
+    fn now(&self) -> Timestamp;
+
+    /// Slots with `from <= due < until`, oldest first, from the catalogue: also those that left
+    /// memory. Must be current up to the last published turn.
+    fn slots(
+        &self,
+        resource: ResourceName,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Soon<'_, Result<Vec<SlotRecord>, Unreadable>>;
+
+    /// Operations from the catalogue, newest first.
+    fn operations(&self, filter: OperationFilter) -> Soon<'_, Result<Vec<Operation>, Unreadable>>;
+
+    /// Loads the configuration whole, or keeps the old one and says why.
+    fn reload(&self, uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;
+
+    /// Looks at the configuration files as they are now, without loading them.
+    fn check(&self) -> Soon<'_, Check>;
+
+    /// How far a running operation is, if its backend tells.
+    fn progress(&self, operation: OperationId) -> Option<Progress>;
+}
+
+/// Which operations are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationFilter {
+    /// Only this one.
+    pub id: Option<OperationId>,
+    pub resource: Option<ResourceName>,
+    /// Only open ones, or only finished ones.
+    pub open: Option<bool>,
+    pub limit: usize,
+}
+
+/// The catalogue cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the catalogue cannot be read: {0}")]
+pub struct Unreadable(pub String);
