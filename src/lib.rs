@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod backend;
+pub mod ctl;
 pub mod domain;
 pub mod host;
