@@ -30,7 +30,7 @@ pub struct Global {
     /// Do not wait for the end of long work
     #[arg(long, global = true)]
     pub no_wait: bool,
-    /// When to use colour
+    /// When to use colour; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     /// No progress, no word on success; of status only what is in alarm
@@ -40,7 +40,6 @@ pub struct Global {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
     Always,
@@ -233,9 +232,7 @@ impl From<Origin> for wire::Origin {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Leftovers {
-    /// They stay
     Keep,
-    /// They go into the trash
     Trash,
 }
 
@@ -293,7 +290,7 @@ mod tests {
             "Delete { snapshots: [\"a\", \"b\"], now: true, yes: true }"
         });
         check("forecast --days 30", "Forecast { resource: None, days: Some(30) }");
-        check("why home 2026-11-22", { "Why { resource: \"home\", day: Some(\"2026-11-22\") }" });
+        check("why home 2026-11-22", "Why { resource: \"home\", day: Some(\"2026-11-22\") }");
         check("operations home --open --limit 5", {
             "Operations { resource: Some(\"home\"), open: true, limit: Some(5) }"
         });

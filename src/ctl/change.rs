@@ -114,7 +114,8 @@ pub(super) fn awaited(
         session.json(&accepted)?;
     }
     let mut page: Page = session.view().page();
-    let sentence = format!("{}: {} failed", operation.resource, render::title(operation));
+    let (resource, id) = (&operation.resource, operation.id);
+    let sentence = format!("{resource}: {} failed (operation {id})", render::title(operation));
     complaint(&sentence, &[], &mut page);
     render::troubles(operation, &mut page);
     session.note(&page)?;

@@ -2,11 +2,12 @@
 
 use super::change::{awaited, report};
 use super::error::CtlError;
-use super::render::{self, Page, Span, Tone, units};
+use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};
 use super::{exit, render::View};
 use crate::api::wire::{Fate, Leftovers, Origin, Snapshot, SnapshotsQuery};
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 /// How long the trash holds a snapshot, counted while heptad runs (the design's section 2.2).
 const TRASH: SignedDuration = SignedDuration::from_hours(24);
@@ -25,7 +26,8 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
         let view = session.view();
         let mut page = render::gone(&going, &zones, &view);
         page.gap();
-        page.prose(0, &Span::plain(until(now, &view)));
+        let zone = going.first().map(|snapshot| zones.of(&snapshot.resource));
+        page.prose(0, &Span::plain(until(now, &zone.unwrap_or(TimeZone::UTC), &view)));
         let question = match going.len() as u64 {
             1 => "Delete this snapshot?".to_owned(),
             number => format!("Delete these {}?", units::count(number, "snapshot")),
@@ -37,12 +39,12 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
 }
 
 /// What can be undone, and until when.
-fn until(now: bool, view: &View) -> String {
+fn until(now: bool, zone: &TimeZone, view: &View) -> String {
     if now {
         return "They are destroyed at once; nothing brings them back.".into();
     }
     let end = view.now.saturating_add(TRASH).unwrap_or(view.now);
-    let end = render::wall(end, &render::zone("UTC"));
+    let end = render::wall(end, zone);
     format!(
         "They go into the trash. `heptactl undelete` brings them back for {} h of heptad's \
          running time, so at least until {end}.",
@@ -70,17 +72,17 @@ fn each(session: &mut Session<'_, '_>, going: &[Snapshot], now: bool) -> Done {
 fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<(), CtlError> {
     let accepted = session.client.delete(&snapshot.label, now)?;
     let accepted = awaited(session, accepted)?;
-    report(session, &accepted)?;
     let settled = !accepted.operation.state.is_open();
     if now || !settled || session.global.json || session.global.quiet {
-        return Ok(());
+        return report(session, &accepted).map(|_| ());
     }
     let left = session.client.snapshot(&snapshot.label).ok();
     let left = left.filter(|left| left.fate == Fate::Trashed);
     let left = left.and_then(|left| left.trash_seconds_left);
     let time = left.map(|left| format!(" within {} of heptad's running time", units::span(left)));
     let (label, time) = (&snapshot.label, time.unwrap_or_default());
-    session.say(&format!("  `heptactl undelete {label}` brings it back{time}"))
+    let done = render::ending(&accepted.operation);
+    session.say(&format!("{done}; `heptactl undelete {label}` brings it back{time}"))
 }
 
 pub fn forget(
@@ -112,12 +114,13 @@ pub fn forget(
             (Leftovers::Trash, _) => {
                 page = render::gone(&going, &session.zones(), &view);
                 page.gap();
-                page.prose(0, &Span::plain(until(false, &view)));
+                let zone = render::zone(&detail.resource.zone);
+                page.prose(0, &Span::plain(until(false, &zone, &view)));
             }
         }
         page.prose(0, &Span::plain(format!("{manual} of {resource} stay.")));
         page.prose(0, &Span::plain("heptad will not miss it any more: its alarms end."));
-        ask(session, page, &format!("Forget {}?", render::text::clean(resource)))?;
+        ask(session, page, &format!("Forget {resource}?"))?;
     }
     let accepted = session.client.forget(resource, automatic)?;
     let accepted = awaited(session, accepted)?;
@@ -137,10 +140,14 @@ fn may_ask(session: &Session<'_, '_>, yes: bool) -> Result<(), CtlError> {
 /// [`CtlError::Declined`] for everything but a plain yes.
 fn ask(session: &mut Session<'_, '_>, mut page: Page, question: &str) -> Result<(), CtlError> {
     page.gap();
-    page.line([Span::new(Tone::Strong, format!("{question} [y/N]"))]);
     session.note(&page)?;
+    write!(session.io.stderr, "{} [y/N] ", render::text::clean(question))?;
+    session.io.stderr.flush()?;
     let mut answer = String::new();
-    session.io.stdin.read_line(&mut answer)?;
+    if session.io.stdin.read_line(&mut answer)? == 0 {
+        // Nobody pressed Enter, so the line of the question is not ended yet.
+        writeln!(session.io.stderr)?;
+    }
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(CtlError::Declined),

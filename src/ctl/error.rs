@@ -110,7 +110,6 @@ impl CtlError {
                 let way = format!("it goes on without us: `heptactl operation {id} --wait`");
                 vec![way, format!("the socket is {}", socket.display())]
             }
-            Self::OperationFailed { id } => vec![format!("`heptactl operation {id}` shows it")],
             Self::Unconfirmed => vec!["say --yes if it is meant".into()],
             Self::Unknown { hints, .. } => hints.clone(),
             _ => Vec::new(),

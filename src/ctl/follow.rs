@@ -75,9 +75,11 @@ impl Progress<'_> {
     }
 }
 
+/// Short, so that how far it is stays in sight on a narrow terminal.
 fn sentence(operation: &Operation) -> String {
     let going = render::progress(operation).map(|p| format!(", {p}")).unwrap_or_default();
-    format!("{}{going}", render::ending(operation))
+    let state = render::state_word(operation.state);
+    format!("{}: {}: {state}{going}", operation.resource, render::title(operation))
 }
 
 /// How much is done, in tenths: one plain line each.

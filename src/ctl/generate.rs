@@ -47,7 +47,8 @@ pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathB
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
-    collect(&command, &mut pages).map_err(CtlError::Output)?;
+    let source = format!("{} {}", command.get_name(), env!("CARGO_PKG_VERSION"));
+    collect(&command, &source, &mut pages).map_err(CtlError::Output)?;
     let mut written = Vec::new();
     for (name, page) in pages {
         let path = directory.join(name);
@@ -57,10 +58,14 @@ pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathB
     Ok(written)
 }
 
-fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+fn collect(
+    command: &clap::Command,
+    source: &str,
+    pages: &mut Vec<(String, Vec<u8>)>,
+) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    Man::new(command.clone()).source(source).manual("heptad").render(&mut page)?;
     pages.push((format!("{name}.1"), page));
-    command.get_subcommands().try_for_each(|subcommand| collect(subcommand, pages))
+    command.get_subcommands().try_for_each(|subcommand| collect(subcommand, source, pages))
 }

@@ -96,6 +96,9 @@ impl<'a, 'b> Session<'a, 'b> {
 
     /// Tells what went wrong; to programs that asked for JSON also as heptad said it.
     pub fn complain(&mut self, error: &CtlError) -> Result<(), CtlError> {
+        if matches!(error, CtlError::OperationFailed { .. }) {
+            return Ok(());
+        }
         if self.global.json
             && let CtlError::Client(crate::api::client::ClientError::Refused { refusal, .. }) =
                 error

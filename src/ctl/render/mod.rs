@@ -22,7 +22,7 @@ mod watch;
 pub use finding::{check, reloaded};
 pub use forecast::forecasts;
 pub use marks::Marks;
-pub use operation::{ending, operation, operations, progress, title, troubles};
+pub use operation::{ending, operation, operations, progress, state_word, title, troubles};
 pub use page::{Page, Span, Tone};
 pub use resource::detail;
 pub use schedule::schedule;

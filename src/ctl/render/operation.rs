@@ -28,6 +28,10 @@ pub fn progress(operation: &Operation) -> Option<String> {
     })
 }
 
+pub fn state_word(it: OperationState) -> &'static str {
+    state(it).1
+}
+
 pub(super) fn state(state: OperationState) -> (Tone, &'static str) {
     match state {
         OperationState::Queued => (Tone::Dim, "queued"),

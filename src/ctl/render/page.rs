@@ -108,19 +108,23 @@ impl Page {
 
     /// A sentence, wrapped under itself.
     pub fn prose(&mut self, indent: usize, span: &Span) {
-        let limit = self.width.map(|width| width.saturating_sub(indent).max(NARROW));
-        for piece in span.wrapped(limit) {
-            self.lines.push(vec![Span::plain(" ".repeat(indent)), piece]);
-        }
+        self.hang(Span::plain(" ".repeat(indent)), span);
     }
 
-    /// `label   value`, the value wrapped in its own column.
+    /// `  label   value`, the value wrapped in its own column.
     pub fn field(&mut self, label: &str, value: &Span) {
-        let limit = self.width.map(|width| width.saturating_sub(FIELD).max(NARROW));
-        for (number, piece) in value.wrapped(limit).into_iter().enumerate() {
-            let label = if number == 0 { format!("  {label}") } else { String::new() };
-            let label = Span::dim(format!("{label:FIELD$}"));
-            self.lines.push(vec![label, piece]);
+        let label = format!("  {label}");
+        self.hang(Span::dim(format!("{label:FIELD$}")), value);
+    }
+
+    /// `lead`, and a text that is wrapped to the right of it.
+    pub fn hang(&mut self, lead: Span, text: &Span) {
+        let indent = lead.width();
+        let limit = self.width.map(|width| width.saturating_sub(indent).max(NARROW));
+        let mut lead = lead;
+        for piece in text.wrapped(limit) {
+            let start = std::mem::replace(&mut lead, Span::plain(" ".repeat(indent)));
+            self.lines.push(vec![start, piece]);
         }
     }
 

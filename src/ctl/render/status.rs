@@ -108,7 +108,10 @@ fn next(resource: &Resource, view: &View, zone: &TimeZone) -> Span {
         None if !resource.declared => Span::plain("none"),
         None if resource.enabled.value => Span::plain("none"),
         None => {
-            let way = format!("none; `heptactl enable {}` switches them on", resource.name);
+            let way = format!(
+                "none; `heptactl enable {}` switches automatic snapshots on",
+                resource.name
+            );
             Span::plain(way)
         }
     }
@@ -165,7 +168,8 @@ fn busy(running: &Operation, queued: u64, view: &View) -> String {
 
 pub(super) fn alarms(alarms: &[Alarm], indent: usize, page: &mut Page) {
     for alarm in alarms {
-        page.prose(indent, &Span::new(Tone::Bad, format!("! {}", alarm.sentence)));
+        let lead = Span::new(Tone::Bad, format!("{:indent$}! ", ""));
+        page.hang(lead, &Span::new(Tone::Bad, &alarm.sentence));
         if !alarm.hint.is_empty() {
             page.prose(indent + 2, &Span::plain(&alarm.hint));
         }

@@ -35,11 +35,12 @@ pub fn width(text: &str) -> usize {
 /// Breaks at spaces so that no line is wider than `limit` columns (at least 1); a word that is
 /// wider is broken where it must be. Never empty.
 pub fn wrap(text: &str, limit: Option<usize>) -> Vec<String> {
-    let Some(limit) = limit.map(|limit| limit.max(1)) else {
+    let limit = limit.map_or(usize::MAX, |limit| limit.max(1));
+    if width(text) <= limit {
         return vec![text.to_owned()];
-    };
+    }
     let mut lines = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in words(text) {
         let line = last(&mut lines);
         let gap = usize::from(!line.is_empty());
         if width(line) + gap + width(word) <= limit {
@@ -59,6 +60,22 @@ pub fn wrap(text: &str, limit: Option<usize>) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What stands between spaces; a command in backquotes is one word, so that it can be copied.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_matches(' ');
+    while !rest.is_empty() {
+        let space = rest.find(' ').unwrap_or(rest.len());
+        let quote = rest[..space].find('`').map(|open| open + 1);
+        let close = quote.and_then(|from| rest[from..].find('`').map(|close| from + close));
+        let from = close.filter(|close| *close > space).unwrap_or(0);
+        let end = rest[from..].find(' ').map_or(rest.len(), |space| from + space);
+        words.push(&rest[..end]);
+        rest = rest[end..].trim_start_matches(' ');
+    }
+    words
 }
 
 fn last(lines: &mut Vec<String>) -> &mut String {
@@ -115,6 +132,10 @@ mod tests {
         check("日本語 日本", 4, &["日本", "語", "日本"]);
         check("日本", 1, &["日", "本"]);
         check("ab", 0, &["a", "b"]);
+        check("say `a b c` now", 11, &["say `a b c`", "now"]);
+        check("say (`a b c`) now", 11, &["say", "(`a b c`)", "now"]);
+        check("it is `so", 5, &["it is", "`so"]);
+        check("`a b c d`", 5, &["`a b ", "c d`"]);
         assert_eq!(wrap("left as it is", None), ["left as it is"]);
     }
 

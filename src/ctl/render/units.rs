@@ -38,9 +38,10 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// `1 snapshot`, `2 snapshots`.
+/// `no snapshots`, `1 snapshot`, `2 snapshots`.
 pub fn count(number: u64, thing: &str) -> String {
     match number {
+        0 => format!("no {thing}s"),
         1 => format!("1 {thing}"),
         _ => format!("{number} {thing}s"),
     }

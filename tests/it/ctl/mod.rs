@@ -1,0 +1,13 @@
+//! heptactl over a real socket, against a daemon that says what it was told to say.
+
+mod changes;
+mod daemon;
+mod destroys;
+mod facts;
+mod failures;
+mod looks;
+mod program;
+mod run;
+
+use daemon::{Daemon, Script};
+use run::{Ran, Start, golden};
