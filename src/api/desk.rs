@@ -2,11 +2,12 @@
 
 use super::wire::{Check, Finding, Progress, Reloaded};
 use crate::domain::agenda::SlotRecord;
+use crate::domain::alarm::Alarm;
 use crate::domain::event::{Denied, Request};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
-use crate::domain::view::{Alarm, Moment};
+use crate::domain::view::Moment;
 use jiff::Timestamp;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -40,6 +40,17 @@
 //! already; the header `Idempotency-Key` makes it safe to send again. Every refusal is a
 //! [`wire::Refused`].
 
+mod answers;
+mod changes;
 pub mod client;
+mod denied;
 pub mod desk;
+mod extract;
+mod meaning;
+mod office;
+mod refuse;
+pub mod roles;
+mod routes;
+pub mod server;
+mod similar;
 pub mod wire;

@@ -1,1 +1,264 @@
+//! What will be taken and dropped in the coming days, and why, if every run succeeds. Walks the
+//! same timeline and asks the same rotation as the keeper does, on a copy.
 
+use super::account::Account;
+use super::agenda::Why;
+use super::policy::Retention;
+use super::rotation::{self, CREDIT, Candidate, Verdict};
+use super::schedule::Period;
+use super::slot::Slot;
+use super::snapshot::{Fate, Health, Origin, Seq, Snapshot};
+use super::view::Moment;
+use jiff::Timestamp;
+
+/// How many takes are listed: a year of every day, or a day of every two minutes.
+pub const TAKES_AT_MOST: usize = 800;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Why rotation waits, if it does.
+    pub waits: Option<String>,
+    /// Why nothing is taken, if nothing is.
+    pub idle: Option<String>,
+    /// In order of time.
+    pub takes: Vec<Take>,
+    /// There are more takes than are listed.
+    pub cut_short: bool,
+    /// What is there at the end, newest first.
+    pub stays: Vec<Stay>,
+}
+
+/// One automatic snapshot to come, and what goes for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Take {
+    pub at: Timestamp,
+    pub why: Why,
+    pub label: String,
+    pub drops: Vec<Drop>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    pub label: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    pub label: String,
+    pub reason: String,
+    /// Whether it exists already.
+    pub exists: bool,
+}
+
+/// Foretells what happens up to `until`. `pinned` tells which snapshots are in use.
+pub fn forecast(
+    account: &Account,
+    moment: &Moment,
+    until: Timestamp,
+    pinned: &dyn Fn(Seq) -> bool,
+) -> Forecast {
+    let retention = account.policy().retention;
+    let (waits, idle) = (account.doubt(), idle(account));
+    let mut shelf = account.candidates(pinned);
+    let mut takes = Vec::new();
+    let (runs, cut_short) = match idle {
+        None => runs(account, moment, until),
+        Some(_) => (Vec::new(), false),
+    };
+    for ((period, at, why), seq) in runs.into_iter().zip(account.next_seq.0..) {
+        shelf.push(Candidate { seq: Seq(seq), slot: period.slot, pinned: false });
+        let drops = match waits {
+            None => rotate(&mut shelf, retention),
+            Some(_) => Vec::new(),
+        };
+        let drop = |slot| Drop { label: label(account, slot), reason: beyond(retention) };
+        let drops = drops.into_iter().map(drop).collect();
+        takes.push(Take { at, why, label: label(account, period.slot), drops });
+    }
+    let stays = stays(account, &shelf, retention);
+    Forecast { waits, idle, takes, cut_short, stays }
+}
+
+/// Why no slot falls due, or none can be served.
+fn idle(account: &Account) -> Option<String> {
+    if account.forgotten {
+        Some("it is forgotten".into())
+    } else if !account.declared {
+        Some("it is no longer in the configuration".into())
+    } else if !account.policy().enabled {
+        Some("automatic snapshots are disabled".into())
+    } else {
+        account.stranger.as_ref().map(|_| "another identity is in its place".into())
+    }
+}
+
+/// The runs up to `until`, and whether there would be more than are listed.
+fn runs(
+    account: &Account,
+    moment: &Moment,
+    until: Timestamp,
+) -> (Vec<(Period, Timestamp, Why)>, bool) {
+    let first = account.next_run(moment.now, moment.started, moment.settled);
+    let first = first.filter(|run| run.at < until);
+    let mut runs: Vec<_> = first.iter().map(|run| (run.period, run.at, run.why)).collect();
+    let mut from = first.map(|run| run.period.due);
+    while let Some(period) = from.and_then(|from| account.timeline.next_due(from)) {
+        if period.due >= until {
+            return (runs, false);
+        }
+        if runs.len() == TAKES_AT_MOST {
+            return (runs, true);
+        }
+        // A clock that went back may find a slot taken already.
+        if !account.slots.get(&period.slot).is_some_and(|record| record.is_taken()) {
+            runs.push((period, period.due, Why::Scheduled));
+        }
+        from = Some(period.due);
+    }
+    (runs, false)
+}
+
+/// Takes off the shelf what a newly completed snapshot pays for.
+fn rotate(shelf: &mut Vec<Candidate>, retention: Retention) -> Vec<Slot> {
+    let doomed = rotation::doomed(&rotation::judge(shelf, retention), CREDIT);
+    let (gone, left) = shelf.iter().partition(|candidate| doomed.contains(&candidate.seq));
+    *shelf = left;
+    let gone: Vec<Candidate> = gone;
+    gone.into_iter().map(|candidate| candidate.slot).collect()
+}
+
+fn label(account: &Account, slot: Slot) -> String {
+    format!("{}@{slot}", account.name())
+}
+
+/// Why a snapshot goes: which tiers no longer hold it.
+fn beyond(retention: Retention) -> String {
+    let Retention { latest, weekly, monthly, yearly } = retention;
+    let tiers = [("weekly", weekly), ("monthly", monthly), ("yearly", yearly)];
+    let longer = tiers.iter().filter(|(_, count)| *count > 0);
+    longer.fold(format!("beyond latest {latest}"), |text, (tier, count)| {
+        format!("{text}, {tier} {count}")
+    })
+}
+
+fn stays(account: &Account, shelf: &[Candidate], retention: Retention) -> Vec<Stay> {
+    let verdict = |(seq, verdict): (Seq, Verdict)| {
+        let candidate = shelf.iter().find(|candidate| candidate.seq == seq)?;
+        let reason = match verdict {
+            Verdict::Keep(reason) => reason.to_string(),
+            Verdict::Drop => "waits to be dropped".into(),
+        };
+        let exists = account.snapshots.contains_key(&seq);
+        Some((seq, Stay { label: label(account, candidate.slot), reason, exists }))
+    };
+    let other = |snapshot: &Snapshot| {
+        let stay =
+            Stay { label: snapshot.label(), reason: standing(snapshot)?.into(), exists: true };
+        Some((snapshot.seq(), stay))
+    };
+    let judged = rotation::judge(shelf, retention).into_iter().filter_map(verdict);
+    let others = account.snapshots.values().filter_map(|snapshot| other(snapshot));
+    let mut stays: Vec<(Seq, Stay)> = judged.chain(others).collect();
+    stays.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    stays.into_iter().map(|(_, stay)| stay).collect()
+}
+
+/// Why a snapshot stays that rotation has no say in.
+fn standing(snapshot: &Snapshot) -> Option<&'static str> {
+    if snapshot.fate != Fate::Live || snapshot.counts() {
+        return None;
+    }
+    Some(match (&snapshot.health, snapshot.card.origin) {
+        (Health::Taking, _) => return None,
+        (Health::Suspect(_), _) => "suspect",
+        (Health::Missing, _) => "missing",
+        (Health::Tampered, _) => "tampered",
+        (Health::Complete, Origin::Manual) => "manual",
+        (Health::Complete, Origin::Copied) => "copied",
+        (Health::Complete, Origin::Automatic) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample::{Builder, at, moment};
+
+    fn foretell(account: &Account, days: i64) -> Forecast {
+        let moment = moment("22T12:00");
+        let until = moment.now + jiff::SignedDuration::from_hours(24 * days);
+        forecast(account, &moment, until, &|_| false)
+    }
+
+    fn lines(forecast: &Forecast) -> Vec<String> {
+        let line = |take: &Take| {
+            let drops: Vec<&str> = take.drops.iter().map(|drop| drop.label.as_str()).collect();
+            format!("+{} -{}", take.label, drops.join(" "))
+        };
+        forecast.takes.iter().map(line).collect()
+    }
+
+    #[test]
+    fn each_day_one_comes_and_the_eighth_goes() {
+        let account = Builder::new().complete(16..=22).account();
+        let forecast = foretell(&account, 3);
+        assert_eq!(
+            lines(&forecast),
+            [
+                "+web-1@2026-11-23 -web-1@2026-11-16",
+                "+web-1@2026-11-24 -web-1@2026-11-17",
+                "+web-1@2026-11-25 -web-1@2026-11-18",
+            ]
+        );
+        assert_eq!(forecast.takes[0].drops[0].reason, "beyond latest 7");
+        let stays: Vec<_> = forecast.stays.iter().map(|s| (s.reason.as_str(), s.exists)).collect();
+        assert_eq!(stays[..3], [("latest 1", false), ("latest 2", false), ("latest 3", false)]);
+        assert_eq!(stays[3..], ["latest 4", "latest 5", "latest 6", "latest 7"].map(|r| (r, true)));
+    }
+
+    #[test]
+    fn a_backlog_drains_two_at_a_time_and_what_is_left_says_so() {
+        let account = Builder::new().complete(10..=22).account();
+        let forecast = foretell(&account, 1);
+        assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -web-1@2026-11-10 web-1@2026-11-11"]);
+        let waits = forecast.stays.iter().filter(|s| s.reason == "waits to be dropped").count();
+        assert_eq!(waits, 5);
+    }
+
+    #[test]
+    fn doubt_stops_rotation_but_not_the_takes() {
+        let account = Builder::new().complete(15..=21).suspect(22).account();
+        let forecast = foretell(&account, 2);
+        assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -", "+web-1@2026-11-24 -"]);
+        assert!(forecast.waits.as_deref().unwrap().contains("web-1@2026-11-22 is suspect"));
+        assert!(forecast.stays.iter().any(|stay| stay.reason == "suspect"));
+    }
+
+    #[test]
+    fn nothing_is_taken_of_what_is_disabled_or_gone() {
+        let check = |why: &str, change: fn(&mut Account)| {
+            let mut account = Builder::new().complete(20..=22).account();
+            change(&mut account);
+            let forecast = foretell(&account, 3);
+            assert_eq!((forecast.idle.as_deref(), forecast.takes.len()), (Some(why), 0));
+            assert_eq!(forecast.stays.len(), 3, "{why}");
+        };
+        check("automatic snapshots are disabled", |a| a.wish.enabled = Some(false));
+        check("it is no longer in the configuration", |a| a.declared = false);
+        check("it is forgotten", |a| a.forgotten = true);
+        check("another identity is in its place", |a| a.stranger = Some("x".into()));
+    }
+
+    #[test]
+    fn one_in_use_is_not_dropped_and_a_long_list_is_cut() {
+        let account = Builder::new().complete(16..=22).account();
+        let moment = moment("22T12:00");
+        let first = forecast(&account, &moment, at("24T12:00"), &|seq| seq == Seq(1));
+        assert_eq!(first.takes[0].drops, []);
+        let far = moment.now + jiff::SignedDuration::from_hours(24 * 2_000);
+        let long = forecast(&account, &moment, far, &|_| false);
+        assert_eq!((long.takes.len(), long.cut_short), (TAKES_AT_MOST, true));
+        assert_eq!(long.stays.len(), 7);
+    }
+}

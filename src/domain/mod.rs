@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod agenda;
+pub mod alarm;
 pub mod clock;
 pub mod cron;
 pub mod event;
@@ -16,6 +17,8 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod rotation;
+#[cfg(test)]
+pub mod sample;
 pub mod schedule;
 pub mod slot;
 pub mod snapshot;

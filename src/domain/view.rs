@@ -1,11 +1,9 @@
-//! What a person should see of a resource: alarms, the strip of the last slots, counts. Derived
-//! from the account each time; nothing here is remembered.
+//! What a person should see of a resource at a glance: the strip of the last slots, counts.
+//! Derived from the account each time; nothing here is remembered.
 
-use super::account::{Account, STALE};
+use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
-use super::ledger::Ledger;
-use super::policy::When;
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Origin, Snapshot};
 use jiff::{SignedDuration, Timestamp};
@@ -13,12 +11,6 @@ use std::sync::Arc;
 
 /// How many slots the strip shows.
 pub const STRIP: usize = 14;
-
-/// An operation that runs longer than this is in alarm.
-pub const LONG: SignedDuration = SignedDuration::from_hours(1);
-
-/// How late a slot of a slow cron rhythm may be: what [`STALE`] leaves beyond a day.
-const LATE: SignedDuration = SignedDuration::from_hours(12);
 
 /// From when the facts are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,203 +22,6 @@ pub struct Moment {
     pub belief: Belief,
     /// How long heptad has run on this host; the trash counts by it.
     pub elapsed: SignedDuration,
-}
-
-/// Something a person should know of, and the way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alarm {
-    pub code: AlarmCode,
-    pub sentence: String,
-    pub hint: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlarmCode {
-    /// No complete snapshot for too long.
-    Stale,
-    /// A suspect snapshot stops rotation.
-    Suspect,
-    /// Another identity is in the resource's place.
-    Stranger,
-    /// The backend could not reach it the last time.
-    Trouble,
-    /// A snapshot is gone that heptad did not delete.
-    Missing,
-    /// A snapshot was changed behind heptad's back.
-    Tampered,
-    /// An operation runs for longer than [`LONG`].
-    Slow,
-    /// It left the configuration and was not forgotten.
-    Undeclared,
-    ClockDoubted,
-    CatalogueFrozen,
-}
-
-impl AlarmCode {
-    pub const ALL: [AlarmCode; 10] = [
-        AlarmCode::Stale,
-        AlarmCode::Suspect,
-        AlarmCode::Stranger,
-        AlarmCode::Trouble,
-        AlarmCode::Missing,
-        AlarmCode::Tampered,
-        AlarmCode::Slow,
-        AlarmCode::Undeclared,
-        AlarmCode::ClockDoubted,
-        AlarmCode::CatalogueFrozen,
-    ];
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            AlarmCode::Stale => "stale",
-            AlarmCode::Suspect => "suspect",
-            AlarmCode::Stranger => "stranger",
-            AlarmCode::Trouble => "trouble",
-            AlarmCode::Missing => "missing",
-            AlarmCode::Tampered => "tampered",
-            AlarmCode::Slow => "slow",
-            AlarmCode::Undeclared => "undeclared",
-            AlarmCode::ClockDoubted => "clock-doubted",
-            AlarmCode::CatalogueFrozen => "catalogue-frozen",
-        }
-    }
-}
-
-impl Alarm {
-    fn new(code: AlarmCode, sentence: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), hint: hint.into() }
-    }
-
-    /// The daemon's own: nothing can be recorded, so nothing is changed.
-    pub fn catalogue_frozen(reason: &str) -> Self {
-        let sentence = format!("the catalogue cannot be written ({reason}); nothing changes");
-        Self::new(
-            AlarmCode::CatalogueFrozen,
-            sentence,
-            "make room or repair the disk of the state directory, then restart heptad",
-        )
-    }
-}
-
-/// The alarms of the daemon that the moment shows.
-pub fn clock_alarm(moment: &Moment) -> Option<Alarm> {
-    let sentence = match moment.belief {
-        Belief::Trusted => return None,
-        Belief::Doubted => {
-            "the clock shows a time that lies before a known one; \
-                            nothing automatic is taken until it is synchronised"
-        }
-        Belief::Tolerated => {
-            "the clock shows a time that lies before a known one; \
-                              snapshots are taken, but their dates may be wrong"
-        }
-    };
-    let hint = "see `timedatectl`; set the clock or let NTP set it";
-    Some(Alarm::new(AlarmCode::ClockDoubted, sentence, hint))
-}
-
-/// The alarms of one resource, by code. A forgotten one has none.
-pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm> {
-    if account.forgotten {
-        return Vec::new();
-    }
-    let mut found: Vec<Alarm> = [
-        stale(account, moment.now),
-        doubt(account),
-        trouble(account),
-        lost(account, AlarmCode::Missing),
-        lost(account, AlarmCode::Tampered),
-        slow(ledger, account, moment.now),
-        undeclared(account),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    found.sort_by_key(|alarm| alarm.code);
-    found
-}
-
-fn stale(account: &Account, now: Timestamp) -> Option<Alarm> {
-    let first = account.timeline.phases().first().map(|phase| phase.from);
-    let newest = account.newest_complete();
-    // From the start of the schedule, so that enabling again is no alarm at once.
-    let base = newest.unwrap_or(account.since).max(first.unwrap_or(account.since));
-    let age = now.duration_since(base);
-    if !account.is_active() || age <= STALE {
-        return None;
-    }
-    let daily = matches!(account.policy().rhythm.when, When::Daily(_));
-    let awaited = account.timeline.next_due(base);
-    if !daily && awaited.is_some_and(|period| now.duration_since(period.due) <= LATE) {
-        return None;
-    }
-    let name = account.name();
-    let sentence = match newest {
-        Some(at) => {
-            format!("no complete snapshot for {} h", now.duration_since(at).as_hours())
-        }
-        None => "there is no complete snapshot yet".to_owned(),
-    };
-    Some(Alarm::new(AlarmCode::Stale, sentence, format!("see `heptactl why {name}`")))
-}
-
-fn doubt(account: &Account) -> Option<Alarm> {
-    let why = account.doubt()?;
-    let name = account.name();
-    let code = match account.stranger {
-        Some(_) => AlarmCode::Stranger,
-        None => AlarmCode::Suspect,
-    };
-    let hint = format!("look at it, then `heptactl acknowledge {name}` if it is right so");
-    Some(Alarm::new(code, format!("{why}; rotation waits"), hint))
-}
-
-fn trouble(account: &Account) -> Option<Alarm> {
-    let why = account.trouble.as_ref()?;
-    let hint = "nothing of it is rotated meanwhile; mount it or correct its configuration";
-    Some(Alarm::new(AlarmCode::Trouble, why.clone(), hint))
-}
-
-fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
-    let (health, what) = match code {
-        AlarmCode::Missing => (Health::Missing, "gone, though heptad did not delete"),
-        _ => (Health::Tampered, "changed behind heptad's back:"),
-    };
-    let of_it = |s: &&Arc<Snapshot>| s.health == health && s.fate == Fate::Live;
-    let labels: Vec<String> = account.snapshots.values().filter(of_it).map(|s| s.label()).collect();
-    let first = labels.first()?;
-    let sentence = match labels.len() {
-        1 => format!("{what} {first}"),
-        n => format!("{what} {first} and {} more", n - 1),
-    };
-    let hint = match code {
-        AlarmCode::Missing => format!("`heptactl delete {first}` takes it off the list"),
-        _ => format!("do not trust it; `heptactl delete {first}` puts it in the trash"),
-    };
-    Some(Alarm::new(code, sentence, hint))
-}
-
-fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {
-    let operation = ledger.operations.get(&account.running?)?;
-    let started = operation.started.filter(|_| operation.is_open())?;
-    let age = now.duration_since(started);
-    (age > LONG).then(|| {
-        let (id, act, minutes) = (operation.id, operation.act.word(), age.as_mins());
-        let sentence = format!("operation {id} ({act}) runs for {minutes} min already");
-        Alarm::new(AlarmCode::Slow, sentence, format!("see `heptactl operations {id}`"))
-    })
-}
-
-fn undeclared(account: &Account) -> Option<Alarm> {
-    let name = account.name();
-    (!account.declared).then(|| {
-        Alarm::new(
-            AlarmCode::Undeclared,
-            "it is no longer in the configuration; its snapshots stay and nothing is taken",
-            format!("declare it again, or `heptactl forget {name}`"),
-        )
-    })
 }
 
 /// One mark of the strip.
@@ -295,4 +90,48 @@ pub fn counts(account: &Account) -> Counts {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{Failure, Fault, OperationId};
+    use crate::domain::sample::Builder;
+    use crate::domain::snapshot::Seq;
+
+    #[test]
+    fn the_strip_has_one_mark_for_each_of_the_last_fourteen_slots() {
+        let account = Builder::new()
+            .complete(1..=9)
+            .suspect(10)
+            .slot(11, Some(Outcome::Failed("io".into())))
+            .slot(12, Some(Outcome::Skipped("identity".into())))
+            .slot(13, Some(Outcome::Missed("off".into())))
+            .complete(14..=14)
+            .slot(15, None)
+            .slot(16, None)
+            .slot(17, None)
+            .but(|account| {
+                let mut copy = account.snapshots[&Seq(11)].as_ref().clone();
+                copy.card.origin = Origin::Manual;
+                (copy.card.kept_from, copy.card.handle.seq) = (Some(Seq(11)), Seq(99));
+                account.snapshots.insert(Seq(99), Arc::new(copy));
+                account.running = Some(OperationId(3));
+                let slots: Vec<Slot> = account.slots.keys().copied().collect();
+                let failure = Failure::new(Fault::Transient, "io");
+                account.slots.get_mut(&slots[14]).unwrap().last_failure = Some(failure);
+                account.slots.get_mut(&slots[15]).unwrap().operation = Some(OperationId(3));
+            })
+            .account();
+        let strip = strip(&account);
+        assert_eq!(strip[0].0.to_string(), "2026-11-04");
+        let marks: Vec<Mark> = strip.iter().skip(5).map(|(_, mark)| *mark).collect();
+        use Mark::{Complete, Failed, Kept, Missed, Running, Skipped, Suspect};
+        assert_eq!(
+            marks,
+            [Complete, Suspect, Failed, Skipped, Missed, Kept, Failed, Running, Mark::None]
+        );
+        let want = Counts { automatic: 10, manual: 1, trashed: 0 };
+        assert_eq!(counts(&account), want);
+    }
 }

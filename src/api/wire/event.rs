@@ -20,6 +20,15 @@ pub struct Changes {
     pub gone: Vec<String>,
 }
 
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        !self.whole
+            && self.operations.is_empty()
+            && self.resources.is_empty()
+            && self.gone.is_empty()
+    }
+}
+
 /// The answer of `POST /v1/reload`: what the new configuration changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {

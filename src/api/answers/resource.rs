@@ -1,0 +1,152 @@
+//! Resources and the whole status.
+
+use super::{View, wire_alarm};
+use crate::api::wire;
+use crate::domain::account::Account;
+use crate::domain::agenda::{Run, Why};
+use crate::domain::clock::Belief;
+use crate::domain::policy::Retention;
+use crate::domain::{alarm, view};
+
+impl View<'_> {
+    pub fn status(&self) -> wire::Status {
+        let moment = &self.moment;
+        wire::Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            generation: self.generation,
+            now: moment.now,
+            started: moment.started,
+            clock: match moment.belief {
+                Belief::Trusted => wire::Belief::Trusted,
+                Belief::Doubted => wire::Belief::Doubted,
+                Belief::Tolerated => wire::Belief::Tolerated,
+            },
+            alarms: self.daemon_alarms(),
+            open_operations: self.ledger.open_operations().count() as u64,
+            resources: self.resources(),
+        }
+    }
+
+    pub fn health(&self) -> wire::Health {
+        let alarms = self.alarm_count() as u64;
+        wire::Health {
+            healthy: alarms == 0,
+            alarms,
+            generation: self.generation,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    pub fn resources(&self) -> Vec<wire::Resource> {
+        self.ledger.accounts.values().map(|account| self.resource(account)).collect()
+    }
+
+    pub fn resource(&self, account: &Account) -> wire::Resource {
+        let policy = account.policy();
+        let counts = view::counts(account);
+        let newest = account.newest_complete();
+        let running = account.running.and_then(|id| self.ledger.operations.get(&id));
+        let alarms = alarm::alarms(self.ledger, account, &self.moment);
+        wire::Resource {
+            name: account.name().to_string(),
+            kind: account.resource.kind.word().into(),
+            backend: account.resource.backend.kind.clone(),
+            declared: account.declared,
+            forgotten: account.forgotten,
+            tags: account.resource.tags.clone(),
+            enabled: enabled(account),
+            rhythm: rhythm(account),
+            time: time(account),
+            zone: policy.rhythm.zone.to_string(),
+            spread_seconds: policy.rhythm.offset,
+            retention: retention(policy.retention),
+            next_run: self.next_run(account),
+            strip: strip(account),
+            counts: wire::Counts {
+                automatic: counts.automatic,
+                manual: counts.manual,
+                trashed: counts.trashed,
+            },
+            newest_complete: newest,
+            newest_complete_age_seconds: newest
+                .map(|at| self.moment.now.duration_since(at).as_secs()),
+            alarms: alarms.iter().map(wire_alarm).collect(),
+            running: running.map(|operation| self.operation(operation)),
+            queued: account.queue.len() as u64,
+        }
+    }
+
+    pub fn resource_detail(&self, account: &Account) -> wire::ResourceDetail {
+        wire::ResourceDetail {
+            generation: self.generation,
+            resource: self.resource(account),
+            since: account.since,
+            identity: account.identity.clone(),
+            stranger: account.stranger.clone(),
+            trouble: account.trouble.clone(),
+            doubt: account.doubt(),
+            slots: account.slots.values().rev().map(|record| self.slot(account, record)).collect(),
+        }
+    }
+
+    /// What was wished and what will happen.
+    pub fn schedule(&self, account: &Account) -> wire::Schedule {
+        wire::Schedule {
+            enabled: enabled(account),
+            rhythm: rhythm(account),
+            time: time(account),
+            zone: account.policy().rhythm.zone.to_string(),
+            next_run: self.next_run(account),
+        }
+    }
+
+    pub(super) fn next_run(&self, account: &Account) -> Option<wire::NextRun> {
+        let moment = &self.moment;
+        let run = account.next_run(moment.now, moment.started, moment.settled)?;
+        let Run { period, at, why } = run;
+        let (why, retry) = wire_why(why);
+        Some(wire::NextRun { slot: period.slot.to_string(), due: period.due, at, why, retry })
+    }
+}
+
+/// With the number of the try.
+pub(super) fn wire_why(why: Why) -> (wire::Why, u32) {
+    match why {
+        Why::Scheduled => (wire::Why::Scheduled, 0),
+        Why::CatchUp => (wire::Why::CatchUp, 0),
+        Why::Retry(n) => (wire::Why::Retry, n),
+    }
+}
+
+fn setting<T: PartialEq>(value: T, configured: T, is_override: bool) -> wire::Setting<T> {
+    let source = if is_override { wire::Source::Override } else { wire::Source::Config };
+    let configured = (value != configured).then_some(configured);
+    wire::Setting { value, source, configured }
+}
+
+fn enabled(account: &Account) -> wire::Setting<bool> {
+    let configured = account.resource.policy.enabled;
+    setting(account.policy().enabled, configured, account.wish.enabled.is_some())
+}
+
+fn rhythm(account: &Account) -> wire::Setting<String> {
+    let configured = account.resource.policy.rhythm.to_string();
+    setting(account.policy().rhythm.to_string(), configured, account.wish.time.is_some())
+}
+
+fn time(account: &Account) -> Option<String> {
+    account.policy().rhythm.time().map(|time| time.strftime("%H:%M").to_string())
+}
+
+fn retention(retention: Retention) -> wire::Retention {
+    let Retention { latest, weekly, monthly, yearly } = retention;
+    wire::Retention { latest, weekly, monthly, yearly }
+}
+
+fn strip(account: &Account) -> Vec<wire::StripMark> {
+    let mark = |(slot, mark): (crate::domain::slot::Slot, view::Mark)| wire::StripMark {
+        slot: slot.to_string(),
+        mark: super::slot::wire_mark(mark),
+    };
+    view::strip(account).into_iter().map(mark).collect()
+}

@@ -1,0 +1,145 @@
+//! What the keeper refuses, in public words.
+
+use super::refuse::Refuse;
+use crate::domain::event::Denied;
+use axum::http::StatusCode;
+use std::fmt::Display;
+
+impl From<Denied> for Refuse {
+    /// The one place where a denial gets its status, code, sentence and hint.
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoSuchResource { name, similar } => {
+                let hint = meant(similar, "`heptactl status` (GET /v1/resources)");
+                Self::absent("no-such-resource", format!("there is no resource {name}"), hint)
+            }
+            Denied::NoSuchSnapshot { wanted, similar } => {
+                let hint = meant(similar, "`heptactl list` (GET /v1/snapshots)");
+                Self::absent("no-such-snapshot", format!("there is no snapshot {wanted}"), hint)
+            }
+            Denied::NameTaken { name, by } => Self::clash(
+                "name-taken",
+                format!("the name {name} belongs to a snapshot of {by}"),
+                "choose another name; one in the trash keeps its name until it is gone",
+            ),
+            Denied::ResourceNameTaken { name } => Self::clash(
+                "resource-name-taken",
+                format!("there is a resource {name} already"),
+                "choose another name",
+            ),
+            Denied::NotUsable { snapshot, health } => Self::clash(
+                "not-usable",
+                format!("{snapshot} cannot be used: it is {health}"),
+                "choose another snapshot",
+            ),
+            Denied::InTrash { snapshot } => Self::clash(
+                "in-trash",
+                format!("{snapshot} is in the trash"),
+                format!("`heptactl undelete {snapshot}` brings it back"),
+            ),
+            Denied::NotInTrash { snapshot } => Self::clash(
+                "not-in-trash",
+                format!("{snapshot} is not in the trash"),
+                "there is nothing to bring back",
+            ),
+            Denied::InUse { snapshot, operation } => Self::clash(
+                "in-use",
+                format!("{snapshot} is in use by operation {operation}"),
+                format!("wait for it: GET /v1/operations/{operation}?wait=60"),
+            ),
+            Denied::NotAutomatic { snapshot } => Self::clash(
+                "not-automatic",
+                format!("{snapshot} is not an automatic snapshot"),
+                "a manual one is never rotated away, so it needs no keeping",
+            ),
+            Denied::CronPolicy { resource } => Self::clash(
+                "cron-policy",
+                format!("{resource} follows a cron expression, which has no time of day"),
+                "change the expression in the configuration",
+            ),
+            Denied::NothingToAcknowledge { resource } => Self::clash(
+                "nothing-to-acknowledge",
+                format!("nothing of {resource} waits for acknowledgement"),
+                "",
+            ),
+            Denied::StillConfigured { resource } => Self::clash(
+                "still-configured",
+                format!("{resource} is still in the configuration"),
+                "take it out of the configuration and reload, or disable it",
+            ),
+            Denied::NotConfigured { resource } => Self::clash(
+                "not-configured",
+                format!("{resource} is no longer in the configuration"),
+                "declare it again and reload; its snapshots can still be used",
+            ),
+            Denied::InDoubt { resource, reason } => Self::clash(
+                "in-doubt",
+                format!("rotation of {resource} waits: {reason}"),
+                format!("look at it, then `heptactl acknowledge {resource}`"),
+            ),
+            Denied::QueueFull { resource } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "queue-full",
+                format!("too many operations of {resource} wait already"),
+                "ask again later",
+            ),
+            Denied::KeyReused { key } => Self::clash(
+                "key-reused",
+                format!("the Idempotency-Key {key:?} was used for another request"),
+                "send each new request with a new key",
+            ),
+            Denied::CatalogueUnwritable { reason } => Self::unable(
+                "catalogue-unwritable",
+                format!("the catalogue cannot be written ({reason}), so nothing is changed"),
+                "make room or repair the disk of the state directory, then restart heptad",
+            ),
+            Denied::Stopping => {
+                Self::unable("stopping", "heptad is stopping", "ask again when it has started")
+            }
+        }
+    }
+}
+
+/// "Did you mean", or where to look.
+fn meant(similar: Option<impl Display>, list: &str) -> String {
+    match similar {
+        Some(similar) => format!("did you mean {similar}?"),
+        None => format!("{list} shows what there is"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_a_code_a_sentence_and_a_way_out() {
+        let name = || "web-1".parse().unwrap();
+        let check = |denied: Denied, status: u16, code: &str, sentence: &str, hint: &str| {
+            let Refuse { status: got, refusal } = Refuse::from(denied);
+            assert_eq!((got.as_u16(), refusal.code.as_str()), (status, code));
+            assert_eq!((refusal.message.as_str(), refusal.hint.as_str()), (sentence, hint));
+        };
+        check(
+            Denied::NoSuchResource { name: "wbe-1".parse().unwrap(), similar: Some(name()) },
+            404,
+            "no-such-resource",
+            "there is no resource wbe-1",
+            "did you mean web-1?",
+        );
+        check(
+            Denied::StillConfigured { resource: name() },
+            409,
+            "still-configured",
+            "web-1 is still in the configuration",
+            "take it out of the configuration and reload, or disable it",
+        );
+        check(
+            Denied::QueueFull { resource: name() },
+            429,
+            "queue-full",
+            "too many operations of web-1 wait already",
+            "ask again later",
+        );
+    }
+}

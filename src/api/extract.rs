@@ -1,0 +1,238 @@
+//! Reads what a client sent, strictly: whatever is not understood is refused with its place and,
+//! where it was a slip of the finger, with what was probably meant.
+
+use super::office::Office;
+use super::refuse::Refuse;
+use super::roles::{Peer, Role};
+use super::similar::similar;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::OperationId;
+use crate::domain::snapshot::Selector;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Longest idempotency key.
+const KEY_LENGTH: usize = 128;
+
+/// Longest part of a client's text that an answer repeats.
+const ECHO: usize = 200;
+
+/// A resource's name in the path.
+pub struct Named(pub ResourceName);
+
+/// A snapshot in the path: a name, `RESOURCE@SLOT` or `RESOURCE@latest`.
+pub struct Referred(pub Selector);
+
+/// An operation's number in the path.
+pub struct Numbered(pub OperationId);
+
+/// The query.
+pub struct Asked<T>(pub T);
+
+/// The body; an empty one stands for an empty object.
+pub struct Sent<T>(pub T);
+
+/// The `Idempotency-Key`.
+pub struct Key(pub Option<String>);
+
+async fn part<T: FromStr<Err: ToString>>(
+    parts: &mut Parts,
+    code: &str,
+    hint: &str,
+) -> Result<T, Refuse> {
+    let text = Path::<String>::from_request_parts(parts, &()).await;
+    let Path(text) = text.map_err(|error| Refuse::bad(code, error.body_text(), hint))?;
+    let bad = |error: T::Err| {
+        let message = format!("{:?} {}", brief(&text), error.to_string());
+        Refuse::bad(code, message, hint)
+    };
+    text.parse().map_err(bad)
+}
+
+impl FromRequestParts<Arc<Office>> for Named {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+        part(parts, "bad-name", "GET /v1/resources lists the names").await.map(Named)
+    }
+}
+
+impl FromRequestParts<Arc<Office>> for Referred {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+        part(parts, "bad-reference", "GET /v1/snapshots lists them").await.map(Referred)
+    }
+}
+
+impl FromRequestParts<Arc<Office>> for Numbered {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+        let number = part(parts, "bad-number", "GET /v1/operations lists them").await;
+        number.map(|number| Numbered(OperationId(number)))
+    }
+}
+
+impl FromRequestParts<Arc<Office>> for Peer {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, office: &Arc<Office>) -> Result<Self, Refuse> {
+        parts
+            .extensions
+            .get::<Peer>()
+            .cloned()
+            .ok_or_else(|| Refuse::forbidden(&office.rules, Role::Operator))
+    }
+}
+
+impl FromRequestParts<Arc<Office>> for Key {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+        let Some(key) = parts.headers.get("idempotency-key") else {
+            return Ok(Key(None));
+        };
+        let bytes = key.as_bytes();
+        let fits = (1..=KEY_LENGTH).contains(&bytes.len());
+        match key.to_str() {
+            Ok(text) if fits && bytes.iter().all(u8::is_ascii_graphic) => {
+                Ok(Key(Some(text.into())))
+            }
+            _ => Err(Refuse::bad(
+                "bad-key",
+                "the Idempotency-Key is not 1 to 128 visible ASCII characters",
+                "a UUID is a good one",
+            )),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Office>> for Asked<T> {
+    type Rejection = Refuse;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+        let query = parts.uri.query().unwrap_or_default();
+        serde_urlencoded::from_str(query).map(Asked).map_err(|error| {
+            let message = error.to_string();
+            Refuse::bad("bad-query", format!("the query: {}", brief(&message)), guess(&message))
+        })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Office>> for Sent<T> {
+    type Rejection = Refuse;
+    async fn from_request(request: Request, office: &Arc<Office>) -> Result<Self, Refuse> {
+        let limits = &office.limits;
+        let headers = request.headers().clone();
+        if announced(&headers).is_some_and(|length| length > limits.body_bytes) {
+            return Err(too_large(limits.body_bytes));
+        }
+        let read = timeout(limits.body, read(request.into_body(), limits.body_bytes)).await;
+        let bytes = read.map_err(|_| slow())??;
+        if bytes.is_empty() {
+            return parse(b"{}").map(Sent);
+        }
+        if !is_json(&headers) {
+            return Err(Refuse::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "the body must be sent as application/json",
+                "add the header `Content-Type: application/json` (curl: --json)",
+            ));
+        }
+        parse(&bytes).map(Sent)
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refuse> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes().to_vec()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Err(_) => Err(Refuse::bad("cut-off", "the body ended too early", "send it again")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refuse> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = error.to_string();
+        let code = if error.is_data() { "bad-body" } else { "malformed-json" };
+        Refuse::bad(code, format!("the body: {}", brief(&message)), guess(&message))
+    })
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = value.and_then(|value| value.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn too_large(limit: usize) -> Refuse {
+    let message = format!("the body is larger than {limit} bytes");
+    Refuse::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message, "send less")
+}
+
+fn slow() -> Refuse {
+    let message = "the body did not come in time";
+    Refuse::new(StatusCode::REQUEST_TIMEOUT, "slow-body", message, "send it again")
+}
+
+/// Enough of a text to recognise it.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(ECHO) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.into(),
+    }
+}
+
+/// What was probably meant, from serde's message: the wrong word and the right ones are in
+/// backquotes, in this order.
+fn guess(message: &str) -> String {
+    if !message.starts_with("unknown field `") && !message.starts_with("unknown variant `") {
+        return "GET /v1/openapi.json describes every route".into();
+    }
+    let mut words = message.split('`').skip(1).step_by(2);
+    let wrong = words.next().unwrap_or_default();
+    match similar(wrong, words) {
+        Some(right) => format!("did you mean {right}?"),
+        None => "GET /v1/openapi.json describes every route".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::wire::{ForgetBody, TakeBody};
+
+    #[test]
+    fn a_bad_body_is_refused_with_its_place_and_a_guess() {
+        let check = |body: &str, code: &str, part: &str, hint: &str| {
+            let refuse = parse::<TakeBody>(body.as_bytes()).unwrap_err();
+            assert_eq!(refuse.status, StatusCode::BAD_REQUEST, "{body}");
+            let refusal = refuse.refusal;
+            assert_eq!(refusal.code, code, "{body}");
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+            assert!(refusal.hint.contains(hint), "{body}: {}", refusal.hint);
+        };
+        check("{\"nmae\": \"x\"}", "bad-body", "line 1 column 7", "did you mean name?");
+        check("{\"colour\": 1}", "bad-body", "unknown field `colour`", "openapi.json");
+        check("{}", "bad-body", "missing field `name`", "openapi.json");
+        check("{\"name\": 7}", "bad-body", "expected a string", "openapi.json");
+        check("{\"name\": \"a\", \"name\": \"b\"}", "bad-body", "duplicate field", "");
+        check("{\"name\": \"a\"", "malformed-json", "line 1 column 12", "");
+        check("{\"name\": \"\\ud800\"}", "malformed-json", "lone leading surrogate", "");
+        check("", "malformed-json", "EOF", "");
+        check(&"[".repeat(10_000), "bad-body", "expected", "");
+        check("{\"name\":\"a\",\"tags\":{\"k\":1e999}}", "malformed-json", "out of range", "");
+        let long = format!("{{\"{}\":1}}", "x".repeat(5_000));
+        assert!(parse::<TakeBody>(long.as_bytes()).unwrap_err().refusal.message.len() < 300);
+        let variant = parse::<ForgetBody>(b"{\"automatic\":\"trsh\"}").unwrap_err();
+        assert_eq!(variant.refusal.hint, "did you mean trash?");
+    }
+}

@@ -1,0 +1,60 @@
+//! What all routes share.
+
+use super::answers::View;
+use super::changes::Tracker;
+use super::desk::{Desk, Published, Soon};
+use super::refuse::Refuse;
+use super::roles::Rules;
+use super::server::Limits;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub struct Office {
+    pub desk: Arc<dyn Desk>,
+    pub rules: Rules,
+    pub limits: Limits,
+    pub tracker: Tracker,
+    /// Becomes true when the server shall end; long polls and streams end with it.
+    pub stopping: watch::Receiver<bool>,
+    /// The OpenAPI document, once the routes are made.
+    pub document: OnceLock<String>,
+}
+
+/// How routes take it.
+pub type Shared = axum::extract::State<Arc<Office>>;
+
+impl Office {
+    pub fn published(&self) -> Published {
+        self.desk.published().borrow().clone()
+    }
+
+    /// Makes an answer from the newest facts.
+    pub fn look<T>(&self, answer: impl FnOnce(&View<'_>) -> T) -> T {
+        let published = self.published();
+        answer(&View::new(&published, self.desk.as_ref()))
+    }
+
+    /// Waits for the daemon, but not for ever.
+    pub async fn soon<T>(&self, answer: Soon<'_, T>) -> Result<T, Refuse> {
+        timeout(self.limits.answer, answer).await.map_err(|_| Refuse::late())
+    }
+
+    /// How long a client that asks to wait may wait.
+    pub fn wait(&self, seconds: u32) -> Result<Duration, Refuse> {
+        let wait = Duration::from_secs(u64::from(seconds));
+        if wait > self.limits.wait {
+            let most = self.limits.wait.as_secs();
+            let hint = format!("wait at most {most} s, and ask again");
+            return Err(Refuse::bad("bad-value", format!("wait={seconds} is too long"), hint));
+        }
+        Ok(wait)
+    }
+}
+
+/// Returns when the server shall end.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // A sender that is gone says the same.
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}

@@ -1,0 +1,101 @@
+//! Every refusal that leaves this room: a status, a stable code, a public sentence and a way out.
+//! A client's fault is never a 5xx.
+
+use super::desk::Unreadable;
+use super::roles::{Role, Rules};
+use super::wire::{Finding, Refusal, Refused};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refuse {
+    pub status: StatusCode,
+    pub refusal: Refusal,
+}
+
+impl Refuse {
+    pub fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let refusal = Refusal { code: code.into(), message: message.into(), hint: hint.into() };
+        Self { status, refusal }
+    }
+
+    /// 400: what was sent cannot be meant.
+    pub fn bad(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message, hint)
+    }
+
+    /// 404: what is named is not there.
+    pub fn absent(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, message, hint)
+    }
+
+    /// 409: what is there stands against it.
+    pub fn clash(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message, hint)
+    }
+
+    /// 503: not the client's fault.
+    pub fn unable(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint)
+    }
+
+    /// 403: the peer has not the role that the route needs.
+    pub fn forbidden(rules: &Rules, wanted: Role) -> Self {
+        let message = match wanted {
+            Role::Admin => "only root and admins may do this",
+            Role::None | Role::Operator => "only root, operators and admins may do this",
+        };
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message, rules.way_in(wanted))
+    }
+
+    /// The daemon took the request and did not answer in time.
+    pub fn late() -> Self {
+        Self::unable(
+            "late",
+            "the daemon did not answer in time",
+            "ask again; with the same Idempotency-Key nothing is done twice",
+        )
+    }
+
+    /// A reload that the findings stop.
+    pub fn unloadable(findings: &[Finding]) -> Self {
+        let line = |finding: &Finding| {
+            let place = [
+                finding.file.clone(),
+                finding.line.map(|line| line.to_string()),
+                finding.key.clone(),
+            ];
+            let place: Vec<String> = place.into_iter().flatten().collect();
+            let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{}: {}{hint}", place.join(":"), finding.message)
+        };
+        let lines: Vec<String> = findings.iter().map(line).collect();
+        Self::clash(
+            "configuration-refused",
+            format!("the old configuration stays: {}", lines.join("; ")),
+            "correct the files; `heptactl check` lists all that is wrong with them",
+        )
+    }
+}
+
+impl IntoResponse for Refuse {
+    fn into_response(self) -> Response {
+        (self.status, Json(Refused { error: self.refusal })).into_response()
+    }
+}
+
+impl From<Unreadable> for Refuse {
+    fn from(error: Unreadable) -> Self {
+        Self::unable(
+            "catalogue-unreadable",
+            error.to_string(),
+            "see `journalctl -u heptad`; `heptad rebuild` makes a new catalogue",
+        )
+    }
+}

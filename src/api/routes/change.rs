@@ -1,0 +1,238 @@
+//! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
+
+use crate::api::extract::{Asked, Key, Named, Referred, Sent};
+use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
+use crate::api::office::{Office, Shared};
+use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
+use crate::api::wire::{
+    Accepted, CreateBody, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing,
+    SetTimeBody, TakeBody,
+};
+use crate::domain::event::Request;
+use crate::domain::operation;
+use axum::Json;
+use axum::http::StatusCode;
+
+type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
+
+/// Logs who asks for what, asks, and answers with what came of it.
+async fn submit(office: &Office, peer: &Peer, key: Option<String>, request: Request) -> Answer {
+    let uid = peer.uid();
+    tracing::info!(uid, pid = ?peer.credentials.pid, ?key, ?request, "asked for a change");
+    let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
+        Ok(operation) => operation,
+        Err(denied) => {
+            tracing::info!(uid, ?denied, "denied");
+            return Err(denied.into());
+        }
+    };
+    let status = if operation.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(office.look(|view| view.accepted(&operation)))))
+}
+
+/// Take a snapshot now.
+#[utoipa::path(post, path = "/v1/resources/{name}/snapshots",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = TakeBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn take(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<TakeBody>,
+) -> Answer {
+    let name = new_name(&body.name)?;
+    let request = Request::Take { resource, name, tags: parse_tags(body.tags)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Switch automatic snapshots on.
+#[utoipa::path(post, path = "/v1/resources/{name}/enable",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = EnableBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn enable(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<EnableBody>,
+) -> Answer {
+    let time = body.time.as_deref().map(parse_time).transpose()?;
+    let request = Request::Enable { resource, time };
+    submit(&office, &peer, key, request).await
+}
+
+/// Switch automatic snapshots off; those that exist stay.
+#[utoipa::path(post, path = "/v1/resources/{name}/disable",
+    params(("name" = String, Path, description = "The resource")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn disable(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Disable { resource };
+    submit(&office, &peer, key, request).await
+}
+
+/// Change the time of day. The answer shows the wished time and that of the next run.
+#[utoipa::path(put, path = "/v1/resources/{name}/time",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = SetTimeBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn set_time(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<SetTimeBody>,
+) -> Answer {
+    let request = Request::SetTime { resource, time: parse_time(&body.time)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Take back what commands changed: the configuration holds again.
+#[utoipa::path(post, path = "/v1/resources/{name}/reset",
+    params(("name" = String, Path, description = "The resource")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn reset(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Reset { resource };
+    submit(&office, &peer, key, request).await
+}
+
+/// Accept a suspect snapshot or another identity: rotation goes on.
+#[utoipa::path(post, path = "/v1/resources/{name}/acknowledge",
+    params(("name" = String, Path, description = "The resource")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn acknowledge(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Acknowledge { resource };
+    submit(&office, &peer, key, request).await
+}
+
+/// Drop at once all that rotation would drop two at a time.
+#[utoipa::path(post, path = "/v1/resources/{name}/rotate",
+    params(("name" = String, Path, description = "The resource")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn rotate(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Rotate { resource };
+    submit(&office, &peer, key, request).await
+}
+
+/// Forget a resource that left the configuration.
+#[utoipa::path(post, path = "/v1/resources/{name}/forget",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = ForgetBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn forget(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<ForgetBody>,
+) -> Answer {
+    let automatic = match body.automatic {
+        Leftovers::Keep => operation::Leftovers::Keep,
+        Leftovers::Trash => operation::Leftovers::Trash,
+    };
+    let request = Request::Forget { resource, automatic };
+    submit(&office, &peer, key, request).await
+}
+
+/// Keep an automatic snapshot as a manual one.
+#[utoipa::path(post, path = "/v1/snapshots/{ref}/keep",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
+    request_body = KeepBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn keep(
+    office: Shared,
+    peer: Peer,
+    Referred(from): Referred,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<KeepBody>,
+) -> Answer {
+    let name = new_name(&body.name)?;
+    let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Create a new resource from a snapshot, at a path that does not exist.
+#[utoipa::path(post, path = "/v1/snapshots/{ref}/create",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
+    request_body = CreateBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn create(
+    office: Shared,
+    peer: Peer,
+    Referred(from): Referred,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<CreateBody>,
+) -> Answer {
+    let name = new_name(&body.name)?;
+    let request = Request::Create { from, name, path: parse_path(body.path)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Put a snapshot in the trash, or with `now` destroy it.
+#[utoipa::path(delete, path = "/v1/snapshots/{ref}",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest"), DeleteQuery),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn delete(
+    office: Shared,
+    peer: Peer,
+    Referred(snapshot): Referred,
+    Key(key): Key,
+    Asked(query): Asked<DeleteQuery>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Delete { snapshot, now: query.now.unwrap_or(false) };
+    submit(&office, &peer, key, request).await
+}
+
+/// Take a snapshot out of the trash.
+#[utoipa::path(post, path = "/v1/snapshots/{ref}/undelete",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn undelete(
+    office: Shared,
+    peer: Peer,
+    Referred(snapshot): Referred,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Answer {
+    let request = Request::Undelete { snapshot };
+    submit(&office, &peer, key, request).await
+}

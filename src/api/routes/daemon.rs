@@ -1,0 +1,34 @@
+//! Asking the daemon about its configuration.
+
+use crate::api::extract::{Asked, Key, Sent};
+use crate::api::office::Shared;
+use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
+use crate::api::wire::{Check, Nothing, Reloaded};
+use axum::Json;
+
+/// Look at the configuration files as they are now, without loading them.
+#[utoipa::path(post, path = "/v1/check", responses((status = 200, body = Check)))]
+pub(super) async fn check(
+    office: Shared,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Result<Json<Check>, Refuse> {
+    office.soon(office.desk.check()).await.map(Json)
+}
+
+/// Load the configuration whole, or keep the old one and say why.
+#[utoipa::path(post, path = "/v1/reload", responses((status = 200, body = Reloaded)))]
+pub(super) async fn reload(
+    office: Shared,
+    peer: Peer,
+    _: Key,
+    _: Asked<Nothing>,
+    _: Sent<Nothing>,
+) -> Result<Json<Reloaded>, Refuse> {
+    tracing::info!(uid = peer.uid(), pid = ?peer.credentials.pid, "asked for a reload");
+    match office.soon(office.desk.reload(peer.uid())).await? {
+        Ok(reloaded) => Ok(Json(reloaded)),
+        Err(findings) => Err(Refuse::unloadable(&findings)),
+    }
+}

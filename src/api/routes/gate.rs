@@ -1,0 +1,103 @@
+//! The way a route comes in: with the role that it needs, which is checked before its handler
+//! reads a thing and is written into the document.
+
+use crate::api::office::Office;
+use crate::api::refuse::Refuse;
+use crate::api::roles::{Peer, Role};
+use crate::api::wire::{Refusal, Refused};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use std::sync::Arc;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
+
+pub(super) struct Gate {
+    office: Arc<Office>,
+    router: OpenApiRouter<Arc<Office>>,
+}
+
+impl Gate {
+    pub(super) fn new(office: &Arc<Office>) -> Self {
+        let info = InfoBuilder::new()
+            .title("heptad")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some("Snapshots of this host's resources, on its Unix socket."));
+        let mut document: OpenApi = OpenApiBuilder::new().info(info.build()).build();
+        let components = document.components.get_or_insert_default();
+        components.schemas.insert(Refused::name().into(), Refused::schema());
+        components.schemas.insert(Refusal::name().into(), Refusal::schema());
+        Self { office: Arc::clone(office), router: OpenApiRouter::with_openapi(document) }
+    }
+
+    pub(super) fn route(self, needs: Role, route: UtoipaMethodRouter<Arc<Office>>) -> Self {
+        let (schemas, mut paths, methods) = route;
+        for operation in paths.paths.values_mut().flat_map(operations) {
+            describe(operation, needs);
+        }
+        let state = (Arc::clone(&self.office), needs);
+        let route = (schemas, paths, methods).layer(from_fn_with_state(state, admit));
+        Self { router: self.router.routes(route), ..self }
+    }
+
+    pub(super) fn open(self) -> (Router<Arc<Office>>, OpenApi) {
+        self.router.split_for_parts()
+    }
+}
+
+async fn admit(
+    State((office, needs)): State<(Arc<Office>, Role)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refuse> {
+    match request.extensions().get::<Peer>() {
+        Some(peer) if peer.role >= needs => Ok(next.run(request).await),
+        peer => {
+            if let Some(peer) = peer {
+                note_refusal(peer, &request);
+            }
+            Err(Refuse::forbidden(&office.rules, needs))
+        }
+    }
+}
+
+/// Logs the first refusal of a connection.
+pub(super) fn note_refusal(peer: &Peer, request: &Request) {
+    if peer.first_refusal() {
+        let (method, path) = (request.method(), request.uri().path());
+        tracing::warn!(uid = peer.uid(), pid = ?peer.credentials.pid, %method, ?path, "refused");
+    }
+}
+
+/// The operations of one path with whether each is a change.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&mut Operation, bool)> {
+    let looks = [&mut item.get].into_iter().flatten().map(|operation| (operation, false));
+    let changes = [&mut item.put, &mut item.post, &mut item.delete];
+    looks.chain(changes.into_iter().flatten().map(|operation| (operation, true)))
+}
+
+/// Adds what holds for every route: its role, the key of a change, how a refusal looks.
+fn describe((operation, change): (&mut Operation, bool), needs: Role) {
+    let role = format!("Role: {}.", needs.word());
+    let said = operation.description.take();
+    operation.description = Some(said.map_or(role.clone(), |said| format!("{said}\n\n{role}")));
+    if change {
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .description(Some("Makes it safe to send the request again."))
+            .build();
+        operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    }
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Refused::name())));
+    let refused = ResponseBuilder::new()
+        .description("Refused: what is wrong, and the way out.")
+        .content("application/json", content.build())
+        .build();
+    operation.responses.responses.insert("default".into(), RefOr::T(refused));
+}

@@ -1,0 +1,102 @@
+//! One connection, from its first byte to its end.
+
+use super::Limits;
+use super::patience::{Patience, Phase};
+use crate::api::office::stopped;
+use crate::api::roles::Peer;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+pub(super) struct Caller {
+    pub stream: UnixStream,
+    pub peer: Peer,
+    pub router: Router,
+    pub limits: Limits,
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl Caller {
+    /// Serves its requests, one after the other. Bound to the connection, the peer goes with each.
+    pub(super) async fn serve(self) {
+        let Self { stream, peer, router, limits, mut stopping } = self;
+        let phase = Phase::new();
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            phase.busy();
+            let guard = Guard(Arc::clone(&phase));
+            request.extensions_mut().insert(peer.clone());
+            let answer = router.clone().oneshot(request);
+            async move {
+                answer.await.map(|answer: Response| {
+                    answer.map(|body| Body::new(Watched { body, _guard: guard }))
+                })
+            }
+        });
+        let stream = Patience::new(stream, Arc::clone(&phase), limits);
+        let connection = http1::Builder::new()
+            // Patience has the timers.
+            .header_read_timeout(None)
+            .max_headers(limits.headers)
+            .max_header_size(limits.header_bytes)
+            .max_buf_size(limits.header_bytes.max(MIN_BUFFER) * 2)
+            .serve_connection(stream, service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut stopping) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(uid = peer.uid(), %error, "a connection broke off");
+        }
+    }
+}
+
+/// The least that hyper accepts.
+const MIN_BUFFER: usize = 8_192;
+
+/// Ends the time of being busy when the whole answer is gone.
+struct Guard(Arc<Phase>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.idle();
+    }
+}
+
+/// An answer's body that holds its connection busy.
+struct Watched {
+    body: Body,
+    _guard: Guard,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,137 @@
+//! Serving the routes on a Unix socket, within bounds: how many connections, how large, how slow.
+//!
+//! axum's own `serve` bounds none of these, so hyper's connections are driven here. HTTP/1 only:
+//! no upgrade, no compression.
+
+mod connection;
+mod doors;
+mod limits;
+mod listen;
+mod patience;
+
+pub use limits::Limits;
+pub use listen::{ListenError, Listener};
+
+use super::changes::Tracker;
+use super::desk::Desk;
+use super::office::{Office, stopped};
+use super::roles::{Credentials, Peer, Rules};
+use super::routes;
+use axum::Router;
+use connection::Caller;
+use doors::{Door, Doors};
+use std::sync::{Arc, OnceLock};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Serves until `stop` becomes true, or its sender is gone; then ends streams and long polls,
+/// lets requests finish for a while, and returns.
+pub async fn serve(
+    listener: Listener,
+    desk: Arc<dyn Desk>,
+    rules: Rules,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let published = desk.published().borrow().clone();
+    let office = Arc::new(Office {
+        desk,
+        rules,
+        limits,
+        tracker: Tracker::new(published),
+        stopping: stop.clone(),
+        document: OnceLock::new(),
+    });
+    let reception = Reception {
+        router: routes::router(&office),
+        doors: Doors::new(limits),
+        stopping: stop.clone(),
+        office,
+    };
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => reception.receive(stream, &mut open),
+                Err(error) => pause(&error, &limits).await,
+            },
+            Some(ended) = open.join_next() => note(ended),
+        }
+    }
+    drop(listener);
+    let finish = async {
+        while let Some(ended) = open.join_next().await {
+            note(ended);
+        }
+    };
+    if timeout(limits.grace, finish).await.is_err() {
+        tracing::warn!(connections = open.len(), "connections did not end in time");
+    }
+}
+
+/// What a new connection meets.
+struct Reception {
+    router: Router,
+    office: Arc<Office>,
+    doors: Arc<Doors>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Reception {
+    fn receive(&self, stream: UnixStream, open: &mut JoinSet<()>) {
+        let credentials = match Credentials::of(&stream) {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                tracing::warn!(%error, "a peer without credentials was turned away");
+                return;
+            }
+        };
+        let peer = Peer::new(credentials, &self.office.rules);
+        let caller = |router, limits| Caller {
+            stream,
+            peer: peer.clone(),
+            router,
+            limits,
+            stopping: self.stopping.clone(),
+        };
+        match self.doors.enter(&peer) {
+            Door::Open(pass) => {
+                let caller = caller(self.router.clone(), self.office.limits);
+                open.spawn(async move {
+                    caller.serve().await;
+                    drop(pass);
+                });
+            }
+            Door::Full(pass) => {
+                let caller = caller(doors::full(), self.office.limits.short());
+                open.spawn(async move {
+                    caller.serve().await;
+                    drop(pass);
+                });
+            }
+            Door::Shut => {
+                tracing::debug!(uid = peer.uid(), "a connection was dropped: too many");
+            }
+        }
+    }
+}
+
+/// Without descriptors or memory, accepting fails at once again: wait, do not spin.
+async fn pause(error: &std::io::Error, limits: &Limits) {
+    if error.kind() == std::io::ErrorKind::ConnectionAborted {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept connections for the moment");
+    sleep(limits.pause).await;
+}
+
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a request panicked");
+    }
+}

@@ -1,0 +1,316 @@
+//! What a person must hear of: alarms of the daemon and of each resource, each with a way out.
+//! Derived from the account each time; an alarm ends when its cause does.
+
+use super::account::{Account, STALE};
+use super::clock::Belief;
+use super::ledger::Ledger;
+use super::policy::When;
+use super::snapshot::{Fate, Health, Snapshot};
+use super::view::Moment;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// An operation that runs longer than this is in alarm.
+pub const LONG: SignedDuration = SignedDuration::from_hours(1);
+
+/// How late a slot of a slow cron rhythm may be: what [`STALE`] leaves beyond a day.
+const LATE: SignedDuration = SignedDuration::from_hours(12);
+
+/// Something a person should know of, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    pub code: AlarmCode,
+    pub sentence: String,
+    pub hint: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlarmCode {
+    /// No complete snapshot for too long.
+    Stale,
+    /// A suspect snapshot stops rotation.
+    Suspect,
+    /// Another identity is in the resource's place.
+    Stranger,
+    /// The backend could not reach it the last time.
+    Trouble,
+    /// A snapshot is gone that heptad did not delete.
+    Missing,
+    /// A snapshot was changed behind heptad's back.
+    Tampered,
+    /// An operation runs for longer than [`LONG`].
+    Slow,
+    /// It left the configuration and was not forgotten.
+    Undeclared,
+    ClockDoubted,
+    CatalogueFrozen,
+}
+
+impl AlarmCode {
+    pub const ALL: [AlarmCode; 10] = [
+        AlarmCode::Stale,
+        AlarmCode::Suspect,
+        AlarmCode::Stranger,
+        AlarmCode::Trouble,
+        AlarmCode::Missing,
+        AlarmCode::Tampered,
+        AlarmCode::Slow,
+        AlarmCode::Undeclared,
+        AlarmCode::ClockDoubted,
+        AlarmCode::CatalogueFrozen,
+    ];
+
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            AlarmCode::Stale => "stale",
+            AlarmCode::Suspect => "suspect",
+            AlarmCode::Stranger => "stranger",
+            AlarmCode::Trouble => "trouble",
+            AlarmCode::Missing => "missing",
+            AlarmCode::Tampered => "tampered",
+            AlarmCode::Slow => "slow",
+            AlarmCode::Undeclared => "undeclared",
+            AlarmCode::ClockDoubted => "clock-doubted",
+            AlarmCode::CatalogueFrozen => "catalogue-frozen",
+        }
+    }
+}
+
+impl Alarm {
+    fn new(code: AlarmCode, sentence: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, sentence: sentence.into(), hint: hint.into() }
+    }
+
+    /// The daemon's own: nothing can be recorded, so nothing is changed.
+    pub fn catalogue_frozen(reason: &str) -> Self {
+        let sentence = format!("the catalogue cannot be written ({reason}); nothing changes");
+        Self::new(
+            AlarmCode::CatalogueFrozen,
+            sentence,
+            "make room or repair the disk of the state directory, then restart heptad",
+        )
+    }
+}
+
+/// The alarms of the daemon that the moment shows.
+pub fn clock_alarm(moment: &Moment) -> Option<Alarm> {
+    let sentence = match moment.belief {
+        Belief::Trusted => return None,
+        Belief::Doubted => {
+            "the clock shows a time that lies before a known one; \
+                            nothing automatic is taken until it is synchronised"
+        }
+        Belief::Tolerated => {
+            "the clock shows a time that lies before a known one; \
+                              snapshots are taken, but their dates may be wrong"
+        }
+    };
+    let hint = "see `timedatectl`; set the clock or let NTP set it";
+    Some(Alarm::new(AlarmCode::ClockDoubted, sentence, hint))
+}
+
+/// The alarms of one resource, by code. A forgotten one has none.
+pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm> {
+    if account.forgotten {
+        return Vec::new();
+    }
+    let mut found: Vec<Alarm> = [
+        stale(account, moment.now),
+        doubt(account),
+        trouble(account),
+        lost(account, AlarmCode::Missing),
+        lost(account, AlarmCode::Tampered),
+        slow(ledger, account, moment.now),
+        undeclared(account),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    found.sort_by_key(|alarm| alarm.code);
+    found
+}
+
+fn stale(account: &Account, now: Timestamp) -> Option<Alarm> {
+    let first = account.timeline.phases().first().map(|phase| phase.from);
+    let newest = account.newest_complete();
+    // From the start of the schedule, so that enabling again is no alarm at once.
+    let base = newest.unwrap_or(account.since).max(first.unwrap_or(account.since));
+    let age = now.duration_since(base);
+    if !account.is_active() || age <= STALE {
+        return None;
+    }
+    let daily = matches!(account.policy().rhythm.when, When::Daily(_));
+    let awaited = account.timeline.next_due(base);
+    if !daily && awaited.is_some_and(|period| now.duration_since(period.due) <= LATE) {
+        return None;
+    }
+    let name = account.name();
+    let sentence = match newest {
+        Some(at) => {
+            format!("no complete snapshot for {} h", now.duration_since(at).as_hours())
+        }
+        None => "there is no complete snapshot yet".to_owned(),
+    };
+    Some(Alarm::new(AlarmCode::Stale, sentence, format!("see `heptactl why {name}`")))
+}
+
+fn doubt(account: &Account) -> Option<Alarm> {
+    let why = account.doubt()?;
+    let name = account.name();
+    let code = match account.stranger {
+        Some(_) => AlarmCode::Stranger,
+        None => AlarmCode::Suspect,
+    };
+    let hint = format!("look at it, then `heptactl acknowledge {name}` if it is right so");
+    Some(Alarm::new(code, format!("{why}; rotation waits"), hint))
+}
+
+fn trouble(account: &Account) -> Option<Alarm> {
+    let why = account.trouble.as_ref()?;
+    let hint = "nothing of it is rotated meanwhile; mount it or correct its configuration";
+    Some(Alarm::new(AlarmCode::Trouble, why.clone(), hint))
+}
+
+fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
+    let (health, what) = match code {
+        AlarmCode::Missing => (Health::Missing, "gone, though heptad did not delete"),
+        _ => (Health::Tampered, "changed behind heptad's back:"),
+    };
+    let of_it = |s: &&Arc<Snapshot>| s.health == health && s.fate == Fate::Live;
+    let labels: Vec<String> = account.snapshots.values().filter(of_it).map(|s| s.label()).collect();
+    let first = labels.first()?;
+    let sentence = match labels.len() {
+        1 => format!("{what} {first}"),
+        n => format!("{what} {first} and {} more", n - 1),
+    };
+    let hint = match code {
+        AlarmCode::Missing => format!("`heptactl delete {first}` takes it off the list"),
+        _ => format!("do not trust it; `heptactl delete {first}` puts it in the trash"),
+    };
+    Some(Alarm::new(code, sentence, hint))
+}
+
+fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {
+    let operation = ledger.operations.get(&account.running?)?;
+    let started = operation.started.filter(|_| operation.is_open())?;
+    let age = now.duration_since(started);
+    (age > LONG).then(|| {
+        let (id, act, minutes) = (operation.id, operation.act.word(), age.as_mins());
+        let sentence = format!("operation {id} ({act}) runs for {minutes} min already");
+        Alarm::new(AlarmCode::Slow, sentence, format!("see `heptactl operations {id}`"))
+    })
+}
+
+fn undeclared(account: &Account) -> Option<Alarm> {
+    let name = account.name();
+    (!account.declared).then(|| {
+        Alarm::new(
+            AlarmCode::Undeclared,
+            "it is no longer in the configuration; its snapshots stay and nothing is taken",
+            format!("declare it again, or `heptactl forget {name}`"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{Act, Cause, Operation, OperationId, State};
+    use crate::domain::sample::{Builder, at, moment};
+    use crate::domain::snapshot::Seq;
+    use crate::domain::timeline::Timeline;
+
+    fn change(account: &mut Account, seq: u64, change: impl FnOnce(&mut Snapshot)) {
+        change(Arc::make_mut(account.snapshots.get_mut(&Seq(seq)).unwrap()));
+    }
+
+    fn codes(account: &Account, now: &str) -> Vec<&'static str> {
+        let found = alarms(&Ledger::default(), account, &moment(now));
+        found.iter().map(|alarm| alarm.code.word()).collect()
+    }
+
+    #[test]
+    fn thirty_six_hours_without_a_complete_one_are_an_alarm() {
+        let check = |account: Account, now: &str, want: &[&str]| {
+            assert_eq!(codes(&account, now), want, "at {now}");
+        };
+        let taken = || Builder::new().complete(20..=20);
+        check(taken().account(), "21T18:00", &[]);
+        check(taken().account(), "21T18:01", &["stale"]);
+        check(Builder::new().account(), "02T12:00", &[]);
+        check(Builder::new().account(), "02T12:01", &["stale"]);
+        check(taken().but(|a| a.wish.enabled = Some(false)).account(), "25T00:00", &[]);
+        // A suspect one is not complete.
+        check(taken().suspect(21).account(), "21T18:01", &["stale", "suspect"]);
+    }
+
+    #[test]
+    fn enabling_again_is_no_alarm_and_a_slow_rhythm_is_judged_by_its_own_slots() {
+        let again = Builder::new().complete(2..=2).but(|account| {
+            let rhythm = account.resource.policy.rhythm.clone();
+            account.timeline = Timeline::start(rhythm, at("20T12:00"));
+        });
+        let again = again.account();
+        assert_eq!(codes(&again, "21T12:00"), [""; 0]);
+        assert_eq!(codes(&again, "22T00:30"), [""; 0]);
+        assert_eq!(codes(&again, "22T00:31"), ["stale"]);
+        // Sundays; the 15th is one.
+        let weekly = Builder::with(When::Cron("0 6 * * SUN".parse().unwrap()));
+        let weekly = weekly.complete(15..=15).account();
+        assert_eq!(codes(&weekly, "22T18:00"), [""; 0]);
+        assert_eq!(codes(&weekly, "22T18:01"), ["stale"]);
+    }
+
+    #[test]
+    fn each_trouble_has_its_alarm_and_a_forgotten_resource_has_none() {
+        let check = |want: &[&str], alter: &dyn Fn(&mut Account)| {
+            let mut account = Builder::new().complete(20..=22).account();
+            alter(&mut account);
+            assert_eq!(codes(&account, "22T12:00"), want);
+            account.forgotten = true;
+            assert_eq!(codes(&account, "22T12:00"), [""; 0]);
+        };
+        check(&[], &|_| {});
+        check(&["stranger"], &|a| a.stranger = Some("uuid".into()));
+        check(&["trouble"], &|a| a.trouble = Some("not mounted".into()));
+        check(&["missing"], &|a| change(a, 1, |s| s.health = Health::Missing));
+        check(&["tampered"], &|a| change(a, 1, |s| s.health = Health::Tampered));
+        check(&["undeclared"], &|a| a.declared = false);
+        let both = |s: &mut Snapshot| {
+            (s.health, s.fate) = (Health::Missing, Fate::Trashed { until: SignedDuration::ZERO });
+        };
+        check(&[], &|a| change(a, 1, both));
+    }
+
+    #[test]
+    fn an_operation_of_more_than_an_hour_is_an_alarm() {
+        let account = Builder::new().complete(22..=22).but(|a| a.running = Some(OperationId(7)));
+        let account = account.account();
+        let operation = Operation {
+            id: OperationId(7),
+            resource: account.name().clone(),
+            act: Act::Survey,
+            cause: Cause::Recovery,
+            key: None,
+            created: at("22T09:00"),
+            started: Some(at("22T10:00")),
+            state: State::Running,
+            tries: 1,
+            output: String::new(),
+        };
+        let mut ledger = Ledger::default();
+        ledger.operations.insert(operation.id, Arc::new(operation));
+        let codes = |now| alarms(&ledger, &account, &moment(now)).len();
+        assert_eq!((codes("22T11:00"), codes("22T11:01")), (0, 1));
+    }
+
+    #[test]
+    fn a_doubted_clock_is_an_alarm_of_the_daemon() {
+        let with = |belief| clock_alarm(&Moment { belief, ..moment("22T12:00") }).is_some();
+        assert_eq!(
+            [Belief::Trusted, Belief::Doubted, Belief::Tolerated].map(with),
+            [false, true, true]
+        );
+    }
+}
