@@ -26,11 +26,7 @@ pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, path: &Path
     let path = session.directory.join(path);
     let text = path.to_str().ok_or_else(|| CtlError::Path(path.clone()))?;
     let accepted = session.client.create(from, name, text)?;
-    let done = conclude(session, accepted)?;
-    if !session.global.json && !session.global.no_wait {
-        session.say(&format!("{name} is at {text}"))?;
-    }
-    Ok(done)
+    conclude(session, accepted)
 }
 
 pub fn undelete(session: &mut Session<'_, '_>, snapshot: &str) -> Done {

@@ -71,7 +71,11 @@ fn each(session: &mut Session<'_, '_>, going: &[Snapshot], now: bool) -> Done {
 
 fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<(), CtlError> {
     let accepted = session.client.delete(&snapshot.label, now)?;
-    let accepted = awaited(session, accepted)?;
+    let mut accepted = awaited(session, accepted)?;
+    if !session.global.json {
+        // Once it is gone the daemon has only its number.
+        accepted.operation.snapshot = Some(snapshot.label.clone());
+    }
     let settled = !accepted.operation.state.is_open();
     if now || !settled || session.global.json || session.global.quiet {
         return report(session, &accepted).map(|_| ());

@@ -27,7 +27,7 @@ pub fn to_the_end(
         width: session.io.width.unwrap_or(80),
         shown: None,
     };
-    progress.show(&operation);
+    // The first news comes after a second: what is done at once needs no progress.
     let ended = session.client.finish(id, |operation| progress.show(operation));
     progress.clear();
     ended.map_err(|source| match source {

@@ -15,6 +15,14 @@ pub fn title(operation: &Operation) -> String {
     }
 }
 
+/// With whatever else was asked for: `create before-upgrade (copy at /srv/copy)`.
+fn full_title(operation: &Operation) -> String {
+    match (&operation.snapshot, &operation.detail) {
+        (Some(_), Some(detail)) => format!("{} ({detail})", title(operation)),
+        _ => title(operation),
+    }
+}
+
 /// `1.5 GiB of 3.0 GiB (50 %)`.
 pub fn progress(operation: &Operation) -> Option<String> {
     let progress = operation.progress?;
@@ -61,7 +69,7 @@ pub fn operations(operations: &[Operation], zones: &Zones, view: &View) -> Page 
             Span::plain(time::wall(when, &zones.of(&operation.resource))),
             Span::plain(&operation.resource),
             Span::new(tone, state),
-            Span::plain(format!("{}{going}{failure}", title(operation))),
+            Span::plain(format!("{}{going}{failure}", full_title(operation))),
         ]);
     }
     table.print(&mut page);
@@ -110,6 +118,7 @@ pub fn troubles(operation: &Operation, page: &mut Page) {
 pub fn ending(operation: &Operation) -> String {
     let resource = &operation.resource;
     let snapshot = operation.snapshot.as_deref().unwrap_or("the snapshot");
+    // `from web-1@2026-11-22` of a keep, `NAME at PATH` of a create.
     let detail = operation.detail.as_deref();
     if operation.state.is_open() {
         let (_, state) = state(operation.state);
@@ -118,7 +127,10 @@ pub fn ending(operation: &Operation) -> String {
     }
     match operation.act.as_str() {
         "take" => format!("{resource}: took {snapshot}"),
-        "keep" => format!("{resource}: kept {snapshot}"),
+        "keep" => match detail {
+            Some(from) => format!("{resource}: kept {snapshot} {from}"),
+            None => format!("{resource}: kept {snapshot}"),
+        },
         "create" => match detail {
             Some(detail) => format!("{resource}: created {detail} from {snapshot}"),
             None => format!("{resource}: created a resource from {snapshot}"),

@@ -43,6 +43,7 @@ fn a_take_is_followed_to_its_end() {
         let wait = "GET /v1/operations/402?wait=1";
         Script::default()
             .on("POST /v1/resources/home/snapshots", &accepted(queued.clone()))
+            .on(wait, &queued)
             .on(wait, &running(10))
             .on(wait, &running(12))
             .on(wait, &running(55))
@@ -138,22 +139,28 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         "keep home@latest milestone --tag a=b",
         "POST /v1/snapshots/home@latest/keep",
         json!({"name": "milestone", "tags": {"a": "b"}}),
-        operation(1, "keep", Some("milestone")),
-        "home: kept milestone\n",
+        Operation {
+            detail: Some("from home@2026-11-21".into()),
+            ..operation(1, "keep", Some("milestone"))
+        },
+        "home: kept milestone from home@2026-11-21\n",
     );
     check(
         "create copy --from milestone --path /srv/copy",
         "POST /v1/snapshots/milestone/create",
         json!({"name": "copy", "path": "/srv/copy"}),
-        Operation { detail: Some("copy".into()), ..operation(1, "create", Some("milestone")) },
-        "home: created copy from milestone\ncopy is at /srv/copy\n",
+        Operation {
+            detail: Some("copy at /srv/copy".into()),
+            ..operation(1, "create", Some("milestone"))
+        },
+        "home: created copy at /srv/copy from milestone\n",
     );
     check(
         "create copy --from milestone --path copy",
         "POST /v1/snapshots/milestone/create",
         json!({"name": "copy", "path": "/home/anna/copy"}),
         operation(1, "create", Some("milestone")),
-        "home: created a resource from milestone\ncopy is at /home/anna/copy\n",
+        "home: created a resource from milestone\n",
     );
     check(
         "undelete milestone",

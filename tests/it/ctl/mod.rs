@@ -5,9 +5,11 @@ mod daemon;
 mod destroys;
 mod facts;
 mod failures;
+mod host;
 mod looks;
 mod program;
 mod run;
+mod together;
 
 use daemon::{Daemon, Script};
 use run::{Ran, Start, golden};
