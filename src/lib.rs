@@ -2,6 +2,9 @@
 
 pub mod api;
 pub mod backend;
+pub mod catalogue;
+pub mod config;
 pub mod ctl;
+pub mod daemon;
 pub mod domain;
 pub mod host;

@@ -20,7 +20,7 @@ pub const MARK: &str = "mark.json";
 /// Larger files are not ours; nothing reads them.
 const SIZE_LIMIT: u64 = 256 * 1024;
 /// The format's version; a higher one is refused, not guessed at.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 /// A manifest as it stands on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,10 @@ impl Manifest {
             let doing = format!("reading {field} of manifest {}", self.id);
             BackendError::new(Fault::Permanent, doing, why)
         };
+        // The catalogue counts in signed 64 bits, and the next number must fit too.
+        if self.seq == 0 || self.seq >= i64::MAX.unsigned_abs() {
+            return Err(bad("seq", self.seq.to_string()));
+        }
         let origin = Origin::ALL.into_iter().find(|origin| origin_word(*origin) == self.origin);
         Ok(Card {
             handle: Handle { seq: Seq(self.seq), id: self.id, object },

@@ -59,6 +59,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A table of its own, as it is.
+    pub fn table(&mut self, key: &'static str) -> Option<Map<String, Value>> {
+        self.take(key, "a table, { key = value }", |value| value.as_object().cloned())
+    }
+
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;

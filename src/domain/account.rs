@@ -1,6 +1,7 @@
 //! All that heptad knows of one resource.
 
 use super::agenda::{self, Run, SlotRecord};
+use super::days::Days;
 use super::name::ResourceName;
 use super::operation::OperationId;
 use super::policy::{Policy, Rhythm, When};
@@ -40,10 +41,15 @@ pub struct Account {
     pub credit: u32,
     /// The last time that its backend could not be reached or shown to be right, and why.
     pub trouble: Option<String>,
+    /// Every day that ever had its snapshot, so that none gets a second one whatever the clock
+    /// does and however long ago it was.
+    pub taken: Days,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Not remembered across restarts:
     pub surveyed: bool,
+    /// When a backend that could not be looked at is looked at again for what still waits.
+    pub look_again: Option<Timestamp>,
     pub running: Option<OperationId>,
     pub queue: Vec<OperationId>,
 }
@@ -69,9 +75,11 @@ impl Account {
             next_seq: Seq(1),
             credit: 0,
             trouble: None,
+            taken: Days::default(),
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
             surveyed: false,
+            look_again: None,
             running: None,
             queue: Vec::new(),
         }
@@ -95,6 +103,13 @@ impl Account {
         }
     }
 
+    /// Notes that a slot has its snapshot.
+    pub fn note_taken(&mut self, slot: Option<Slot>) {
+        if let Some(Slot::Day(day)) = slot {
+            self.taken.insert(day);
+        }
+    }
+
     /// Whether slots fall due at all.
     pub fn is_active(&self) -> bool {
         self.declared && !self.forgotten && self.policy().enabled
@@ -105,8 +120,13 @@ impl Account {
         if !self.is_active() {
             return None;
         }
-        let facts =
-            agenda::Facts { timeline: &self.timeline, slots: &self.slots, started, settled };
+        let facts = agenda::Facts {
+            timeline: &self.timeline,
+            slots: &self.slots,
+            taken: &self.taken,
+            started,
+            settled,
+        };
         agenda::next(&facts, now)
     }
 

@@ -1,5 +1,6 @@
 //! What is due next for one resource: computed from the ledger each time, never carried over.
 
+use super::days::Days;
 use super::operation::{Failure, Fault, OperationId};
 use super::schedule::Period;
 use super::slot::Slot;
@@ -122,17 +123,25 @@ pub enum Why {
 pub struct Facts<'a> {
     pub timeline: &'a Timeline,
     pub slots: &'a BTreeMap<Slot, SlotRecord>,
+    pub taken: &'a Days,
     /// When this daemon started, by the wall clock.
     pub started: Timestamp,
     /// When catch-up may begin: [`AFTER_BOOT`] after the machine booted.
     pub settled: Timestamp,
 }
 
+impl Facts<'_> {
+    fn is_taken(&self, slot: Slot) -> bool {
+        let long_ago = matches!(slot, Slot::Day(day) if self.taken.contains(day));
+        long_ago || self.slots.get(&slot).is_some_and(SlotRecord::is_taken)
+    }
+}
+
 /// The next automatic snapshot: the open slot of the current period, else the next slot.
 pub fn next(facts: &Facts<'_>, now: Timestamp) -> Option<Run> {
     let current = facts.timeline.latest_due(now).filter(|period| period.end > now);
     let open = current.and_then(|period| match facts.slots.get(&period.slot) {
-        Some(record) if record.is_taken() => None,
+        _ if facts.is_taken(period.slot) => None,
         Some(record) if record.attempts > 0 => retry(period, record, now),
         _ => Some(first(period, facts)),
     });
@@ -140,7 +149,7 @@ pub fn next(facts: &Facts<'_>, now: Timestamp) -> Option<Run> {
         let from = current.map_or(now, |period| period.due.max(now));
         let mut period = facts.timeline.next_due(from)?;
         // A clock that went back may find the next slots taken already.
-        while facts.slots.get(&period.slot).is_some_and(SlotRecord::is_taken) {
+        while facts.is_taken(period.slot) {
             period = facts.timeline.next_due(period.due)?;
         }
         Some(Run { period, at: period.due, why: Why::Scheduled })
@@ -167,6 +176,7 @@ fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
 pub fn closable(
     timeline: &Timeline,
     slots: &BTreeMap<Slot, SlotRecord>,
+    taken: &Days,
     now: Timestamp,
 ) -> Vec<SlotRecord> {
     let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
@@ -178,7 +188,8 @@ pub fn closable(
         if found.len() == MISSED_AT_MOST {
             break;
         }
-        if !slots.contains_key(&period.slot) {
+        let long_ago = matches!(period.slot, Slot::Day(day) if taken.contains(day));
+        if !slots.contains_key(&period.slot) && !long_ago {
             found.push(SlotRecord::open(period));
         }
         from = period.due;
@@ -216,7 +227,8 @@ mod tests {
         let slots = records.iter().map(|r| (r.slot, r.clone())).collect();
         let (timeline, started) = (six_oclock(), at(started));
         let settled = started + SignedDuration::from_mins(5);
-        let facts = Facts { timeline: &timeline, slots: &slots, started, settled };
+        let taken = Days::default();
+        let facts = Facts { timeline: &timeline, slots: &slots, taken: &taken, started, settled };
         let run = next(&facts, at(now)).unwrap();
         assert_eq!((run.at, run.why), (at(want.0), want.1), "{name}");
     }
@@ -257,7 +269,7 @@ mod tests {
     fn slots_that_passed_are_closed_with_a_reason() {
         let outcomes = |records: &[SlotRecord], now: &str| {
             let slots = records.iter().map(|r| (r.slot, r.clone())).collect();
-            let closed = closable(&six_oclock(), &slots, at(now));
+            let closed = closable(&six_oclock(), &slots, &Days::default(), at(now));
             let line = |r: &SlotRecord| format!("{} {}", r.slot, r.closing().word());
             closed.iter().map(line).collect::<Vec<_>>()
         };

@@ -21,6 +21,10 @@ pub enum Event {
     Asked(Ask),
     /// A worker is done.
     Finished(Finished),
+    /// Look at every backend again: what changed behind our back, what was left undone.
+    Sweep,
+    /// Start nothing any more; what is in flight may end.
+    Stop,
 }
 
 /// A request with who makes it.

@@ -2,9 +2,11 @@
 //! copy can be published after every turn.
 
 use super::account::{Account, SLOTS_IN_MEMORY};
+use super::agenda::SlotRecord;
 use super::event::Entry;
 use super::name::{ResourceName, SnapshotName};
 use super::operation::{Operation, OperationId};
+use super::slot::Slot;
 use super::snapshot::{Fate, Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -60,9 +62,7 @@ impl Ledger {
             Entry::Slot(resource, record) => {
                 if let Some(account) = self.account_mut(resource) {
                     account.slots.insert(record.slot, record.clone());
-                    while account.slots.len() > SLOTS_IN_MEMORY {
-                        account.slots.pop_first();
-                    }
+                    crowd_out(&mut account.slots, record.due);
                 }
             }
             Entry::Snapshot(snapshot) => self.put_snapshot(snapshot),
@@ -85,6 +85,7 @@ impl Ledger {
                 snapshots: old.snapshots.clone(),
                 slots: old.slots.clone(),
                 surveyed: old.surveyed,
+                look_again: old.look_again,
                 running: old.running,
                 queue: old.queue.clone(),
                 ..head.clone()
@@ -119,12 +120,12 @@ impl Ledger {
                 snapshot.resource
             );
         }
-        account.next_seq = account.next_seq.max(Seq(seq.0 + 1));
+        account.next_seq = account.next_seq.max(seq.next());
         account.snapshots.insert(seq, Arc::new(snapshot.clone()));
     }
 
     fn put_operation(&mut self, operation: &Operation) {
-        self.next_operation = self.next_operation.max(OperationId(operation.id.0 + 1));
+        self.next_operation = self.next_operation.max(operation.id.next());
         self.operations.insert(operation.id, Arc::new(operation.clone()));
         if self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
             let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
@@ -133,5 +134,15 @@ impl Ledger {
                 self.operations.remove(&id);
             }
         }
+    }
+}
+
+/// Keeps the records nearest to `now`: after a clock that ran ahead, those of the future go first.
+fn crowd_out(slots: &mut BTreeMap<Slot, SlotRecord>, now: Timestamp) {
+    while slots.len() > SLOTS_IN_MEMORY {
+        let distance = |record: &SlotRecord| record.due.duration_since(now).abs();
+        let far = slots.iter().max_by_key(|(_, record)| distance(record));
+        let Some(slot) = far.map(|(slot, _)| *slot) else { return };
+        slots.remove(&slot);
     }
 }

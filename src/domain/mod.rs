@@ -7,6 +7,7 @@ pub mod agenda;
 pub mod alarm;
 pub mod clock;
 pub mod cron;
+pub mod days;
 pub mod event;
 pub mod forecast;
 pub mod keeper;

@@ -90,7 +90,7 @@ fn health_of(found: &Found) -> Health {
 pub fn head(account: &Account, survey: &Survey) -> Account {
     let mut head = account.clone();
     let seen = survey.found.iter().map(|found| found.card.handle.seq).max().unwrap_or_default();
-    head.next_seq = head.next_seq.max(Seq(seen.max(survey.high_water).0 + 1));
+    head.next_seq = head.next_seq.max(seen.max(survey.high_water).next());
     head.trouble = match (&survey.identity, &account.identity) {
         (None, _) => Some(account.trouble.clone().unwrap_or_else(|| "it is not there".into())),
         (Some(seen), Some(known)) if seen != known => {

@@ -11,6 +11,12 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
+impl Seq {
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -138,6 +144,11 @@ impl Snapshot {
         self.card.origin == Origin::Automatic
             && self.health == Health::Complete
             && self.fate == Fate::Live
+    }
+
+    /// Whether it was taken for a slot, whatever has become of it.
+    pub fn is_of(&self, slot: Slot) -> bool {
+        self.card.slot == Some(slot) && self.health != Health::Taking
     }
 
     /// Whether a person may use it: make something new from it, keep it.

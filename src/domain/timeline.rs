@@ -26,6 +26,9 @@ pub enum Today {
     NotDone,
 }
 
+/// A phase begins tomorrow at the latest, in whatever zone.
+const FURTHEST: SignedDuration = SignedDuration::from_hours(72);
+
 const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
 impl Timeline {
@@ -87,9 +90,17 @@ impl Timeline {
         Self(phases.into()).pruned(now)
     }
 
-    /// Forgets phases that ended more than two days ago.
+    /// The timeline anew, if it begins further ahead than any change can put it: it was made while
+    /// the clock was wrong, and nothing would be taken until that time comes.
+    pub fn rebased(&self, now: Timestamp) -> Option<Self> {
+        let last = self.0.last()?;
+        let horizon = now.saturating_add(FURTHEST).unwrap_or(Timestamp::MAX);
+        (last.from > horizon).then(|| Self::start(last.rhythm.clone(), now))
+    }
+
+    /// Forgets phases that ended more than three days ago.
     fn pruned(mut self, now: Timestamp) -> Self {
-        let horizon = now.saturating_sub(SignedDuration::from_hours(48)).unwrap_or(Timestamp::MIN);
+        let horizon = now.saturating_sub(FURTHEST).unwrap_or(Timestamp::MIN);
         while self.0.len() > 1 && self.0[1].from < horizon {
             self.0.remove(0);
         }
@@ -201,6 +212,14 @@ mod tests {
         check("10:30", "23T10:30");
         check("10:00", "23T10:00");
         check("09:00", "23T09:00");
+    }
+
+    #[test]
+    fn a_timeline_made_under_a_wrong_clock_begins_anew() {
+        let wrong = Timeline::start(daily("06:00"), "2098-01-01T00:00:00Z".parse().unwrap());
+        let right = wrong.rebased(at("22T10:00")).unwrap();
+        assert_eq!(right.next_due(at("22T10:00")).unwrap().due, at("23T06:00"));
+        assert_eq!(right.rebased(at("22T10:00")), None);
     }
 
     #[test]

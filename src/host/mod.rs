@@ -1,4 +1,11 @@
 //! Small services of the operating system, each the only one of its kind: the clock, the only
 //! spawn, locks, systemd. This room knows no other room.
 
+pub mod clock;
+pub mod lock;
+pub mod logging;
+pub mod process;
+pub mod signals;
 pub mod sys;
+pub mod systemd;
+pub mod trust;

@@ -6,5 +6,16 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod catalogue;
+mod clock;
+mod config;
 mod ctl;
+mod exec;
+mod hooks;
+mod keeper;
+mod process;
+mod simulation;
 mod support;
+mod tarball;
+mod tidy;
+mod units;

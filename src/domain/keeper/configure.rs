@@ -26,15 +26,21 @@ impl Keeper {
         for account in left {
             self.put_account(Account { declared: false, ..account });
         }
-        let unseen: Vec<ResourceName> = self
-            .ledger
-            .accounts
-            .values()
-            .filter(|account| !account.surveyed && account.running.is_none())
-            .map(|account| account.name().clone())
-            .collect();
-        for name in unseen {
-            self.survey(&name, Cause::Configuration);
+        self.survey_where(|account| !account.surveyed, Cause::Configuration);
+    }
+
+    /// Looks at every backend that is idle; whatever differs from the ledger is brought in line.
+    pub(super) fn sweep(&mut self) {
+        self.survey_where(|account| account.queue.is_empty(), Cause::Recovery);
+        self.touched.extend(self.ledger.accounts.keys().cloned());
+    }
+
+    fn survey_where(&mut self, wanted: impl Fn(&Account) -> bool, cause: Cause) {
+        let idle = self.ledger.accounts.values().filter(|account| account.running.is_none());
+        let names: Vec<ResourceName> =
+            idle.filter(|account| wanted(account)).map(|account| account.name().clone()).collect();
+        for name in names {
+            self.survey(&name, cause);
         }
     }
 

@@ -48,7 +48,7 @@ impl Keeper {
     pub(super) fn advance(&mut self, resource: &ResourceName) {
         loop {
             let Some(account) = self.ledger.account(resource) else { return };
-            if account.running.is_some() {
+            if account.running.is_some() || self.stopping {
                 return;
             }
             let Some(id) = account.queue.first().copied() else { return };
@@ -58,7 +58,7 @@ impl Keeper {
             };
             // Nothing is changed before the backend has been seen once.
             if !account.surveyed && operation.act != Act::Survey {
-                if account.trouble.is_some() && !self.is_needed(&operation) {
+                if !self.may_look(account) {
                     return;
                 }
                 self.survey(resource, Cause::Recovery);
@@ -73,6 +73,14 @@ impl Keeper {
                 Err(failure) => self.finish(&operation, State::Failed(failure), String::new()),
             }
         }
+    }
+
+    /// Whether a backend that has not been seen may be looked at now. After a failed look, what
+    /// waits waits for a while, unless something new is asked for.
+    fn may_look(&self, account: &Account) -> bool {
+        let Some(again) = account.look_again else { return true };
+        let queued = account.queue.iter().filter_map(|id| self.ledger.operations.get(id));
+        again <= self.now() || queued.into_iter().any(|operation| self.is_needed(operation))
     }
 
     /// A person waits for it, or a slot is due; other work waits for a backend to come back.

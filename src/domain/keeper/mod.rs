@@ -24,7 +24,7 @@ use super::ledger::Ledger;
 use super::name::ResourceName;
 use super::operation::{Act, Cause, Operation, OperationId, State};
 use super::snapshot::Seq;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 use wakes::Wakes;
@@ -36,13 +36,14 @@ pub struct Keeper {
     belief: Belief,
     /// The reading of the event in hand.
     reading: Reading,
-    started: Timestamp,
-    settled: Timestamp,
+    /// When this daemon started, by the boot clock: it cannot be set.
+    started: SignedDuration,
     wakes: Wakes,
     touched: BTreeSet<ResourceName>,
     actions: Vec<Action>,
     /// Randomness, given once; ids are drawn from it so that a simulation replays exactly.
     seed: u128,
+    stopping: bool,
 }
 
 impl Keeper {
@@ -50,18 +51,17 @@ impl Keeper {
     /// (the build date); `seed` is fresh randomness.
     pub fn new(ledger: Ledger, floor: Timestamp, reading: Reading, seed: u128) -> Self {
         let floor = ledger.floor.map_or(floor, |known| known.max(floor));
-        let until_settled = AFTER_BOOT.saturating_sub(reading.boot).max(jiff::SignedDuration::ZERO);
         let mut keeper = Self {
             ledger,
             trust: Trust::new(floor),
             belief: Belief::Trusted,
             reading,
-            started: reading.wall,
-            settled: reading.wall.saturating_add(until_settled).unwrap_or(reading.wall),
+            started: reading.boot,
             wakes: Wakes::default(),
             touched: BTreeSet::new(),
             actions: Vec::new(),
             seed,
+            stopping: false,
         };
         keeper.resume_queues();
         keeper
@@ -75,9 +75,13 @@ impl Keeper {
         self.belief
     }
 
-    /// When this daemon started, and from when it catches up, by the wall clock.
+    /// When this daemon started, and from when it catches up, as the wall clock of now would have
+    /// shown it.
     pub fn beginnings(&self) -> (Timestamp, Timestamp) {
-        (self.started, self.settled)
+        let ago = self.reading.boot.saturating_sub(self.started);
+        let started = self.reading.wall.saturating_sub(ago).unwrap_or(Timestamp::MIN);
+        let wait = AFTER_BOOT.saturating_sub(self.started).max(SignedDuration::ZERO);
+        (started, started.saturating_add(wait).unwrap_or(Timestamp::MAX))
     }
 
     /// Decides what follows from an event at the time of `reading`.
@@ -88,6 +92,8 @@ impl Keeper {
             Event::Configured(resources) => self.configure(resources),
             Event::Asked(ask) => self.answer(ask),
             Event::Finished(finished) => self.conclude(finished),
+            Event::Sweep => self.sweep(),
+            Event::Stop => self.stopping = true,
         }
         self.tend();
         std::mem::take(&mut self.actions)
@@ -106,7 +112,7 @@ impl Keeper {
     fn notice(&mut self, reading: Reading) {
         let wall = reading.wall.duration_since(self.reading.wall);
         let boot = reading.boot.saturating_sub(self.reading.boot);
-        let stepped = wall.saturating_sub(boot).abs() > jiff::SignedDuration::from_secs(1);
+        let stepped = wall.saturating_sub(boot).abs() > SignedDuration::from_secs(1);
         let belief = self.trust.judge(reading);
         if stepped || belief != self.belief {
             self.touched.extend(self.ledger.accounts.keys().cloned());
@@ -134,7 +140,7 @@ impl Keeper {
     /// An operation in its first state; not yet recorded.
     fn operation(&mut self, resource: &ResourceName, act: Act, cause: Cause) -> Operation {
         let id = self.ledger.next_operation;
-        self.ledger.next_operation = OperationId(id.0 + 1);
+        self.ledger.next_operation = id.next();
         Operation {
             id,
             resource: resource.clone(),
@@ -153,7 +159,7 @@ impl Keeper {
     /// Draws the next sequence number of an account; the account is recorded with it.
     fn draw_seq(&mut self, account: &mut Account) -> Seq {
         let seq = account.next_seq;
-        account.next_seq = Seq(seq.0 + 1);
+        account.next_seq = seq.next();
         self.put_account(account.clone());
         seq
     }

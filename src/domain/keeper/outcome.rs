@@ -14,6 +14,9 @@ use jiff::SignedDuration;
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
 pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long what was interrupted waits for a backend that could not be looked at.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
 impl Keeper {
     pub(super) fn conclude(&mut self, finished: Finished) {
         let Some(operation) = self.ledger.operations.get(&finished.operation).cloned() else {
@@ -103,13 +106,15 @@ impl Keeper {
         let live = matches!(operation.act, Act::Take { .. }) && taken.survey.identity.is_some();
         let automatic = snapshot.card.origin == Origin::Automatic;
         let paid = automatic && doubt.is_none();
-        self.put_account(Account {
+        let mut head = Account {
             identity: taken.survey.identity.clone().filter(|_| live).or(account.identity.clone()),
             stranger: account.stranger.clone().filter(|_| !live),
             trouble: account.trouble.clone().filter(|_| !live),
             credit: if paid { CREDIT } else { account.credit },
             ..account
-        });
+        };
+        head.note_taken(snapshot.card.slot);
+        self.put_account(head);
         if automatic {
             let outcome = doubt.clone().map_or(Outcome::Complete, Outcome::Suspect);
             self.close_attempt(operation, Some(outcome), None);
@@ -178,6 +183,10 @@ impl Keeper {
         if account.trouble != trouble {
             self.put_account(Account { trouble, ..account });
         }
+        let again = self.now().saturating_add(LOOK_AGAIN).ok();
+        if let Some(account) = self.ledger.account_mut(name) {
+            account.look_again = again;
+        }
         for operation in waiting {
             self.leave_queue(name, operation.id);
             self.finish(&operation, State::Failed(failure.clone()), String::new());
@@ -194,7 +203,7 @@ impl Keeper {
             self.put_account(head);
         }
         if let Some(account) = self.ledger.account_mut(name) {
-            account.surveyed = true;
+            (account.surveyed, account.look_again) = (true, None);
         }
         for step in steps {
             self.recover(name, step);
@@ -244,6 +253,9 @@ impl Keeper {
             && !account.slots.get(&record.slot).is_some_and(SlotRecord::is_taken)
         {
             self.put(Entry::Slot(name.clone(), record));
+            let mut account = account;
+            account.note_taken(snapshot.card.slot);
+            self.put_account(account);
         }
         self.put(Entry::Snapshot(Box::new(snapshot)));
     }

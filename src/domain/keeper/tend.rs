@@ -7,6 +7,7 @@ use crate::domain::clock::Belief;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::recovery;
 use crate::domain::snapshot::{Fate, Seq, Tags};
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +25,8 @@ impl Keeper {
     }
 
     fn tend_account(&mut self, name: &ResourceName) {
-        if self.belief != Belief::Doubted {
+        if self.belief != Belief::Doubted && !self.stopping {
+            self.rebase(name);
             self.close_slots(name);
             self.begin_slot(name);
         }
@@ -33,12 +35,22 @@ impl Keeper {
         self.wakes.set(name, self.next_look(name));
     }
 
+    fn rebase(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
+            return;
+        };
+        if let Some(timeline) = account.timeline.rebased(self.now()) {
+            let account = Account { timeline, ..account.clone() };
+            self.put(Entry::Account(Box::new(account)));
+        }
+    }
+
     /// Gives every slot whose period is over its outcome.
     fn close_slots(&mut self, name: &ResourceName) {
         let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
             return;
         };
-        let over = agenda::closable(&account.timeline, &account.slots, self.now());
+        let over = agenda::closable(&account.timeline, &account.slots, &account.taken, self.now());
         for record in over {
             let operation =
                 record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());
@@ -52,7 +64,7 @@ impl Keeper {
                     self.finish(&waiting, State::Failed(failure), String::new());
                     Outcome::Skipped(why.into())
                 }
-                None if record.last_failure.is_none() && record.due >= self.started => {
+                None if record.last_failure.is_none() && record.due >= self.beginnings().0 => {
                     Outcome::Missed("the machine was asleep or its clock was set".into())
                 }
                 None => record.closing(),
@@ -66,6 +78,14 @@ impl Keeper {
         let Some(account) = self.ledger.account(name) else { return };
         let Some(run) = self.next_run(account).filter(|run| run.at <= self.now()) else { return };
         let mut account = account.clone();
+        let slot = run.period.slot;
+        if let Some(there) = account.snapshots.values().find(|s| s.is_of(slot)) {
+            // Its record is no longer in memory, as after a clock that ran far ahead.
+            if let Some(record) = recovery::slot_of(there) {
+                self.put(Entry::Slot(name.clone(), record));
+            }
+            return;
+        }
         let seq = self.draw_seq(&mut account);
         let act = Act::Take { seq, slot: Some(run.period.slot), name: None, tags: Tags::new() };
         let operation = self.operation(name, act, cause(run.why));
@@ -86,7 +106,8 @@ impl Keeper {
 
     /// The next automatic snapshot that is not already under way.
     fn next_run(&self, account: &Account) -> Option<Run> {
-        let run = account.next_run(self.now(), self.started, self.settled)?;
+        let (started, settled) = self.beginnings();
+        let run = account.next_run(self.now(), started, settled)?;
         let record = account.slots.get(&run.period.slot);
         let under_way = record.and_then(|r| r.operation).is_some_and(|id| self.is_open(id));
         (!under_way).then_some(run)
@@ -138,7 +159,8 @@ impl Keeper {
             }
             _ => None,
         });
-        let soonest = run.into_iter().chain(closing).chain(trash).min();
+        let look = account.look_again.filter(|at| *at > now && !account.queue.is_empty());
+        let soonest = run.into_iter().chain(closing).chain(trash).chain(look).min();
         if self.belief == Belief::Doubted {
             return now.saturating_add(DOUBT_PAUSE).ok();
         }

@@ -1,0 +1,271 @@
+//! Any program speaks for a technology: heptad starts it for each verb and exchanges JSON.
+//!
+//! The plugin does the work; what can be checked from outside is checked here: that the program
+//! is trusted, that its answer is whole, that what is destroyed is what was meant. This room knows
+//! no technology, and nothing of what a plugin's own options mean.
+
+mod listing;
+mod plugin;
+mod protocol;
+
+use super::manifest::Manifest;
+use super::options::Reader;
+use super::registry::{Context, OptionFinding};
+use super::{
+    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+};
+use crate::domain::event::{Found, Mark, Survey};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::{Content, Handle};
+use plugin::Plugin;
+use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Verb, Verified};
+use serde_json::{Map, Value};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Its name in the configuration and in manifests.
+const NAME: &str = "exec";
+/// Seconds that a verb may take: an hour unless configured, a week at most.
+const DEADLINE: u64 = 3600;
+const LONGEST_DEADLINE: u64 = 7 * 24 * 3600;
+/// More acts at once than this is a slip of the pen.
+const MOST_IN_FLIGHT: u64 = 1024;
+
+#[derive(Debug)]
+struct Exec {
+    resource: ResourceName,
+    plugin: Plugin,
+    pool: String,
+    in_flight: Option<usize>,
+    /// What the plugin said of itself, and which file said so.
+    info: Mutex<Option<(Stamp, Info)>>,
+}
+
+/// Changes when the program is replaced: device, inode, length, and seconds and nanoseconds of the
+/// last change.
+type Stamp = (u64, u64, u64, i64, i64);
+
+/// The constructor for the registry.
+///
+/// # Errors
+/// Everything that is wrong with the options; the plugin checks its own when it runs.
+pub(super) fn build(
+    options: &Map<String, Value>,
+    context: &Context,
+) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
+    let mut reader = Reader::new(options);
+    let program = reader.required_path("program");
+    let args = reader.texts("args").unwrap_or_default();
+    let deadline = within(&mut reader, "deadline", LONGEST_DEADLINE).unwrap_or(DEADLINE);
+    let pool = reader.text("pool");
+    let in_flight = within(&mut reader, "in_flight", MOST_IN_FLIGHT);
+    let options = reader.table("options").unwrap_or_default();
+    let built = program.map(|program| -> Arc<dyn Backend> {
+        Arc::new(Exec {
+            resource: context.resource.clone(),
+            pool: pool.unwrap_or_else(|| program.display().to_string()),
+            in_flight: in_flight.and_then(|number| usize::try_from(number).ok()),
+            info: Mutex::new(None),
+            plugin: Plugin {
+                program,
+                args,
+                deadline: Duration::from_secs(deadline),
+                resource: context.resource.to_string(),
+                options,
+            },
+        })
+    });
+    reader.finish(built)
+}
+
+fn within(reader: &mut Reader<'_>, key: &'static str, most: u64) -> Option<u64> {
+    let number = reader.number(key)?;
+    if !(1..=most).contains(&number) {
+        reader.find(key, format!("{number} is out of range"), &format!("write 1 to {most}"));
+    }
+    Some(number)
+}
+
+impl Backend for Exec {
+    fn capabilities(&self) -> Capabilities {
+        let info = self.known().map(|(_, info)| info);
+        let told = info.and_then(|info| info.in_flight).map(|number| number.clamp(1, 1024));
+        Capabilities {
+            instant: info.is_some_and(|info| info.instant),
+            in_flight: self.in_flight.or(told).unwrap_or(1),
+        }
+    }
+
+    fn pool(&self) -> String {
+        self.pool.clone()
+    }
+
+    fn territory(&self) -> Territory {
+        // Only the plugin knows where things are; they need not be paths at all.
+        Territory::default()
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        let Probed { identity } = self.ask(Verb::Probe, Ask::default())?;
+        let identity = listing::identity("its identity", identity);
+        identity.map(|identity| Probe { identity }).map_err(|why| self.lie(Verb::Probe, why))
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        let ask = Ask {
+            snapshot: Some(Subject::to_be(order.card)),
+            manifest: Some(Manifest::new(&self.resource, NAME, order.card)),
+            source: order.source.map(Subject::new),
+            previous: order.previous.map(Subject::new),
+            ..Ask::default()
+        };
+        let Taken { object, notes } = self.ask(Verb::Take, ask)?;
+        let object = listing::identity("its object", object);
+        let object = object.map_err(|why| self.lie(Verb::Take, why))?;
+        Ok(Object { object, notes: listing::sentences(notes) })
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        let listing: Listing = self.ask(Verb::List, Ask::default())?;
+        listing::survey(&self.resource, listing).map_err(|why| self.lie(Verb::List, why))
+    }
+
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        let verified: Verified = self.ask(Verb::Verify, about(handle))?;
+        Ok(verified.content.into())
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        let found = self.list()?.found;
+        let meant = meant(&found, handle)
+            .map_err(|why| self.plugin.error(Verb::Destroy, Fault::Identity, why))?;
+        // Also when it is listed no more: it may be gone without being durably so.
+        let Done {} = self.ask(Verb::Destroy, about(&meant))?;
+        Ok(())
+    }
+
+    fn restore(
+        &self,
+        handle: &Handle,
+        target: &Path,
+        _progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
+        let fail = |why: String| Err(self.plugin.error(Verb::Restore, Fault::Permanent, why));
+        let Some(text) = target.to_str() else {
+            return fail(format!("{} is not UTF-8, as JSON must be", target.display()));
+        };
+        if target.symlink_metadata().is_ok() {
+            return fail(format!("{text} exists already; name a path that does not"));
+        }
+        let Done {} = self.ask(Verb::Restore, Ask { target: Some(text), ..about(handle) })?;
+        match target.symlink_metadata() {
+            Ok(_) => Ok(()),
+            Err(error) => fail(format!("it claims success, but at {text}: {error}")),
+        }
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        let Done {} = self.ask(Verb::Mark, Ask { mark: Some(mark.into()), ..about(handle) })?;
+        Ok(())
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+        let Used { stored, exclusive } = self.ask(Verb::Usage, about(handle))?;
+        Ok(Usage { stored, exclusive })
+    }
+}
+
+impl Exec {
+    /// Asks, after the version was agreed on with this very program.
+    fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        verb: Verb,
+        ask: Ask<'_>,
+    ) -> Result<T, BackendError> {
+        self.agree()?;
+        self.plugin.ask(verb, ask)
+    }
+
+    fn agree(&self) -> Result<(), BackendError> {
+        let stamp = std::fs::metadata(&self.plugin.program).ok().map(|found| {
+            (found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec())
+        });
+        if stamp.is_some() && self.known().map(|(stamp, _)| stamp) == stamp {
+            return Ok(());
+        }
+        let info: Info = self.plugin.ask(Verb::Info, Ask::default())?;
+        *self.info.lock().unwrap_or_else(PoisonError::into_inner) =
+            stamp.map(|stamp| (stamp, info));
+        Ok(())
+    }
+
+    fn known(&self) -> Option<(Stamp, Info)> {
+        *self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer that cannot be true, or not for this heptad.
+    fn lie(&self, verb: Verb, why: String) -> BackendError {
+        self.plugin.error(verb, Fault::Permanent, format!("its answer is refused: {why}"))
+    }
+}
+
+fn about(handle: &Handle) -> Ask<'_> {
+    Ask { snapshot: Some(Subject::new(handle)), ..Ask::default() }
+}
+
+/// The snapshot to destroy, with its object as just read again; or what is in its place.
+fn meant(found: &[Found], handle: &Handle) -> Result<Handle, String> {
+    let touching = found.iter().map(|found| &found.card.handle);
+    let touching = touching.filter(|listed| listed.seq == handle.seq || listed.id == handle.id);
+    let mut meant = handle.clone();
+    for listed in touching {
+        // Before it is whole it has no object; its id says enough then.
+        let known = !listed.object.is_empty() && !handle.object.is_empty();
+        let same = listed.seq == handle.seq && listed.id == handle.id;
+        if !same || (known && listed.object != handle.object) {
+            return Err(format!(
+                "meant is snapshot {} ({}, object {:?}), found is {} ({}, object {:?})",
+                handle.seq, handle.id, handle.object, listed.seq, listed.id, listed.object
+            ));
+        }
+        meant.object.clone_from(&listed.object);
+    }
+    Ok(meant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn findings(options: Value) -> Vec<String> {
+        let context = Context { resource: "notes".parse().unwrap(), state: "/var".into() };
+        let found = build(options.as_object().unwrap(), &context).err().unwrap_or_default();
+        found.iter().map(|found| format!("{} {}", found.key, found.problem)).collect()
+    }
+
+    #[test]
+    fn the_options_are_checked_all_at_once() {
+        assert_eq!(
+            findings(json!({"program": "/bin/true", "options": {"a": {"b": [1]}}})),
+            [""; 0]
+        );
+        let wrong = json!({
+            "args": "x", "deadline": 0, "in_flight": 2000, "options": [], "pol": "a"
+        });
+        assert_eq!(
+            findings(wrong),
+            [
+                "program is missing",
+                "args \"x\" is not a list of texts",
+                "deadline 0 is out of range",
+                "in_flight 2000 is out of range",
+                "options [] is not a table, { key = value }",
+                "pol is not an option of this backend",
+            ]
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! A technology that exists in memory only: for the simulator, which needs a disk that survives a
+//! power cut and that can be made to fail. Never offered in the configuration.
+
+use super::{
+    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+};
+use crate::domain::event::{Found, Mark, Survey, Wholeness};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::{Card, Content, Handle, Seq};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The disk: what it holds survives its users.
+#[derive(Clone, Debug, Default)]
+pub struct FakeDisk(Arc<Mutex<World>>);
+
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub lives: BTreeMap<ResourceName, Live>,
+    pub objects: BTreeMap<(ResourceName, Seq), FakeObject>,
+    pub high_water: BTreeMap<ResourceName, Seq>,
+    pub restored: Vec<String>,
+    /// The next acts fail like this, in order; `None` lets one pass.
+    pub faults: VecDeque<Option<Fault>>,
+    /// Every destruction, for the invariants: the victim and the complete ones beside it.
+    pub destroyed: Vec<(ResourceName, Card)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub identity: Option<String>,
+    pub entries: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct FakeObject {
+    pub card: Card,
+    pub state: Wholeness,
+    pub mark: Mark,
+    pub content: Content,
+}
+
+impl FakeDisk {
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An independent copy, as a disk image taken now.
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.world().clone())))
+    }
+
+    pub fn backend(&self, resource: &ResourceName) -> FakeBackend {
+        FakeBackend { disk: self.clone(), resource: resource.clone() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct FakeBackend {
+    disk: FakeDisk,
+    resource: ResourceName,
+}
+
+impl FakeBackend {
+    fn key(&self, handle: &Handle) -> (ResourceName, Seq) {
+        (self.resource.clone(), handle.seq)
+    }
+
+    fn act(&self, doing: &str) -> Result<MutexGuard<'_, World>, BackendError> {
+        let mut world = self.disk.world();
+        match world.faults.pop_front().flatten() {
+            Some(fault) => Err(BackendError::new(fault, doing, "as scripted")),
+            None => Ok(world),
+        }
+    }
+}
+
+fn absent(doing: &str) -> BackendError {
+    BackendError::new(Fault::Absent, doing, "it is not there")
+}
+
+impl Backend for FakeBackend {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { instant: true, in_flight: 1 }
+    }
+
+    fn pool(&self) -> String {
+        "fake".into()
+    }
+
+    fn territory(&self) -> Territory {
+        Territory::default()
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        let world = self.disk.world();
+        let live = world.lives.get(&self.resource);
+        let identity = live.and_then(|live| live.identity.clone());
+        identity.map(|identity| Probe { identity }).ok_or_else(|| absent("looking at it"))
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        let mut world = self.act("taking")?;
+        let card = order.card;
+        let content = match order.source {
+            Some(source) => world.objects.get(&self.key(source)).map(|o| o.content),
+            None => world.lives.get(&self.resource).map(|live| Content {
+                empty: live.entries == 0,
+                entries: Some(live.entries),
+                bytes: None,
+            }),
+        };
+        let content = content.ok_or_else(|| absent("taking"))?;
+        let object = format!("object-{}", card.handle.id);
+        let mut card = card.clone();
+        card.handle.object.clone_from(&object);
+        let water = world.high_water.entry(self.resource.clone()).or_default();
+        *water = (*water).max(card.handle.seq);
+        let whole = FakeObject { card, state: Wholeness::Whole, mark: Mark::default(), content };
+        let old = world.objects.insert(self.key(&order.card.handle), whole);
+        if old.is_some_and(|old| old.card.handle.id != order.card.handle.id) {
+            return Err(BackendError::new(Fault::Identity, "taking", "the number is in use"));
+        }
+        Ok(Object { object, notes: Vec::new() })
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        let world = self.act("listing")?;
+        let ours = world.objects.iter().filter(|((resource, _), _)| *resource == self.resource);
+        let found = ours.map(|(_, object)| Found {
+            card: object.card.clone(),
+            state: object.state,
+            mark: object.mark.clone(),
+            content: None,
+            notes: Vec::new(),
+        });
+        Ok(Survey {
+            identity: None,
+            found: found.collect(),
+            high_water: world.high_water.get(&self.resource).copied().unwrap_or_default(),
+        })
+    }
+
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        let world = self.disk.world();
+        let object = world.objects.get(&self.key(handle));
+        object.map(|object| object.content).ok_or_else(|| absent("verifying"))
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        let mut world = self.act("destroying")?;
+        let key = self.key(handle);
+        match world.objects.get(&key) {
+            None => Ok(()),
+            Some(object) if object.card.handle.id != handle.id => {
+                Err(BackendError::new(Fault::Identity, "destroying", "something else is there"))
+            }
+            Some(object) => {
+                let card = object.card.clone();
+                world.objects.remove(&key);
+                world.destroyed.push((self.resource.clone(), card));
+                Ok(())
+            }
+        }
+    }
+
+    fn restore(
+        &self,
+        handle: &Handle,
+        target: &Path,
+        _progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
+        let mut world = self.act("restoring")?;
+        if !world.objects.contains_key(&self.key(handle)) {
+            return Err(absent("restoring"));
+        }
+        world.restored.push(target.display().to_string());
+        Ok(())
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        let mut world = self.act("marking")?;
+        let key = self.key(handle);
+        let object = world.objects.get_mut(&key).ok_or_else(|| absent("marking"))?;
+        object.mark = mark.clone();
+        Ok(())
+    }
+
+    fn usage(&self, _handle: &Handle) -> Result<Usage, BackendError> {
+        Ok(Usage::default())
+    }
+}

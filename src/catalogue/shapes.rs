@@ -1,0 +1,204 @@
+//! The JSON texts inside rows: phases of a timeline, parameters of an act.
+
+use super::words::Word;
+use crate::domain::operation::{Act, Doom, Leftovers};
+use crate::domain::policy::{Rhythm, When, Zone};
+use crate::domain::snapshot::{Seq, Tags};
+use crate::domain::timeline::{Phase, Timeline};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// A rhythm as text: in the columns of an account and in each phase of its timeline.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RhythmText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    pub zone: String,
+    pub offset: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PhaseText {
+    from: String,
+    rhythm: RhythmText,
+}
+
+impl RhythmText {
+    pub(super) fn new(rhythm: &Rhythm) -> Self {
+        let (time, cron) = match &rhythm.when {
+            When::Daily(time) => (Some(time.to_string()), None),
+            When::Cron(expression) => (None, Some(expression.as_str().into())),
+        };
+        Self { time, cron, zone: rhythm.zone.name().into(), offset: rhythm.offset }
+    }
+
+    /// The rhythm. A zone that this host does not know becomes UTC and is reported to `unknown`:
+    /// the configuration, which is read next, says what is right.
+    pub(super) fn rhythm(&self, unknown: &mut dyn FnMut(&str)) -> Result<Rhythm, String> {
+        let when = match (&self.time, &self.cron) {
+            (Some(time), None) => When::Daily(time.parse().map_err(|e| format!("time: {e}"))?),
+            (None, Some(cron)) => When::Cron(cron.parse().map_err(|e| format!("cron: {e}"))?),
+            _ => return Err("it has not just one of time and cron".into()),
+        };
+        let zone = TimeZone::get(&self.zone).map(Zone::new).unwrap_or_else(|_| {
+            unknown(&self.zone);
+            Zone::UTC
+        });
+        Ok(Rhythm { when, zone, offset: self.offset })
+    }
+}
+
+pub(super) fn timeline_text(timeline: &Timeline) -> String {
+    let phase = |phase: &Phase| PhaseText {
+        from: instant_text(phase.from),
+        rhythm: RhythmText::new(&phase.rhythm),
+    };
+    serde_json::json!(timeline.phases().iter().map(phase).collect::<Vec<_>>()).to_string()
+}
+
+pub(super) fn timeline(text: &str, unknown: &mut dyn FnMut(&str)) -> Result<Timeline, String> {
+    let phases: Vec<PhaseText> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let phase = |text: PhaseText| {
+        let from = text.from.parse().map_err(|e| format!("from: {e}"))?;
+        Ok(Phase { rhythm: text.rhythm.rhythm(unknown)?, from })
+    };
+    phases.into_iter().map(phase).collect::<Result<_, String>>().map(Timeline::new)
+}
+
+/// Nine decimals, so that the order of texts is the order of instants.
+pub(super) fn instant_text(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// What an act needs beside its word and its snapshot.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Parameters {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    tags: Tags,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_by: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automatic: Option<String>,
+}
+
+impl Parameters {
+    pub(super) fn new(act: &Act) -> Self {
+        let none = Self::default();
+        match act {
+            Act::Take { slot, name, tags, .. } => Self {
+                slot: slot.map(|slot| slot.to_string()),
+                name: name.as_ref().map(ToString::to_string),
+                tags: tags.clone(),
+                ..none
+            },
+            Act::Keep { from, name, tags, .. } => Self {
+                from: Some(from.0),
+                name: Some(name.to_string()),
+                tags: tags.clone(),
+                ..none
+            },
+            Act::Destroy { why, .. } => {
+                let (why, paid_by) = doom_word(*why);
+                Self { why: Some(why.into()), paid_by, ..none }
+            }
+            Act::Create { name, path, .. } => {
+                Self { name: Some(name.to_string()), path: Some(path.clone()), ..none }
+            }
+            Act::Enable { time } => Self { time: time.map(|time| time.to_string()), ..none },
+            Act::SetTime { time } => Self { time: Some(time.to_string()), ..none },
+            Act::Forget { automatic } => Self { automatic: Some(automatic.word().into()), ..none },
+            Act::Trash { .. } | Act::Undelete { .. } | Act::Mark { .. } => none,
+            Act::Survey | Act::Disable | Act::Reset | Act::Acknowledge | Act::Rotate => none,
+        }
+    }
+
+    /// The act of this word about this snapshot.
+    pub(super) fn act(self, word: &str, seq: Option<u64>) -> Result<Act, String> {
+        let about = || need(seq, "seq").map(Seq);
+        Ok(match word {
+            "survey" => Act::Survey,
+            "take" => Act::Take {
+                seq: about()?,
+                slot: parse(self.slot, "slot")?,
+                name: parse(self.name, "name")?,
+                tags: self.tags,
+            },
+            "keep" => Act::Keep {
+                from: Seq(need(self.from, "from")?),
+                seq: about()?,
+                name: need(parse(self.name, "name")?, "name")?,
+                tags: self.tags,
+            },
+            "destroy" => Act::Destroy { seq: about()?, why: doom(self.why, self.paid_by)? },
+            "create" => Act::Create {
+                from: about()?,
+                name: need(parse(self.name, "name")?, "name")?,
+                path: need(self.path, "path")?,
+            },
+            "delete" => Act::Trash { seq: about()? },
+            "undelete" => Act::Undelete { seq: about()? },
+            "mark" => Act::Mark { seq: about()? },
+            "enable" => Act::Enable { time: parse(self.time, "time")? },
+            "disable" => Act::Disable,
+            "set-time" => Act::SetTime { time: need(parse(self.time, "time")?, "time")? },
+            "reset" => Act::Reset,
+            "acknowledge" => Act::Acknowledge,
+            "rotate" => Act::Rotate,
+            "forget" => {
+                let word = need(self.automatic, "automatic")?;
+                let automatic = Leftovers::of(&word).ok_or(format!("automatic is {word:?}"))?;
+                Act::Forget { automatic }
+            }
+            other => return Err(format!("no act is called {other:?}")),
+        })
+    }
+}
+
+fn need<T>(value: Option<T>, what: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("{what} is missing"))
+}
+
+fn parse<T>(text: Option<String>, what: &str) -> Result<Option<T>, String>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|error: T::Err| format!("{what}: {error}"))
+}
+
+fn doom_word(doom: Doom) -> (&'static str, Option<u64>) {
+    match doom {
+        Doom::Rotated { paid_by } => ("rotated", Some(paid_by.0)),
+        Doom::Asked => ("asked", None),
+        Doom::TrashExpired => ("trash-expired", None),
+        Doom::Unfinished => ("unfinished", None),
+    }
+}
+
+fn doom(word: Option<String>, paid_by: Option<u64>) -> Result<Doom, String> {
+    match (need(word, "why")?.as_str(), paid_by) {
+        ("rotated", Some(seq)) => Ok(Doom::Rotated { paid_by: Seq(seq) }),
+        ("asked", None) => Ok(Doom::Asked),
+        ("trash-expired", None) => Ok(Doom::TrashExpired),
+        ("unfinished", None) => Ok(Doom::Unfinished),
+        (word, paid_by) => Err(format!("why is {word:?}, paid by {paid_by:?}")),
+    }
+}

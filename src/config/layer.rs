@@ -1,0 +1,101 @@
+//! The layers a configuration is made of, and where each key of theirs stands.
+
+use super::finding::Finding;
+use super::key::KeyPath;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// Line and column count from 1, the column in bytes.
+    File { path: Arc<Path>, line: usize, column: usize },
+    /// The variable's name.
+    Environment(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("built-in default"),
+            Origin::File { path, line, .. } => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(variable) => write!(f, "environment variable {variable}"),
+        }
+    }
+}
+
+/// One layer: its values, and the origin of each key that a finding may name.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub name: String,
+    pub values: Dict,
+    pub origins: BTreeMap<KeyPath, Origin>,
+}
+
+impl Layer {
+    /// A layer of `[daemon]` settings that stand in no file.
+    pub fn daemon(name: &str, settings: Vec<(&str, String, Origin)>) -> Self {
+        let (mut values, mut origins) = (Dict::new(), BTreeMap::new());
+        for (key, value, origin) in settings {
+            values.insert(key.to_owned(), Value::from(value));
+            origins.insert(KeyPath::of(&["daemon", key]), origin);
+        }
+        // An empty table would still replace whatever a file wrote in its place.
+        let tables = [("daemon".to_owned(), Value::from(values))];
+        let values = tables.into_iter().filter(|_| !origins.is_empty()).collect();
+        Self { name: name.into(), values, origins }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// All layers, the weakest first.
+#[derive(Clone, Debug, Default)]
+pub struct Layers(pub Vec<Layer>);
+
+impl Layers {
+    /// The values in force: tables are merged key by key, of anything else the strongest wins.
+    pub fn merged(&self) -> Result<Dict, Box<figment::Error>> {
+        let all = self.0.iter().cloned().fold(Figment::new(), Figment::merge);
+        Ok(all.find_value("")?.into_dict().unwrap_or_default())
+    }
+
+    /// Which layer a key's value comes from, as its index: higher is stronger.
+    pub fn rank(&self, path: &KeyPath) -> Option<usize> {
+        self.0.iter().rposition(|layer| layer.origins.contains_key(path))
+    }
+
+    /// Where the value in force of a key comes from.
+    pub fn origin(&self, path: &KeyPath) -> Option<&Origin> {
+        self.0.iter().rev().find_map(|layer| layer.origins.get(path))
+    }
+
+    /// Where a key stands; for one that is nowhere, where the table that misses it stands.
+    pub fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
+        let paths = std::iter::successors(Some(path.clone()), KeyPath::parent);
+        paths.into_iter().find_map(|path| self.origin(&path))
+    }
+
+    pub fn finding(
+        &self,
+        path: &KeyPath,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Finding {
+        Finding::at(self.nearest(path), path, problem, hint)
+    }
+}

@@ -1,0 +1,194 @@
+//! Texts with a meaning: a time of day, a duration, a time zone, an absolute path.
+
+use super::section::{Refusal, nearest, quote};
+use crate::domain::policy::Zone;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use std::path::{Component, Path, PathBuf};
+
+/// `HH:MM`, from `00:00` to `23:59`.
+pub fn time(text: &str) -> Result<Time, Refusal> {
+    let refuse = |hint: &str| Err((format!("{} is no time of day", quote(text)), hint.into()));
+    let parts: Vec<&str> = text.split(':').collect();
+    let digits = |part: &&str| part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty();
+    if !parts.iter().all(digits) {
+        return refuse("write HH:MM, such as \"06:00\"");
+    }
+    let part = |n: usize| parts.get(n).and_then(|part| part.parse::<i8>().ok());
+    let time = match (part(0), part(1)) {
+        (Some(hour), Some(minute)) => Time::new(hour, minute, 0, 0).ok(),
+        _ => None,
+    };
+    match (&parts[..], time) {
+        (["24", "00"], _) => refuse("write \"00:00\" for midnight"),
+        ([hour, minute], Some(time)) if hour.len() == 2 && minute.len() == 2 => Ok(time),
+        ([_, _], Some(time)) => refuse(&format!("write \"{}\"", time.strftime("%H:%M"))),
+        ([_, _, _], Some(time)) => {
+            refuse(&format!("write \"{}\", without seconds", time.strftime("%H:%M")))
+        }
+        _ => refuse("write HH:MM from \"00:00\" to \"23:59\""),
+    }
+}
+
+/// Seconds, from numbers with the units `s`, `min`, `h` or `d`: `90s`, `45min`, `1h30min`.
+pub fn duration(text: &str) -> Result<u64, Refusal> {
+    seconds(text).ok_or_else(|| {
+        let hint = "write a number with s, min, h or d, such as \"90s\", \"45min\" or \"2h\"";
+        (format!("{} is no duration", quote(text)), hint.into())
+    })
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let mut total: u64 = 0;
+    let mut rest = text;
+    loop {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let unit = match unit {
+            "s" => 1,
+            "min" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        if after.is_empty() {
+            return Some(total);
+        }
+        rest = after;
+    }
+}
+
+/// Names that the zone database has but that stand for no fixed place.
+const UNFIXED: [&str; 3] = ["localtime", "posixrules", "Factory"];
+
+/// An IANA time zone of this host.
+pub fn zone(text: &str) -> Result<Zone, Refusal> {
+    let problem = || format!("{} is not a time zone known here", quote(text));
+    if UNFIXED.iter().any(|name| name.eq_ignore_ascii_case(text)) {
+        let hint = "write the zone's own name, such as \"Europe/Berlin\" or \"UTC\"";
+        return Err((format!("{} may change its meaning", quote(text)), hint.into()));
+    }
+    if let Ok(zone) = TimeZone::get(text) {
+        return Ok(Zone::new(zone));
+    }
+    let names: Vec<String> =
+        jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let hint = match suggestion(text, &names) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None if names.len() < 2 => "install the host's zone database (package tzdata)".into(),
+        None => "write an IANA name, such as \"Europe/Berlin\" or \"UTC\"".into(),
+    };
+    Err((problem(), hint))
+}
+
+/// The zone of that city, or one that is spelled much the same.
+fn suggestion<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace([' ', '-'], "_");
+    let wanted = plain(text);
+    let city = |name: &&String| plain(name.rsplit('/').next().unwrap_or(name)) == wanted;
+    if let Some(name) = names.iter().filter(|name| name.contains('/')).find(city) {
+        return Some(name);
+    }
+    let all: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let near = nearest(&wanted, all.iter().map(String::as_str))?;
+    let index = all.iter().position(|name| name == near)?;
+    names.get(index).map(String::as_str)
+}
+
+/// An absolute path to something below `/`, with no `..` in it.
+pub fn absolute(text: &str) -> Result<PathBuf, Refusal> {
+    let path = Path::new(text);
+    let refuse =
+        |problem: &str, hint: &str| Err((format!("{} {problem}", quote(text)), hint.into()));
+    if text.contains(char::is_control) {
+        return refuse("contains a control character", "write a plain path");
+    }
+    if !path.is_absolute() {
+        return refuse("is not an absolute path", "write it from / on");
+    }
+    if path.components().any(|part| part == Component::ParentDir) {
+        return refuse("contains \"..\"", "write the path without it");
+    }
+    if path.file_name().is_none() {
+        return refuse("is the root directory", "name something below /");
+    }
+    Ok(path.components().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hours_and_minutes_with_two_digits_are_a_time() {
+        let check = |text: &str, want: Result<(i8, i8), &str>| match (time(text), want) {
+            (Ok(time), Ok((hour, minute))) => assert_eq!(time, Time::constant(hour, minute, 0, 0)),
+            (Err((_, hint)), Err(want)) => assert_eq!(hint, want, "{text}"),
+            (got, want) => panic!("{text:?}: {got:?}, wanted {want:?}"),
+        };
+        check("00:00", Ok((0, 0)));
+        check("23:59", Ok((23, 59)));
+        check("6:00", Err("write \"06:00\""));
+        check("006:00", Err("write \"06:00\""));
+        check("06:5", Err("write \"06:05\""));
+        check("06:00:30", Err("write \"06:00\", without seconds"));
+        check("24:00", Err("write \"00:00\" for midnight"));
+        let range = "write HH:MM from \"00:00\" to \"23:59\"";
+        for text in ["25:00", "06:60", "06", "06:00:00:00", "99999:00"] {
+            check(text, Err(range));
+        }
+        for text in ["", "noon", "6am", " 06:00", "06:", "-1:00", "06.00", "06:00Z", "\u{663}:00"] {
+            check(text, Err("write HH:MM, such as \"06:00\""));
+        }
+    }
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        let check = |text: &str, want: Option<u64>| assert_eq!(seconds(text), want, "{text:?}");
+        check("90s", Some(90));
+        check("45min", Some(2_700));
+        check("2h", Some(7_200));
+        check("1h30min", Some(5_400));
+        check("1d", Some(86_400));
+        check("0s", Some(0));
+        let huge = format!("{}d", u64::MAX);
+        for text in ["", "90", "s", "2 h", "-5s", "1.5h", "5m", "5S", "2h30", &huge] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn a_zone_is_known_or_another_is_suggested() {
+        let check = |text: &str, want: Result<&str, &str>| match (zone(text), want) {
+            (Ok(zone), Ok(want)) => assert_eq!(zone.name(), want),
+            (Err((_, hint)), Err(want)) => assert!(hint.contains(want), "{text}: {hint}"),
+            (got, want) => panic!("{text:?}: {got:?}, wanted {want:?}"),
+        };
+        check("UTC", Ok("UTC"));
+        check("Europe/Berlin", Ok("Europe/Berlin"));
+        check("Europe/Berlim", Err("did you mean \"Europe/Berlin\"?"));
+        check("berlin", Err("did you mean \"Europe/Berlin\"?"));
+        check("New York", Err("did you mean \"America/New_York\"?"));
+        check("right/UTC", Err("IANA"));
+        check("../../../etc/passwd", Err("IANA"));
+        check("localtime", Err("own name"));
+        check("", Err("IANA"));
+    }
+
+    #[test]
+    fn a_path_is_absolute_and_straight() {
+        let check = |text: &str, good: bool| assert_eq!(absolute(text).is_ok(), good, "{text:?}");
+        check("/run/heptad/heptad.sock", true);
+        check("/a//b/./c/", true);
+        check("run/heptad.sock", false);
+        check("/run/../etc", false);
+        check("/", false);
+        check("", false);
+        check("/a\0b", false);
+        check("/a\nb", false);
+        check("~/x", false);
+        check("$HOME/x", false);
+    }
+}

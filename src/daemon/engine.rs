@@ -1,0 +1,101 @@
+//! One turn: what happened goes to the keeper, its records to the catalogue, and only then may
+//! anything be started or answered.
+//!
+//! If the records cannot be written, the turn did not happen: the keeper is set back, clients are
+//! refused, and what workers reported is held until the catalogue takes writes again.
+
+use crate::catalogue::Catalogue;
+use crate::domain::clock::Reading;
+use crate::domain::event::{Action, Ask, Denied, Entry, Event, Order};
+use crate::domain::keeper::Keeper;
+use crate::domain::operation::Operation;
+
+/// The keeper with its durable memory.
+#[derive(Debug)]
+pub struct Engine {
+    keeper: Keeper,
+    catalogue: Catalogue,
+    /// Why nothing changes any more, if so.
+    frozen: Option<String>,
+    /// Events that must not be lost while nothing can be recorded.
+    held: Vec<Event>,
+}
+
+/// What follows from a turn, to be done by the caller.
+#[derive(Debug, Default)]
+pub struct Turn {
+    pub orders: Vec<Order>,
+    pub replies: Vec<(u64, Result<Operation, Denied>)>,
+    /// What became known, for the log.
+    pub records: Vec<Entry>,
+}
+
+impl Engine {
+    pub fn new(keeper: Keeper, catalogue: Catalogue) -> Self {
+        Self { keeper, catalogue, frozen: None, held: Vec::new() }
+    }
+
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    pub fn catalogue(&mut self) -> &mut Catalogue {
+        &mut self.catalogue
+    }
+
+    /// Why nothing changes, while the catalogue takes no writes.
+    pub fn frozen(&self) -> Option<&str> {
+        self.frozen.as_deref()
+    }
+
+    /// Handles events in order and records what follows in one transaction.
+    pub fn turn(&mut self, events: Vec<Event>, reading: Reading) -> Turn {
+        let mut all = std::mem::take(&mut self.held);
+        all.extend(events);
+        let before = self.keeper.clone();
+        let mut turn = Turn::default();
+        for event in all.iter().cloned() {
+            for action in self.keeper.handle(event, reading) {
+                match action {
+                    Action::Record(entry) => turn.records.push(entry),
+                    Action::Start(order) => turn.orders.push(*order),
+                    Action::Reply(ticket, reply) => turn.replies.push((ticket, reply)),
+                }
+            }
+        }
+        match self.catalogue.record(&turn.records) {
+            Ok(()) => {
+                self.frozen = None;
+                turn
+            }
+            Err(error) => {
+                self.keeper = before;
+                self.freeze(all, error.to_string())
+            }
+        }
+    }
+
+    /// Notes the newest believed time and how long heptad has run. Losing it is harmless.
+    pub fn note_clock(&mut self) {
+        let entry = self.keeper.clock_entry();
+        if let Err(error) = self.catalogue.record(&[entry]) {
+            self.frozen = Some(error.to_string());
+        }
+    }
+
+    fn freeze(&mut self, events: Vec<Event>, reason: String) -> Turn {
+        self.frozen = Some(reason.clone());
+        let mut turn = Turn::default();
+        for event in events {
+            match event {
+                Event::Asked(Ask { ticket, .. }) => {
+                    let denied = Denied::CatalogueUnwritable { reason: reason.clone() };
+                    turn.replies.push((ticket, Err(denied)));
+                }
+                Event::Tick | Event::Sweep => {}
+                kept => self.held.push(kept),
+            }
+        }
+        turn
+    }
+}

@@ -1,0 +1,231 @@
+//! One simulated machine: keeper, store, disk and clock, moved one step at a time.
+
+use super::oracle::Oracle;
+use super::store::Store;
+use crate::backend::fake::{FakeDisk, FakeObject};
+use crate::daemon::perform::perform;
+use crate::domain::clock::Reading;
+use crate::domain::event::{
+    Action, Ask, Denied, Entry, Event, Finished, Mark, Order, Request, Wholeness, Work,
+};
+use crate::domain::keeper::Keeper;
+use crate::domain::operation::Operation;
+use crate::domain::resource::Resource;
+use crate::domain::snapshot::Content;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
+
+/// Where the power may be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Between two steps: what was recorded and done is there, the rest is not.
+    Between,
+    /// In the middle of the next act of a backend, before its commit point.
+    InTheAct,
+}
+
+#[derive(Debug)]
+pub struct Machine {
+    pub disk: FakeDisk,
+    pub oracle: Oracle,
+    store: Box<dyn Store>,
+    keeper: Keeper,
+    resources: Vec<Resource>,
+    reading: Reading,
+    orders: VecDeque<Order>,
+    reports: VecDeque<Finished>,
+    replies: Vec<Result<Operation, Denied>>,
+    boots: u64,
+}
+
+/// The earliest time that a simulated machine believes.
+const FLOOR: Timestamp = Timestamp::UNIX_EPOCH;
+
+impl Machine {
+    /// Switches a new machine on at `now`.
+    pub fn new(
+        store: Box<dyn Store>,
+        disk: FakeDisk,
+        resources: Vec<Resource>,
+        now: Timestamp,
+    ) -> Self {
+        let reading = Reading {
+            wall: now,
+            boot: SignedDuration::from_mins(10),
+            synchronised: true,
+            elapsed: SignedDuration::ZERO,
+        };
+        let mut machine = Self {
+            disk,
+            oracle: Oracle::default(),
+            keeper: Keeper::new(store.load(), FLOOR, reading, 1),
+            store,
+            resources,
+            reading,
+            orders: VecDeque::new(),
+            reports: VecDeque::new(),
+            replies: Vec::new(),
+            boots: 1,
+        };
+        machine.turn(Event::Configured(machine.resources.clone()));
+        machine
+    }
+
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.reading.wall
+    }
+
+    /// Asks as a client would.
+    ///
+    /// # Errors
+    /// The keeper's refusal.
+    pub fn ask(&mut self, request: Request) -> Result<Operation, Denied> {
+        self.ask_with_key(request, None)
+    }
+
+    /// As [`Machine::ask`], with an idempotency key.
+    ///
+    /// # Errors
+    /// The keeper's refusal.
+    pub fn ask_with_key(
+        &mut self,
+        request: Request,
+        key: Option<String>,
+    ) -> Result<Operation, Denied> {
+        self.turn(Event::Asked(Ask { ticket: 0, uid: 1000, key, request }));
+        self.replies.pop().unwrap_or(Err(Denied::Stopping))
+    }
+
+    /// Loads another configuration.
+    pub fn configure(&mut self, resources: Vec<Resource>) {
+        self.resources.clone_from(&resources);
+        self.turn(Event::Configured(resources));
+    }
+
+    /// Does what is to be done at this moment, until nothing is left.
+    pub fn settle(&mut self) {
+        while self.step() {}
+    }
+
+    /// One step: a report delivered or an order performed. `false` when there is none.
+    pub fn step(&mut self) -> bool {
+        if let Some(report) = self.reports.pop_front() {
+            self.turn(Event::Finished(report));
+            return true;
+        }
+        let Some(order) = self.orders.pop_front() else { return false };
+        self.oracle.before(&order, &self.disk);
+        let backend = self.disk.backend(&order.resource);
+        let result = perform(&backend, &order, &());
+        self.oracle.after(&order, &self.disk);
+        let output = String::new();
+        self.reports.push_back(Finished { operation: order.operation, result, output });
+        true
+    }
+
+    /// Lets time pass up to `until`, stopping at everything that falls due; one wake-up a call.
+    /// `false` when it is reached.
+    pub fn pass(&mut self, until: Timestamp) -> bool {
+        if self.now() >= until {
+            return false;
+        }
+        let wake = self.keeper.wake().filter(|wake| *wake > self.now() && *wake < until);
+        let by = wake.unwrap_or(until).duration_since(self.now());
+        self.advance(by);
+        true
+    }
+
+    /// Runs until `until`, doing everything that falls due.
+    pub fn run(&mut self, until: Timestamp) {
+        self.settle();
+        while self.pass(until) {
+            self.settle();
+        }
+    }
+
+    /// Moves wall and boot clock ahead and wakes the keeper.
+    pub fn advance(&mut self, by: SignedDuration) {
+        self.reading.wall = self.reading.wall.saturating_add(by).unwrap_or(Timestamp::MAX);
+        self.reading.boot += by;
+        self.reading.elapsed += by;
+        self.turn(Event::Tick);
+    }
+
+    /// Sets the wall clock alone, as a person or a time server does.
+    pub fn set_clock(&mut self, wall: Timestamp, synchronised: bool) {
+        (self.reading.wall, self.reading.synchronised) = (wall, synchronised);
+        self.turn(Event::Tick);
+    }
+
+    /// Another machine in the same state, for trying what a power cut does.
+    pub fn fork(&self) -> Self {
+        Self {
+            disk: self.disk.fork(),
+            oracle: self.oracle.clone(),
+            store: self.store.fork(),
+            keeper: self.keeper.clone(),
+            resources: self.resources.clone(),
+            reading: self.reading,
+            orders: self.orders.clone(),
+            reports: self.reports.clone(),
+            replies: Vec::new(),
+            boots: self.boots,
+        }
+    }
+
+    /// Cuts the power and boots again after `off`.
+    pub fn cut(&mut self, moment: Moment, off: SignedDuration) {
+        if moment == Moment::InTheAct
+            && let Some(order) = self.orders.pop_front()
+        {
+            self.leave_half_done(&order);
+        }
+        self.orders.clear();
+        self.reports.clear();
+        self.boots += 1;
+        self.reading.wall = self.reading.wall.saturating_add(off).unwrap_or(Timestamp::MAX);
+        self.reading.boot = SignedDuration::from_secs(20);
+        self.keeper =
+            Keeper::new(self.store.load(), FLOOR, self.reading, u128::from(self.boots) << 64);
+        self.turn(Event::Configured(self.resources.clone()));
+    }
+
+    fn leave_half_done(&mut self, order: &Order) {
+        let mut world = self.disk.world();
+        match &order.work {
+            Work::Take { card, .. } => {
+                let half = FakeObject {
+                    card: card.clone(),
+                    state: Wholeness::Partial,
+                    mark: Mark::default(),
+                    content: Content::default(),
+                };
+                world.objects.insert((order.resource.clone(), card.handle.seq), half);
+            }
+            Work::Destroy { handle, .. } => {
+                if let Some(object) = world.objects.get_mut(&(order.resource.clone(), handle.seq)) {
+                    object.state = Wholeness::Partial;
+                }
+            }
+            Work::Survey { .. } | Work::Restore { .. } | Work::Mark { .. } => {}
+        }
+    }
+
+    /// One turn, as the driver makes it: everything is recorded before anything is started.
+    fn turn(&mut self, event: Event) {
+        let actions = self.keeper.handle(event, self.reading);
+        let mut entries: Vec<Entry> = Vec::new();
+        for action in actions {
+            match action {
+                Action::Record(entry) => entries.push(entry),
+                Action::Start(order) => self.orders.push_back(*order),
+                Action::Reply(_, reply) => self.replies.push(reply),
+            }
+        }
+        self.store.record(&entries);
+    }
+}

@@ -1,0 +1,113 @@
+//! Catalogues of other versions, older and newer.
+
+use super::{assert_twin, open, record, scribe};
+use heptad::catalogue::{Catalogue, CatalogueError, Found, Remark, VERSION, export};
+use heptad::domain::event::Entry;
+use heptad::domain::ledger::Ledger;
+use std::path::Path;
+
+const V1: &str = include_str!("../../data/catalogue/v1.sql");
+
+fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let mut files: Vec<_> =
+        entries.map(|e| (e.file_name(), std::fs::read(e.path()).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_catalogue_of_a_later_version_is_refused_and_stays_as_it_is() {
+    for (name, checkpoint) in [("in the file", true), ("in the log only", false)] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()));
+        let path = dir.path().join("catalogue.sqlite");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        conn.set_db_config(
+            rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+            !checkpoint,
+        )
+        .unwrap();
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+        conn.execute_batch("CREATE TABLE later (a TEXT); PRAGMA user_version = 99;").unwrap();
+        drop(conn);
+        assert_eq!(dir.path().join("catalogue.sqlite-wal").exists(), !checkpoint, "{name}");
+        let before = bytes(dir.path());
+        let error = Catalogue::open(dir.path()).unwrap_err();
+        let CatalogueError::Newer { found: 99, known: VERSION, .. } = error else {
+            panic!("{name}: {error}");
+        };
+        assert!(bytes(dir.path()) == before, "{name}: something was changed");
+    }
+}
+
+#[test]
+fn version_1_as_it_was_released_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    conn.execute_batch(V1).unwrap();
+    drop(conn);
+    let opened = Catalogue::open(dir.path()).unwrap();
+    assert!(matches!(opened.state, Found::Existing), "{:?}", opened.state);
+    let (ledger, remarks) = opened.catalogue.load().unwrap();
+    let zone = "Mars/Olympus_Mons".to_owned();
+    assert_eq!(remarks, [Remark::UnknownZone { resource: "database-1".parse().unwrap(), zone }]);
+    let summary = |name: &str| {
+        let account = ledger.account(&name.parse().unwrap()).unwrap();
+        let rhythm = account.resource.policy.rhythm.to_string();
+        let wished = account.timeline.wished().map(ToString::to_string).unwrap_or_default();
+        (rhythm, wished, account.next_seq.0, account.slots.len(), account.snapshots.len())
+    };
+    let utc = |cron: &str| format!("cron {cron} UTC");
+    assert_eq!(summary("database-1"), (utc("15 */4 * * *"), utc("15 */4 * * *"), 12, 1, 1));
+    assert_eq!(
+        summary("web-1"),
+        ("06:00 Europe/Berlin".into(), "04:30 Europe/Berlin".into(), 4, 4, 3)
+    );
+    assert_eq!(ledger.next_operation.0, 8);
+    let operations: Vec<String> = ledger
+        .operations
+        .values()
+        .map(|o| format!("{} {} {:?} {:?}", o.id, o.act.word(), o.cause, o.state))
+        .collect();
+    assert_eq!(
+        operations,
+        [
+            "2 take Schedule Succeeded",
+            "3 take Retry(1) Failed(Failure { fault: NoSpace, message: \"no room\" })",
+            "5 keep Peer(1000) Succeeded",
+            "6 destroy Rotation Succeeded",
+            "7 create Peer(0) Running",
+        ]
+    );
+    let want: serde_json::Value =
+        serde_json::from_str(include_str!("../../data/catalogue/v1.json")).unwrap();
+    assert_eq!(export(&ledger), want);
+    assert_eq!(opened.catalogue.tombstones_of(&"web-1".parse().unwrap(), 9).unwrap().len(), 1);
+}
+
+#[test]
+fn an_export_is_the_same_however_the_ledger_came_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalogue, mut ledger) = (open(dir.path()), Ledger::default());
+    for n in (0..9).rev() {
+        let mut head = scribe::account(n, n);
+        head.next_seq = heptad::domain::snapshot::Seq(5);
+        let taking = |seq: u64| {
+            let seq = heptad::domain::snapshot::Seq(seq);
+            Entry::Snapshot(Box::new(scribe::taking(&head.resource.name, seq, n + seq.0)))
+        };
+        let batch = [taking(3), taking(1), taking(2)];
+        record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(head.clone()))]);
+        record(&mut catalogue, &mut ledger, &batch);
+    }
+    assert_twin(&catalogue, &ledger);
+    let exported = export(&ledger);
+    assert_eq!(export(&catalogue.load().unwrap().0), exported);
+    let lines = exported.as_array().unwrap();
+    assert_eq!(lines.len(), 27);
+    let key = |line: &serde_json::Value| {
+        (line["resource"].as_str().unwrap().to_owned(), line["seq"].as_u64().unwrap())
+    };
+    assert!(lines.is_sorted_by_key(key));
+}

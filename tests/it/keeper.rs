@@ -1,0 +1,315 @@
+//! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
+
+use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
+use heptad::domain::agenda::Outcome;
+use heptad::domain::event::{Denied, Request, Wholeness};
+use heptad::domain::operation::{Fault, Leftovers, State};
+use heptad::domain::snapshot::{Fate, Health, Seq};
+use jiff::SignedDuration;
+
+#[test]
+fn after_nine_days_the_newest_seven_and_every_kept_one_are_there() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(4, "12:00"));
+    scene.machine.ask(keep("web@2026-01-02", "golden")).unwrap();
+    scene.run_to(&day(10, "12:00"));
+    assert_eq!(
+        scene.labels(),
+        [
+            "golden",
+            "web@2026-01-04",
+            "web@2026-01-05",
+            "web@2026-01-06",
+            "web@2026-01-07",
+            "web@2026-01-08",
+            "web@2026-01-09",
+            "web@2026-01-10"
+        ]
+    );
+    scene.no_violations();
+}
+
+fn keep(from: &str, name: &str) -> Request {
+    Request::Keep { from: selector(from), name: snapshot_name(name), tags: Default::default() }
+}
+
+fn take(name_: &str) -> Request {
+    Request::Take { resource: name("web"), name: snapshot_name(name_), tags: Default::default() }
+}
+
+#[test]
+fn a_failed_run_is_tried_again_until_it_succeeds_and_pushes_nothing_out() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let before = scene.labels();
+    // A take is a listing, then the act; the listing passes, the act fails, three times.
+    for _ in 0..3 {
+        scene.machine.disk.world().faults.extend([None, Some(Fault::Transient), None]);
+    }
+    scene.run_to(&day(10, "06:10"));
+    assert_eq!(scene.labels(), before, "nothing was pushed out");
+    scene.run_to(&day(10, "12:00"));
+    let record = scene.slot("2026-01-10");
+    assert_eq!((record.outcome, record.attempts), (Some(Outcome::Complete), 4));
+    assert_eq!(scene.labels().len(), 7);
+    scene.no_violations();
+}
+
+#[test]
+fn a_day_that_fails_to_its_end_is_failed_and_the_next_goes_on() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.disk.world().faults.extend(vec![Some(Fault::NoSpace); 500]);
+    scene.run_to(&day(5, "01:00"));
+    assert!(matches!(scene.slot("2026-01-04").outcome, Some(Outcome::Failed(_))));
+    scene.machine.disk.world().faults.clear();
+    scene.run_to(&day(5, "12:00"));
+    assert_eq!(scene.slot("2026-01-05").outcome, Some(Outcome::Complete));
+    scene.no_violations();
+}
+
+#[test]
+fn a_missed_slot_is_caught_up_five_minutes_after_boot_and_older_ones_are_missed() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(2, "12:00"));
+    scene.cut(SignedDuration::from_hours(70));
+    scene.machine.settle();
+    assert_eq!(scene.machine.now(), at(&day(5, "10:00")));
+    scene.run_to(&day(5, "10:04"));
+    assert!(scene.record("2026-01-05").is_none_or(|record| record.outcome.is_none()));
+    scene.run_to(&day(5, "10:06"));
+    assert_eq!(scene.slot("2026-01-05").outcome, Some(Outcome::Complete));
+    for missed in ["2026-01-03", "2026-01-04"] {
+        assert!(matches!(scene.slot(missed).outcome, Some(Outcome::Missed(_))), "{missed}");
+    }
+    scene.no_violations();
+}
+
+#[test]
+fn an_unmounted_resource_is_skipped_and_nothing_rotates() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let before = scene.labels();
+    scene.live().identity = None;
+    scene.run_to(&day(40, "12:00"));
+    assert_eq!(scene.labels(), before);
+    let outcome = scene.slot("2026-02-05").outcome;
+    assert!(
+        matches!(&outcome, Some(Outcome::Skipped(why)) if why.contains("identity")),
+        "{outcome:?}"
+    );
+    scene.live().identity = Some("disk-1".into());
+    scene.run_to(&day(41, "12:00"));
+    assert_eq!(scene.labels().len(), 7);
+    scene.no_violations();
+}
+
+#[test]
+fn another_disk_in_its_place_waits_for_acknowledgement() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let before = scene.labels();
+    scene.live().identity = Some("disk-2".into());
+    scene.run_to(&day(11, "12:00"));
+    assert_eq!(scene.labels(), before);
+    assert_eq!(scene.account().stranger.as_deref(), Some("disk-2"));
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.run_to(&day(12, "12:00"));
+    assert_eq!(scene.account().identity.as_deref(), Some("disk-2"));
+    assert_eq!(scene.slot("2026-01-12").outcome, Some(Outcome::Complete));
+}
+
+#[test]
+fn an_empty_snapshot_is_suspect_and_stops_rotation_until_acknowledged() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    scene.live().entries = 0;
+    scene.run_to(&day(10, "12:00"));
+    assert!(matches!(scene.slot("2026-01-10").outcome, Some(Outcome::Suspect(_))));
+    scene.live().entries = 100;
+    scene.run_to(&day(12, "12:00"));
+    assert_eq!(scene.labels().len(), 10, "seven good ones, the suspect one, two new ones");
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.run_to(&day(20, "12:00"));
+    assert_eq!(scene.labels().len(), 7, "the backlog drains");
+    scene.no_violations();
+}
+
+#[test]
+fn disabling_keeps_what_is_there_and_enabling_again_rotates_it_out_one_by_one() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    scene.machine.ask(Request::Disable { resource: name("web") }).unwrap();
+    let before = scene.labels();
+    scene.run_to(&day(30, "12:00"));
+    assert_eq!(scene.labels(), before);
+    assert!(scene.record("2026-01-20").is_none(), "a disabled day has no slot");
+    scene.machine.ask(Request::Enable { resource: name("web"), time: None }).unwrap();
+    scene.run_to(&day(31, "12:00"));
+    assert_eq!(scene.labels()[6], "web@2026-01-31");
+    assert_eq!(scene.labels().len(), 7);
+}
+
+#[test]
+fn a_manual_snapshot_queues_behind_a_running_one_and_is_never_rotated() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(2, "05:59"));
+    scene.machine.advance(SignedDuration::from_mins(1));
+    let queued = scene.machine.ask(take("by-hand")).unwrap();
+    assert_eq!(queued.state, State::Queued);
+    scene.run_to(&day(20, "12:00"));
+    assert!(scene.labels().contains(&"by-hand".to_owned()));
+    assert_eq!(scene.labels().len(), 8);
+    scene.no_violations();
+}
+
+#[test]
+fn names_are_one_namespace_and_come_free_after_destruction() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.ask(take("one")).unwrap();
+    let taken = scene.machine.ask(take("one"));
+    assert!(matches!(taken, Err(Denied::NameTaken { .. })), "while it is being taken");
+    scene.machine.settle();
+    assert!(matches!(scene.machine.ask(take("one")), Err(Denied::NameTaken { .. })));
+    assert!(matches!(scene.machine.ask(keep("web@latest", "one")), Err(Denied::NameTaken { .. })));
+    scene.machine.ask(delete("one", true)).unwrap();
+    scene.machine.settle();
+    scene.machine.ask(take("one")).unwrap();
+}
+
+fn delete(snapshot: &str, now: bool) -> Request {
+    Request::Delete { snapshot: selector(snapshot), now }
+}
+
+#[test]
+fn a_deleted_snapshot_lies_in_the_trash_for_a_day_and_can_come_back() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    for name in ["one", "two"] {
+        scene.machine.ask(take(name)).unwrap();
+        scene.machine.settle();
+        scene.machine.ask(delete(name, false)).unwrap();
+        scene.machine.settle();
+    }
+    assert!(matches!(scene.machine.ask(delete("one", false)), Err(Denied::InTrash { .. })));
+    scene.run_to(&day(4, "11:00"));
+    scene.machine.ask(Request::Undelete { snapshot: selector("one") }).unwrap();
+    scene.run_to(&day(4, "12:30"));
+    assert!(scene.labels().contains(&"one".to_owned()));
+    assert!(!scene.labels().contains(&"two".to_owned()));
+}
+
+#[test]
+fn no_clock_empties_the_trash_early() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.ask(take("one")).unwrap();
+    scene.machine.settle();
+    scene.machine.ask(delete("one", false)).unwrap();
+    scene.machine.settle();
+    scene.machine.set_clock(at("2098-01-01T12:00:00Z"), true);
+    scene.machine.settle();
+    let one = scene.machine.keeper().ledger().named(&snapshot_name("one")).unwrap();
+    assert!(matches!(one.fate, Fate::Trashed { .. }));
+}
+
+#[test]
+fn a_clock_a_year_ahead_costs_no_snapshot_and_blocks_nothing_afterwards() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    scene.machine.set_clock(at("2027-01-09T12:00:00Z"), false);
+    scene.machine.settle();
+    scene.machine.set_clock(at(&day(9, "12:05")), true);
+    scene.machine.settle();
+    assert!(scene.labels().len() >= 7);
+    scene.run_to(&day(12, "12:00"));
+    for date in ["2026-01-10", "2026-01-11", "2026-01-12"] {
+        assert_eq!(scene.slot(date).outcome, Some(Outcome::Complete), "{date}");
+    }
+    scene.no_violations();
+}
+
+#[test]
+fn a_snapshot_removed_or_changed_behind_our_back_does_not_count() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    {
+        let mut world = scene.machine.disk.world();
+        world.objects.remove(&(name("web"), Seq(5)));
+        world.objects.get_mut(&(name("web"), Seq(6))).unwrap().state = Wholeness::Tampered;
+    }
+    scene.cut(SignedDuration::from_secs(1));
+    scene.machine.settle();
+    assert_eq!(scene.health(5), Health::Missing);
+    assert_eq!(scene.health(6), Health::Tampered);
+    scene.run_to(&day(13, "12:00"));
+    let counting = scene.account().snapshots.values().filter(|s| s.counts()).count();
+    assert_eq!(counting, 7);
+    scene.no_violations();
+}
+
+#[test]
+fn the_same_key_begins_one_operation_only() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    let key = || Some("k1".to_owned());
+    let first = scene.machine.ask_with_key(take("one"), key()).unwrap();
+    let again = scene.machine.ask_with_key(take("one"), key()).unwrap();
+    assert_eq!(first.id, again.id);
+    let other = scene.machine.ask_with_key(delete("one", false), key());
+    assert!(matches!(other, Err(Denied::KeyReused { .. })));
+}
+
+#[test]
+fn a_resource_that_left_the_configuration_keeps_everything_until_forgotten() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    scene.machine.ask(keep("web@latest", "golden")).unwrap();
+    scene.machine.settle();
+    let forget = |automatic| Request::Forget { resource: name("web"), automatic };
+    let early = scene.machine.ask(forget(Leftovers::Keep));
+    assert!(matches!(early, Err(Denied::StillConfigured { .. })));
+    scene.machine.configure(Vec::new());
+    scene.run_to(&day(20, "12:00"));
+    assert_eq!(scene.labels().len(), 8);
+    scene.machine.ask(forget(Leftovers::Trash)).unwrap();
+    scene.run_to(&day(22, "12:00"));
+    assert_eq!(scene.labels(), ["golden"]);
+}
+
+#[test]
+fn a_lost_catalogue_is_rebuilt_from_the_manifests() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    scene.machine.ask(keep("web@2026-01-05", "golden")).unwrap();
+    scene.machine.ask(take("trashed")).unwrap();
+    scene.machine.settle();
+    scene.machine.ask(delete("trashed", false)).unwrap();
+    scene.machine.settle();
+    let before = scene.cards();
+    let mut rebuilt = scene.with_lost_catalogue();
+    rebuilt.machine.settle();
+    assert_eq!(rebuilt.cards(), before);
+    rebuilt.run_to(&day(10, "12:00"));
+    assert_eq!(rebuilt.slot("2026-01-10").outcome, Some(Outcome::Complete), "no day is left out");
+    assert!(rebuilt.account().next_seq > Seq(12));
+    rebuilt.no_violations();
+}
+
+#[test]
+fn a_lowered_keep_drains_slowly_or_at_once_by_rotate() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let mut lowered = resource("web", "06:00");
+    lowered.policy.retention.latest = 2;
+    scene.machine.configure(vec![lowered]);
+    scene.machine.settle();
+    assert_eq!(scene.labels().len(), 7);
+    scene.run_to(&day(10, "12:00"));
+    assert_eq!(scene.labels().len(), 6);
+    scene.machine.ask(Request::Rotate { resource: name("web") }).unwrap();
+    scene.machine.settle();
+    assert_eq!(scene.labels().len(), 2);
+    scene.no_violations();
+}

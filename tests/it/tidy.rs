@@ -1,0 +1,214 @@
+//! What the design promises of the source itself: who may know whom, and how files look.
+
+use crate::support::source::{Source, code_of, files, root};
+use std::collections::BTreeSet;
+
+/// Each room and the rooms it may name. `bin` is src/bin; its own crate is `heptad` to it.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("host", &[]),
+    ("catalogue", &["domain"]),
+    ("config", &["domain"]),
+    ("api", &["domain"]),
+    ("backend", &["domain", "host"]),
+    ("ctl", &["api"]),
+    ("daemon", &["api", "backend", "catalogue", "config", "domain", "host"]),
+    ("bin", &["ctl", "daemon"]),
+];
+
+/// Crates that only compute. The domain may use these and no others.
+const PURE: &[&str] = &["jiff", "strsim", "thiserror", "uuid"];
+
+/// Parts of the standard library that look at the world; not for the domain.
+const IMPURE_STD: &[&str] =
+    &["env::", "fs::", "io::", "net::", "os::", "process::", "thread::", "SystemTime", "Instant"];
+
+/// Crates, and the only places that may name them.
+const ONLY_IN: &[(&str, &str)] = &[
+    ("cron", "src/domain/cron.rs"),
+    ("chrono", "src/domain/cron.rs"),
+    ("rusqlite", "src/catalogue/"),
+    ("figment", "src/config/"),
+    ("sd_notify", "src/host/systemd.rs"),
+    ("tracing_journald", "src/host/logging.rs"),
+];
+
+/// The only file with `unsafe`.
+const UNSAFE_IN: &str = "src/host/sys.rs";
+
+/// Lines of a file without its tests: above the first it is listed, above the second refused.
+const LINES: (usize, usize) = (300, 450);
+
+/// Words that stand for unfinished work, in code and comments.
+const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "for now"];
+
+/// All findings of a rule at once.
+fn check(rule: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{rule}:\n  {}\n", findings.join("\n  "));
+}
+
+fn rooms() -> Vec<&'static str> {
+    MAY_IMPORT.iter().map(|(room, _)| *room).collect()
+}
+
+#[test]
+fn every_room_knows_only_the_rooms_it_may() {
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        let Some(room) = file.room() else { continue };
+        let Some((_, may)) = MAY_IMPORT.iter().find(|(name, _)| *name == room) else {
+            findings.push(format!("{}: {room} is not in the table", file.path));
+            continue;
+        };
+        for (line, named) in file.rooms_named(&rooms()) {
+            if named != room && !may.contains(&named.as_str()) {
+                findings.push(format!("{}:{line}: {room} may not know {named}", file.path));
+            }
+        }
+    }
+    check("the arrows of design.md section 4", &findings);
+}
+
+#[test]
+fn the_domain_only_computes() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let crates = manifest["dependencies"].as_table().unwrap().keys();
+    let crates: Vec<String> = crates.map(|name| name.replace('-', "_")).collect();
+    let forbidden = crates.iter().filter(|name| {
+        !PURE.contains(&name.as_str()) && !ONLY_IN.iter().any(|(only, _)| only == name)
+    });
+    let forbidden: Vec<String> = forbidden
+        .map(|name| format!("{name}::"))
+        .chain(IMPURE_STD.iter().map(|part| format!("std::{part}")))
+        .collect();
+    let mut findings = Vec::new();
+    for file in files("src/domain", "rs") {
+        let code = file.code_without_tests();
+        for name in &forbidden {
+            findings.extend(file.at(&code, name).map(|line| format!("{line}: {name}")));
+        }
+    }
+    check("the domain is pure", &findings);
+}
+
+#[test]
+fn some_crates_are_named_in_one_place_only() {
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        let code = code_of(&file.text);
+        for (name, place) in ONLY_IN.iter().filter(|(_, place)| !file.path.starts_with(place)) {
+            let path = format!("{name}::");
+            findings.extend(
+                file.at(&code, &path).map(|line| format!("{line}: {name} belongs to {place}")),
+            );
+        }
+    }
+    check("one place for each of these crates", &findings);
+}
+
+#[test]
+fn unsafe_code_is_in_one_file_and_argued_for() {
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        let code = code_of(&file.text);
+        if file.path != UNSAFE_IN {
+            findings.extend(file.at(&code, "unsafe"));
+            continue;
+        }
+        let uses = file.at(&code, "unsafe").count();
+        let reasons = file.text.matches("// SAFETY:").count();
+        if reasons < uses {
+            findings.push(format!("{UNSAFE_IN}: {uses} uses of unsafe, {reasons} SAFETY lines"));
+        }
+    }
+    check("unsafe", &findings);
+}
+
+#[test]
+fn files_stay_short_enough_to_be_read() {
+    let (soft, hard) = LINES;
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        let lines = file.lines_without_tests();
+        if lines > soft {
+            eprintln!("long: {} has {lines} lines without its tests", file.path);
+        }
+        if lines > hard {
+            findings.push(format!("{}: {lines} lines, at most {hard}", file.path));
+        }
+    }
+    check("a file that needs a table of contents is two files", &findings);
+}
+
+#[test]
+fn every_room_and_every_test_file_says_what_it_is_for() {
+    let sources = files("src", "rs").into_iter().filter(|file| file.path.ends_with("/mod.rs"));
+    let silent = sources.chain(files("tests/it", "rs")).filter(|f| !f.text.starts_with("//! "));
+    check("a first line with //!", &silent.map(|file| file.path).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_left_for_later_and_no_test_is_switched_off() {
+    let mut findings = Vec::new();
+    let everything = [("src", "rs"), ("tests", "rs"), ("config", "toml"), ("systemd", "")];
+    let files = everything.into_iter().flat_map(|(dir, ending)| files(dir, ending));
+    for file in files.filter(|file| file.path != "tests/it/tidy.rs") {
+        for word in UNFINISHED.iter().chain(&["#[ignore", "thread::sleep"]) {
+            findings.extend(file.at(&file.text, word).map(|line| format!("{line}: {word}")));
+        }
+    }
+    check("unfinished, or not run", &findings);
+}
+
+#[test]
+fn every_backend_has_an_example_and_passes_the_conformance_suite() {
+    let tests: String = files("tests/it", "rs").iter().map(|file| code_of(&file.text)).collect();
+    let tests: String = tests.split_whitespace().collect();
+    let mut findings = Vec::new();
+    for name in heptad::backend::registry::names() {
+        let example = format!("config/examples/{name}.toml");
+        if !root().join(&example).is_file() {
+            findings.push(format!("{name}: no {example}"));
+        }
+        if !tests.contains(&format!("conformance!({name},")) {
+            findings.push(format!("{name}: no line conformance!({name}, …) in tests/it"));
+        }
+    }
+    check("a backend is a file, a registry line, an example and a conformance line", &findings);
+}
+
+#[test]
+fn every_test_file_is_part_of_the_binary() {
+    let main = std::fs::read_to_string(root().join("tests/it/main.rs")).unwrap();
+    let known: BTreeSet<&str> =
+        main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let found = std::fs::read_dir(root().join("tests/it")).unwrap();
+    let lost = found.map(|entry| entry.unwrap().path()).filter(|path| {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
+        name != "main" && !known.contains(name)
+    });
+    let lost: Vec<String> = lost.map(|path| path.display().to_string()).collect();
+    check("mod lines in tests/it/main.rs", &lost);
+}
+
+#[test]
+fn the_scanner_sees_code_and_nothing_else() {
+    let seen = |text: &str| {
+        let source = Source { path: "src/api/x.rs".into(), text: text.into() };
+        source.rooms_named(&rooms()).into_iter().map(|(_, room)| room).collect::<Vec<_>>()
+    };
+    let check = |text: &str, want: &[&str]| assert_eq!(seen(text), want, "{text}");
+    check("use crate::host::sys;", &["host"]);
+    check("use crate::{domain::name, host};", &["domain", "host"]);
+    check("use crate::{\n    api::{wire, host},\n    host::sys,\n};", &["api", "host"]);
+    check("let x = crate::daemon::run();", &["daemon"]);
+    check("use super::super::host::sys;", &["host"]);
+    check("use heptad::ctl::run;", &["ctl"]);
+    check("// use crate::host;\n/* crate::host /* */ crate::host */", &[]);
+    check(
+        r##"let a = "crate::host"; let b = r#"" crate::host"#; let c = b'"'; let d: &'a str;"##,
+        &[],
+    );
+    check("use crate::hosts; use my_crate::host; use super::host::x;", &[]);
+}

@@ -1,0 +1,213 @@
+//! The files under systemd/, judged by systemd's own tools and by a systemd that runs them.
+
+use crate::support::loopfs::{LoopFs, subvolume};
+use crate::support::pid1::{boot, units_for};
+use heptad::host::{clock, logging, signals, sys, systemd};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+const HEPTAD: &str = env!("CARGO_BIN_EXE_heptad");
+/// Set for this program when it stands in for the daemon.
+const ROLE: &str = "HEPTAD_TEST_STANDS_IN";
+
+fn quiet_success(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{command:?}: {text}{error}");
+    format!("{text}{error}")
+}
+
+fn unit(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let units = units_for(Path::new(HEPTAD), dir.path());
+    // The manual pages are generated at installation.
+    let said =
+        quiet_success(Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units));
+    assert_eq!(said, "");
+}
+
+#[test]
+fn the_service_is_exposed_by_no_more_than_three_of_ten() {
+    quiet_success(
+        Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--no-pager", "--threshold=30"])
+            .arg(unit("heptad.service")),
+    );
+}
+
+#[test]
+fn groups_and_directories_are_made_as_the_units_expect_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    let root = format!("--root={}", dir.path().display());
+    quiet_success(Command::new("systemd-sysusers").arg(&root).arg(unit("heptad.sysusers")));
+    let groups = std::fs::read_to_string(dir.path().join("etc/group")).unwrap();
+    for group in ["heptad:", "heptad-admin:"] {
+        assert!(groups.lines().any(|line| line.starts_with(group)), "{group} in {groups}");
+    }
+    quiet_success(
+        Command::new("systemd-tmpfiles").args(["--create", &root]).arg(unit("heptad.tmpfiles")),
+    );
+    let check = |path: &str, mode: u32| {
+        let meta = std::fs::metadata(dir.path().join(path)).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o7777, mode, "{path}");
+    };
+    check("var/lib/heptad", 0o700);
+    check("etc/heptad/conf.d", 0o750);
+    check("run/heptad", 0o755);
+}
+
+/// What the service does here: whatever the host room offers to a daemon.
+fn stand_in() {
+    let clock: Arc<dyn clock::Clock> = Arc::new(clock::System);
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let setup = logging::Setup {
+        filter: "info",
+        journal_stream: stream.as_deref(),
+        colour: true,
+        clock: clock.clone(),
+    };
+    logging::init(setup).unwrap();
+    assert!(sys::clock_is_synchronised().is_ok(), "the sandbox forbids to ask about the clock");
+    let socket = systemd::inherited("control").unwrap().pop().expect("no socket was passed on");
+    assert!(systemd::inherited("other").unwrap().is_empty());
+    std::thread::spawn(move || {
+        for peer in UnixListener::from(socket).incoming() {
+            let mut peer = peer.unwrap();
+            // A question left unread would turn the close into a reset.
+            let asked = peer.read(&mut [0; 4096]).unwrap();
+            assert!(asked > 0);
+            peer.write_all(b"here I am\n").unwrap();
+        }
+    });
+    let every = systemd::sign_of_life_every().expect("the unit has a watchdog");
+    tracing::info!(every = every.as_secs(), odd = "a\u{1b}[2Jb", "stands in");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut signals = signals::Signals::listen().unwrap();
+        systemd::ready("serving\nREADY=0").unwrap();
+        systemd::alive().unwrap();
+        while signals.next().await == signals::Asked::Reload {
+            systemd::reloading().unwrap();
+            tracing::info!("reloaded");
+            systemd::ready("serving again").unwrap();
+        }
+        systemd::stopping(std::time::Duration::from_secs(10)).unwrap();
+        tracing::info!("stops");
+    });
+}
+
+/// A program for `/usr/bin/heptad`: `check` is `checks`, `run` is [`stand_in`] in this very test.
+fn program(dir: &Path, test: &str, checks: &str) -> std::path::PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = dir.join("heptad");
+    let text = format!(
+        "#!/bin/bash\nset -eux\nif [[ $1 == check ]]; then\n{checks}\nexit\nfi\n\
+         export {ROLE}=1\nexec {} --exact {test} --nocapture\n",
+        me.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn the_units_start_reload_and_stop_a_daemon_and_keep_its_socket() {
+    if std::env::var_os(ROLE).is_some() {
+        return stand_in();
+    }
+    let dir = tempfile::Builder::new().tempdir_in("/var/tmp").unwrap();
+    let test = "units::the_units_start_reload_and_stop_a_daemon_and_keep_its_socket";
+    let program = program(dir.path(), test, "true");
+    let script = r#"
+        ask() { test "$(curl --silent --unix-socket /run/heptad/heptad.sock --http0.9 x)" = "here I am"; }
+        systemctl start heptad.socket
+        test "$(systemctl is-active heptad.service || true)" = inactive
+        test "$(stat --format=%a:%U /run/heptad/heptad.sock)" = 666:root
+        # The first who connects starts the service.
+        ask
+        test "$(systemctl is-active heptad.service)" = active
+        systemctl show heptad.service --property=StatusText | grep --fixed-strings 'serving READY=0'
+        test "$(stat --format=%a /var/lib/heptad)" = 700
+        systemctl reload heptad.service
+        systemctl show heptad.service --property=StatusText | grep --fixed-strings 'serving again'
+        inode=$(stat --format=%i /run/heptad/heptad.sock)
+        systemctl restart heptad.service
+        test "$(stat --format=%i /run/heptad/heptad.sock)" = "$inode"
+        ask
+        systemctl stop heptad.socket heptad.service
+        test ! -e /run/heptad/heptad.sock
+        test "$(systemctl show --value --property=Result heptad.service)" = success
+        journalctl --sync
+        journalctl --output=cat SYSLOG_IDENTIFIER=heptad HEPTAD_EVERY=30
+        journalctl --output=cat SYSLOG_IDENTIFIER=heptad | grep --line-regexp --max-count=1 stops
+    "#;
+    let paths = [dir.path(), &std::env::current_exe().unwrap()];
+    boot(&program, script, &paths).succeeded();
+}
+
+#[test]
+fn the_sandbox_lets_through_what_backends_need_and_little_more() {
+    let mut disk = LoopFs::new("btrfs", 128);
+    subvolume(&disk.path().join("vol"));
+    std::fs::create_dir(disk.path().join("vol/private")).unwrap();
+    let owned = Some(12_345);
+    std::os::unix::fs::chown(disk.path().join("vol/private"), owned, owned).unwrap();
+    std::os::unix::fs::chown(disk.path().join("vol"), owned, owned).unwrap();
+    std::fs::set_permissions(disk.path().join("vol"), PermissionsExt::from_mode(0o700)).unwrap();
+    let source = quiet_success(
+        Command::new("findmnt").args(["--noheadings", "--output=SOURCE"]).arg(disk.path()),
+    );
+    disk.unmount();
+    disk.mount("subvol=vol");
+    let (device, mount) = (source.trim(), disk.path());
+    let checks = format!(
+        r#"
+        device={device} mounted={}
+        # Trees are copied with owners, setuid bits, file capabilities and attributes.
+        for place in /var/lib/heptad /srv /home /tmp; do
+            install --mode=4755 --owner=12345 --group=12345 /bin/true $place/tool
+            setfattr --name=security.capability --value=0x0100000200040000000000000000000000000000 $place/tool
+            cp --archive $place/tool $place/copy
+            test "$(stat --format=%a:%u:%g $place/copy)" = 4755:12345:12345
+            getfattr --name=security.capability $place/copy
+        done
+        # The top of a btrfs is mounted once more, and a subvolume of somebody else snapshotted.
+        ls $mounted/private
+        mkdir -p /var/lib/heptad/top
+        mount -t btrfs -o ro,subvolid=5 $device /var/lib/heptad/top
+        mount -o remount,bind,rw /var/lib/heptad/top
+        btrfs subvolume snapshot -r /var/lib/heptad/top/vol /var/lib/heptad/top/snap
+        btrfs subvolume delete --commit-after /var/lib/heptad/top/snap
+        umount /var/lib/heptad/top
+        # Nothing else.
+        fail() {{ if "$@"; then echo "this was possible: $*"; exit 1; fi; }}
+        fail touch /etc/x
+        fail touch /usr/x
+        fail dd if=/dev/zero of=$device bs=4096 count=1 oflag=direct conv=notrunc
+        fail mknod /srv/disk b 7 0
+        fail unshare --user true
+        fail bash -c 'exec 3<>/dev/tcp/127.0.0.1/22'
+        "#,
+        mount.display()
+    );
+    let dir = tempfile::Builder::new().tempdir_in("/var/tmp").unwrap();
+    let program = program(dir.path(), "none", &checks);
+    // The checks are the unit's ExecStartPre, so they run in its sandbox as it is shipped.
+    let script = "mkdir -p /run/systemd/system/heptad.service.d
+        printf '[Service]\\nType=oneshot\\nExecStart=\\nExecStart=/bin/true\\nRestart=no\\nWatchdogSec=0\\n' \
+            >/run/systemd/system/heptad.service.d/once.conf
+        systemctl daemon-reload
+        systemctl start heptad.service";
+    boot(&program, script, &[dir.path(), &mount]).succeeded();
+}
