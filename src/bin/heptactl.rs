@@ -67,7 +67,7 @@ fn width() -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the client's own clock; it decides nothing")]
+#[expect(clippy::disallowed_methods, reason = "the client's own clock, only to say how long ago")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

@@ -1,9 +1,9 @@
 //! Commands that change something.
 
-use super::args::TagArgs;
 use super::error::CtlError;
 use super::render::{self, Page};
 use super::session::{Done, Session, complaint};
+use super::values::TagArgs;
 use super::{exit, follow};
 use crate::api::wire::{Accepted, OperationState, Tags};
 use std::path::Path;

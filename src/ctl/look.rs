@@ -1,9 +1,9 @@
 //! Commands that only look.
 
-use super::args::Origin;
 use super::error::CtlError;
 use super::render::{self, Span};
 use super::session::{Done, Session};
+use super::values::Origin;
 use super::{exit, follow};
 use crate::api::client::ClientError;
 use crate::api::wire::{

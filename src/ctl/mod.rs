@@ -14,9 +14,10 @@ mod generate;
 mod look;
 pub mod render;
 mod session;
+mod values;
 mod watch;
 
-pub use args::Color;
+pub use values::Color;
 
 use crate::api::client::Client;
 use args::{Cli, Command, Global};

@@ -1,8 +1,9 @@
 //! One run of the program: the socket, the writers, and how to say things on them.
 
-use super::args::{Color, Global};
+use super::args::Global;
 use super::error::CtlError;
 use super::render::{Marks, Page, Span, Tone, View, Zones};
+use super::values::Color;
 use super::{Environment, Io, exit};
 use crate::api::client::Client;
 use serde::Serialize;

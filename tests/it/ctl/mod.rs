@@ -1,5 +1,6 @@
 //! heptactl over a real socket, against a daemon that says what it was told to say.
 
+mod answers;
 mod changes;
 mod daemon;
 mod destroys;
