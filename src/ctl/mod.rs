@@ -17,6 +17,8 @@ mod session;
 mod values;
 mod watch;
 
+pub use error::CtlError;
+pub use generate::write_pages;
 pub use values::Color;
 
 use crate::api::client::Client;
