@@ -4,6 +4,7 @@ pub mod api;
 pub mod backend;
 pub mod catalogue;
 pub mod config;
+pub mod ctl;
 pub mod daemon;
 pub mod domain;
 pub mod host;

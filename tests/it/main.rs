@@ -9,6 +9,7 @@
 mod catalogue;
 mod clock;
 mod config;
+mod ctl;
 mod exec;
 mod hooks;
 mod keeper;

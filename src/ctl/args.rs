@@ -1,0 +1,251 @@
+//! The command line.
+
+use super::exit;
+use super::values::{Color, Leftovers, Origin, TagArgs};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Look at and change what heptad does: daily snapshots of this host's disks, the latest seven
+/// kept.
+#[derive(Debug, Parser)]
+#[command(name = "heptactl", version, after_help = exit::HELP, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_display_order = 100)]
+pub struct Global {
+    /// Talk to the daemon at this socket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print heptad's answer as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not wait for the end of long work
+    #[arg(long, global = true)]
+    pub no_wait: bool,
+    /// When to use colour; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// No progress, no word on success; of status only what is in alarm
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show each resource: time, next run, the last days, alarms
+    Status { resource: Option<String> },
+    /// List snapshots, by resource, newest first
+    List {
+        resource: Option<String>,
+        /// Only those of this origin
+        #[arg(long)]
+        origin: Option<Origin>,
+        /// Also those in the trash, being taken or being destroyed
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show all that is known of a resource or a snapshot
+    Show {
+        /// A resource or a snapshot; if both bear the name, the resource
+        #[arg(value_name = "RESOURCE|SNAPSHOT")]
+        name: String,
+        /// The name is a snapshot's
+        #[arg(long)]
+        snapshot: bool,
+    },
+    /// Take a snapshot now, under a name; it stays until you delete it
+    Take {
+        resource: String,
+        name: String,
+        #[command(flatten)]
+        tags: TagArgs,
+    },
+    /// Keep an automatic snapshot for good, under a name
+    Keep {
+        snapshot: String,
+        name: String,
+        #[command(flatten)]
+        tags: TagArgs,
+    },
+    /// Switch automatic snapshots on
+    Enable {
+        resource: String,
+        /// Also set the time of day, in the resource's zone
+        #[arg(long, value_name = "HH:MM")]
+        time: Option<String>,
+    },
+    /// Switch automatic snapshots off; those that exist stay
+    Disable { resource: String },
+    /// Change the time of day of automatic snapshots, in the resource's zone
+    SetTime {
+        resource: String,
+        #[arg(value_name = "HH:MM")]
+        time: String,
+    },
+    /// Forget what enable, disable and set-time changed: the configuration counts again
+    Reset { resource: String },
+    /// Create a new resource from a snapshot, at a path that does not exist
+    Create {
+        /// The name of the new resource
+        #[arg(value_name = "NEW")]
+        name: String,
+        #[arg(long, value_name = "SNAPSHOT")]
+        from: String,
+        #[arg(long)]
+        path: PathBuf,
+    },
+    /// Delete snapshots, by way of the trash
+    Delete {
+        #[arg(required = true, value_name = "SNAPSHOT")]
+        snapshots: Vec<String>,
+        /// At once and for good, not by way of the trash
+        #[arg(long)]
+        now: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Bring a snapshot back from the trash
+    Undelete { snapshot: String },
+    /// Show what will be taken and dropped, and why, without doing it
+    Forecast {
+        resource: Option<String>,
+        /// How many days ahead; heptad's choice without it
+        #[arg(long, value_name = "N")]
+        days: Option<u32>,
+    },
+    /// Show what became of each snapshot that was due on a day, and why
+    Why {
+        resource: String,
+        /// YYYY-MM-DD in the resource's zone; today without it
+        day: Option<String>,
+    },
+    /// Show what happens, as it happens, until Ctrl-C
+    Watch,
+    /// List operations, newest first
+    Operations {
+        resource: Option<String>,
+        /// Only those that are not finished
+        #[arg(long)]
+        open: bool,
+        /// At most so many
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Show one operation
+    Operation {
+        id: u64,
+        /// Wait for its end; exit code 1 if it fails
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Say that a suspect snapshot or a changed resource is right, so that rotation goes on
+    Acknowledge { resource: String },
+    /// Forget a resource that left the configuration
+    Forget {
+        resource: String,
+        /// What becomes of its automatic snapshots
+        #[arg(long, value_name = "WHAT", default_value = "keep")]
+        automatic: Leftovers,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Drop now all automatic snapshots that are beyond what is kept
+    Rotate { resource: String },
+    /// Load the configuration anew; if it has a fault, the old one stays
+    Reload,
+    /// Look for faults in the configuration, without loading it
+    Check,
+    /// Print a completion script
+    Completions { shell: Shell },
+    /// Print the manual page, or write one for each command
+    Man {
+        /// Write them all into this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<String, String> {
+        let words = std::iter::once("heptactl").chain(line.split_whitespace());
+        match Cli::try_parse_from(words) {
+            Ok(cli) => Ok(format!("{:?}", cli.command)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_reads_its_arguments() {
+        let check = |line: &str, want: &str| {
+            assert_eq!(parse(line).unwrap_or_else(|e| e), want, "{line}");
+        };
+        check("status", "Status { resource: None }");
+        check("status home --json", "Status { resource: Some(\"home\") }");
+        check("list --all", "List { resource: None, origin: None, all: true }");
+        check("list home --origin manual", {
+            "List { resource: Some(\"home\"), origin: Some(Manual), all: false }"
+        });
+        check("show home@latest", "Show { name: \"home@latest\", snapshot: false }");
+        check("take home before --tag a=b --tag c=d=e --tag f", {
+            "Take { resource: \"home\", name: \"before\", tags: TagArgs { tags: [(\"a\", \"b\"), \
+             (\"c\", \"d=e\"), (\"f\", \"\")] } }"
+        });
+        check("enable home --time 06:30", {
+            "Enable { resource: \"home\", time: Some(\"06:30\") }"
+        });
+        check("set-time home 15:00", "SetTime { resource: \"home\", time: \"15:00\" }");
+        check("create new --from home@latest --path /srv/new", {
+            "Create { name: \"new\", from: \"home@latest\", path: \"/srv/new\" }"
+        });
+        check("delete a b --now -y", {
+            "Delete { snapshots: [\"a\", \"b\"], now: true, yes: true }"
+        });
+        check("forecast --days 30", "Forecast { resource: None, days: Some(30) }");
+        check("why home 2026-11-22", "Why { resource: \"home\", day: Some(\"2026-11-22\") }");
+        check("operations home --open --limit 5", {
+            "Operations { resource: Some(\"home\"), open: true, limit: Some(5) }"
+        });
+        check("operation 402 --wait", "Operation { id: 402, wait: true }");
+        check("forget old", "Forget { resource: \"old\", automatic: Keep, yes: false }");
+        check("forget old --automatic trash --yes", {
+            "Forget { resource: \"old\", automatic: Trash, yes: true }"
+        });
+        check("completions fish", "Completions { shell: Fish }");
+        check("man --out /tmp", "Man { out: Some(\"/tmp\") }");
+    }
+
+    #[test]
+    fn a_wrong_line_is_refused_with_a_way_out() {
+        let check = |line: &str, part: &str| {
+            let refused = parse(line).expect_err(line);
+            assert!(refused.contains(part), "{line}: {refused}");
+        };
+        check("statsu", "'status'");
+        check("take home", "<NAME>");
+        check("take home x --tag =v", "a tag is KEY=VALUE");
+        check("delete", "<SNAPSHOT>");
+        check("operation x", "invalid value 'x'");
+        check("forget old --automatic burn", "[possible values: keep, trash]");
+        check("create new --from a", "--path <PATH>");
+        check("status --colour never", "'--color'");
+    }
+}

@@ -1,0 +1,127 @@
+//! Commands that change something.
+
+use super::error::CtlError;
+use super::render::{self, Page};
+use super::session::{Done, Session, complaint};
+use super::values::TagArgs;
+use super::{exit, follow};
+use crate::api::wire::{Accepted, OperationState, Tags};
+use std::path::Path;
+
+fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
+    args.collect().map_err(CtlError::TagTwice)
+}
+
+pub fn take(session: &mut Session<'_, '_>, resource: &str, name: &str, args: &TagArgs) -> Done {
+    let accepted = session.client.take(resource, name, tags(args)?)?;
+    conclude(session, accepted)
+}
+
+pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &TagArgs) -> Done {
+    let accepted = session.client.keep(snapshot, name, tags(args)?)?;
+    conclude(session, accepted)
+}
+
+pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, path: &Path) -> Done {
+    let path = session.directory.join(path);
+    let text = path.to_str().ok_or_else(|| CtlError::Path(path.clone()))?;
+    let accepted = session.client.create(from, name, text)?;
+    conclude(session, accepted)
+}
+
+pub fn undelete(session: &mut Session<'_, '_>, snapshot: &str) -> Done {
+    let accepted = session.client.undelete(snapshot)?;
+    conclude(session, accepted)
+}
+
+pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
+    let accepted = session.client.acknowledge(resource)?;
+    conclude(session, accepted)
+}
+
+pub fn rotate(session: &mut Session<'_, '_>, resource: &str) -> Done {
+    let accepted = session.client.rotate(resource)?;
+    conclude(session, accepted)
+}
+
+pub fn enable(session: &mut Session<'_, '_>, resource: &str, time: Option<&str>) -> Done {
+    let accepted = session.client.enable(resource, time)?;
+    scheduled(session, accepted)
+}
+
+pub fn disable(session: &mut Session<'_, '_>, resource: &str) -> Done {
+    let accepted = session.client.disable(resource)?;
+    scheduled(session, accepted)
+}
+
+pub fn set_time(session: &mut Session<'_, '_>, resource: &str, time: &str) -> Done {
+    let accepted = session.client.set_time(resource, time)?;
+    scheduled(session, accepted)
+}
+
+pub fn reset(session: &mut Session<'_, '_>, resource: &str) -> Done {
+    let accepted = session.client.reset(resource)?;
+    scheduled(session, accepted)
+}
+
+/// Says what was wished and what will happen.
+fn scheduled(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
+    let accepted = awaited(session, accepted)?;
+    let Some(schedule) = accepted.schedule.as_ref() else { return report(session, &accepted) };
+    if session.global.json {
+        return session.json(&accepted);
+    }
+    if session.global.quiet {
+        return Ok(exit::OK);
+    }
+    let operation = &accepted.operation;
+    // Only the resource says how much later than its wished time a slot is due.
+    let detail = session.client.resource(&operation.resource);
+    let spread = detail.map(|detail| detail.resource.spread_seconds).unwrap_or(0);
+    let view = session.view();
+    let page = render::schedule(&operation.resource, schedule, spread, operation.created, &view);
+    session.print(&page)?;
+    Ok(exit::OK)
+}
+
+fn conclude(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
+    let accepted = awaited(session, accepted)?;
+    report(session, &accepted)
+}
+
+/// Follows the operation to its end unless told not to. A failed one is told here.
+///
+/// # Errors
+/// [`CtlError::OperationFailed`] among others.
+pub(super) fn awaited(
+    session: &mut Session<'_, '_>,
+    accepted: Accepted,
+) -> Result<Accepted, CtlError> {
+    let Accepted { mut operation, schedule } = accepted;
+    if !session.global.no_wait {
+        operation = follow::to_the_end(session, operation)?;
+    }
+    let accepted = Accepted { operation, schedule };
+    let operation = &accepted.operation;
+    if operation.state != OperationState::Failed {
+        return Ok(accepted);
+    }
+    if session.global.json {
+        session.json(&accepted)?;
+    }
+    let mut page: Page = session.view().page();
+    let (resource, id) = (&operation.resource, operation.id);
+    let sentence = format!("{resource}: {} failed (operation {id})", render::title(operation));
+    complaint(&sentence, &[], &mut page);
+    render::troubles(operation, &mut page);
+    session.note(&page)?;
+    Err(CtlError::OperationFailed { id: operation.id })
+}
+
+pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done {
+    if session.global.json {
+        return session.json(accepted);
+    }
+    session.say(&render::ending(&accepted.operation))?;
+    Ok(exit::OK)
+}

@@ -1,0 +1,159 @@
+//! Commands that take something away: they name what goes, and ask.
+
+use super::change::{awaited, report};
+use super::error::CtlError;
+use super::render::{self, Page, Span, units};
+use super::session::{Done, Session};
+use super::{exit, render::View};
+use crate::api::wire::{Fate, Leftovers, Origin, Snapshot, SnapshotsQuery};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+/// How long the trash holds a snapshot, counted while heptad runs (the design's section 2.2).
+const TRASH: SignedDuration = SignedDuration::from_hours(24);
+
+pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: bool) -> Done {
+    may_ask(session, yes)?;
+    let mut going: Vec<Snapshot> = Vec::new();
+    for name in names {
+        let found = session.client.snapshot(name)?;
+        if going.iter().all(|snapshot| snapshot.id != found.id) {
+            going.push(found);
+        }
+    }
+    if !yes {
+        let zones = session.zones();
+        let view = session.view();
+        let mut page = render::gone(&going, &zones, &view);
+        page.gap();
+        let zone = going.first().map(|snapshot| zones.of(&snapshot.resource));
+        page.prose(0, &Span::plain(until(now, &zone.unwrap_or(TimeZone::UTC), &view)));
+        let question = match going.len() as u64 {
+            1 => "Delete this snapshot?".to_owned(),
+            number => format!("Delete these {}?", units::count(number, "snapshot")),
+        };
+        ask(session, page, &question)?;
+    }
+    // By the labels that were shown: `latest` may mean another one by now.
+    each(session, &going, now)
+}
+
+/// What can be undone, and until when.
+fn until(now: bool, zone: &TimeZone, view: &View) -> String {
+    if now {
+        return "They are destroyed at once; nothing brings them back.".into();
+    }
+    let end = view.now.saturating_add(TRASH).unwrap_or(view.now);
+    let end = render::wall(end, zone);
+    format!(
+        "They go into the trash. `heptactl undelete` brings them back for {} h of heptad's \
+         running time, so at least until {end}.",
+        TRASH.as_hours()
+    )
+}
+
+/// Deletes one after the other; a refusal of one does not stop the others.
+fn each(session: &mut Session<'_, '_>, going: &[Snapshot], now: bool) -> Done {
+    let mut failed = None;
+    for snapshot in going {
+        if let Err(error) = one(session, snapshot, now) {
+            match error.exit_code() {
+                exit::REFUSED if going.len() > 1 && !error.is_broken_pipe() => {
+                    session.complain(&error)?;
+                    failed = Some(CtlError::Partly);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+    failed.map_or(Ok(exit::OK), Err)
+}
+
+fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<(), CtlError> {
+    let accepted = session.client.delete(&snapshot.label, now)?;
+    let mut accepted = awaited(session, accepted)?;
+    if !session.global.json {
+        // Once it is gone the daemon has only its number.
+        accepted.operation.snapshot = Some(snapshot.label.clone());
+    }
+    let settled = !accepted.operation.state.is_open();
+    if now || !settled || session.global.json || session.global.quiet {
+        return report(session, &accepted).map(|_| ());
+    }
+    let left = session.client.snapshot(&snapshot.label).ok();
+    let left = left.filter(|left| left.fate == Fate::Trashed);
+    let left = left.and_then(|left| left.trash_seconds_left);
+    let time = left.map(|left| format!(" within {} of heptad's running time", units::span(left)));
+    let (label, time) = (&snapshot.label, time.unwrap_or_default());
+    let done = render::ending(&accepted.operation);
+    session.say(&format!("{done}; `heptactl undelete {label}` brings it back{time}"))
+}
+
+pub fn forget(
+    session: &mut Session<'_, '_>,
+    resource: &str,
+    automatic: Leftovers,
+    yes: bool,
+) -> Done {
+    may_ask(session, yes)?;
+    if !yes {
+        // Refused with a way out before anything is asked.
+        let detail = session.client.resource(resource)?;
+        let query = SnapshotsQuery {
+            resource: Some(resource.into()),
+            origin: Some(Origin::Automatic),
+            all: None,
+        };
+        let going = session.client.snapshots(&query)?.snapshots;
+        let view = session.view();
+        let mut page = view.page();
+        let manual = units::count(detail.resource.counts.manual, "manual snapshot");
+        match (automatic, going.len() as u64) {
+            (_, 0) => page.prose(0, &Span::plain("It has no automatic snapshots.")),
+            (Leftovers::Keep, number) => {
+                let number = units::count(number, "automatic snapshot");
+                let text = format!("{number} of {resource} stay; nothing rotates them out.");
+                page.prose(0, &Span::plain(text));
+            }
+            (Leftovers::Trash, _) => {
+                page = render::gone(&going, &session.zones(), &view);
+                page.gap();
+                let zone = render::zone(&detail.resource.zone);
+                page.prose(0, &Span::plain(until(false, &zone, &view)));
+            }
+        }
+        page.prose(0, &Span::plain(format!("{manual} of {resource} stay.")));
+        page.prose(0, &Span::plain("heptad will not miss it any more: its alarms end."));
+        ask(session, page, &format!("Forget {resource}?"))?;
+    }
+    let accepted = session.client.forget(resource, automatic)?;
+    let accepted = awaited(session, accepted)?;
+    report(session, &accepted)
+}
+
+/// # Errors
+/// [`CtlError::Unconfirmed`] where nobody could be asked.
+fn may_ask(session: &Session<'_, '_>, yes: bool) -> Result<(), CtlError> {
+    let terminals = session.io.terminals;
+    if yes || (terminals.stdin && terminals.stderr) { Ok(()) } else { Err(CtlError::Unconfirmed) }
+}
+
+/// Shows what is at stake on standard error and reads the answer.
+///
+/// # Errors
+/// [`CtlError::Declined`] for everything but a plain yes.
+fn ask(session: &mut Session<'_, '_>, mut page: Page, question: &str) -> Result<(), CtlError> {
+    page.gap();
+    session.note(&page)?;
+    write!(session.io.stderr, "{} [y/N] ", render::text::clean(question))?;
+    session.io.stderr.flush()?;
+    let mut answer = String::new();
+    if session.io.stdin.read_line(&mut answer)? == 0 {
+        // Nobody pressed Enter, so the line of the question is not ended yet.
+        writeln!(session.io.stderr)?;
+    }
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CtlError::Declined),
+    }
+}

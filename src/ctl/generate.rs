@@ -1,0 +1,71 @@
+//! Completion scripts and manual pages, from the tree of commands itself.
+
+use super::error::CtlError;
+use super::session::{Done, Session};
+use super::{command, exit};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub fn completions(session: &mut Session<'_, '_>, shell: Shell) -> Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "heptactl", &mut script);
+    session.io.stdout.write_all(&script)?;
+    session.io.stdout.flush()?;
+    Ok(exit::OK)
+}
+
+pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
+    let Some(directory) = out else {
+        let mut page = Vec::new();
+        Man::new(command()).render(&mut page)?;
+        session.io.stdout.write_all(&page)?;
+        session.io.stdout.flush()?;
+        return Ok(exit::OK);
+    };
+    for path in write_pages(command(), &session.directory.join(directory))? {
+        if !session.global.quiet {
+            writeln!(session.io.stdout, "{}", path.display())?;
+        }
+    }
+    Ok(exit::OK)
+}
+
+/// Writes `NAME.1` and `NAME-SUBCOMMAND.1` for a whole tree of commands into a directory, which
+/// is created, and returns what was written.
+///
+/// # Errors
+/// [`CtlError::File`] names what could not be written.
+pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathBuf>, CtlError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| CtlError::File { path, source }
+    };
+    fs::create_dir_all(directory).map_err(failed(directory))?;
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    let source = format!("{} {}", command.get_name(), env!("CARGO_PKG_VERSION"));
+    collect(&command, &source, &mut pages).map_err(CtlError::Output)?;
+    let mut written = Vec::new();
+    for (name, page) in pages {
+        let path = directory.join(name);
+        fs::write(&path, page).map_err(failed(&path))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn collect(
+    command: &clap::Command,
+    source: &str,
+    pages: &mut Vec<(String, Vec<u8>)>,
+) -> io::Result<()> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let mut page = Vec::new();
+    Man::new(command.clone()).source(source).manual("heptad").render(&mut page)?;
+    pages.push((format!("{name}.1"), page));
+    command.get_subcommands().try_for_each(|subcommand| collect(subcommand, source, pages))
+}

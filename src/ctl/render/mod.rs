@@ -1,0 +1,57 @@
+//! Answers as text for people: pure functions from wire types to a [`Page`].
+//!
+//! This room must not know the socket, the arguments or the terminal: width, marks and the
+//! present come in with a [`View`], and whether there is colour is settled when a page is printed.
+
+mod finding;
+mod forecast;
+mod marks;
+mod operation;
+mod page;
+mod resource;
+mod schedule;
+mod slot;
+mod snapshot;
+mod status;
+mod table;
+pub mod text;
+mod time;
+pub mod units;
+mod watch;
+
+pub use finding::{check, reloaded};
+pub use forecast::forecasts;
+pub use marks::Marks;
+pub use operation::{ending, operation, operations, progress, state_word, title, troubles};
+pub use page::{Page, Span, Tone};
+pub use resource::detail;
+pub use schedule::schedule;
+pub use slot::slots;
+pub use snapshot::{gone, snapshot, snapshots};
+pub use status::{alarmed, glance, status};
+pub use table::{Align, Table};
+pub use time::{Zones, relative, wall, wall_seconds, zone};
+pub use watch::Watched;
+
+use jiff::Timestamp;
+
+/// What a rendering needs beside the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Columns; none where there is no terminal to fit.
+    pub width: Option<usize>,
+    pub marks: Marks,
+    pub now: Timestamp,
+}
+
+impl View {
+    pub fn page(&self) -> Page {
+        Page::new(self.width)
+    }
+
+    /// The same at another time, where the answer says what time it is for the daemon.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+}

@@ -1,0 +1,146 @@
+//! Operations: what is going on and how it ended.
+
+use super::page::{Page, Span, Tone};
+use super::table::{Align, Table};
+use super::time::{self, Zones};
+use super::{View, units};
+use crate::api::wire::{Operation, OperationState};
+
+/// `take before-upgrade`, `set-time 15:00`.
+pub fn title(operation: &Operation) -> String {
+    match (&operation.snapshot, &operation.detail) {
+        (Some(snapshot), _) => format!("{} {snapshot}", operation.act),
+        (None, Some(detail)) => format!("{} {detail}", operation.act),
+        (None, None) => operation.act.clone(),
+    }
+}
+
+/// With whatever else was asked for: `create before-upgrade (copy at /srv/copy)`.
+fn full_title(operation: &Operation) -> String {
+    match (&operation.snapshot, &operation.detail) {
+        (Some(_), Some(detail)) => format!("{} ({detail})", title(operation)),
+        _ => title(operation),
+    }
+}
+
+/// `1.5 GiB of 3.0 GiB (50 %)`.
+pub fn progress(operation: &Operation) -> Option<String> {
+    let progress = operation.progress?;
+    let done = units::size(progress.done_bytes);
+    Some(match progress.total_bytes {
+        Some(total @ 1..) => {
+            let percent = u128::from(progress.done_bytes) * 100 / u128::from(total);
+            format!("{done} of {} ({} %)", units::size(total), percent.min(100))
+        }
+        _ => done,
+    })
+}
+
+pub fn state_word(it: OperationState) -> &'static str {
+    state(it).1
+}
+
+pub(super) fn state(state: OperationState) -> (Tone, &'static str) {
+    match state {
+        OperationState::Queued => (Tone::Dim, "queued"),
+        OperationState::Running => (Tone::Strong, "running"),
+        OperationState::Succeeded => (Tone::Good, "succeeded"),
+        OperationState::Failed => (Tone::Bad, "failed"),
+    }
+}
+
+pub fn operations(operations: &[Operation], zones: &Zones, view: &View) -> Page {
+    let mut page = view.page();
+    if operations.is_empty() {
+        page.prose(0, &Span::plain("no operations"));
+        return page;
+    }
+    let heads = ["ID", "WHEN", "RESOURCE", "STATE", "WHAT"];
+    let aligns = [Align::Right, Align::Left, Align::Left, Align::Left, Align::Left];
+    let mut table = Table::new(&heads.into_iter().zip(aligns).collect::<Vec<_>>());
+    for operation in operations {
+        let (tone, state) = state(operation.state);
+        let failure = operation.failure.as_ref();
+        let failure = failure.map(|f| format!(": {}", f.message)).unwrap_or_default();
+        let going = progress(operation).map(|text| format!(", {text}")).unwrap_or_default();
+        let when = operation.started.unwrap_or(operation.created);
+        table.row([
+            Span::plain(operation.id.to_string()),
+            Span::plain(time::wall(when, &zones.of(&operation.resource))),
+            Span::plain(&operation.resource),
+            Span::new(tone, state),
+            Span::plain(format!("{}{going}{failure}", full_title(operation))),
+        ]);
+    }
+    table.print(&mut page);
+    page
+}
+
+pub fn operation(operation: &Operation, zones: &Zones, view: &View) -> Page {
+    let zone = zones.of(&operation.resource);
+    let mut page = view.page();
+    let heading = format!("operation {}", operation.id);
+    let what = format!("  {} of {}", title(operation), operation.resource);
+    page.line([Span::strong(heading), Span::plain(what)]);
+    let (tone, state) = state(operation.state);
+    page.field("state", &Span::new(tone, state));
+    let who = operation.uid.map(|uid| format!(", asked by user {uid}")).unwrap_or_default();
+    page.field("cause", &Span::plain(format!("{}{who}", operation.cause)));
+    page.field("created", &Span::plain(time::wall_seconds(operation.created, &zone)));
+    if let Some(started) = operation.started {
+        page.field("started", &Span::plain(time::wall_seconds(started, &zone)));
+    }
+    if let Some(detail) = &operation.detail {
+        page.field("detail", &Span::plain(detail));
+    }
+    if operation.tries > 1 {
+        page.field("begun", &Span::plain(format!("{} times", operation.tries)));
+    }
+    if let Some(progress) = progress(operation) {
+        page.field("progress", &Span::plain(progress));
+    }
+    troubles(operation, &mut page);
+    page
+}
+
+/// Why it failed, and what hooks and backend printed.
+pub fn troubles(operation: &Operation, page: &mut Page) {
+    if let Some(failure) = &operation.failure {
+        let text = format!("{} ({})", failure.message, failure.fault);
+        page.field("failure", &Span::new(Tone::Bad, text));
+    }
+    for (number, line) in operation.output.lines().enumerate() {
+        page.field(if number == 0 { "output" } else { "" }, &Span::plain(line));
+    }
+}
+
+/// How a change ended, for the one who asked for it.
+pub fn ending(operation: &Operation) -> String {
+    let resource = &operation.resource;
+    let snapshot = operation.snapshot.as_deref().unwrap_or("the snapshot");
+    // `from web-1@2026-11-22` of a keep, `NAME at PATH` of a create.
+    let detail = operation.detail.as_deref();
+    if operation.state.is_open() {
+        let (_, state) = state(operation.state);
+        let (id, title) = (operation.id, title(operation));
+        return format!("{resource}: {title} is {state} as operation {id}");
+    }
+    match operation.act.as_str() {
+        "take" => format!("{resource}: took {snapshot}"),
+        "keep" => match detail {
+            Some(from) => format!("{resource}: kept {snapshot} {from}"),
+            None => format!("{resource}: kept {snapshot}"),
+        },
+        "create" => match detail {
+            Some(detail) => format!("{resource}: created {detail} from {snapshot}"),
+            None => format!("{resource}: created a resource from {snapshot}"),
+        },
+        "delete" => format!("{resource}: {snapshot} is in the trash"),
+        "destroy" => format!("{resource}: {snapshot} is deleted for good"),
+        "undelete" => format!("{resource}: {snapshot} is back"),
+        "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
+        "forget" => format!("{resource}: forgotten"),
+        "rotate" => format!("{resource}: rotated"),
+        _ => format!("{resource}: {} is done", title(operation)),
+    }
+}

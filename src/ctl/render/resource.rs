@@ -1,0 +1,77 @@
+//! One resource with all that is known of it.
+
+use super::page::{Page, Span, Tone};
+use super::table::{Align, Table};
+use super::{View, marks, slot, status, time, units};
+use crate::api::wire::{ResourceDetail, Retention, Slot, Tags};
+use jiff::tz::TimeZone;
+
+/// How many slots are listed; `--json` has them all.
+const SLOTS: usize = 14;
+
+pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
+    let resource = &detail.resource;
+    let zone = time::zone(&resource.zone);
+    let mut page = view.page();
+    status::block(resource, view, &mut page);
+    page.field("keeps", &Span::plain(retention(&resource.retention)));
+    tags(&resource.tags, &mut page);
+    let mut field = |label: &str, tone, value: &Option<String>| {
+        if let Some(value) = value {
+            page.field(label, &Span::new(tone, value));
+        }
+    };
+    field("identity", Tone::Plain, &detail.identity);
+    field("stranger", Tone::Bad, &detail.stranger);
+    field("trouble", Tone::Bad, &detail.trouble);
+    field("doubt", Tone::Warn, &detail.doubt);
+    page.field("known", &Span::plain(format!("since {}", time::wall(detail.since, &zone))));
+    history(&detail.slots, &zone, &mut page);
+    page
+}
+
+fn retention(keeps: &Retention) -> String {
+    let tiers = [
+        (keeps.latest, "latest"),
+        (keeps.weekly, "weekly"),
+        (keeps.monthly, "monthly"),
+        (keeps.yearly, "yearly"),
+    ];
+    let set = tiers.iter().filter(|(count, _)| *count > 0);
+    set.map(|(count, tier)| format!("{count} {tier}")).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn tags(tags: &Tags, page: &mut Page) {
+    if tags.is_empty() {
+        return;
+    }
+    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    page.field("tags", &Span::plain(pairs.join(", ")));
+}
+
+fn history(slots: &[Slot], zone: &TimeZone, page: &mut Page) {
+    if slots.is_empty() {
+        return;
+    }
+    page.gap();
+    let heads = ["SLOT", "OUTCOME", "STARTED", "TRIES", "REASON"];
+    let aligns = [Align::Left, Align::Left, Align::Left, Align::Right, Align::Left];
+    let mut table = Table::new(&heads.into_iter().zip(aligns).collect::<Vec<_>>());
+    for slot in slots.iter().take(SLOTS) {
+        table.row([
+            Span::plain(&slot.slot),
+            Span::new(marks::tone(slot.mark), slot::outcome(slot)),
+            Span::plain(slot.started.map(|at| time::wall(at, zone)).unwrap_or_default()),
+            Span::plain(slot.attempts.to_string()),
+            Span::plain(reason(slot)),
+        ]);
+    }
+    table.print(page);
+}
+
+fn reason(slot: &Slot) -> String {
+    let late = slot.late_seconds.filter(|late| *late >= 60);
+    let late = late.map(|late| format!("{} late", units::span(late)));
+    let parts = [slot.reason.clone(), late];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}

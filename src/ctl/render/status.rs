@@ -1,0 +1,177 @@
+//! Everything at a glance: one block per resource.
+
+use super::page::{Page, Span, Tone};
+use super::{View, time, units};
+use crate::api::wire::{Alarm, Counts, NextRun, Operation, Resource, Source, Status, Why};
+use jiff::tz::TimeZone;
+
+/// With `only_alarmed` only what is in alarm; nothing at all if nothing is.
+pub fn status(status: &Status, only_alarmed: bool, view: &View) -> Page {
+    let view = view.at(status.now);
+    let mut page = view.page();
+    alarms(&status.alarms, 0, &mut page);
+    let shown = status.resources.iter().filter(|r| !only_alarmed || !r.alarms.is_empty());
+    for resource in shown {
+        page.gap();
+        block(resource, &view, &mut page);
+    }
+    if !only_alarmed {
+        page.gap();
+        if !status.resources.is_empty() {
+            page.prose(0, &Span::dim(view.marks.legend()));
+        }
+        page.prose(0, &Span::plain(summary(status)));
+    }
+    page
+}
+
+fn summary(status: &Status) -> String {
+    let resources = match status.resources.len() as u64 {
+        0 => "no resource is configured".into(),
+        number => units::count(number, "resource"),
+    };
+    let alarmed = status.resources.iter().filter(|resource| !resource.alarms.is_empty()).count();
+    let alarmed = match alarmed {
+        0 => String::new(),
+        number => format!(", {number} in alarm"),
+    };
+    let open = match status.open_operations {
+        0 => String::new(),
+        number => format!(", {} open", units::count(number, "operation")),
+    };
+    let up = status.now.as_second() - status.started.as_second();
+    let (version, up) = (&status.version, units::span(up));
+    format!("{resources}{alarmed}{open}; heptad {version}, up {up}")
+}
+
+/// Whether anything is in alarm.
+pub fn alarmed(status: &Status) -> bool {
+    !status.alarms.is_empty() || status.resources.iter().any(|r| !r.alarms.is_empty())
+}
+
+/// The block of one resource alone.
+pub fn glance(resource: &Resource, view: &View) -> Page {
+    let mut page = view.page();
+    block(resource, view, &mut page);
+    page.gap();
+    page.prose(0, &Span::dim(view.marks.legend()));
+    page
+}
+
+pub(super) fn block(resource: &Resource, view: &View, page: &mut Page) {
+    let zone = time::zone(&resource.zone);
+    heading(resource, page);
+    page.field("time", &Span::plain(rhythm(resource)));
+    page.field("next", &next(resource, view, &zone));
+    page.field("newest", &Span::plain(newest(resource, &zone)));
+    let label = Span::dim(format!("{:12}", format!("  last {}", resource.strip.len())));
+    if !resource.strip.is_empty() {
+        page.line([label].into_iter().chain(view.marks.strip(&resource.strip)));
+    }
+    if let Some(running) = &resource.running {
+        page.field("running", &Span::strong(busy(running, resource.queued, view)));
+    }
+    alarms(&resource.alarms, 2, page);
+}
+
+fn heading(resource: &Resource, page: &mut Page) {
+    let left = match (resource.declared, resource.forgotten) {
+        (_, true) => ", forgotten",
+        (false, false) => ", not in the configuration",
+        (true, false) => "",
+    };
+    let what = format!("  {}, {}{left}", resource.kind, resource.backend);
+    page.line([Span::strong(&resource.name), Span::plain(what)]);
+}
+
+/// What is wished, and what the configuration says where a command says otherwise.
+fn rhythm(resource: &Resource) -> String {
+    let mut text = resource.rhythm.value.clone();
+    if let Some(configured) = &resource.rhythm.configured {
+        text.push_str(&format!(" (the configuration says {configured})"));
+    }
+    if resource.spread_seconds > 0 {
+        let spread = units::span(i64::from(resource.spread_seconds));
+        text.push_str(&format!(", {spread} later by its spread"));
+    }
+    match (resource.enabled.value, resource.enabled.source) {
+        (true, _) => {}
+        (false, Source::Config) => text.push_str("; off in the configuration"),
+        (false, Source::Override) => text.push_str("; off by a command"),
+    }
+    text
+}
+
+fn next(resource: &Resource, view: &View, zone: &TimeZone) -> Span {
+    match &resource.next_run {
+        Some(next) => Span::plain(run(next, view, zone)),
+        None if !resource.declared => Span::plain("none"),
+        None if resource.enabled.value => Span::plain("none"),
+        None => {
+            let way = format!(
+                "none; `heptactl enable {}` switches automatic snapshots on",
+                resource.name
+            );
+            Span::plain(way)
+        }
+    }
+}
+
+/// `2026-11-23 06:00 +01:00, in 3 h 12 min`, with why it is not at its ordinary time.
+pub(super) fn run(next: &NextRun, view: &View, zone: &TimeZone) -> String {
+    let when = time::wall(next.at, zone);
+    let ahead = next.at.as_second() - view.now.as_second();
+    let relative = match ahead {
+        0.. => time::relative(next.at, view.now),
+        _ => format!("{} late", units::span(ahead)),
+    };
+    let why = match (next.why, next.retry) {
+        (Why::Scheduled, _) => String::new(),
+        (Why::CatchUp, _) => format!(" (catches up {})", next.slot),
+        (Why::Retry, 0) => format!(" (tries {} again)", next.slot),
+        (Why::Retry, retry) => format!(" (try again {retry} of {})", next.slot),
+    };
+    format!("{when}, {relative}{why}")
+}
+
+fn newest(resource: &Resource, zone: &TimeZone) -> String {
+    let newest = match (resource.newest_complete, resource.newest_complete_age_seconds) {
+        (Some(at), Some(age)) => format!("{}, {} ago", time::wall(at, zone), units::span(age)),
+        (Some(at), None) => time::wall(at, zone),
+        (None, _) => "none yet".into(),
+    };
+    format!("{newest}; {}", counts(&resource.counts))
+}
+
+fn counts(counts: &Counts) -> String {
+    let mut text = format!("{} automatic, {} manual", counts.automatic, counts.manual);
+    if counts.trashed > 0 {
+        text.push_str(&format!(", {} in the trash", counts.trashed));
+    }
+    text
+}
+
+fn busy(running: &Operation, queued: u64, view: &View) -> String {
+    let mut text = super::title(running);
+    if let Some(progress) = super::progress(running) {
+        text.push_str(&format!(", {progress}"));
+    }
+    if let Some(started) = running.started {
+        let since = view.now.as_second() - started.as_second();
+        text.push_str(&format!(", for {}", units::span(since)));
+    }
+    if queued > 0 {
+        text.push_str(&format!("; {queued} waiting"));
+    }
+    text
+}
+
+pub(super) fn alarms(alarms: &[Alarm], indent: usize, page: &mut Page) {
+    for alarm in alarms {
+        let lead = Span::new(Tone::Bad, format!("{:indent$}! ", ""));
+        page.hang(lead, &Span::new(Tone::Bad, &alarm.sentence));
+        if !alarm.hint.is_empty() {
+            page.prose(indent + 2, &Span::plain(&alarm.hint));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One run of the program: the socket, the writers, and how to say things on them.
+
+use super::args::Global;
+use super::error::CtlError;
+use super::render::{Marks, Page, Span, Tone, View, Zones};
+use super::values::Color;
+use super::{Environment, Io, exit};
+use crate::api::client::Client;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What a command does ends in an exit code or in an error.
+pub type Done = Result<u8, CtlError>;
+
+pub struct Session<'a, 'b> {
+    pub client: Client,
+    pub io: &'a mut Io<'b>,
+    pub global: Global,
+    pub directory: PathBuf,
+    no_color: bool,
+    marks: Marks,
+}
+
+impl<'a, 'b> Session<'a, 'b> {
+    pub fn new(
+        client: Client,
+        global: Global,
+        io: &'a mut Io<'b>,
+        environment: &Environment,
+    ) -> Self {
+        let marks = if environment.unicode { Marks::Unicode } else { Marks::Ascii };
+        let (no_color, directory) = (environment.no_color, environment.directory.clone());
+        Self { client, io, global, directory, no_color, marks }
+    }
+
+    pub fn view(&self) -> View {
+        View { width: self.io.width, marks: self.marks, now: (self.io.now)() }
+    }
+
+    /// Whether standard output is coloured.
+    pub fn colour(&self) -> bool {
+        coloured(self.global.color, self.io.terminals.stdout, self.no_color)
+    }
+
+    /// What was asked for.
+    pub fn print(&mut self, page: &Page) -> Result<(), CtlError> {
+        let colour = self.colour();
+        self.io.stdout.write_all(page.print(colour).as_bytes())?;
+        self.io.stdout.flush()?;
+        Ok(())
+    }
+
+    /// Beside what was asked for: notes, questions, troubles.
+    pub fn note(&mut self, page: &Page) -> Result<(), CtlError> {
+        let colour = coloured(self.global.color, self.io.terminals.stderr, self.no_color);
+        self.io.stderr.write_all(page.print(colour).as_bytes())?;
+        self.io.stderr.flush()?;
+        Ok(())
+    }
+
+    /// A sentence on success.
+    pub fn say(&mut self, sentence: &str) -> Result<(), CtlError> {
+        if self.global.quiet {
+            return Ok(());
+        }
+        let mut page = self.view().page();
+        page.prose(0, &Span::plain(sentence));
+        self.print(&page)
+    }
+
+    /// The wire answer, indented.
+    pub fn json(&mut self, answer: &impl Serialize) -> Done {
+        let text = serde_json::to_string_pretty(answer)?;
+        writeln!(self.io.stdout, "{text}")?;
+        self.io.stdout.flush()?;
+        Ok(exit::OK)
+    }
+
+    /// As JSON if that is wished, else as the page.
+    pub fn show(&mut self, answer: &impl Serialize, page: impl FnOnce(&View) -> Page) -> Done {
+        if self.global.json {
+            return self.json(answer);
+        }
+        let page = page(&self.view());
+        self.print(&page)?;
+        Ok(exit::OK)
+    }
+
+    /// The zones of all resources. They only make an answer more readable, so where they cannot
+    /// be had, times are shown in UTC.
+    pub fn zones(&self) -> Zones {
+        match self.client.resources() {
+            Ok(answer) if !self.global.json => answer.resources.iter().collect(),
+            _ => Zones::default(),
+        }
+    }
+
+    /// Tells what went wrong; to programs that asked for JSON also as heptad said it.
+    pub fn complain(&mut self, error: &CtlError) -> Result<(), CtlError> {
+        if matches!(error, CtlError::OperationFailed { .. }) {
+            return Ok(());
+        }
+        if self.global.json
+            && let CtlError::Client(crate::api::client::ClientError::Refused { refusal, .. }) =
+                error
+        {
+            self.json(&crate::api::wire::Refused { error: refusal.clone() })?;
+        }
+        let socket = self.client.socket().to_owned();
+        let mut page = self.view().page();
+        complaint(&error.sentence(&socket), &error.hints(&socket), &mut page);
+        self.note(&page)
+    }
+}
+
+pub fn complaint(sentence: &str, hints: &[String], page: &mut Page) {
+    page.prose(0, &Span::new(Tone::Bad, format!("heptactl: {sentence}")));
+    for hint in hints {
+        page.prose(2, &Span::plain(hint));
+    }
+}
+
+pub fn coloured(wish: Color, terminal: bool, no_color: bool) -> bool {
+    match wish {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && !no_color,
+    }
+}

@@ -1,0 +1,90 @@
+//! What an argument may be.
+
+use crate::api::wire;
+use clap::{Args, ValueEnum};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct TagArgs {
+    /// Attach a tag; may be given again
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+}
+
+impl TagArgs {
+    /// # Errors
+    /// The key that was given twice.
+    pub fn collect(&self) -> Result<wire::Tags, String> {
+        let mut all = wire::Tags::new();
+        for (key, value) in &self.tags {
+            if all.insert(key.clone(), value.clone()).is_some() {
+                return Err(key.clone());
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// A key alone is a tag with an empty value.
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.is_empty() {
+        return Err("a tag is KEY=VALUE".into());
+    }
+    Ok((key.into(), value.into()))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Origin {
+    Automatic,
+    Manual,
+    Copied,
+}
+
+impl From<Origin> for wire::Origin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Automatic => Self::Automatic,
+            Origin::Manual => Self::Manual,
+            Origin::Copied => Self::Copied,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Leftovers {
+    Keep,
+    Trash,
+}
+
+impl From<Leftovers> for wire::Leftovers {
+    fn from(leftovers: Leftovers) -> Self {
+        match leftovers {
+            Leftovers::Keep => Self::Keep,
+            Leftovers::Trash => Self::Trash,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_given_twice_is_named() {
+        let pair = |key: &str| (key.to_owned(), String::new());
+        let check = |keys: &[&str], want| {
+            let tags = TagArgs { tags: keys.iter().map(|key| pair(key)).collect() };
+            assert_eq!(tags.collect().map(|tags| tags.len()), want);
+        };
+        check(&["a", "b"], Ok(2));
+        check(&["a", "b", "a"], Err("a".into()));
+    }
+}

@@ -1,0 +1,161 @@
+//! Longer answers about the host of `facts`.
+
+use super::facts::{self, at, db, home, snapshot};
+use heptad::api::wire::{
+    Alarm, Changes, Drop, Failure, Fate, Finding, Forecast, Forecasts, Hold, Mark, Operation,
+    OperationState, Operations, Resource, Slot, Slots, Snapshot, SnapshotState, Snapshots, Tags,
+    Take, Why,
+};
+
+pub fn snapshots() -> Snapshots {
+    let state = |state| Snapshot { state, ..snapshot("home@2026-11-19", 19, "19T14:00:01") };
+    let snapshots = vec![
+        Snapshot {
+            resource: "db".into(),
+            reason: Some("empty, though the one before held 31415 entries".into()),
+            stored_bytes: None,
+            rotation: Some("suspect".into()),
+            ..Snapshot { label: "db@2026-11-11".into(), ..state(SnapshotState::Suspect) }
+        },
+        snapshot("home@2026-11-21", 21, "21T14:00:02"),
+        Snapshot {
+            kept_as: vec!["before-upgrade".into(), "the-good-one".into()],
+            rotation: Some("latest 2".into()),
+            ..snapshot("home@2026-11-20", 20, "20T14:00:01")
+        },
+        Snapshot { rotation: None, ..state(SnapshotState::Missing) },
+        Snapshot {
+            kept_from: Some("home@2026-11-20".into()),
+            rotation: Some("manual".into()),
+            tags: Tags::from([("why".into(), "upgrade of the kernel".into())]),
+            ..snapshot("before-upgrade", 18, "20T14:00:01")
+        },
+        Snapshot {
+            fate: Fate::Trashed,
+            trash_seconds_left: Some(82_800),
+            rotation: None,
+            ..snapshot("experiment", 17, "18T09:30:00")
+        },
+    ];
+    Snapshots { generation: 77, snapshots }
+}
+
+pub fn operations() -> Operations {
+    let failure = Failure {
+        fault: "no-space".into(),
+        message: "the file system is full: 0 B of 931 GiB are free".into(),
+    };
+    let failed = Operation {
+        state: OperationState::Failed,
+        failure: Some(failure),
+        cause: "schedule".into(),
+        uid: None,
+        tries: 2,
+        output: "hook: flushing\nhook: \u{1b}[2Jdone\n".into(),
+        ..facts::operation(405, "take", Some("home@2026-11-22"))
+    };
+    let set = Operation { detail: Some("15:00".into()), ..facts::operation(402, "set-time", None) };
+    Operations { generation: 77, operations: vec![db().running.unwrap(), failed, set] }
+}
+
+pub fn forecasts() -> Forecasts {
+    let take = |day: u8, drops| Take {
+        at: at(&format!("{day}T14:00:00")),
+        snapshot: format!("home@2026-11-{day}"),
+        why: Why::Scheduled,
+        drops,
+    };
+    let drop =
+        |snapshot: &str, reason: &str| Drop { snapshot: snapshot.into(), reason: reason.into() };
+    let hold = |day: u8, reason: &str, exists| Hold {
+        snapshot: format!("home@2026-11-{day}"),
+        reason: reason.into(),
+        exists,
+    };
+    let home = Forecast {
+        resource: "home".into(),
+        until: at("24T10:00:00"),
+        waits: None,
+        idle: None,
+        takes: vec![
+            take(22, vec![drop("home@2026-11-15", "beyond the latest 7")]),
+            take(23, vec![drop("home@2026-11-16", "beyond the latest 7")]),
+        ],
+        cut_short: false,
+        stays: vec![hold(23, "latest 1", false), hold(22, "latest 2", false), {
+            hold(21, "latest 3", true)
+        }],
+    };
+    let db = Forecast {
+        resource: "db".into(),
+        waits: Some("db@2026-11-11 is suspect; `heptactl acknowledge db` if it is right".into()),
+        idle: Some("automatic snapshots are off".into()),
+        takes: Vec::new(),
+        cut_short: true,
+        stays: Vec::new(),
+        ..home.clone()
+    };
+    Forecasts { now: facts::now(), days: 2, forecasts: vec![db, home] }
+}
+
+pub fn slots() -> Slots {
+    let open = Slot {
+        slot: "2026-11-22".into(),
+        mark: Mark::None,
+        outcome: None,
+        reason: None,
+        attempts: 0,
+        started: None,
+        finished: None,
+        late_seconds: None,
+        operation: None,
+        snapshot: None,
+        due: at("22T14:00:00"),
+        end: at("22T23:00:00"),
+    };
+    let kept = Slot { mark: Mark::Kept, ..facts::slot() };
+    Slots {
+        resource: "home".into(),
+        day: "2026-11-21".into(),
+        zone: "Europe/Berlin".into(),
+        slots: vec![facts::failed_slot(), kept, open],
+        note: Some("the next one is due on 2026-11-22 at 15:00".into()),
+    }
+}
+
+pub fn findings() -> Vec<Finding> {
+    let finding = Finding {
+        file: Some("/etc/heptad/heptad.toml".into()),
+        line: Some(12),
+        key: Some("resource.home.tme".into()),
+        message: "there is no such key".into(),
+        hint: Some("did you mean `time`?".into()),
+    };
+    let bare = Finding { message: "no resource is declared".into(), ..Finding::default() };
+    vec![finding, bare]
+}
+
+pub fn changes() -> Vec<Changes> {
+    let running = db().running.unwrap();
+    let failure = Some(Failure {
+        fault: "hook".into(),
+        message: "the hook /etc/heptad/flush said:\nno".into(),
+    });
+    let failed = Operation { state: OperationState::Failed, failure, ..running.clone() };
+    let one = |operations, resources| Changes { operations, resources, ..Changes::default() };
+    let alarm = Alarm {
+        code: "trouble".into(),
+        sentence: "/srv/home is not mounted".into(),
+        hint: "mount it".into(),
+    };
+    let in_alarm = Resource { alarms: vec![alarm], ..home() };
+    let well = Resource { alarms: Vec::new(), ..db() };
+    let gone = Changes { gone: vec!["old".into()], ..Changes::default() };
+    vec![
+        one(vec![running.clone()], vec![home()]),
+        one(vec![running], vec![]),
+        one(vec![failed.clone()], vec![in_alarm.clone()]),
+        one(vec![failed], vec![in_alarm, well]),
+        gone,
+    ]
+}

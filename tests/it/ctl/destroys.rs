@@ -1,0 +1,105 @@
+//! Commands that take something away: they name what goes, and ask.
+
+use super::facts::{self, operation, snapshot};
+use super::{Daemon, Script, Start, golden};
+use heptad::api::wire::{Accepted, Fate, Operation, OperationState, Resource, Snapshot, Snapshots};
+use serde_json::json;
+
+fn accepted(act: &str, snapshot: &str) -> Accepted {
+    Accepted { operation: operation(402, act, Some(snapshot)), schedule: None }
+}
+
+fn two() -> Script {
+    let automatic = snapshot("home@2026-11-21", 21, "21T14:00:02");
+    let manual = Snapshot { rotation: None, ..snapshot("experiment", 17, "18T09:30:00") };
+    let trashed = |one: &Snapshot| Snapshot {
+        fate: Fate::Trashed,
+        trash_seconds_left: Some(86_400),
+        ..one.clone()
+    };
+    Script::default()
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/snapshots/home@latest", &automatic)
+        .on("GET /v1/snapshots/home@2026-11-21", &automatic)
+        .on("GET /v1/snapshots/home@2026-11-21", &trashed(&automatic))
+        .on("GET /v1/snapshots/experiment", &manual)
+        .on("GET /v1/snapshots/experiment", &trashed(&manual))
+        .on("DELETE /v1/snapshots/home@2026-11-21", &accepted("delete", "home@2026-11-21"))
+        .on("DELETE /v1/snapshots/experiment", &accepted("delete", "experiment"))
+        .on("DELETE /v1/snapshots/experiment?now=true", &accepted("destroy", "experiment"))
+}
+
+const BOTH: &str = "delete home@latest home@2026-11-21 experiment";
+
+#[test]
+fn what_goes_is_named_before_it_goes() {
+    let go = |name: &str, answer: &'static str, line: &str| {
+        let daemon = Daemon::start(two());
+        golden(name, &Start::at(&daemon).on_a_terminal(answer), line);
+        daemon.asked().iter().filter(|(request, _)| request.starts_with("DELETE")).count()
+    };
+    assert_eq!(go("delete-yes", "yes\n", BOTH), 2);
+    assert_eq!(go("delete-no", "n\n", BOTH), 0);
+    assert_eq!(go("delete-end-of-input", "", BOTH), 0);
+    assert_eq!(go("delete-now", "Y\n", "delete experiment --now"), 1);
+}
+
+#[test]
+fn without_a_terminal_nothing_goes_unless_told_to() {
+    let daemon = Daemon::start(two());
+    golden("delete-unasked", &Start::at(&daemon), BOTH);
+    golden("forget-unasked", &Start::at(&daemon), "forget home");
+    assert_eq!(daemon.asked(), [], "nothing was even looked at");
+    golden("delete-yes-said", &Start::at(&daemon), "delete experiment --yes");
+}
+
+#[test]
+fn one_refusal_does_not_stop_the_others() {
+    let script = Script::default()
+        .on(
+            "GET /v1/snapshots/a1",
+            &Snapshot { label: "a1".into(), ..snapshot("a1", 1, "18T09:30:00") },
+        )
+        .on(
+            "GET /v1/snapshots/b1",
+            &Snapshot { label: "b1".into(), ..snapshot("b1", 2, "18T09:30:00") },
+        )
+        .refuse("DELETE /v1/snapshots/a1", 409, "in-use", "a1 is in use by operation 7", "wait")
+        .on("DELETE /v1/snapshots/b1", &accepted("delete", "b1"));
+    golden("delete-partly", &Start::at(&Daemon::start(script)), "delete a1 b1 --yes");
+}
+
+#[test]
+fn a_delete_that_fails_later_fails_the_command() {
+    let failed =
+        Operation { state: OperationState::Failed, ..operation(402, "delete", Some("a1")) };
+    let script = Script::default()
+        .on("GET /v1/snapshots/a1", &snapshot("a1", 1, "18T09:30:00"))
+        .on("DELETE /v1/snapshots/a1", &Accepted { operation: failed, schedule: None });
+    let ran = Start::at(&Daemon::start(script)).ctl("delete a1 --yes");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("home: delete a1 failed"), "{}", ran.err);
+}
+
+#[test]
+fn forgetting_tells_what_becomes_of_the_snapshots() {
+    let gone = Resource { declared: false, next_run: None, ..facts::home() };
+    let left = vec![
+        snapshot("home@2026-11-21", 21, "21T14:00:02"),
+        snapshot("home@2026-11-20", 20, "20T14:00:02"),
+    ];
+    let left = Snapshots { generation: 1, snapshots: left };
+    let forgotten = Accepted { operation: operation(402, "forget", None), schedule: None };
+    let script = Script::default()
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/resources/home", &facts::detail(gone))
+        .on("GET /v1/snapshots?resource=home&origin=automatic", &left)
+        .on("POST /v1/resources/home/forget", &forgotten);
+    let daemon = Daemon::start(script);
+    let start = Start::at(&daemon).on_a_terminal("y\n");
+    let last = || daemon.asked().last().cloned().unwrap().1;
+    golden("forget-keep", &start, "forget home");
+    assert_eq!(last(), json!({"automatic": "keep"}));
+    golden("forget-trash", &start, "forget home --automatic trash");
+    assert_eq!(last(), json!({"automatic": "trash"}));
+}

@@ -1,0 +1,229 @@
+//! Commands that look: their text, their JSON, their exit codes.
+
+use super::answers::{changes, findings, forecasts, operations, slots, snapshots};
+use super::facts::{self, configured, db, home, overridden};
+use super::{Daemon, Script, Start, golden};
+use heptad::api::wire::{Changes, Check, Operations, Reloaded, Resource, Snapshots};
+use serde_json::Value;
+
+fn host() -> Script {
+    Script::default()
+        .on("GET /v1/status", &facts::status(vec![db(), home()]))
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/resources/home", &facts::detail(home()))
+        .on("GET /v1/resources/db", &facts::detail(db()))
+        .on("GET /v1/snapshots", &snapshots())
+        .on("GET /v1/snapshots?all=true", &snapshots())
+        .on("GET /v1/snapshots?resource=home&origin=manual", &snapshots())
+        .on("GET /v1/snapshots/before-upgrade", &snapshots().snapshots[4])
+        .on("GET /v1/snapshots/home@latest", &snapshots().snapshots[1])
+        .refuse("GET /v1/snapshots/home", 404, "no-such-snapshot", "no", "")
+        .refuse("GET /v1/resources/before-upgrade", 404, "no-such-resource", "no", "")
+        .on("GET /v1/operations", &operations())
+        .on("GET /v1/operations?resource=home&open=true&limit=5", &operations())
+        .on("GET /v1/operations/405", &operations().operations[1])
+        .on("GET /v1/forecast?days=2", &forecasts())
+        .on("GET /v1/resources/home/forecast", &forecasts())
+        .on("GET /v1/resources/home/slots?day=2026-11-21", &slots())
+        .on("GET /v1/resources/home/slots", &slots())
+        .on("POST /v1/check", &Check { loadable: false, findings: findings() })
+        .on(
+            "POST /v1/reload",
+            &Reloaded {
+                added: vec!["web-1".into(), "web-2".into()],
+                changed: vec!["home".into()],
+                removed: vec![],
+                findings: vec![],
+            },
+        )
+        .stream("GET /v1/events?after=77", &changes())
+}
+
+#[test]
+fn each_look_has_its_text() {
+    let daemon = Daemon::start(host());
+    let start = Start::at(&daemon);
+    let check = |name: &str, line: &str| golden(name, &start, line);
+    check("status", "status");
+    check("status-of-one", "status db");
+    check("status-quiet", "-q status");
+    check("list", "list --all");
+    check("show-resource", "show home");
+    check("show-snapshot", "show before-upgrade");
+    check("operations", "operations");
+    check("operation", "operation 405");
+    check("forecast", "forecast --days 2");
+    check("why", "why home 2026-11-21");
+    check("check", "check");
+    check("reload", "reload");
+    check("watch", "watch");
+}
+
+#[test]
+fn other_terminals_get_other_text() {
+    let daemon = Daemon::start(host());
+    let start = Start::at(&daemon);
+    golden("status-ascii", &Start { unicode: false, ..start.clone() }, "status");
+    golden("list-narrow", &Start { width: Some(48), ..start.clone() }, "list --all");
+    golden("status-narrow", &Start { width: Some(48), ..start.clone() }, "status");
+    golden("list-piped", &Start { width: None, ..start }, "list --all");
+}
+
+#[test]
+fn colour_follows_the_terminal_and_the_wish() {
+    let daemon = Daemon::start(host());
+    let colour = |line: &str| Start::at(&daemon).ctl(line).out.contains('\u{1b}');
+    assert!(!colour("status"));
+    assert!(colour("status --color always"));
+    assert!(!colour("status --color never"));
+    // NO_COLOR is set in these tests.
+    assert!(!Start::at(&daemon).on_a_terminal("").ctl("status").out.contains('\u{1b}'));
+}
+
+#[test]
+fn an_empty_daemon_has_something_to_say() {
+    let empty = Script::default()
+        .on("GET /v1/status", &facts::status(vec![]))
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/snapshots", &Snapshots { generation: 1, snapshots: vec![] })
+        .on("GET /v1/operations", &Operations { generation: 1, operations: vec![] })
+        .on("POST /v1/reload", &Reloaded::default())
+        .on("POST /v1/check", &Check { loadable: true, findings: vec![] });
+    let daemon = Daemon::start(empty);
+    let check = |line: &str, want: &str| {
+        let ran = Start::at(&daemon).ctl(line);
+        assert_eq!((ran.code, ran.out.as_str()), (0, want), "{line}: {}", ran.err);
+    };
+    check("status", "no resource is configured; heptad 0.1.0, up 2 d 2 h\n");
+    check("-q status", "");
+    check("list", "no snapshots\n");
+    check("operations", "no operations\n");
+    check("reload", "reloaded; nothing changed\n");
+    check("check", "the configuration is in order\n");
+}
+
+#[test]
+fn json_is_what_the_wire_said() {
+    let daemon = Daemon::start(host());
+    let check = |line: &str, want: Value| {
+        let ran = Start::at(&daemon).ctl(&format!("{line} --json"));
+        let got: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert_eq!(got, want, "{line}");
+        assert!(ran.out.ends_with("}\n") && ran.out.starts_with("{\n  \""), "{line} is indented");
+    };
+    let json = |value: &dyn erased::Json| value.json();
+    check("status", json(&facts::status(vec![db(), home()])));
+    check("status home", json(&facts::detail(home())));
+    check("list", json(&snapshots()));
+    check("list home --origin manual", json(&snapshots()));
+    check("show home", json(&facts::detail(home())));
+    check("show home@latest", json(&snapshots().snapshots[1]));
+    check("operations home --open --limit 5", json(&operations()));
+    check("operation 405", json(&operations().operations[1]));
+    check("forecast home", json(&forecasts()));
+    check("why home", json(&slots()));
+    check("check", json(&Check { loadable: false, findings: findings() }));
+    let ran = Start::at(&daemon).ctl("watch --json");
+    let lines: Vec<Changes> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines, changes());
+}
+
+mod erased {
+    /// A value as JSON, whatever its type.
+    pub trait Json {
+        fn json(&self) -> serde_json::Value;
+    }
+
+    impl<T: serde::Serialize> Json for T {
+        fn json(&self) -> serde_json::Value {
+            serde_json::to_value(self).unwrap()
+        }
+    }
+}
+
+#[test]
+fn nothing_from_elsewhere_reaches_the_terminal_unescaped() {
+    let evil = "\u{1b}]0;owned\u{7}\r\n\u{202e}txt.exe\u{9b}2J";
+    let text = serde_json::to_string(&facts::status(vec![db(), home()])).unwrap();
+    // Every free text of the answer is hostile.
+    let mut status: Value = serde_json::from_str(&text).unwrap();
+    poison(&mut status, evil);
+    let mut list = serde_json::to_value(snapshots()).unwrap();
+    poison(&mut list, evil);
+    let mut operation = serde_json::to_value(&operations().operations[1]).unwrap();
+    poison(&mut operation, evil);
+    let script = Script::default()
+        .on("GET /v1/status", &status)
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/snapshots", &list)
+        .on("GET /v1/operations/1", &operation)
+        .refuse("GET /v1/resources/x/slots", 404, "no", evil, evil);
+    let daemon = Daemon::start(script);
+    for line in ["status", "list", "operation 1", "why x"] {
+        let ran = Start::at(&daemon).ctl(line);
+        let shown = format!("{}{}", ran.out, ran.err);
+        assert!(shown.contains("\\u{1b}]0;owned\\u{7}"), "{line}: {shown}");
+        let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert_eq!(shown.chars().find(|c| raw(*c)), None, "{line}");
+    }
+}
+
+/// Puts a text at the end of each one that is neither a time nor a word of the wire.
+fn poison(value: &mut Value, evil: &str) {
+    let free = ["name", "label", "resource", "sentence", "hint", "message", "output", "rotation"];
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(text) if free.contains(&key.as_str()) => text.push_str(evil),
+                    other => poison(other, evil),
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|value| poison(value, evil)),
+        _ => {}
+    }
+}
+
+#[test]
+fn exit_codes_of_looks_tell_alarms_and_faults() {
+    let daemon = Daemon::start(
+        Script::default()
+            .on("GET /v1/status", &facts::status(vec![home()]))
+            .on("GET /v1/resources/home", &facts::detail(home()))
+            .on("GET /v1/resources/db", &facts::detail(db()))
+            .on("POST /v1/check", &Check { loadable: true, findings: findings() })
+            .on("GET /v1/operations/405", &operations().operations[1])
+            .on("GET /v1/resources", &facts::resources()),
+    );
+    let check = |line: &str, want: u8| {
+        let ran = Start::at(&daemon).ctl(line);
+        assert_eq!(ran.code, want, "{line}: {}", ran.err);
+    };
+    check("status", 0);
+    check("status home", 0);
+    check("status db", 5);
+    check("status db --json", 5);
+    check("check", 0);
+    check("operation 405", 0);
+    check("operation 405 --wait", 1);
+    check("--version", 0);
+    check("--help", 0);
+    check("help", 2);
+    check("", 2);
+    check("status --frobnicate", 2);
+}
+
+#[test]
+fn a_setting_of_a_command_shows_beside_the_files() {
+    let off = Resource {
+        enabled: overridden(false, true),
+        rhythm: configured("06:00 UTC".into()),
+        next_run: None,
+        newest_complete: None,
+        newest_complete_age_seconds: None,
+        ..home()
+    };
+    let script = Script::default().on("GET /v1/resources/home", &facts::detail(off));
+    golden("status-off", &Start::at(&Daemon::start(script)), "status home");
+}
