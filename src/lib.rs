@@ -6,5 +6,6 @@ pub mod catalogue;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
+pub mod demo;
 pub mod domain;
 pub mod host;

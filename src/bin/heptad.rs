@@ -1,1 +1,35 @@
-fn main() {}
+//! The daemon. Reads the environment and the command line; the library does the rest.
+
+use clap::Parser;
+use heptad::daemon::cli::{self, Cli, Command, Surroundings};
+use heptad::{ctl, demo};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let around = Surroundings {
+        uid: nix::unistd::geteuid().as_raw(),
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let (out, err) = (&mut io::stdout(), &mut io::stderr());
+    let code = match Cli::parse().command {
+        Command::Run(args) => cli::run(&args, &around, err),
+        Command::Check(place) => cli::check(&place, &around, out, err),
+        Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
+        Command::Simulate(args) => cli::simulate(&args, out, err),
+        Command::Demo => demo::run(out),
+        Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {
+            Ok(pages) => {
+                pages.iter().for_each(|page| drop(writeln!(out, "{}", page.display())));
+                0
+            }
+            Err(error) => {
+                let _ = writeln!(err, "heptad: {error}");
+                1
+            }
+        },
+    };
+    ExitCode::from(code)
+}

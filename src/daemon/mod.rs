@@ -3,6 +3,7 @@
 
 pub mod boot;
 pub mod check;
+pub mod cli;
 mod desk;
 mod driver;
 pub mod engine;

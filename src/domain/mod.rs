@@ -19,7 +19,7 @@ pub mod recovery;
 pub mod resource;
 pub mod rotation;
 #[cfg(test)]
-pub(crate) mod sample;
+pub mod sample;
 pub mod schedule;
 pub mod slot;
 pub mod snapshot;

@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod api;
 mod catalogue;
 mod clock;
 mod config;
@@ -15,7 +16,6 @@ mod hooks;
 mod keeper;
 mod process;
 mod simulation;
-mod api;
 mod support;
 mod tarball;
 mod tidy;

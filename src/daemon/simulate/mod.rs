@@ -5,7 +5,9 @@
 mod machine;
 mod oracle;
 mod store;
+mod sweep;
 
 pub use machine::{Machine, Moment};
 pub use oracle::{Oracle, Violation};
 pub use store::{Memory, OnDisk, Store};
+pub use sweep::{Report, SweepError, sweep};

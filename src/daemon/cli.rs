@@ -1,0 +1,200 @@
+//! heptad's command line: what the binary does, as a library, so that it can be documented and
+//! tested.
+
+use super::boot::{BootError, Daemon, LogOptions, Options};
+use super::{check, rebuild, simulate};
+use crate::config::{Findings, Locations};
+use crate::host::clock::{Clock, ClockError, Simulated, System};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Debug, Parser)]
+#[command(name = "heptad", version, about = "Daily snapshots of this host's resources, the latest seven kept",
+    after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; for `check`: nothing wrong
+  1   it failed, and why is on standard error; for `check`: there are findings
+  2   the command line is wrong
+  75  another heptad runs with this state directory
+  78  the configuration cannot be loaded; `heptad check` lists everything
+
+heptactl controls a running heptad.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground, until SIGTERM or SIGINT; SIGHUP loads the configuration
+    Run(RunArgs),
+    /// Check the configuration without a daemon, and list everything that is wrong with it
+    Check(Place),
+    /// Make a new catalogue from the manifests beside the snapshots; the daemon must not run
+    Rebuild(Place),
+    /// Live through simulated days on this heptad's own keeper and catalogue, cutting the power at
+    /// every step, and check the promises
+    Simulate(SimulateArgs),
+    /// Show what heptad does: a real daemon on scratch directories, on a clock that is moved
+    Demo,
+    /// Write manual pages of heptad into a directory
+    Man {
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// The configuration file; drop-ins are in conf.d beside it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub place: Place,
+    /// Follow the time in this file instead of the system's clocks. For rehearsals and tests: it
+    /// holds "WALL BOOT_SECONDS SYNCHRONISED", and time stands still until the file is changed
+    #[arg(long, value_name = "FILE")]
+    pub simulated_clock: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct SimulateArgs {
+    /// How many days
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub days: u16,
+}
+
+/// What the process was started with.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub uid: u32,
+    pub env: Vec<(String, String)>,
+}
+
+impl Surroundings {
+    fn variable(&self, name: &str) -> Option<String> {
+        let found = self.env.iter().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn locations(&self, place: &Place) -> Result<Locations, Findings> {
+        let standard = Locations::of(self.uid, &self.env);
+        match &place.config {
+            None => standard,
+            Some(file) => {
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                Ok(standard?.with_file(file))
+            }
+        }
+    }
+}
+
+/// heptad's tree of commands, for manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the daemon until it is told to stop. Returns the exit code.
+pub fn run(args: &RunArgs, around: &Surroundings, err: &mut dyn Write) -> u8 {
+    let ended = serve(args, around);
+    match ended {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(err, "heptad: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn serve(args: &RunArgs, around: &Surroundings) -> Result<(), BootError> {
+    let locations = around.locations(&args.place).map_err(BootError::Configuration)?;
+    let clock = clock(args.simulated_clock.as_ref())?;
+    let log = LogOptions {
+        journal_stream: around.variable("JOURNAL_STREAM"),
+        colour: around.variable("NO_COLOR").is_none(),
+    };
+    let env = around.env.clone();
+    let daemon = Daemon::start(Options { locations, env, clock, log: Some(log) })?;
+    if let Some(file) = &args.simulated_clock {
+        tracing::warn!(file = %file.display(), "the clock is SIMULATED: nothing is taken in real time");
+    }
+    daemon.serve_until_signalled()
+}
+
+fn clock(simulated: Option<&PathBuf>) -> Result<Arc<dyn Clock>, ClockError> {
+    match simulated {
+        Some(file) => Ok(Arc::new(Simulated::open(file)?)),
+        None => Ok(Arc::new(System)),
+    }
+}
+
+/// Prints every finding. Returns the exit code.
+pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let prepared =
+        around.locations(place).and_then(|locations| check::prepare(&locations, &around.env));
+    match prepared {
+        Ok(setup) => {
+            for remark in setup.config.remarks() {
+                let _ = writeln!(err, "remark: {remark}");
+            }
+            let (count, file) = (setup.config.resources.len(), setup.config.file().display());
+            let plural = if count == 1 { "" } else { "s" };
+            let _ = writeln!(out, "{file}: {count} resource{plural}, nothing wrong");
+            0
+        }
+        Err(findings) => {
+            for finding in findings.iter() {
+                let _ = writeln!(err, "{finding}");
+            }
+            let _ = writeln!(err, "{} to mend", findings.len());
+            1
+        }
+    }
+}
+
+/// Rebuilds the catalogue. Returns the exit code.
+pub fn rebuild(
+    place: &Place,
+    around: &Surroundings,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let locations = around.locations(place).map_err(BootError::Configuration);
+    let rebuilt = locations.and_then(|at| rebuild::rebuild(&at, &around.env, &System));
+    match rebuilt {
+        Ok(rebuilt) => {
+            let _ = writeln!(out, "{:#}", rebuilt.export);
+            let _ = writeln!(err, "{} snapshots in the new catalogue", rebuilt.snapshots);
+            for (resource, why) in &rebuilt.unseen {
+                let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
+            }
+            0
+        }
+        Err(error) => {
+            let _ = writeln!(err, "heptad: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+/// Runs the simulator. Returns the exit code.
+pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    match simulate::sweep(args.days) {
+        Ok(report) => {
+            let _ = writeln!(out, "{report}");
+            u8::from(!report.violations.is_empty())
+        }
+        Err(error) => {
+            let _ = writeln!(err, "heptad: {error}");
+            1
+        }
+    }
+}
