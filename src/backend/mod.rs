@@ -7,6 +7,7 @@
 pub mod manifest;
 mod options;
 pub mod registry;
+pub mod tree;
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::operation::Fault;
