@@ -6,4 +6,5 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod files;
 mod support;

@@ -23,11 +23,11 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
         (Some(parent), Some(name)) if target.is_absolute() => (parent, name),
         _ => return Err(refuse("it is not an absolute path to a new name".into())),
     };
-    let dir = match open_nosymlink(parent) {
+    let dir = match open_nosymlink(parent).and_then(|found| open_dir(&found).doing(doing)) {
         Err(error) if error.fault == Fault::Absent => {
             return Err(refuse(format!("there is no directory {}", parent.display())));
         }
-        found => found.and_then(|found| open_dir(&found).doing(doing))?,
+        opened => opened?,
     };
     if rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         return Err(refuse("it exists already, and nothing is ever written over".into()));

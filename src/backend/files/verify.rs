@@ -9,7 +9,6 @@ use super::index::Reader;
 use super::shelf::Item;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// Lies in a snapshot that failed to verify, with the reason in it: the listing, which looks at
@@ -96,9 +95,9 @@ fn note(dir: &Path, what: &str) {
 }
 
 fn clear(dir: &Path) -> Result<(), BackendError> {
-    match std::fs::remove_file(dir.join(TAMPERED)) {
-        Ok(()) => sync_dir(dir),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(BackendError::io(verifying(dir), &error)),
+    if !was_found_tampered(dir)? {
+        return Ok(());
     }
+    std::fs::remove_file(dir.join(TAMPERED)).doing(|| verifying(dir))?;
+    sync_dir(dir)
 }

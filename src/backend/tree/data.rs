@@ -22,21 +22,24 @@ pub fn clone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Opt
     }
 }
 
-/// Copies the data of `from` into the empty file `to`; holes stay holes. `tell` hears the bytes.
+/// Copies the first `size` bytes of `from` into the empty file `to`; holes stay holes. What is
+/// appended meanwhile is not chased: a busy log would never end. `tell` hears the bytes.
 pub fn copy(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
+    size: u64,
     tell: &mut dyn FnMut(u64),
 ) -> rustix::io::Result<()> {
     let mut end = 0;
-    while let Some((start, stop)) = next_extent(from, end)? {
+    while let Some((start, stop)) = next_extent(from, end)?.filter(|(start, _)| *start < size) {
+        let stop = stop.min(size);
         end = copy_range(from, to, start, stop, tell)?;
         if end < stop {
             break;
         }
     }
-    let size = rustix::fs::seek(from, SeekFrom::End(0))?;
-    rustix::fs::ftruncate(to, size)
+    let left = rustix::fs::seek(from, SeekFrom::End(0))?;
+    rustix::fs::ftruncate(to, size.min(left))
 }
 
 /// The next stretch of data at or after `at`.

@@ -90,7 +90,7 @@ impl Copier<'_> {
             }
         }
         let mut done = self.report.bytes;
-        data::copy(from, to, &mut |more| {
+        data::copy(from, to, meta.size, &mut |more| {
             done += more;
             self.options.progress.report(done, self.options.total);
         })?;

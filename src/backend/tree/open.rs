@@ -6,7 +6,7 @@ use crate::domain::operation::Fault;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Only a reference to the object: opening it touches nothing, neither a device nor a pipe.
@@ -58,7 +58,7 @@ pub fn open_dir(reference: impl AsFd) -> rustix::io::Result<OwnedFd> {
 /// exchanged meanwhile, so a device or a pipe is never opened by mistake.
 pub fn open_file(reference: impl AsFd) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let path = through_proc(reference);
+    let path = through_proc(reference.as_fd());
     quietly(|extra| rustix::fs::open(path.as_str(), flags | extra, Mode::empty()))
 }
 
@@ -70,9 +70,10 @@ fn quietly(open: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>) -> rustix::io::
     }
 }
 
-/// A path that means exactly what the descriptor refers to, for calls that want a path.
-pub fn through_proc(fd: impl AsFd) -> String {
-    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+/// A path that means exactly what the descriptor refers to, for calls that want a path, as long as
+/// it is open: hence a borrowed one.
+pub fn through_proc(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
 /// The names in a directory, in byte order, without `.` and `..`.
@@ -103,7 +104,7 @@ pub fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
 /// Gives what a reference means a second name. `Ok(false)`: the file system does not want to (too
 /// many links, another file system, not permitted), a copy is needed.
 pub fn link(reference: impl AsFd, dir: impl AsFd, name: &CStr) -> rustix::io::Result<bool> {
-    let path = through_proc(reference);
+    let path = through_proc(reference.as_fd());
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
     match rustix::fs::linkat(rustix::fs::CWD, path.as_str(), dir, name, follow) {
         Ok(()) => Ok(true),

@@ -9,7 +9,7 @@ use crate::domain::operation::Fault;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Removes the file or tree under `name`; one that is gone already is success. Not durable until
 /// the directory is synced. Symbolic links are removed, never followed, and a file system that
@@ -44,12 +44,12 @@ fn remove(
     }
     let flags = if meta.kind == Kind::Dir {
         if meta.mode & 0o700 != 0o700 {
-            let at = through_proc(&reference);
+            let at = through_proc(reference.as_fd());
             rustix::fs::chmod(at.as_str(), Mode::RWXU).doing(|| doing(path))?;
         }
         let inside = open_dir(&reference).doing(|| doing(path))?;
         for child in names(&inside).doing(|| doing(path))? {
-            remove(rustix::fd::AsFd::as_fd(&inside), &meta, &child, path)?;
+            remove(inside.as_fd(), &meta, &child, path)?;
         }
         AtFlags::REMOVEDIR
     } else {

@@ -11,6 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// `XATTR_LIST_MAX`).
 const LIMIT: usize = 65_536;
 
+/// XFS shows root its access lists a second time, in its own form. Only the usual form is copied.
+const TWICE: &[u8] = b"trusted.SGI_ACL_";
+
 /// Below this much free space a refused attribute means that the disk is full; above it, that the
 /// attribute is larger than this file system takes (ext4 says the same for both).
 const FULL: u64 = 1 << 20;
@@ -34,7 +37,7 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Vec<
 
 /// Whether two files have the same attributes.
 pub fn same(one: impl AsFd, other: impl AsFd) -> rustix::io::Result<bool> {
-    Ok(all(&through_proc(one))? == all(&through_proc(other))?)
+    Ok(all(&through_proc(one.as_fd()))? == all(&through_proc(other.as_fd()))?)
 }
 
 fn all(path: &str) -> rustix::io::Result<Vec<(CString, Option<Vec<u8>>)>> {
@@ -62,7 +65,7 @@ fn list(path: &str) -> rustix::io::Result<Vec<CString>> {
         Err(Errno::OPNOTSUPP | Errno::ACCESS | Errno::PERM) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let names = bytes.split_inclusive(|byte| *byte == 0);
+    let names = bytes.split_inclusive(|byte| *byte == 0).filter(|name| !name.starts_with(TWICE));
     let mut names: Vec<CString> =
         names.filter_map(|name| CStr::from_bytes_with_nul(name).ok().map(CStr::to_owned)).collect();
     names.sort_unstable();
