@@ -186,7 +186,8 @@ impl Shelf {
                 found.extend(self.item(handle.seq, stage, path)?);
             }
         }
-        match found.iter().find(|item| item.manifest.id != handle.id) {
+        let known = handle.object.is_empty() || handle.object == handle.id.to_string();
+        match found.iter().find(|item| item.manifest.id != handle.id || !known) {
             Some(other) => Err(BackendError::new(
                 Fault::Identity,
                 format!("opening {}", other.path.display()),

@@ -2,7 +2,7 @@
 //! its holes where not.
 
 use rustix::fs::SeekFrom;
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Bytes per call: progress is reported in between.
@@ -103,7 +103,9 @@ fn kernel_copy(
 ) -> rustix::io::Result<u64> {
     let (mut source, mut target) = (at, at);
     let wanted = usize::try_from(wanted).unwrap_or(BUFFER);
-    let done = rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), wanted)?;
+    let done = retry_on_intr(|| {
+        rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), wanted)
+    })?;
     Ok(done as u64)
 }
 
@@ -118,7 +120,7 @@ fn plain_copy(
     let mut written = 0;
     while written < read {
         let place = at + written as u64;
-        written += rustix::io::pwrite(to, &buffer[written..read], place)?;
+        written += retry_on_intr(|| rustix::io::pwrite(to, &buffer[written..read], place))?;
     }
     Ok(read as u64)
 }
@@ -127,11 +129,9 @@ fn plain_copy(
 fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], at: u64) -> rustix::io::Result<usize> {
     let mut read = 0;
     while read < buffer.len() {
-        match rustix::io::pread(fd, &mut buffer[read..], at + read as u64) {
-            Ok(0) => break,
-            Ok(n) => read += n,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
+        match retry_on_intr(|| rustix::io::pread(fd, &mut buffer[read..], at + read as u64))? {
+            0 => break,
+            n => read += n,
         }
     }
     Ok(read)

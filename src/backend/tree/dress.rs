@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 /// What could not be carried over.
 #[derive(Debug, Default)]
 pub struct Lost {
-    /// The owner or the group, and with it set-user-id or set-group-id.
+    /// The owner or the group, and with it set-user-id or set-group-id; or the mode.
     pub owner: bool,
     pub attributes: Vec<CString>,
 }
@@ -23,12 +23,10 @@ pub fn dress(from: BorrowedFd<'_>, meta: &Meta, to: BorrowedFd<'_>) -> rustix::i
     let made = Meta::of(to)?;
     let (uid, gid) = own(to, meta, &made)?;
     let attributes = xattr::copy(from, to)?;
-    if meta.kind != Kind::Link {
-        rustix::fs::chmod(path.as_str(), Mode::from_raw_mode(mode(meta, uid, gid)))?;
-    }
+    let moded = meta.kind == Kind::Link || chmod(&path, mode(meta, uid, gid))?;
     let times = Timestamps { last_access: meta.atime.into(), last_modification: meta.mtime.into() };
     rustix::fs::utimensat(CWD, path.as_str(), &times, AtFlags::empty())?;
-    Ok(Lost { owner: !(uid && gid), attributes })
+    Ok(Lost { owner: !(uid && gid && moded), attributes })
 }
 
 /// Whether user and group are now right.
@@ -44,6 +42,15 @@ fn chown(to: BorrowedFd<'_>, uid: Option<u32>, gid: Option<u32>) -> rustix::io::
         Ok(()) => Ok(true),
         // Not root, an id that this user namespace does not have, or a file system without owners.
         Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn chmod(path: &str, mode: u32) -> rustix::io::Result<bool> {
+    match rustix::fs::chmod(path, Mode::from_raw_mode(mode)) {
+        Ok(()) => Ok(true),
+        // A file system without modes, such as vfat.
+        Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(false),
         Err(error) => Err(error),
     }
 }

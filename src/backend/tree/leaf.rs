@@ -106,7 +106,7 @@ impl Copier<'_> {
     ) -> Result<(), BackendError> {
         let doing = |path: &[u8]| format!("making {} {}", meta.kind.words(), shown(path));
         match make_special(from, meta, into, name) {
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) if meta.kind != Kind::Link => {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
                 self.report.special.add(&self.path);
                 return Ok(());
             }

@@ -25,7 +25,7 @@ pub struct Report {
     /// Changed while they were read, each time.
     pub changing: Sample,
     pub too_deep: Sample,
-    /// Device nodes and the like that may not be made here.
+    /// Device nodes that may not be made here; links where the file system has none.
     pub special: Sample,
     pub owners: Sample,
     /// Access lists and users' attributes.
@@ -109,8 +109,10 @@ impl Report {
                 "directory is nested too deeply and was left out",
                 "directories are nested too deeply and were left out",
             ),
-            self.special
-                .sentence("special file could not be made", "special files could not be made"),
+            self.special.sentence(
+                "link or special file could not be made",
+                "links or special files could not be made",
+            ),
         ];
         all.into_iter().flatten().collect()
     }
@@ -118,7 +120,10 @@ impl Report {
     /// Content that is there, but without its owner or its attributes.
     pub fn bare(&self) -> Vec<String> {
         let all = [
-            self.owners.sentence("entry has lost its owner", "entries have lost their owners"),
+            self.owners.sentence(
+                "entry has lost its owner or mode",
+                "entries have lost their owners or modes",
+            ),
             self.attributes.sentence(
                 "entry has lost extended attributes",
                 "entries have lost extended attributes",

@@ -55,7 +55,7 @@ impl Bench {
         let found = self.backend.list().unwrap().found;
         let handle = |n: u64| found.iter().map(|f| &f.card.handle).find(|h| h.seq == Seq(n));
         let whole = found.iter().filter(|f| f.state == Wholeness::Whole);
-        let previous = whole.map(|f| &f.card.handle).filter(|h| h.seq < Seq(seq)).next_back();
+        let previous = whole.map(|f| &f.card.handle).rfind(|h| h.seq < Seq(seq));
         let order =
             TakeOrder { card: &card(seq), source: source.map(|n| handle(n).unwrap()), previous };
         self.backend.take(&order)
