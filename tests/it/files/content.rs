@@ -1,6 +1,6 @@
 //! What a snapshot preserves.
 
-use super::bench::{Bench, KINDS, handle, scratch};
+use super::bench::{Bench, KINDS, Mounted, handle, scratch};
 use super::picture::assert_same;
 use crate::support::loopfs::{LoopFs, run};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
@@ -164,7 +164,7 @@ fn what_is_excluded_and_other_file_systems_are_left_out() {
         fs::create_dir_all(bench.live.join(dir)).unwrap();
     }
     let mount = bench.live.join("mnt");
-    run("mount", &["-t", "tmpfs", "none", mount.to_str().unwrap()]);
+    let mounted = Mounted::at(&mount);
     fs::write(mount.join("elsewhere"), "x").unwrap();
     let object = bench.take(1);
     let crossing = super::bench::backend(
@@ -176,7 +176,7 @@ fn what_is_excluded_and_other_file_systems_are_left_out() {
     let order =
         heptad::backend::TakeOrder { card: &super::bench::card(1), source: None, previous: None };
     let crossed = crossing.take(&order);
-    run("umount", &[mount.to_str().unwrap()]);
+    drop(mounted);
 
     let data = bench.data(1);
     assert!(data.join("a/cache").is_dir() && data.join("mnt").is_dir());

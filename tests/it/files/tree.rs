@@ -1,6 +1,6 @@
 //! The tree copier by itself, where a snapshot would not show it.
 
-use super::bench::scratch;
+use super::bench::{Mounted, scratch};
 use heptad::backend::tree::{
     Copy, DEPTH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
 };
@@ -97,16 +97,15 @@ fn a_directory_that_exists_can_be_filled() {
 
 #[test]
 fn removing_stops_at_something_mounted_inside() {
-    use crate::support::loopfs::run;
     let dir = scratch();
     let (inner, mount) = (dir.path().join("tree/a"), dir.path().join("tree/a/mnt"));
     fs::create_dir_all(&mount).unwrap();
-    run("mount", &["-t", "tmpfs", "none", mount.to_str().unwrap()]);
+    let mounted = Mounted::at(&mount);
     fs::write(mount.join("precious"), "x").unwrap();
     let parent = File::open(dir.path()).unwrap();
     let result = remove_tree(parent.as_fd(), c"tree");
     let alive = mount.join("precious").exists();
-    run("umount", &[mount.to_str().unwrap()]);
+    drop(mounted);
     assert_eq!(result.unwrap_err().fault, Fault::Busy);
     assert!(alive && inner.exists());
     remove_tree(parent.as_fd(), c"tree").unwrap();
