@@ -6,9 +6,11 @@
 
 mod exec;
 pub mod fake;
+mod files;
 pub mod manifest;
 mod options;
 pub mod registry;
+pub mod tree;
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::operation::Fault;

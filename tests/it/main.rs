@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod ctl;
 mod exec;
+mod files;
 mod hooks;
 mod keeper;
 mod process;

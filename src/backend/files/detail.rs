@@ -1,0 +1,66 @@
+//! What this backend remembers in the manifest, and the cheap look that a listing takes.
+
+use super::super::manifest::Manifest;
+use super::super::tree::{Kind, Meta, Report};
+use super::super::{BackendError, Doing};
+use super::{DATA, INDEX};
+use crate::domain::snapshot::Content;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    pub entries: u64,
+    pub bytes: u64,
+    pub empty: bool,
+    /// The length of the index.
+    pub index_bytes: u64,
+    /// How the copy's root looks.
+    pub root: String,
+}
+
+impl Detail {
+    pub fn new(report: &Report, index_bytes: u64, root: &Meta) -> Self {
+        let empty = if root.kind == Kind::Dir { report.entries == 0 } else { report.bytes == 0 };
+        let (entries, bytes) = (report.entries, report.bytes);
+        Self { entries, bytes, empty, index_bytes, root: look(root) }
+    }
+
+    /// `None` where the manifest holds none: not ours to trust.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        Self::deserialize(&manifest.detail).ok()
+    }
+
+    pub fn content(&self) -> Content {
+        Content { empty: self.empty, entries: Some(self.entries), bytes: Some(self.bytes) }
+    }
+
+    /// Whether the snapshot in `dir` still looks as it did: two looks, whatever its size. A change
+    /// deeper inside is found by verifying.
+    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+        let doing = || format!("looking at {}", dir.display());
+        let root = match data(dir) {
+            Err(Errno::NOENT) => return Ok(false),
+            root => root.and_then(Meta::of).doing(doing)?,
+        };
+        let index = match std::fs::symlink_metadata(dir.join(INDEX)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            index => index.doing(doing)?,
+        };
+        Ok(look(&root) == self.root && index.len() == self.index_bytes)
+    }
+}
+
+/// A reference to the copy's root.
+pub fn data(dir: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(dir.join(DATA), flags, Mode::empty())
+}
+
+fn look(root: &Meta) -> String {
+    let size = if root.kind == Kind::File { root.size } else { 0 };
+    format!("{} {:o} {size} {}", root.kind.letter(), root.mode, root.mtime)
+}

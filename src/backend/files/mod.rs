@@ -1,0 +1,111 @@
+//! The backend for a directory tree, or one file, on any file system; works without root.
+//!
+//! A snapshot is a plain copy under `<store>/<RESOURCE>/<SEQ>/`: the tree itself is `data`, beside
+//! it lie `manifest.json` and `index`, one line per entry. Blocks are shared where the file system
+//! can (reflink), unchanged files are further names of the previous snapshot's copies, the rest is
+//! copied. The work grows in `<SEQ>.partial`; its rename to `<SEQ>` is the commit point.
+//!
+//! The object's identity is the manifest's id and no inode number: a store may be moved to a larger
+//! disk with `cp -a` or `rsync -aH`, and its snapshots are as good there.
+//!
+//! This room knows the port and the trees; it must not know other backends or the catalogue.
+
+mod detail;
+mod identity;
+mod index;
+mod list;
+mod past;
+mod restore;
+mod settings;
+mod shelf;
+mod stage;
+mod take;
+mod usage;
+mod verify;
+
+use super::manifest::write_mark;
+use super::{
+    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+};
+use crate::domain::event::{Mark, Survey};
+use crate::domain::snapshot::{Content, Handle};
+use settings::Settings;
+use shelf::Shelf;
+use std::path::Path;
+
+pub use settings::build;
+
+/// The name in the configuration and in manifests.
+const WORD: &str = "files";
+/// The copy of the tree or file.
+const DATA: &str = "data";
+/// The list of its entries.
+const INDEX: &str = "index";
+
+#[derive(Debug)]
+pub struct Files {
+    settings: Settings,
+    shelf: Shelf,
+}
+
+impl Backend for Files {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { instant: false, in_flight: 2 }
+    }
+
+    fn pool(&self) -> String {
+        format!("{WORD}:{}", self.shelf.store().display())
+    }
+
+    fn territory(&self) -> Territory {
+        let root = &self.settings.path;
+        let excluded = self.settings.exclude.iter();
+        let mut left_out: Vec<_> = excluded.map(|path| root.join(path)).collect();
+        let store = self.shelf.store().to_owned();
+        // The copy never enters its own store.
+        if store.starts_with(root) {
+            left_out.push(store.clone());
+        }
+        Territory { roots: vec![root.clone()], left_out, store: Some(store) }
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        identity::probe(&self.settings.path)
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        take::take(&self.settings, &self.shelf, order)
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        list::list(&self.settings, &self.shelf)
+    }
+
+    /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of
+    /// modification. The bytes themselves are not read again: on a disk of terabytes that would
+    /// take longer than the day.
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        verify::verify(&self.shelf.whole(handle)?)
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        self.shelf.destroy(handle)
+    }
+
+    fn restore(
+        &self,
+        handle: &Handle,
+        target: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
+        restore::restore(&self.shelf.whole(handle)?, target, progress)
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        write_mark(&self.shelf.whole(handle)?.path, mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+        usage::usage(&self.shelf.whole(handle)?)
+    }
+}

@@ -1,0 +1,133 @@
+//! A snapshot on its way in, and on its way out.
+
+use super::super::manifest::{MANIFEST, Manifest, sync_dir};
+use super::super::tree::{Meta, Time, names, open_dir, remove_tree};
+use super::super::{BackendError, Doing};
+use super::shelf::{Item, Shelf, Stage};
+use crate::domain::snapshot::{Handle, Seq};
+use rustix::fs::{Mode, OFlags};
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// A directory that has no manifest yet; at most the manifest itself is in it.
+const UNNAMED: &str = ".new-";
+/// Where the final manifest is written before it replaces the first one.
+const FINAL: &str = "final";
+
+/// The directory in which a snapshot grows.
+pub struct Growing<'a> {
+    shelf: &'a Shelf,
+    seq: Seq,
+    pub path: PathBuf,
+    pub dir: OwnedFd,
+    /// Opened before the first byte is written, so that its sync reports every error since.
+    disk: OwnedFd,
+    /// When it was made, by the clock of the file system.
+    pub begun: Time,
+}
+
+impl<'a> Growing<'a> {
+    /// Makes `SEQ.partial` with its manifest in it, at once and durably.
+    pub fn begin(shelf: &'a Shelf, manifest: &Manifest) -> Result<Self, BackendError> {
+        let seq = Seq(manifest.seq);
+        let disk = open(shelf.dir())?;
+        let unnamed = shelf.dir().join(format!("{UNNAMED}{seq}"));
+        let path = shelf.path(seq, Stage::Partial);
+        let making = || format!("making {}", path.display());
+        DirBuilder::new().mode(0o700).create(&unnamed).doing(making)?;
+        manifest.write(&unnamed)?;
+        sync_dir(&unnamed)?;
+        std::fs::rename(&unnamed, &path).doing(making)?;
+        sync_dir(shelf.dir())?;
+        let dir = open(&path)?;
+        let begun = Meta::of(&dir).doing(making)?.ctime;
+        Ok(Self { shelf, seq, path, dir, disk, begun })
+    }
+
+    /// Makes all of it durable and gives it its name: the commit point.
+    pub fn commit(self, manifest: &Manifest) -> Result<(), BackendError> {
+        let whole = self.shelf.path(self.seq, Stage::Whole);
+        let doing = || format!("completing {}", whole.display());
+        let last = self.path.join(FINAL);
+        DirBuilder::new().mode(0o700).create(&last).doing(doing)?;
+        manifest.write_unsynced(&last)?;
+        std::fs::rename(last.join(MANIFEST), self.path.join(MANIFEST)).doing(doing)?;
+        std::fs::remove_dir(&last).doing(doing)?;
+        rustix::fs::syncfs(&self.disk).doing(|| format!("syncing {}", self.path.display()))?;
+        std::fs::rename(&self.path, &whole).doing(doing)?;
+        sync_dir(self.shelf.dir())
+    }
+}
+
+fn open(path: &Path) -> Result<OwnedFd, BackendError> {
+    let opened = File::open(path).doing(|| format!("opening {}", path.display()))?;
+    Ok(opened.into())
+}
+
+impl Shelf {
+    /// Destroys whatever is there of this snapshot, in any stage. Nothing there is success.
+    ///
+    /// # Errors
+    /// [`crate::domain::operation::Fault::Identity`] where the sequence number has another id.
+    pub fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        for item in self.find(handle)? {
+            self.destroy_item(&item)?;
+        }
+        if self.is_there()? { self.sweep() } else { Ok(()) }
+    }
+
+    /// The manifest was read a moment ago, by whoever made the item.
+    pub fn destroy_item(&self, item: &Item) -> Result<(), BackendError> {
+        let doomed = self.path(item.seq, Stage::Destroying);
+        let doing = || format!("destroying {}", item.path.display());
+        if item.path != doomed {
+            std::fs::rename(&item.path, &doomed).doing(doing)?;
+            sync_dir(self.dir())?;
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(&doomed, flags, Mode::empty()).and_then(open_dir);
+        let dir = dir.doing(doing)?;
+        for name in names(&dir).doing(doing)? {
+            if name.to_bytes() != MANIFEST.as_bytes() {
+                remove_tree(dir.as_fd(), &name)?;
+            }
+        }
+        // The manifest is the last to go, after a power cut as well.
+        rustix::fs::fsync(&dir).doing(doing)?;
+        std::fs::remove_file(doomed.join(MANIFEST)).doing(doing)?;
+        std::fs::remove_dir(&doomed).doing(doing)?;
+        sync_dir(self.dir())
+    }
+
+    /// Clears what a crash can leave around a manifest: the shell before it was there, the empty
+    /// directory after it went. What holds anything else was not made here and stays.
+    pub fn sweep(&self) -> Result<(), BackendError> {
+        let doing = || format!("sweeping {}", self.dir().display());
+        for entry in std::fs::read_dir(self.dir()).doing(doing)? {
+            let entry = entry.doing(doing)?;
+            let (name, path) = (entry.file_name(), entry.path());
+            let name = name.to_string_lossy();
+            if name.starts_with(UNNAMED) {
+                ignore(&[ErrorKind::NotFound], std::fs::remove_file(path.join(MANIFEST)))
+                    .doing(doing)?;
+            } else if !name.ends_with(".destroying") {
+                continue;
+            }
+            ignore(&[ErrorKind::DirectoryNotEmpty, ErrorKind::NotADirectory], {
+                std::fs::remove_dir(&path)
+            })
+            .doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+fn ignore(kinds: &[ErrorKind], result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if kinds.contains(&error.kind()) => Ok(()),
+        result => result,
+    }
+}

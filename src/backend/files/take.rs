@@ -1,0 +1,191 @@
+//! Taking a snapshot: of the live resource, or of one of its snapshots.
+
+use super::super::manifest::{Manifest, sync_dir};
+use super::super::tree::{Copy, Entry, Meta, Report, Visitor, copy_tree};
+use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::detail::{Detail, data};
+use super::index::{Line, Writer};
+use super::past::Past;
+use super::settings::Settings;
+use super::shelf::{Item, Shelf, Stage};
+use super::stage::Growing;
+use super::{DATA, INDEX, WORD, identity};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Handle;
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub fn take(
+    settings: &Settings,
+    shelf: &Shelf,
+    order: &TakeOrder<'_>,
+) -> Result<Object, BackendError> {
+    let handle = &order.card.handle;
+    if let Some(done) = already(shelf, handle)? {
+        return Ok(object(&done.manifest));
+    }
+    // Before anything is made: a source that is away leaves nothing behind.
+    let source = match order.source {
+        None => Source::Live(identity::open(&settings.path)?.0, order.previous),
+        Some(source) => Source::Snapshot(shelf.whole(source)?),
+    };
+    shelf.make()?;
+    shelf.sweep()?;
+    shelf.raise(handle.seq)?;
+    let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
+    let growing = Growing::begin(shelf, &manifest)?;
+    let (detail, notes) = match source {
+        Source::Live(live, previous) => {
+            copy_live(settings, shelf, &growing, live.as_fd(), previous)?
+        }
+        Source::Snapshot(item) => copy_snapshot(&growing, &item)?,
+    };
+    manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
+    manifest.notes = notes;
+    growing.commit(&manifest)?;
+    Ok(object(&manifest))
+}
+
+enum Source<'a> {
+    Live(OwnedFd, Option<&'a Handle>),
+    Snapshot(Item),
+}
+
+fn writing() -> String {
+    "writing the manifest".into()
+}
+
+fn object(manifest: &Manifest) -> Object {
+    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+}
+
+/// The snapshot if it is whole; the remains of an earlier attempt are cleared away.
+fn already(shelf: &Shelf, handle: &Handle) -> Result<Option<Item>, BackendError> {
+    let mut whole = None;
+    for item in shelf.find(handle)? {
+        match item.stage {
+            Stage::Whole => whole = Some(item),
+            Stage::Partial | Stage::Destroying => shelf.destroy_item(&item)?,
+        }
+    }
+    if whole.is_some() {
+        // Its rename may not have reached the disk yet.
+        sync_dir(shelf.dir())?;
+    }
+    Ok(whole)
+}
+
+type Made = (Detail, Vec<String>);
+
+fn copy_live(
+    settings: &Settings,
+    shelf: &Shelf,
+    growing: &Growing<'_>,
+    live: BorrowedFd<'_>,
+    previous: Option<&Handle>,
+) -> Result<Made, BackendError> {
+    let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
+    let mut notes = Vec::new();
+    let past = previous.and_then(|previous| {
+        let past = shelf.whole(previous).and_then(|item| Past::open(&item.path, &root));
+        past.inspect_err(|error| {
+            notes.push(format!("snapshot {} was of no use: {error}", previous.seq));
+        })
+        .ok()
+    });
+    let index = Writer::create(growing.path.join(INDEX), growing.begun)?;
+    let mut scribe = Scribe { past, index };
+    let exclude = settings.excluded();
+    let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
+    let store = Meta::of(&store).doing(|| "looking at the store".into())?;
+    let options = Copy {
+        exclude: &exclude,
+        cross_mounts: settings.cross_mounts,
+        own_store: Some(store),
+        progress: &(),
+        total: None,
+    };
+    let report = copy(live, growing, &options, &mut scribe)
+        .map_err(|error| inside(error, &settings.path.display().to_string()))?;
+    let index_bytes = scribe.index.finish(report.entries, report.bytes)?;
+    notes.insert(0, report.how());
+    notes.splice(1..1, report.losses());
+    Ok((look(growing, &report, index_bytes)?, notes))
+}
+
+/// Names the tree in an error about something in it.
+fn inside(error: BackendError, place: &str) -> BackendError {
+    BackendError { doing: format!("{} (of {place})", error.doing), ..error }
+}
+
+fn copy(
+    from: BorrowedFd<'_>,
+    growing: &Growing<'_>,
+    options: &Copy<'_>,
+    visitor: &mut dyn Visitor,
+) -> Result<Report, BackendError> {
+    let name = CString::new(DATA).map_err(std::io::Error::from).doing(writing)?;
+    copy_tree(from, growing.dir.as_fd(), &name, options, visitor)
+}
+
+fn look(growing: &Growing<'_>, report: &Report, index_bytes: u64) -> Result<Detail, BackendError> {
+    let looking = || format!("looking at {}", growing.path.display());
+    let root = data(&growing.path).and_then(Meta::of).doing(looking)?;
+    Ok(Detail::new(report, index_bytes, &root))
+}
+
+/// Keeps the index while the live tree is copied.
+struct Scribe {
+    past: Option<Past>,
+    index: Writer,
+}
+
+impl Visitor for Scribe {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+        Ok(self.past.as_ref().and_then(|past| past.unchanged(file)))
+    }
+
+    fn stored(&mut self, path: &[u8], was: &Meta, is: &Meta) -> Result<(), BackendError> {
+        self.index.add(&Line::new(path, was, is))
+    }
+}
+
+/// Every file of a snapshot becomes another name of the same copy: nobody writes to either.
+struct Sharer;
+
+impl Visitor for Sharer {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+        let shared = file.reference.try_clone_to_owned();
+        shared.map(Some).doing(|| "sharing a file".into())
+    }
+}
+
+/// A kept snapshot has its original's index: stamps of the live files, and looks of the copies.
+fn copy_snapshot(growing: &Growing<'_>, source: &Item) -> Result<Made, BackendError> {
+    let doing = || format!("copying snapshot {}", source.seq);
+    let from = data(&source.path).doing(doing)?;
+    let options = Copy {
+        exclude: &HashSet::new(),
+        cross_mounts: true,
+        own_store: None,
+        progress: &(),
+        total: None,
+    };
+    let report = copy(from.as_fd(), growing, &options, &mut Sharer)?;
+    let expected = Detail::of(&source.manifest);
+    let counts = expected.as_ref().map(|detail| (detail.entries, detail.bytes));
+    let mut losses = report.missing();
+    losses.extend(report.bare());
+    if counts != Some((report.entries, report.bytes)) {
+        losses.push("it is not what its manifest says".into());
+    }
+    if !losses.is_empty() {
+        return Err(BackendError::new(Fault::Permanent, doing(), losses.join("; ")));
+    }
+    let index_bytes = std::fs::copy(source.path.join(INDEX), growing.path.join(INDEX));
+    let detail = look(growing, &report, index_bytes.doing(doing)?)?;
+    let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
+    notes.extend(source.manifest.notes.iter().skip(1).cloned());
+    Ok((detail, notes))
+}

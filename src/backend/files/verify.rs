@@ -1,0 +1,103 @@
+//! Comparing a stored tree with its index, entry by entry.
+
+use super::super::manifest::sync_dir;
+use super::super::tree::{Kind, Meta, shown, walk};
+use super::super::{BackendError, Doing};
+use super::INDEX;
+use super::detail::{Detail, data};
+use super::index::Reader;
+use super::shelf::Item;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Content;
+use std::path::Path;
+
+/// Lies in a snapshot that failed to verify, with the reason in it: the listing, which looks at
+/// the surface only, remembers by it. Gone once the snapshot verifies again.
+const TAMPERED: &str = "tampered";
+
+/// # Errors
+/// [`Fault::Permanent`] with the first path that is not as it was stored.
+pub fn verify(item: &Item) -> Result<Content, BackendError> {
+    let mut found = None;
+    let content = compare(&item.path, &mut found);
+    match &found {
+        Some(what) => note(&item.path, what),
+        None if content.is_ok() => clear(&item.path)?,
+        None => {}
+    }
+    let content = content?;
+    let detail = Detail::of(&item.manifest);
+    if detail.is_some_and(|detail| detail.content() == content) {
+        return Ok(content);
+    }
+    let what = "its manifest says something else than its index".to_owned();
+    note(&item.path, &what);
+    Err(BackendError::new(Fault::Permanent, verifying(&item.path), what))
+}
+
+pub fn was_found_tampered(dir: &Path) -> Result<bool, BackendError> {
+    let path = dir.join(TAMPERED);
+    path.try_exists().doing(|| format!("looking at {}", path.display()))
+}
+
+fn verifying(dir: &Path) -> String {
+    format!("verifying {}", dir.display())
+}
+
+/// Walks tree and index side by side; `found` is the first difference, if that is why it fails.
+fn compare(dir: &Path, found: &mut Option<String>) -> Result<Content, BackendError> {
+    let mut differs = |what: String| {
+        *found = Some(what.clone());
+        BackendError::new(Fault::Permanent, verifying(dir), what)
+    };
+    let root = match data(dir) {
+        Err(rustix::io::Errno::NOENT) => return Err(differs("its data is gone".into())),
+        root => root.doing(|| verifying(dir))?,
+    };
+    let mut index = match Reader::open(&dir.join(INDEX)) {
+        Err(error) if error.fault != Fault::Transient => return Err(differs(error.detail)),
+        index => index?,
+    };
+    let (mut entries, mut bytes, mut of_files) = (0, 0, false);
+    walk(&root, &mut |path, is| {
+        let line = index.next().map_err(|error| differs(error.detail))?;
+        let Some(line) = line.filter(|line| line.path == path) else {
+            return Err(differs(format!("{} is there in place of another entry", shown(path))));
+        };
+        if let Some(what) = line.difference(is) {
+            return Err(differs(format!("{} has changed: {what}", shown(path))));
+        }
+        (entries, bytes, of_files) = count(path, is, entries, bytes);
+        Ok(())
+    })?;
+    match index.next() {
+        Ok(None) => {}
+        Ok(Some(line)) => return Err(differs(format!("{} is missing", shown(&line.path)))),
+        Err(error) => return Err(differs(error.detail)),
+    }
+    let empty = if of_files { bytes == 0 } else { entries == 0 };
+    Ok(Content { empty, entries: Some(entries), bytes: Some(bytes) })
+}
+
+/// As the copier counts: the root of a tree is no entry. The last value is whether the root,
+/// which comes last, is a single file.
+fn count(path: &[u8], is: &Meta, entries: u64, bytes: u64) -> (u64, u64, bool) {
+    let is_file = is.kind == Kind::File;
+    let entries = entries + u64::from(!path.is_empty() || is_file);
+    (entries, bytes + if is_file { is.size } else { 0 }, is_file)
+}
+
+/// As well as it can be done: the verdict itself does not depend on it.
+fn note(dir: &Path, what: &str) {
+    if std::fs::write(dir.join(TAMPERED), format!("{what}\n")).is_ok() {
+        let _ = sync_dir(dir);
+    }
+}
+
+fn clear(dir: &Path) -> Result<(), BackendError> {
+    if !was_found_tampered(dir)? {
+        return Ok(());
+    }
+    std::fs::remove_file(dir.join(TAMPERED)).doing(|| verifying(dir))?;
+    sync_dir(dir)
+}

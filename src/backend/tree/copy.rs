@@ -1,0 +1,107 @@
+//! Copying a live tree: what a caller chooses and hears.
+
+use super::super::{BackendError, Doing, Progress};
+use super::copier::Copier;
+use super::meta::{Kind, Meta};
+use super::open::{make_dir, open_dir};
+use super::report::{Report, shown};
+use crate::domain::operation::Fault;
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What to copy, and how.
+#[derive(Clone, Copy)]
+pub struct Copy<'a> {
+    /// Relative paths left out, with all below them.
+    pub exclude: &'a HashSet<Vec<u8>>,
+    /// Whether to enter other file systems (and bind mounts, and btrfs subvolumes). Where not, an
+    /// empty directory stands in the copy, and the report names it.
+    pub cross_mounts: bool,
+    /// A directory that is left out wherever it is met: where the copy itself goes.
+    pub own_store: Option<Meta>,
+    pub progress: &'a dyn Progress,
+    /// The expected bytes, for the progress report.
+    pub total: Option<u64>,
+}
+
+/// One original, held open.
+pub struct Entry<'a> {
+    /// Relative to the root, whose own path is empty.
+    pub path: &'a [u8],
+    /// A reference (`O_PATH`).
+    pub reference: BorrowedFd<'a>,
+    pub meta: &'a Meta,
+}
+
+/// Hears of each entry as it is copied.
+pub trait Visitor {
+    /// An earlier copy of this very file, unchanged since, to be linked instead of copied. It must
+    /// lie on the file system of the copy.
+    fn unchanged(&mut self, _file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+        Ok(None)
+    }
+
+    /// An entry is in place, a directory after all that is in it: as the original was when it was
+    /// read, and as the copy is.
+    fn stored(&mut self, _path: &[u8], _was: &Meta, _is: &Meta) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+impl Visitor for () {}
+
+/// Copies the file or tree behind the reference `from` to a new `name` in `to`. Not durable until
+/// the caller syncs the file system.
+///
+/// # Errors
+/// [`Fault::Permanent`] if the root may not be read; [`Fault::NoSpace`] and what else the kernel
+/// says of either side. What was copied until then stays: the caller removes it.
+pub fn copy_tree(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &CStr,
+    options: &Copy<'_>,
+    visitor: &mut dyn Visitor,
+) -> Result<Report, BackendError> {
+    let meta = Meta::of(from).doing(|| "looking at the root of the tree".into())?;
+    match meta.kind {
+        Kind::Dir => {
+            let made = make_dir(to, name).doing(|| format!("making {}", shown(name.to_bytes())))?;
+            copy_into(from, made.as_fd(), options, visitor)
+        }
+        Kind::File => {
+            let mut copier = Copier::new(to, meta, options, visitor);
+            copier.file(from, meta, to, name)?;
+            if copier.report.unreadable.count > 0 {
+                return Err(root_error("this process may not read it"));
+            }
+            Ok(copier.report)
+        }
+        kind => Err(root_error(&format!("it is {}, not a directory or file", kind.words()))),
+    }
+}
+
+/// Copies what is in the directory `from` into the empty directory `to`, and dresses `to` as
+/// `from` is.
+///
+/// # Errors
+/// As [`copy_tree`].
+pub fn copy_into(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    options: &Copy<'_>,
+    visitor: &mut dyn Visitor,
+) -> Result<Report, BackendError> {
+    let opening = || "opening the root of the tree".to_owned();
+    let meta = Meta::of(from).doing(opening)?;
+    let inside = open_dir(from).doing(opening)?;
+    let mut copier = Copier::new(to, meta, options, visitor);
+    copier.children(inside.as_fd(), to)?;
+    copier.finish(from, &meta, to)?;
+    Ok(copier.report)
+}
+
+fn root_error(why: &str) -> BackendError {
+    BackendError::new(Fault::Permanent, "reading the root of the tree", why)
+}

@@ -1,0 +1,116 @@
+//! Opening without being led astray.
+
+use super::super::{BackendError, Doing};
+use super::meta::Meta;
+use crate::domain::operation::Fault;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Only a reference to the object: opening it touches nothing, neither a device nor a pipe.
+const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A reference to what is at an absolute path. A symbolic link anywhere in it is refused: whoever
+/// can write one of the directories above could otherwise lead a privileged reader elsewhere.
+///
+/// # Errors
+/// [`Fault::Absent`] where nothing is there, [`Fault::Permanent`] for a link, with the real path.
+pub fn open_nosymlink(path: &Path) -> Result<OwnedFd, BackendError> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let doing = || format!("opening {}", path.display());
+    match rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), resolve) {
+        Err(Errno::LOOP) => {
+            let real = std::fs::canonicalize(path).ok();
+            let real = real.map_or("the path that it leads to".into(), |p| p.display().to_string());
+            let detail = format!("a symbolic link is part of this path: write {real} instead");
+            Err(BackendError::new(Fault::Permanent, doing(), detail))
+        }
+        opened => opened.doing(doing),
+    }
+}
+
+/// A reference to what is under `name`, and what it is: the two belong together, whatever happens
+/// to the name afterwards.
+pub fn peek(dir: impl AsFd, name: &CStr) -> rustix::io::Result<(OwnedFd, Meta)> {
+    let fd = rustix::fs::openat(dir, name, REFERENCE, Mode::empty())?;
+    let meta = Meta::of(&fd)?;
+    Ok((fd, meta))
+}
+
+/// A reference to what is at a relative path below `root`; never outside, never through a link.
+pub fn below(root: impl AsFd, path: &[u8]) -> rustix::io::Result<(OwnedFd, Meta)> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let fd = rustix::fs::openat2(root, path, REFERENCE, Mode::empty(), resolve)?;
+    let meta = Meta::of(&fd)?;
+    Ok((fd, meta))
+}
+
+/// Opens the directory behind a reference, for listing and as a base for names.
+pub fn open_dir(reference: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    quietly(|extra| rustix::fs::openat(&reference, c".", flags | extra, Mode::empty()))
+}
+
+/// Opens the regular file behind a reference for reading. What the reference means cannot be
+/// exchanged meanwhile, so a device or a pipe is never opened by mistake.
+pub fn open_file(reference: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = through_proc(reference.as_fd());
+    quietly(|extra| rustix::fs::open(path.as_str(), flags | extra, Mode::empty()))
+}
+
+/// Without touching the access time, which only its owner and root may ask for.
+fn quietly(open: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>) -> rustix::io::Result<OwnedFd> {
+    match open(OFlags::NOATIME) {
+        Err(Errno::PERM) => open(OFlags::empty()),
+        opened => opened,
+    }
+}
+
+/// A path that means exactly what the descriptor refers to, for calls that want a path, as long as
+/// it is open: hence a borrowed one.
+pub fn through_proc(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// The names in a directory, in byte order, without `.` and `..`.
+pub fn names(dir: impl AsFd) -> rustix::io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Whether an error means that this process may not read it, as opposed to that reading failed.
+pub fn is_forbidden(error: Errno) -> bool {
+    matches!(error, Errno::ACCESS | Errno::PERM | Errno::NOKEY)
+}
+
+/// A new directory that only we may enter; its final mode comes when it is filled.
+pub fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::mkdirat(&dir, name, Mode::RWXU)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// Gives what a reference means a second name. `Ok(false)`: the file system does not want to (too
+/// many links, another file system, not permitted), a copy is needed.
+pub fn link(reference: impl AsFd, dir: impl AsFd, name: &CStr) -> rustix::io::Result<bool> {
+    let path = through_proc(reference.as_fd());
+    let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    match rustix::fs::linkat(rustix::fs::CWD, path.as_str(), dir, name, follow) {
+        Ok(()) => Ok(true),
+        Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

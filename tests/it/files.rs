@@ -1,0 +1,11 @@
+//! The `files` backend and the tree copier on real file systems.
+
+mod bench;
+mod content;
+mod enemies;
+mod faults;
+mod picture;
+mod restoring;
+mod sharing;
+mod tampering;
+mod tree;

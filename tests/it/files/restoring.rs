@@ -1,0 +1,109 @@
+//! Restoring makes something new and harms nothing.
+
+use super::bench::{Bench, handle, scratch};
+use super::picture::assert_same;
+use heptad::backend::Progress;
+use heptad::domain::operation::Fault;
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::sync::Mutex;
+
+fn bench() -> Bench {
+    let bench = Bench::scratch(&json!({}));
+    fs::create_dir(bench.live.join("dir")).unwrap();
+    fs::write(bench.live.join("dir/file"), vec![b'x'; 300_000]).unwrap();
+    bench.take(1);
+    bench
+}
+
+#[test]
+fn what_is_restored_is_independent_of_the_snapshot() {
+    let (bench, dir) = (bench(), scratch());
+    let target = dir.path().join("new");
+    bench.backend.restore(&handle(1), &target, &()).unwrap();
+    assert_eq!(fs::metadata(target.join("dir/file")).unwrap().nlink(), 1);
+    fs::write(target.join("dir/file"), "changed").unwrap();
+    bench.backend.verify(&handle(1)).unwrap();
+    assert_same(&bench.live, &bench.data(1));
+}
+
+#[test]
+fn nothing_is_restored_over_something_or_to_nowhere() {
+    let (bench, dir) = (bench(), scratch());
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("file"), "mine").unwrap();
+    fs::create_dir(path("empty")).unwrap();
+    symlink("/nowhere", path("dangling")).unwrap();
+    symlink(dir.path(), path("link")).unwrap();
+    let before = super::picture::picture(dir.path());
+    for name in ["file", "empty", "dangling", "link", "no/parent", "file/below", "link/x"] {
+        let error = bench.backend.restore(&handle(1), &path(name), &()).unwrap_err();
+        assert_eq!(error.fault, Fault::Permanent, "{name}: {error}");
+    }
+    let error = bench.backend.restore(&handle(2), &path("new"), &()).unwrap_err();
+    assert_eq!(error.fault, Fault::Absent);
+    assert_eq!(super::picture::picture(dir.path()), before);
+}
+
+#[test]
+fn the_remains_of_an_interrupted_restore_are_cleared() {
+    struct Spy<'a>(&'a std::path::Path, Mutex<Vec<String>>);
+    impl Progress for Spy<'_> {
+        fn report(&self, _done: u64, _total: Option<u64>) {
+            let names = fs::read_dir(self.0).unwrap();
+            let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            *self.1.lock().unwrap() = names.collect();
+        }
+    }
+    let (bench, dir) = (bench(), scratch());
+    let spy = Spy(dir.path(), Mutex::default());
+    let target = dir.path().join("new");
+    bench.backend.restore(&handle(1), &target, &spy).unwrap();
+    let seen = spy.1.into_inner().unwrap();
+    assert!(seen.len() == 1 && seen[0].starts_with(".heptad-"), "{seen:?}");
+    fs::remove_dir_all(&target).unwrap();
+    // As a crash in the middle would have left it.
+    fs::create_dir_all(dir.path().join(&seen[0]).join("dir")).unwrap();
+    fs::write(dir.path().join(&seen[0]).join("dir/half"), "x").unwrap();
+    bench.backend.restore(&handle(1), &target, &()).unwrap();
+    assert_same(&bench.live, &target);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn progress_grows_to_the_total() {
+    struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
+    impl Progress for Heard {
+        fn report(&self, done: u64, total: Option<u64>) {
+            self.0.lock().unwrap().push((done, total));
+        }
+    }
+    let (bench, dir) = (bench(), scratch());
+    let heard = Heard(Mutex::default());
+    bench.backend.restore(&handle(1), &dir.path().join("new"), &heard).unwrap();
+    let heard = heard.0.into_inner().unwrap();
+    assert!(heard.is_sorted() && heard.last() == Some(&(300_000, Some(300_000))), "{heard:?}");
+}
+
+#[test]
+fn a_snapshot_that_lacks_something_is_not_restored_in_part() {
+    let (bench, dir) = (bench(), scratch());
+    fs::remove_file(bench.data(1).join("dir/file")).unwrap();
+    let error = bench.backend.restore(&handle(1), &dir.path().join("new"), &()).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_full_target_leaves_nothing_behind() {
+    let small = crate::support::loopfs::LoopFs::new("ext4", 8);
+    let bench = Bench::scratch(&json!({}));
+    fs::write(bench.live.join("large"), vec![3; 20 << 20]).unwrap();
+    bench.take(1);
+    let error = bench.backend.restore(&handle(1), &small.path().join("new"), &()).unwrap_err();
+    assert_eq!(error.fault, Fault::NoSpace, "{error}");
+    let left: Vec<_> =
+        fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["lost+found"]);
+}

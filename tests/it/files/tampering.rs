@@ -1,0 +1,96 @@
+//! A snapshot that was changed behind heptad's back is noticed.
+
+use super::bench::{Bench, handle};
+use heptad::domain::event::Wholeness;
+use heptad::domain::operation::Fault;
+use serde_json::json;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+/// Tampers with a fresh snapshot; verifying names `path`, the listing remembers it.
+fn check(path: &str, tamper: impl Fn(&Path)) {
+    let bench = Bench::scratch(&json!({}));
+    fs::create_dir_all(bench.live.join("a/b")).unwrap();
+    fs::write(bench.live.join("a/b/file"), "content").unwrap();
+    fs::write(bench.live.join("z"), "content").unwrap();
+    bench.take(1);
+    bench.backend.verify(&handle(1)).unwrap();
+    assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
+    tamper(&bench.shelf(1));
+    let error = bench.backend.verify(&handle(1)).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent);
+    assert!(error.detail.contains(path), "{path}: {error}");
+    assert_eq!(bench.states(), [(1, Wholeness::Tampered)], "{path}");
+    bench.backend.destroy(&handle(1)).unwrap();
+    assert_eq!(bench.states(), []);
+}
+
+#[test]
+fn whatever_was_changed_in_a_snapshot_is_named() {
+    check("a/b/file has changed: its size", |shelf| {
+        fs::write(shelf.join("data/a/b/file"), "other content").unwrap();
+    });
+    check("a/b/file has changed: its time", |shelf| {
+        fs::write(shelf.join("data/a/b/file"), "CONTENT").unwrap();
+    });
+    check("a/b/file has changed: its mode", |shelf| {
+        fs::set_permissions(shelf.join("data/a/b/file"), Permissions::from_mode(0o666)).unwrap();
+    });
+    check("a/b/file", |shelf| {
+        fs::remove_file(shelf.join("data/a/b/file")).unwrap();
+        symlink("/etc/shadow", shelf.join("data/a/b/file")).unwrap();
+    });
+    check("z is there in place", |shelf| fs::remove_dir_all(shelf.join("data/a")).unwrap());
+    check("a/b/new", |shelf| fs::write(shelf.join("data/a/b/new"), "").unwrap());
+    check("data is gone", |shelf| fs::remove_dir_all(shelf.join("data")).unwrap());
+    check("cut short", |shelf| {
+        let index = File::options().write(true).open(shelf.join("index")).unwrap();
+        index.set_len(100).unwrap();
+    });
+    check("No such file", |shelf| fs::remove_file(shelf.join("index")).unwrap());
+}
+
+#[test]
+fn the_listing_notices_what_shows_on_the_surface_without_verifying() {
+    let check = |tamper: fn(&Path)| {
+        let bench = Bench::scratch(&json!({}));
+        fs::write(bench.live.join("file"), "content").unwrap();
+        bench.take(1);
+        tamper(&bench.shelf(1));
+        assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
+    };
+    check(|shelf| fs::remove_file(shelf.join("data/file")).unwrap());
+    check(|shelf| fs::remove_dir_all(shelf.join("data")).unwrap());
+    check(|shelf| fs::remove_file(shelf.join("index")).unwrap());
+    check(|shelf| fs::write(shelf.join("index"), "").unwrap());
+    check(|shelf| {
+        fs::set_permissions(shelf.join("data"), Permissions::from_mode(0o777)).unwrap();
+    });
+}
+
+#[test]
+fn a_snapshot_that_was_put_right_again_is_whole_again() {
+    let bench = Bench::scratch(&json!({}));
+    fs::write(bench.live.join("file"), "content").unwrap();
+    bench.take(1);
+    let file = bench.data(1).join("file");
+    let mode = fs::metadata(&file).unwrap().permissions();
+    fs::set_permissions(&file, Permissions::from_mode(0o777)).unwrap();
+    bench.backend.verify(&handle(1)).unwrap_err();
+    assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
+    fs::set_permissions(&file, mode).unwrap();
+    bench.backend.verify(&handle(1)).unwrap();
+    assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
+}
+
+#[test]
+fn a_damaged_manifest_makes_the_listing_fail_and_not_shorter() {
+    let bench = Bench::scratch(&json!({}));
+    bench.take(1);
+    bench.take(2);
+    fs::write(bench.shelf(1).join("manifest.json"), "{").unwrap();
+    assert_eq!(bench.backend.list().unwrap_err().fault, Fault::Permanent);
+    fs::rename(bench.shelf(1), bench.shelf(9)).unwrap();
+    assert!(bench.backend.list().is_err());
+}
