@@ -111,7 +111,7 @@ pub(super) struct Opening {
 pub(super) fn open(setup: Setup) -> Result<Opening, BootError> {
     let state = setup.config.daemon.state.clone();
     prepare_state(&state)?;
-    let lock = InstanceLock::acquire(&state)?;
+    let lock = InstanceLock::acquire(&state.join("lock"))?;
     let mut opened = Catalogue::open(&state)?;
     let loaded = loop {
         tell(&opened);
