@@ -4,6 +4,7 @@
 //! configuration's layout, the API, nor one backend another. Whatever a backend makes carries its
 //! own manifest, so that the catalogue is expendable.
 
+mod btrfs;
 pub mod manifest;
 mod options;
 pub mod registry;
