@@ -6,4 +6,6 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod btrfs;
+mod conformance;
 mod support;
