@@ -4,6 +4,7 @@
 //! configuration's layout, the API, nor one backend another. Whatever a backend makes carries its
 //! own manifest, so that the catalogue is expendable.
 
+mod btrfs;
 mod exec;
 pub mod fake;
 mod files;
@@ -99,6 +100,8 @@ pub struct Territory {
     pub roots: Vec<PathBuf>,
     /// Paths below the roots that snapshots leave out on purpose.
     pub left_out: Vec<PathBuf>,
+    /// Whether what lies below the roots may be a resource of its own, as btrfs subvolumes may.
+    pub open_below: bool,
     /// Where snapshots are stored, if that is a path.
     pub store: Option<PathBuf>,
 }

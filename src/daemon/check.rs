@@ -7,7 +7,7 @@ use crate::backend::registry::{self, Context};
 use crate::config::{self, Config, Declared, Finding, Findings, Locations};
 use crate::domain::name::ResourceName;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A configuration without findings, and a backend for each resource.
@@ -72,7 +72,9 @@ fn overlap(
     if outer == inner {
         return None;
     }
-    let path = other.roots.iter().find(|path| covers(ground, path))?;
+    let same = |path: &&PathBuf| ground.roots.contains(path);
+    let inside = |path: &&PathBuf| covers(ground, path) && (!ground.open_below || same(path));
+    let path = other.roots.iter().find(inside)?;
     // Two at the same place: said once, of the later name.
     if other.roots.iter().any(|path| ground.roots.contains(path)) && outer > inner {
         return None;

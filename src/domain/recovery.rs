@@ -29,9 +29,13 @@ pub enum Step {
 /// objects without an intent are strays: they are left alone.
 pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
     let mut steps = Vec::new();
+    let sure = is_at_home(account, survey);
     for snapshot in account.snapshots.values() {
         let same = |found: &&Found| is_same(snapshot, found);
-        steps.extend(compare(snapshot, survey.found.iter().find(same)));
+        let found = survey.found.iter().find(same);
+        if found.is_some() || sure {
+            steps.extend(compare(snapshot, found));
+        }
     }
     let unknown = |found: &&Found| {
         found.state != Wholeness::Partial && !account.snapshots.contains_key(&found.card.handle.seq)
@@ -40,6 +44,12 @@ pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
     adopted.sort_unstable_by_key(|found| found.card.handle.seq);
     steps.extend(adopted.into_iter().map(|found| Step::Adopt(Box::new(found.clone()))));
     steps
+}
+
+/// Whether a listing can say that something is gone: only where the resource is the one that was
+/// known. With another disk in its place, or none, its snapshots are not there to be seen.
+fn is_at_home(account: &Account, survey: &Survey) -> bool {
+    survey.identity.is_some() && (account.identity.is_none() || survey.identity == account.identity)
 }
 
 /// Strays of a survey: what bears the marker but was neither intended nor is whole.

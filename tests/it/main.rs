@@ -7,9 +7,11 @@
 )]
 
 mod api;
+mod btrfs;
 mod catalogue;
 mod clock;
 mod config;
+mod conformance;
 mod ctl;
 mod exec;
 mod files;

@@ -9,11 +9,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &[]),
     ("catalogue", &["domain"]),
     ("config", &["domain"]),
-    ("api", &["domain"]),
+    // The kernel's word on who is at the other end of the socket.
+    ("api", &["domain", "host"]),
     ("backend", &["domain", "host"]),
     ("ctl", &["api"]),
     ("daemon", &["api", "backend", "catalogue", "config", "domain", "host"]),
-    ("bin", &["ctl", "daemon"]),
+    // A visitor: it starts the daemon and then knows only the client and the clock's hands.
+    ("demo", &["api", "config", "ctl", "daemon", "host"]),
+    ("bin", &["ctl", "daemon", "demo"]),
 ];
 
 /// Crates that only compute. The domain may use these and no others.
@@ -33,8 +36,8 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("tracing_journald", "src/host/logging.rs"),
 ];
 
-/// The only file with `unsafe`.
-const UNSAFE_IN: &str = "src/host/sys.rs";
+/// The only room with `unsafe`.
+const UNSAFE_IN: &str = "src/host/sys/";
 
 /// Lines of a file without its tests: above the first it is listed, above the second refused.
 const LINES: (usize, usize) = (300, 450);
@@ -112,14 +115,14 @@ fn unsafe_code_is_in_one_file_and_argued_for() {
     let mut findings = Vec::new();
     for file in files("src", "rs") {
         let code = code_of(&file.text);
-        if file.path != UNSAFE_IN {
+        if !file.path.starts_with(UNSAFE_IN) {
             findings.extend(file.at(&code, "unsafe"));
             continue;
         }
         let uses = file.at(&code, "unsafe").count();
         let reasons = file.text.matches("// SAFETY:").count();
         if reasons < uses {
-            findings.push(format!("{UNSAFE_IN}: {uses} uses of unsafe, {reasons} SAFETY lines"));
+            findings.push(format!("{}: {uses} uses of unsafe, {reasons} SAFETY lines", file.path));
         }
     }
     check("unsafe", &findings);

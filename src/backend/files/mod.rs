@@ -66,7 +66,7 @@ impl Backend for Files {
         if store.starts_with(root) {
             left_out.push(store.clone());
         }
-        Territory { roots: vec![root.clone()], left_out, store: Some(store) }
+        Territory { roots: vec![root.clone()], left_out, open_below: false, store: Some(store) }
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {

@@ -1,0 +1,137 @@
+//! Which btrfs a path lies on, and the way to the top of it.
+
+use super::subvolume;
+use crate::backend::{BackendError, Doing};
+use crate::domain::operation::Fault;
+use crate::host::mounts::{Mount, Mounts, MountsError};
+use crate::host::sys;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use uuid::Uuid;
+
+/// A mounted btrfs.
+#[derive(Debug)]
+pub struct Place {
+    pub mount: Mount,
+    pub fsid: Uuid,
+}
+
+impl Place {
+    /// # Errors
+    /// [`Fault::Absent`] when the path lies on another kind of file system: its own is not mounted.
+    pub fn of(path: &Path) -> Result<Self, BackendError> {
+        let mount = mount_of(path)?;
+        if mount.fs_type != "btrfs" {
+            return Err(BackendError::new(
+                Fault::Absent,
+                format!("looking for {}", path.display()),
+                format!(
+                    "it lies on the {} mounted at {}, not on a btrfs; mount its file system",
+                    mount.fs_type,
+                    mount.point.display()
+                ),
+            ));
+        }
+        let doing = || format!("opening the file system mounted at {}", mount.point.display());
+        let anchor = subvolume::open_absolute(&mount.point).doing(doing)?;
+        let fsid = Uuid::from_bytes(sys::btrfs_fsid(&anchor).doing(doing)?);
+        Ok(Self { mount, fsid })
+    }
+
+    /// # Errors
+    /// [`Fault::Permanent`] when the whole file system is read-only; one mount that is does not
+    /// matter, since snapshots are written through another.
+    pub fn writable(&self) -> Result<(), BackendError> {
+        if !self.mount.is_fs_read_only() {
+            return Ok(());
+        }
+        Err(read_only(&self.mount))
+    }
+}
+
+/// The refusal to write to a mount.
+pub fn read_only(mount: &Mount) -> BackendError {
+    let point = mount.point.display();
+    BackendError::new(
+        Fault::Permanent,
+        format!("writing to the file system mounted at {point}"),
+        format!(
+            "it is read-only; see the kernel log for the cause, then mount -o remount,rw {point}"
+        ),
+    )
+}
+
+/// The mount that a path lies on; does not touch it.
+pub fn mount_of(path: &Path) -> Result<Mount, BackendError> {
+    let doing = || format!("looking for the mount of {}", path.display());
+    let mounts = Mounts::read().map_err(|error| {
+        let fault = match error {
+            MountsError::Unreadable(_) => Fault::Transient,
+            MountsError::Malformed(_) => Fault::Permanent,
+        };
+        BackendError::new(fault, doing(), error.to_string())
+    })?;
+    let none = || BackendError::new(Fault::Absent, doing(), "nothing is mounted there");
+    mounts.of(path).cloned().ok_or_else(none)
+}
+
+/// The top of a file system, by a mount that is in nobody's tree: no path leads to it, and it goes
+/// away with its last user.
+#[derive(Debug)]
+pub struct Top {
+    pub dir: OwnedFd,
+}
+
+type Shared = Arc<Mutex<Weak<Top>>>;
+
+/// One private mount per file system while jobs are in flight. The inner lock is per file system:
+/// one that hangs while mounting delays only itself.
+static TOPS: Mutex<BTreeMap<Uuid, Shared>> = Mutex::new(BTreeMap::new());
+
+impl Top {
+    pub fn of(place: &Place) -> Result<Arc<Self>, BackendError> {
+        let shared = {
+            let mut tops = TOPS.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(tops.entry(place.fsid).or_default())
+        };
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(top) = shared.upgrade() {
+            return Ok(top);
+        }
+        let top = Arc::new(Self { dir: mount(place)? });
+        *shared = Arc::downgrade(&top);
+        Ok(top)
+    }
+}
+
+/// Mounts the top of the file system privately.
+fn mount(place: &Place) -> Result<OwnedFd, BackendError> {
+    let source = place.mount.source.display();
+    let doing = || format!("mounting the top of {source} privately");
+    let attached = || -> Result<OwnedFd, rustix::io::Errno> {
+        let context = rustix::mount::fsopen("btrfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_set_string(&context, "source", &place.mount.source)?;
+        rustix::mount::fsconfig_set_string(&context, "subvolid", subvolume::TOP_ID.to_string())?;
+        // To ask for a writable mount would turn a file system that is read-only writable again,
+        // for everyone. Asking for a read-only one leaves it as it is: whether this mount can be
+        // written to depends on the file system alone.
+        rustix::mount::fsconfig_set_flag(&context, "ro")?;
+        rustix::mount::fsconfig_create(&context)?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    let root = attached().doing(doing)?;
+    // What fsmount gives can name things but not be asked about them.
+    let dir = subvolume::open_below(&root, ".").doing(doing)?;
+    let fsid = Uuid::from_bytes(sys::btrfs_fsid(&dir).doing(doing)?);
+    if fsid != place.fsid {
+        let detail = format!("{source} holds another file system now; look at the mount table");
+        return Err(BackendError::new(Fault::Identity, doing(), detail));
+    }
+    Ok(dir)
+}

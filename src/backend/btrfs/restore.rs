@@ -1,0 +1,194 @@
+//! A new writable copy of a snapshot, at a path that does not exist.
+//!
+//! It is built under a hidden name beside the target and renamed when whole, so that the target
+//! never shows half of it.
+
+use super::place::{self, Place};
+use super::store_root::STORE;
+use super::stored::{self, Stored};
+use super::subvolume::{self, Subvolume};
+use crate::backend::{BackendError, Doing};
+use crate::domain::operation::Fault;
+use crate::host::sys;
+use rustix::fs::{AtFlags, RenameFlags, Timestamps};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// Where the copy shall appear.
+pub struct Target {
+    parent: OwnedFd,
+    name: OsString,
+    hidden: OsString,
+    shown: PathBuf,
+}
+
+impl Target {
+    /// # Errors
+    /// [`Fault::Permanent`] where no copy of this snapshot can appear, with the way out.
+    pub fn open(path: &Path, id: Uuid, place: &Place) -> Result<Self, BackendError> {
+        let doing = || format!("restoring to {}", path.display());
+        let refuse = |detail: String| Err(BackendError::new(Fault::Permanent, doing(), detail));
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+            return refuse("a target is a path with a name in an existing directory".into());
+        };
+        let parent = match subvolume::open_absolute(above) {
+            Ok(parent) => parent,
+            Err(Errno::LOOP) => {
+                return refuse(
+                    "a part of it is a symbolic link; write the path it leads to".into(),
+                );
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                return refuse(format!("there is no directory {}; make it first", above.display()));
+            }
+            Err(error) => return Err(error).doing(doing),
+        };
+        let fsid = sys::btrfs_fsid(&parent).map(Uuid::from_bytes).ok();
+        if fsid != Some(place.fsid) {
+            let point = place.mount.point.display();
+            return refuse(format!(
+                "it lies on another file system; a btrfs snapshot can be restored only on its own, \
+                 such as below {point}"
+            ));
+        }
+        let mount = place::mount_of(above)?;
+        if mount.is_read_only() {
+            return Err(place::read_only(&mount));
+        }
+        if subvolume::exists(&parent, name).doing(doing)? {
+            return refuse("something is there already; choose a path that does not exist".into());
+        }
+        let hidden = hidden_name(id, name);
+        Ok(Self { parent, name: name.into(), hidden, shown: path.into() })
+    }
+
+    /// Builds the copy and lets it appear.
+    pub fn fill(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+        self.clear(stored, data)?;
+        let result = self.build(stored, data).and_then(|()| self.appear());
+        if result.is_err() {
+            // Better nothing than a hidden half; if this fails too, the next attempt clears it.
+            let _ = self.clear(stored, data);
+        }
+        result
+    }
+
+    fn build(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+        let doing = || format!("copying to {}", self.shown.display());
+        sys::btrfs_snapshot(&self.parent, &data.dir, &self.hidden, false).doing(doing)?;
+        let root = subvolume::open_below(&self.parent, &self.hidden).doing(doing)?;
+        if stored.detail.top {
+            remove_stub(&root, Path::new(STORE))?;
+        }
+        for (part, nested) in stored.detail.nested.iter().zip(stored.nested.iter().flatten()) {
+            let path = part.path.to_path();
+            let doing = || format!("copying {} to {}", path.display(), self.shown.display());
+            let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(BackendError::new(Fault::Permanent, doing(), "it is no path"));
+            };
+            let above = open_or_same(&root, above).doing(doing)?;
+            let times = times(&above).doing(doing)?;
+            remove_stub(&above, Path::new(name))?;
+            sys::btrfs_snapshot(&above, &nested.dir, name, false).doing(doing)?;
+            rustix::fs::futimens(&above, &times).doing(doing)?;
+        }
+        Ok(())
+    }
+
+    fn appear(&self) -> Result<(), BackendError> {
+        let doing = || format!("restoring to {}", self.shown.display());
+        let flags = RenameFlags::NOREPLACE;
+        let (parent, hidden) = (&self.parent, &self.hidden);
+        match rustix::fs::renameat_with(parent, hidden, parent, &self.name, flags) {
+            Ok(()) => subvolume::sync(parent).doing(doing),
+            Err(Errno::EXIST) => {
+                let detail = "something appeared there at this moment; choose another path";
+                Err(BackendError::new(Fault::Permanent, doing(), detail))
+            }
+            Err(error) => Err(error).doing(doing),
+        }
+    }
+
+    /// Destroys what an interrupted attempt left under the hidden name: this snapshot's writable
+    /// copy, and in it those of its nested ones.
+    fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+        let doing = || format!("clearing {} beside the target", self.hidden.display());
+        let foreign = || {
+            let detail = "it is no remains of this restore; move it away";
+            BackendError::new(Fault::Identity, doing(), detail)
+        };
+        if !subvolume::exists(&self.parent, &self.hidden).doing(doing)? {
+            return Ok(());
+        }
+        let copy = Subvolume::open(&self.parent, &self.hidden).doing(doing)?;
+        let copy = copy.filter(|copy| copy.parent() == data.uuid()).ok_or_else(foreign)?;
+        let parts = stored.detail.nested.iter().zip(stored.nested.iter().flatten());
+        for (part, nested) in parts.collect::<Vec<_>>().into_iter().rev() {
+            if let Some(below) = Subvolume::open(&copy.dir, part.path.to_path()).doing(doing)? {
+                if below.parent() != nested.uuid() {
+                    return Err(foreign());
+                }
+                stored::destroy(&self.parent, &below)?;
+            }
+        }
+        stored::destroy(&self.parent, &copy)
+    }
+}
+
+fn open_or_same(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    subvolume::open_below(root, path)
+}
+
+/// In a snapshot an empty directory stands where a nested subvolume was.
+fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), BackendError> {
+    let removed = subvolume::remove(above, name, AtFlags::REMOVEDIR);
+    removed.doing(|| format!("making room for the nested subvolume {}", name.display()))
+}
+
+/// A directory's times, to be set again after its entries were replaced.
+fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
+    let stat = rustix::fs::statx(
+        dir,
+        "",
+        AtFlags::EMPTY_PATH,
+        rustix::fs::StatxFlags::ATIME | rustix::fs::StatxFlags::MTIME,
+    )?;
+    let time = |t: rustix::fs::StatxTimestamp| rustix::fs::Timespec {
+        tv_sec: t.tv_sec,
+        tv_nsec: t.tv_nsec.into(),
+    };
+    Ok(Timestamps { last_access: time(stat.stx_atime), last_modification: time(stat.stx_mtime) })
+}
+
+/// The same for each attempt at one target by one snapshot, and short whatever the target's name.
+fn hidden_name(id: Uuid, name: &OsStr) -> OsString {
+    OsString::from(format!(".heptad-{id}-{:016x}", fnv1a(name.as_bytes())))
+}
+
+/// FNV-1a, 64 bits: a hash that no library update changes.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hidden_name_is_stable_and_differs_by_target() {
+        let name = |target: &str| hidden_name(Uuid::nil(), OsStr::new(target));
+        assert_eq!(
+            name("web"),
+            ".heptad-00000000-0000-0000-0000-000000000000-5ea0e11948721ef1",
+            "an interrupted attempt would not be recognised"
+        );
+        assert_ne!(name("web"), name("web2"));
+        assert!(name(&"x".repeat(255)).len() <= 255);
+    }
+}

@@ -1,0 +1,227 @@
+//! Taking a snapshot, of the live resource or of another snapshot.
+//!
+//! The commit point is the snapshot request for `data`. It commits the file system, and with it
+//! everything that was prepared: directory, manifest, nested snapshots, the sequence number. So no
+//! step before needs a commit of its own, and many takes share one. Only the manifest's bytes must
+//! be handed over first: a commit does not write file data that is still only in memory.
+
+use super::detail::{Detail, NestedPart, PathText};
+use super::live::{Live, Nested};
+use super::store::{BACKEND, DATA, Entry, NESTED, Store};
+use super::stored::{self, Stored, part_path};
+use super::subvolume::{self, Subvolume};
+use super::{Btrfs, NestedMode, place::Place};
+use crate::backend::manifest::{MANIFEST, Manifest};
+use crate::backend::{BackendError, Doing, Object, TakeOrder};
+use crate::domain::event::Wholeness;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::{Card, Handle};
+use crate::host::sys;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::PoisonError;
+
+/// How many left-out subvolumes a note names.
+const NAMED: usize = 5;
+
+pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    let place = Place::of(&this.path)?;
+    let handle = &order.card.handle;
+    if let Some(store) = this.open_store(&place)?
+        && let Entry::Ours(there) = store.look(handle.seq)?
+        && there.manifest.id == handle.id
+        && there.wholeness() == Wholeness::Whole
+    {
+        return Ok(Object { object: there.object(store.fsid), notes: there.manifest.notes });
+    }
+    place.writable()?;
+    let source = match order.source {
+        Some(source) => Source::of_stored(this, &place, source)?,
+        None => Source::of_live(this, &place)?,
+    };
+    let store = Store::create(&place, this.store.as_deref(), &this.resource)?;
+    {
+        let _alone = this.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        store.raise_high_water(handle.seq)?;
+    }
+    let dir = make_room(&store, handle)?;
+    match fill(&dir, &source, &this.manifest(order.card, &source)) {
+        Ok(()) => find(&store, handle),
+        Err(error) => {
+            // Better nothing than a partial one; if this fails too, the next survey finds it.
+            let _ = clear(&store, handle);
+            Err(error)
+        }
+    }
+}
+
+impl Btrfs {
+    fn manifest(&self, card: &Card, source: &Source) -> Manifest {
+        let mut manifest = Manifest::new(&self.resource, BACKEND, card);
+        manifest.detail = source.detail.to_value();
+        manifest.notes.clone_from(&source.notes);
+        manifest
+    }
+}
+
+/// What is to be copied: subvolumes that can be opened, and what the manifest shall say.
+enum Base {
+    Live(Box<Live>, Vec<Nested>),
+    Stored(Box<Stored>, Subvolume),
+}
+
+struct Source {
+    base: Base,
+    detail: Detail,
+    notes: Vec<String>,
+}
+
+impl Source {
+    fn of_live(this: &Btrfs, place: &Place) -> Result<Self, BackendError> {
+        let mut live = Live::open(&this.path, place)?;
+        let mut nested = live.nested()?;
+        let notes = match this.nested {
+            NestedMode::Include => included(&nested),
+            NestedMode::Note => left_out(&nested),
+            NestedMode::Separate => Vec::new(),
+        };
+        if this.nested != NestedMode::Include {
+            nested.clear();
+        }
+        this.refuse_own_store(place, &live, &nested)?;
+        let part = |nested: &Nested| NestedPart {
+            path: PathText::from(nested.path.as_path()),
+            source: nested.uuid,
+        };
+        let detail = Detail {
+            identity: live.identity.clone(),
+            source: live.root.uuid(),
+            top: live.is_top(),
+            nested: nested.iter().map(part).collect(),
+        };
+        Ok(Self { base: Base::Live(Box::new(live), nested), detail, notes })
+    }
+
+    fn of_stored(this: &Btrfs, place: &Place, handle: &Handle) -> Result<Self, BackendError> {
+        let mut stored = this.stored(place, handle)?.whole()?;
+        let Some(data) = stored.data.take() else {
+            return Err(this.missing(handle));
+        };
+        let mut detail = stored.detail.clone();
+        detail.source = data.uuid();
+        for (part, nested) in detail.nested.iter_mut().zip(stored.nested.iter().flatten()) {
+            part.source = nested.uuid();
+        }
+        let notes = stored.manifest.notes.clone();
+        Ok(Self { base: Base::Stored(Box::new(stored), data), detail, notes })
+    }
+
+    fn data(&self) -> &Subvolume {
+        match &self.base {
+            Base::Live(live, _) => &live.root,
+            Base::Stored(_, data) => data,
+        }
+    }
+
+    /// Snapshots the n-th nested subvolume into `dir`.
+    fn snapshot_part(&self, at: usize, dir: &OwnedFd) -> Result<(), BackendError> {
+        let name = at.to_string();
+        let snapshot = |source: &Subvolume| {
+            let result = sys::btrfs_snapshot(dir, &source.dir, OsStr::new(&name), true);
+            result.doing(|| format!("taking the snapshot {}", part_path(at).display()))
+        };
+        match &self.base {
+            Base::Live(live, nested) => match nested.get(at) {
+                Some(nested) => snapshot(&live.open_nested(nested)?),
+                None => Ok(()),
+            },
+            Base::Stored(stored, _) => {
+                stored.nested.get(at).and_then(Option::as_ref).map_or(Ok(()), snapshot)
+            }
+        }
+    }
+}
+
+fn included(nested: &[Nested]) -> Vec<String> {
+    let note = match nested.len() {
+        0 => return Vec::new(),
+        1 => "1 nested subvolume is included, frozen shortly before the rest".into(),
+        n => format!("{n} nested subvolumes are included, frozen one after another, not at once"),
+    };
+    vec![note]
+}
+
+fn left_out(nested: &[Nested]) -> Vec<String> {
+    let names: Vec<String> =
+        nested.iter().take(NAMED).map(|nested| nested.path.display().to_string()).collect();
+    let more = match nested.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match names.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("nested subvolumes are not in it: {}{more}", names.join(", "))],
+    }
+}
+
+/// A directory for this snapshot, with nothing in it.
+fn make_room(store: &Store, handle: &Handle) -> Result<OwnedFd, BackendError> {
+    clear(store, handle)?;
+    let doing = || format!("making {}", store.path_of(handle.seq).display());
+    let name = handle.seq.to_string();
+    rustix::fs::mkdirat(&store.dir, &name, Mode::RWXU).doing(doing)?;
+    subvolume::open_below(&store.dir, &name).doing(doing)
+}
+
+/// Removes what an interrupted taking of the same snapshot left.
+fn clear(store: &Store, handle: &Handle) -> Result<(), BackendError> {
+    let doing = || format!("clearing {}", store.path_of(handle.seq).display());
+    let refuse = |detail: &str| Err(BackendError::new(Fault::Identity, doing(), detail));
+    match store.look(handle.seq)? {
+        Entry::Nothing => return Ok(()),
+        Entry::Remains(dir) => stored::clear_dir(&dir)?,
+        Entry::Foreign => return refuse("what lies there is not heptad's, or another resource's"),
+        Entry::Ours(there) if there.manifest.id != handle.id => {
+            return refuse("another snapshot has this sequence number");
+        }
+        Entry::Ours(there) if there.wholeness() == Wholeness::Partial => there.clear()?,
+        Entry::Ours(_) => return refuse("this snapshot is there, but was changed"),
+    }
+    subvolume::remove(&store.dir, handle.seq.to_string(), AtFlags::REMOVEDIR).doing(doing)
+}
+
+fn fill(dir: &OwnedFd, source: &Source, manifest: &Manifest) -> Result<(), BackendError> {
+    manifest.write_unsynced(&subvolume::path_of(dir))?;
+    settle(dir)?;
+    if !source.detail.nested.is_empty() {
+        subvolume::make_dir(dir, NESTED).doing(|| format!("making {NESTED}"))?;
+        let parts = subvolume::open_below(dir, NESTED).doing(|| format!("opening {NESTED}"))?;
+        for at in 0..source.detail.nested.len() {
+            source.snapshot_part(at, &parts)?;
+        }
+    }
+    let result = sys::btrfs_snapshot(dir, &source.data().dir, OsStr::new(DATA), true);
+    result.doing(|| "taking the snapshot".into())
+}
+
+/// Hands the manifest's bytes to the transaction that the snapshot will commit.
+fn settle(dir: &OwnedFd) -> Result<(), BackendError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, MANIFEST, flags, Mode::empty());
+    let file = file.doing(|| format!("opening {MANIFEST}"))?;
+    sys::settle(file.as_fd()).doing(|| format!("writing {MANIFEST} out"))
+}
+
+fn find(store: &Store, handle: &Handle) -> Result<Object, BackendError> {
+    let doing = || format!("looking at the new snapshot {}", store.path_of(handle.seq).display());
+    match store.look(handle.seq)? {
+        Entry::Ours(there) if there.wholeness() == Wholeness::Whole => {
+            Ok(Object { object: there.object(store.fsid), notes: there.manifest.notes })
+        }
+        found => {
+            let detail = format!("it is not as it was made: {found:?}");
+            Err(BackendError::new(Fault::Transient, doing(), detail))
+        }
+    }
+}

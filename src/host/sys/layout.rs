@@ -1,0 +1,167 @@
+//! How the kernel lays out what its requests read and fill: `linux/btrfs.h` and `linux/fiemap.h`.
+
+use super::btrfs::SearchKey;
+use nix::errno::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+pub const MAGIC: u8 = 0x94;
+pub const SUBVOL_RDONLY: u64 = 1 << 1;
+pub const SUBVOL_SPEC_BY_ID: u64 = 1 << 4;
+/// In the flags of a root item, unlike in those of a request.
+pub const ROOT_SUBVOL_RDONLY: u64 = 1;
+pub const FIEMAP_FLAG_SYNC: u32 = 1;
+pub const FS_INFO_REST: usize = 992;
+pub const INO_LOOKUP_USER_PATH: usize = 4080 - 256;
+pub const SEARCH_HEAD: usize = 112;
+const SEARCH_BUFFER: usize = 4096;
+
+#[repr(C)]
+pub struct FsInfo {
+    pub max_id: u64,
+    pub num_devices: u64,
+    pub fsid: [u8; 16],
+    pub rest: [u8; FS_INFO_REST],
+}
+
+#[repr(C)]
+pub struct VolArgsV2 {
+    pub fd: i64,
+    pub transid: u64,
+    pub flags: u64,
+    pub unused: [u64; 4],
+    pub name: [u8; 4040],
+}
+
+impl VolArgsV2 {
+    pub fn named(name: &OsStr) -> Result<Self, Errno> {
+        let bytes = name.as_bytes();
+        if bytes.len() > 255 {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if bytes.contains(&b'/') || bytes.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        let mut args = Self { fd: 0, transid: 0, flags: 0, unused: [0; 4], name: [0; 4040] };
+        args.name[..bytes.len()].copy_from_slice(bytes);
+        Ok(args)
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Timespec {
+    sec: u64,
+    nsec: u32,
+}
+
+#[repr(C)]
+pub struct GetSubvolInfo {
+    pub treeid: u64,
+    name: [u8; 256],
+    parent_id: u64,
+    dirid: u64,
+    generation: u64,
+    pub flags: u64,
+    pub uuid: [u8; 16],
+    pub parent_uuid: [u8; 16],
+    received_uuid: [u8; 16],
+    pub ctransid: u64,
+    pub otransid: u64,
+    stransid: u64,
+    rtransid: u64,
+    times: [Timespec; 4],
+    reserved: [u64; 8],
+}
+
+impl GetSubvolInfo {
+    pub const ZERO: Self = Self {
+        treeid: 0,
+        name: [0; 256],
+        parent_id: 0,
+        dirid: 0,
+        generation: 0,
+        flags: 0,
+        uuid: [0; 16],
+        parent_uuid: [0; 16],
+        received_uuid: [0; 16],
+        ctransid: 0,
+        otransid: 0,
+        stransid: 0,
+        rtransid: 0,
+        times: [Timespec { sec: 0, nsec: 0 }; 4],
+        reserved: [0; 8],
+    };
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Rootref {
+    pub treeid: u64,
+    pub dirid: u64,
+}
+
+#[repr(C)]
+pub struct GetSubvolRootref {
+    pub min_treeid: u64,
+    pub rootref: [Rootref; 255],
+    pub num_items: u8,
+    pub align: [u8; 7],
+}
+
+#[repr(C)]
+pub struct InoLookupUser {
+    pub dirid: u64,
+    pub treeid: u64,
+    pub name: [u8; 256],
+    pub path: [u8; INO_LOOKUP_USER_PATH],
+}
+
+#[repr(C)]
+pub struct SearchArgs {
+    tree_id: u64,
+    objectid: [u64; 2],
+    offset: [u64; 2],
+    transid: [u64; 2],
+    item_type: [u32; 2],
+    pub nr_items: u32,
+    unused: [u32; 9],
+    buf_size: u64,
+    pub buf: [u8; SEARCH_BUFFER],
+}
+
+impl SearchArgs {
+    pub fn new(key: SearchKey) -> Self {
+        Self {
+            tree_id: key.tree,
+            objectid: [key.object; 2],
+            offset: key.offsets.into(),
+            transid: [0, u64::MAX],
+            item_type: [key.item_type; 2],
+            nr_items: u32::MAX,
+            unused: [0; 9],
+            buf_size: SEARCH_BUFFER as u64,
+            buf: [0; SEARCH_BUFFER],
+        }
+    }
+}
+
+#[repr(C)]
+pub struct Fiemap {
+    pub start: u64,
+    pub length: u64,
+    pub flags: u32,
+    pub mapped: u32,
+    pub extent_count: u32,
+    pub reserved: u32,
+}
+
+const _: () = {
+    assert!(size_of::<FsInfo>() == 1024);
+    assert!(size_of::<VolArgsV2>() == 4096);
+    assert!(size_of::<GetSubvolInfo>() == 504);
+    assert!(size_of::<GetSubvolRootref>() == 4096);
+    assert!(size_of::<InoLookupUser>() == 4096);
+    assert!(size_of::<SearchArgs>() == SEARCH_HEAD + SEARCH_BUFFER);
+    assert!(size_of::<Fiemap>() == 32);
+};

@@ -1,0 +1,194 @@
+//! The one suite that every backend passes on its real technology: each promise of
+//! `trait Backend` is a test with a sentence for a name.
+//!
+//! A newcomer writes a [`Harness`] and one line, `conformance!(module, Harness);`.
+
+use heptad::backend::{Backend, BackendError, TakeOrder};
+use heptad::domain::event::{Found, Mark, Wholeness};
+use heptad::domain::operation::Fault;
+use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Relative path and content of each file, and of each directory with `None`.
+pub type Tree = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// What the suite needs of a technology: a fresh live resource, and hands to do what heptad's
+/// world does to it.
+pub trait Harness: Sized {
+    /// A fresh, empty resource with nothing stored yet.
+    fn new() -> Self;
+
+    /// A new instance for the live resource under this name; all share one store.
+    fn backend(&self, resource: &str) -> Arc<dyn Backend>;
+
+    /// The live resource's directory, where the suite puts files.
+    fn live(&self) -> PathBuf;
+
+    /// Takes the live resource away while the store stays in reach.
+    fn hide(&self);
+
+    /// A path that does not exist, where a restore may go; distinct by name.
+    fn target(&self, name: &str) -> PathBuf;
+
+    /// Makes a whole snapshot look like one whose taking stopped before its commit point.
+    fn interrupt(&self, resource: &str, handle: &Handle);
+
+    /// Changes a snapshot's content behind heptad's back.
+    fn tamper(&self, resource: &str, handle: &Handle);
+
+    /// Removes a snapshot behind heptad's back.
+    fn lose(&self, resource: &str, handle: &Handle);
+
+    /// Puts something that heptad did not make where snapshot `seq` would lie, and says where.
+    fn plant(&self, resource: &str, seq: u64) -> PathBuf;
+}
+
+/// One line per backend.
+#[macro_export]
+macro_rules! conformance {
+    ($module:ident, $harness:ty) => {
+        $crate::conformance! { $module, $harness:
+            a_fresh_resource_has_an_identity_and_an_empty_listing,
+            a_snapshot_is_listed_whole_with_its_card,
+            taking_the_same_snapshot_again_returns_it_as_it_is,
+            another_snapshot_under_a_used_number_is_refused,
+            a_restored_copy_is_equal_byte_by_byte,
+            a_restored_copy_is_writable_and_the_snapshot_stays_as_it_is,
+            restoring_never_touches_what_exists,
+            restoring_below_a_missing_directory_is_refused,
+            a_snapshot_can_be_restored_twice,
+            a_kept_copy_survives_its_original,
+            keeping_again_returns_the_copy_as_it_is,
+            destroying_succeeds_again_when_it_is_done,
+            destroying_by_another_id_is_refused,
+            destroying_another_object_is_refused,
+            an_interrupted_taking_is_listed_as_partial,
+            an_interrupted_taking_can_be_done_again,
+            an_interrupted_taking_can_be_destroyed,
+            a_changed_snapshot_is_listed_as_tampered_and_not_restored,
+            a_lost_snapshot_is_not_listed_as_whole_and_its_destruction_succeeds,
+            marks_stay_with_their_snapshot,
+            the_highest_number_outlives_its_snapshot,
+            snapshots_are_listed_and_restored_while_the_resource_is_absent,
+            taking_an_absent_resource_fails_and_leaves_nothing,
+            resources_do_not_see_each_other,
+            what_heptad_did_not_make_is_left_alone,
+            an_emptied_resource_shows_when_it_is_verified,
+            a_snapshot_that_never_was_is_absent,
+            the_identity_stays_while_the_content_changes,
+            several_resources_are_taken_at_once,
+            facts_about_the_technology_are_sound,
+        }
+    };
+    ($module:ident, $harness:ty: $($promise:ident,)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $promise() {
+                    $crate::conformance::$promise(&<$harness as $crate::conformance::Harness>::new());
+                }
+            )*
+        }
+    };
+}
+
+mod destroying;
+mod restoring;
+mod seeing;
+mod taking;
+
+pub use destroying::*;
+pub use restoring::*;
+pub use seeing::*;
+pub use taking::*;
+
+pub const RESOURCE: &str = "web-1";
+
+/// An automatic snapshot's card.
+pub fn card(seq: u64) -> Card {
+    Card {
+        handle: Handle { seq: Seq(seq), id: Uuid::from_u128(seq.into()), object: String::new() },
+        origin: Origin::Automatic,
+        name: None,
+        slot: Some(format!("2026-11-{:02}", seq % 28 + 1).parse().unwrap()),
+        kept_from: None,
+        taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
+        tags: [("team".to_owned(), "web".to_owned())].into(),
+    }
+}
+
+/// A manual copy's card.
+pub fn kept(seq: u64, from: u64) -> Card {
+    Card {
+        origin: Origin::Manual,
+        name: Some(format!("kept-{from}").parse().unwrap()),
+        slot: None,
+        kept_from: Some(Seq(from)),
+        ..card(seq)
+    }
+}
+
+/// Takes a snapshot that must succeed; the handle knows its object.
+pub fn take(backend: &dyn Backend, card: &Card) -> Handle {
+    let object = backend.take(&TakeOrder { card, source: None, previous: None }).unwrap().object;
+    Handle { object, ..card.handle.clone() }
+}
+
+/// The fault of what must fail.
+pub fn fault<T: Debug>(result: Result<T, BackendError>) -> Fault {
+    result.unwrap_err().fault
+}
+
+/// State by sequence number.
+pub fn states(backend: &dyn Backend) -> Vec<(u64, Wholeness)> {
+    let found = backend.list().unwrap().found;
+    found.iter().map(|found| (found.card.handle.seq.0, found.state)).collect()
+}
+
+pub fn find(backend: &dyn Backend, seq: u64) -> Option<Found> {
+    backend.list().unwrap().found.into_iter().find(|found| found.card.handle.seq == Seq(seq))
+}
+
+/// Writes files below a directory, making what is missing.
+pub fn write(dir: &Path, files: &[(&str, &[u8])]) {
+    for (name, content) in files {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
+/// All that lies below a directory.
+pub fn read(dir: &Path) -> Tree {
+    let mut tree = Tree::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(at) = waiting.pop() {
+        for entry in std::fs::read_dir(&at).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(dir).unwrap().to_owned();
+            if path.is_dir() {
+                tree.insert(name, None);
+                waiting.push(path);
+            } else {
+                tree.insert(name, Some(std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    tree
+}
+
+fn clear(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => std::fs::remove_dir_all(path).unwrap(),
+            false => std::fs::remove_file(path).unwrap(),
+        }
+    }
+}
+
+const SOME: &[(&str, &[u8])] = &[("index.html", b"hello"), ("etc/conf", b"a=1\n")];
