@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+#[expect(clippy::expect_used, reason = "a name made here")]
 fn resource(n: usize) -> Resource {
     let rhythm = Rhythm { when: When::Daily(DEFAULT_TIME), zone: Zone::UTC, offset: 0 };
     Resource {
@@ -22,7 +23,6 @@ fn resource(n: usize) -> Resource {
 }
 
 /// Microseconds per resource for a boot and a day.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn day_of(count: usize) -> f64 {
     let resources: Vec<Resource> = (0..count).map(resource).collect();
     let disk = FakeDisk::default();
