@@ -167,6 +167,7 @@ impl Daemon {
         let inbox = Inbox::new(waiter.bell());
         let fleet = Arc::new(Fleet::default());
         fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
+        fleet.note_unended(&ledger);
         let report: Report = {
             let inbox = inbox.clone();
             Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))))
