@@ -17,6 +17,7 @@ mod exec;
 mod files;
 mod hooks;
 mod keeper;
+mod leftovers;
 mod process;
 mod simulation;
 mod support;

@@ -15,6 +15,7 @@ mod identity;
 mod index;
 mod list;
 mod past;
+mod pool;
 mod restore;
 mod settings;
 mod shelf;
@@ -54,7 +55,7 @@ impl Backend for Files {
     }
 
     fn pool(&self) -> String {
-        format!("{WORD}:{}", self.shelf.store().display())
+        pool::name(&self.settings, self.shelf.store())
     }
 
     fn territory(&self) -> Territory {

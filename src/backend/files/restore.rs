@@ -4,6 +4,7 @@ use super::super::tree::{Copy, copy_tree, open_dir, open_nosymlink, remove_tree}
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::shelf::Item;
+use super::verify;
 use crate::domain::operation::Fault;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
@@ -14,8 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// # Errors
-/// [`Fault::Permanent`] where the target exists, its parent does not, or the file system there
-/// cannot hold what is in the snapshot. Then nothing is left at the target.
+/// [`Fault::Permanent`] where the target exists, its parent does not, the snapshot is not as it was
+/// stored, or the file system there cannot hold it. Then nothing is left at the target.
 pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<(), BackendError> {
     let doing = || format!("restoring snapshot {} to {}", item.seq, target.display());
     let refuse = |why: String| BackendError::new(Fault::Permanent, doing(), why);
@@ -32,6 +33,8 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
     if rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         return Err(refuse("it exists already, and nothing is ever written over".into()));
     }
+    // What was changed meanwhile is not what was asked for.
+    verify::verify(item)?;
     let hidden = hidden_name(item, name).map_err(std::io::Error::from).doing(doing)?;
     remove_tree(dir.as_fd(), &hidden)?;
     let placed = fill(item, &dir, &hidden, progress).and_then(|()| {
