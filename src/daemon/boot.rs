@@ -192,6 +192,8 @@ impl Daemon {
             .name("driver".into())
             .spawn(move || abort_on_panic(|| driver.run()))
             .map_err(|source| BootError::System { what: "the driver", source })?;
+        // Whoever is told that it is ready may ask for any resource of the configuration.
+        let _ = runtime.block_on(facts.clone().wait_for(|facts| facts.generation > 0));
 
         let rules = rules(&setup);
         let backup = setup.config.daemon.state.join("catalogue.backup.sqlite");
@@ -295,7 +297,7 @@ fn first_facts(keeper: &Keeper, now: Timestamp) -> Published {
     let (started, settled) = keeper.beginnings();
     let elapsed = keeper.ledger().elapsed;
     Published {
-        generation: 1,
+        generation: 0,
         ledger: Arc::new(keeper.ledger().clone()),
         moment: Moment { now, started, settled, belief: keeper.belief(), elapsed },
         alarms: Vec::new(),

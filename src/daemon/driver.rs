@@ -214,8 +214,9 @@ impl Driver {
         let alarms: Vec<Alarm> =
             self.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
         self.published.send_if_modified(|published| {
-            let changed =
-                changed || published.alarms != alarms || published.moment.belief != moment.belief;
+            let first = published.generation == 0;
+            let moved = published.alarms != alarms || published.moment.belief != moment.belief;
+            let changed = changed || first || moved;
             if changed {
                 published.generation += 1;
                 published.ledger = Arc::new(keeper.ledger().clone());
