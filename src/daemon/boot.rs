@@ -23,6 +23,7 @@ use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
 use jiff::{SignedDuration, Timestamp};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -129,7 +130,6 @@ pub(super) fn open(setup: Setup) -> Result<Opening, BootError> {
 }
 
 fn prepare_state(state: &Path) -> Result<(), BootError> {
-    use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
     made.map_err(|source| BootError::System { what: "in the state directory", source })
 }
@@ -277,7 +277,13 @@ fn listen(path: &Path) -> Result<Listener, BootError> {
         .map_err(|source| BootError::System { what: "on the inherited socket", source })?;
     match passed.into_iter().next() {
         Some(fd) => Ok(Listener::inherited(fd)?),
-        None => Ok(Listener::bind(path)?),
+        None => {
+            // The one below $XDG_RUNTIME_DIR or /run is nobody else's to make. What stands
+            // against it shows right after.
+            let mut dir = std::fs::DirBuilder::new();
+            let _ = path.parent().map(|parent| dir.mode(0o755).create(parent));
+            Ok(Listener::bind(path)?)
+        }
     }
 }
 
