@@ -23,6 +23,7 @@ use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
 use jiff::{SignedDuration, Timestamp};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -146,6 +147,8 @@ impl Daemon {
             .name("driver".into())
             .spawn(move || abort_on_panic(|| driver.run()))
             .map_err(|source| BootError::System { what: "the driver", source })?;
+        // Whoever is told that it is ready may ask for any resource of the configuration.
+        let _ = runtime.block_on(facts.clone().wait_for(|facts| facts.generation > 0));
 
         let rules = rules(&setup);
         let backup = setup.config.daemon.state.join("catalogue.backup.sqlite");
@@ -229,7 +232,13 @@ fn listen(path: &Path) -> Result<Listener, BootError> {
         .map_err(|source| BootError::System { what: "on the inherited socket", source })?;
     match passed.into_iter().next() {
         Some(fd) => Ok(Listener::inherited(fd)?),
-        None => Ok(Listener::bind(path)?),
+        None => {
+            // The one below $XDG_RUNTIME_DIR or /run is nobody else's to make. What stands
+            // against it shows right after.
+            let mut dir = std::fs::DirBuilder::new();
+            let _ = path.parent().map(|parent| dir.mode(0o755).create(parent));
+            Ok(Listener::bind(path)?)
+        }
     }
 }
 
@@ -249,7 +258,7 @@ fn first_facts(keeper: &Keeper, now: Timestamp) -> Published {
     let (started, settled) = keeper.beginnings();
     let elapsed = keeper.ledger().elapsed;
     Published {
-        generation: 1,
+        generation: 0,
         ledger: Arc::new(keeper.ledger().clone()),
         moment: Moment { now, started, settled, belief: keeper.belief(), elapsed },
         alarms: Vec::new(),

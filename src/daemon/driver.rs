@@ -152,9 +152,11 @@ impl Driver {
             }
         }
         let was_frozen = self.parts.engine.frozen().is_some();
+        // The end of a survey that found nothing new is no record, and yet clients see it.
+        let reported = events.iter().any(|event| matches!(event, Event::Finished(_)));
         let turn = self.parts.engine.turn(events, self.reading());
         self.note_freezing(was_frozen);
-        self.follow(turn);
+        self.follow(turn, reported);
     }
 
     fn note_freezing(&self, was_frozen: bool) {
@@ -168,9 +170,9 @@ impl Driver {
     }
 
     /// What was recorded may now be shown, answered and done, in this order.
-    fn follow(&mut self, turn: Turn) {
+    fn follow(&mut self, turn: Turn, reported: bool) {
         turn.records.iter().for_each(journal::note);
-        self.publish(!turn.records.is_empty() || !turn.orders.is_empty());
+        self.publish(reported || !turn.records.is_empty() || !turn.orders.is_empty());
         for (ticket, reply) in turn.replies {
             if let Some(answer) = self.tickets.remove(&ticket) {
                 // The client may be gone; its operation goes on.
@@ -195,8 +197,9 @@ impl Driver {
         let alarms: Vec<Alarm> =
             self.parts.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
         self.parts.published.send_if_modified(|published| {
-            let changed =
-                changed || published.alarms != alarms || published.moment.belief != moment.belief;
+            let first = published.generation == 0;
+            let moved = published.alarms != alarms || published.moment.belief != moment.belief;
+            let changed = changed || first || moved;
             if changed {
                 published.generation += 1;
                 published.ledger = Arc::new(keeper.ledger().clone());

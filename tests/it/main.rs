@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod conformance;
 mod ctl;
+mod daemon;
 mod exec;
 mod files;
 mod hooks;

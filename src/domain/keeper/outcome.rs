@@ -116,6 +116,10 @@ impl Keeper {
         };
         head.note_taken(snapshot.card.slot);
         self.put_account(head);
+        if live {
+            // The listing that came with it shows also what became of the others.
+            self.absorb(name, &taken.survey);
+        }
         if automatic {
             let outcome = doubt.clone().map_or(Outcome::Complete, Outcome::Suspect);
             self.close_attempt(operation, Some(outcome), None);
