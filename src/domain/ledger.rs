@@ -127,11 +127,14 @@ impl Ledger {
     fn put_operation(&mut self, operation: &Operation) {
         self.next_operation = self.next_operation.max(operation.id.next());
         self.operations.insert(operation.id, Arc::new(operation.clone()));
-        if self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
+        // Only the finished ones count: of thousands that are due together all are open.
+        if !operation.is_open() && self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
             let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
-            let surplus: Vec<_> = finished.take(OPERATIONS_IN_MEMORY).collect();
-            for id in surplus {
-                self.operations.remove(&id);
+            let finished: Vec<OperationId> = finished.collect();
+            if finished.len() > 2 * OPERATIONS_IN_MEMORY {
+                for id in &finished[..OPERATIONS_IN_MEMORY] {
+                    self.operations.remove(id);
+                }
             }
         }
     }

@@ -52,6 +52,16 @@ fn what_was_asked_before_the_first_look_gets_a_number_that_was_never_used() {
     assert_eq!(early.map(|s| s.seq()), Some(Seq(10)));
 }
 
+#[test]
+fn a_person_is_answered_while_thousands_are_due() {
+    let resources = (0..1100).map(|n| resource(&format!("web-{n}"), "06:00")).collect();
+    let mut scene = Scene::on(Box::new(Memory::default()), resources);
+    scene.run_to(&day(1, "05:59"));
+    minute(&mut scene);
+    let done = scene.machine.ask(Request::Disable { resource: name("web-7") }).unwrap();
+    assert_eq!(done.state, State::Succeeded);
+}
+
 fn disable(scene: &mut Scene) {
     scene.machine.ask(Request::Disable { resource: name("web") }).unwrap();
 }
