@@ -24,6 +24,42 @@ fn minute(scene: &mut Scene) {
 }
 
 #[test]
+fn what_comes_out_of_the_trash_at_the_last_moment_lives_on() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.ask(take("one")).unwrap();
+    scene.machine.settle();
+    scene.machine.ask(delete("one", false)).unwrap();
+    scene.run_to(&day(4, "11:59"));
+    scene.machine.ask(take("long")).unwrap();
+    scene.machine.ask(Request::Undelete { snapshot: selector("one") }).unwrap();
+    scene.machine.advance(SignedDuration::from_mins(5));
+    scene.run_to(&day(4, "13:00"));
+    assert!(scene.labels().contains(&"one".to_owned()), "{:?}", scene.labels());
+}
+
+#[test]
+fn what_is_about_to_be_destroyed_can_neither_be_kept_nor_used() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let mut lowered = resource("web", "06:00");
+    lowered.policy.retention.latest = 2;
+    scene.machine.configure(vec![lowered]);
+    scene.machine.settle();
+    scene.machine.ask(Request::Rotate { resource: name("web") }).unwrap();
+    scene.machine.step();
+    scene.machine.step();
+    let from = || selector("web@2026-01-06");
+    let keep =
+        Request::Keep { from: from(), name: snapshot_name("golden"), tags: Default::default() };
+    let create = Request::Create { from: from(), name: name("new"), path: "/new".into() };
+    for request in [keep, create] {
+        let answer = scene.machine.ask(request);
+        assert!(matches!(answer, Err(Denied::InUse { .. })), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_slot_whose_snapshot_turns_up_is_not_taken_again() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "06:10"));
