@@ -10,6 +10,7 @@ mod api;
 mod btrfs;
 mod catalogue;
 mod clock;
+mod collisions;
 mod config;
 mod conformance;
 mod ctl;
