@@ -18,6 +18,7 @@ mod files;
 mod hooks;
 mod keeper;
 mod process;
+mod readme;
 mod simulation;
 mod support;
 mod tarball;
