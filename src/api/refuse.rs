@@ -73,7 +73,8 @@ impl Refuse {
             ];
             let place: Vec<String> = place.into_iter().flatten().collect();
             let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("{}: {}{hint}", place.join(":"), finding.message)
+            let place = if place.is_empty() { String::new() } else { place.join(":") + ": " };
+            format!("{place}{}{hint}", finding.message)
         };
         let lines: Vec<String> = findings.iter().map(line).collect();
         Self::clash(

@@ -128,7 +128,8 @@ impl Backend for FakeBackend {
 
     fn list(&self) -> Result<Survey, BackendError> {
         let world = self.act("listing")?;
-        let ours = world.objects.iter().filter(|((resource, _), _)| *resource == self.resource);
+        let all = (self.resource.clone(), Seq(0))..=(self.resource.clone(), Seq(u64::MAX));
+        let ours = world.objects.range(all);
         let found = ours.map(|(_, object)| Found {
             card: object.card.clone(),
             state: object.state,

@@ -85,7 +85,7 @@ impl Catalogue {
         let limit = i64::try_from(OPERATIONS_IN_MEMORY).unwrap_or(i64::MAX);
         let mut operations = self.rows("operation", open, [], rows::operation)?;
         operations.extend(self.rows("operation", finished, [limit], rows::operation)?);
-        ledger.operations = operations.into_iter().map(|o| (o.id, Arc::new(o))).collect();
+        operations.iter().for_each(|operation| ledger.put_operation(operation));
         Ok(())
     }
 

@@ -7,15 +7,27 @@ use crate::config;
 use crate::domain::account::Account;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
+use crate::domain::operation::{Act, State};
+use crate::domain::slot::Slot;
+use crate::domain::snapshot::Seq;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A resource's backend and the hooks around its snapshots.
 #[derive(Debug)]
 pub struct Post {
     pub backend: Arc<dyn Backend>,
     pub hooks: Hooks,
+}
+
+/// A snapshot that was being taken when heptad or the machine stopped: its after-hooks have not
+/// run, and whatever its before-hooks stopped is still stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unended {
+    pub snapshot: String,
+    pub seq: Seq,
+    pub slot: Option<Slot>,
 }
 
 impl Post {
@@ -39,11 +51,35 @@ impl Post {
 
 /// All posts, replaced whole at a reload.
 #[derive(Debug, Default)]
-pub struct Fleet(RwLock<BTreeMap<ResourceName, Arc<Post>>>);
+pub struct Fleet {
+    posts: RwLock<BTreeMap<ResourceName, Arc<Post>>>,
+    unended: Mutex<BTreeMap<ResourceName, Unended>>,
+}
 
 impl Fleet {
     pub fn post(&self, name: &ResourceName) -> Option<Arc<Post>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.posts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Notes which takings a loaded ledger shows as begun and not ended.
+    pub fn note_unended(&self, ledger: &Ledger) {
+        let mut unended = self.unended.lock().unwrap_or_else(PoisonError::into_inner);
+        for operation in ledger.open_operations().filter(|o| o.state == State::Running) {
+            if let Act::Take { seq, slot, name, .. } = &operation.act {
+                let resource = &operation.resource;
+                let snapshot = match (name, slot) {
+                    (Some(name), _) => name.to_string(),
+                    (None, Some(slot)) => format!("{resource}@{slot}"),
+                    (None, None) => resource.to_string(),
+                };
+                unended.insert(resource.clone(), Unended { snapshot, seq: *seq, slot: *slot });
+            }
+        }
+    }
+
+    /// The one taking of a resource that must be ended first; told once.
+    pub fn unended(&self, name: &ResourceName) -> Option<Unended> {
+        self.unended.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
     /// Puts the configured posts in place, and beside them one for every resource that left the
@@ -62,7 +98,7 @@ impl Fleet {
                 posts.insert(account.name().clone(), Arc::new(post));
             }
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = posts;
+        *self.posts.write().unwrap_or_else(PoisonError::into_inner) = posts;
     }
 }
 

@@ -1,11 +1,12 @@
 //! The hands: threads that perform orders, bounded per pool, so that a stuck pool delays only
 //! itself.
 
-use super::fleet::{Fleet, Post};
+use super::fleet::{Fleet, Post, Unended};
 use super::hooks::{self, Occasion};
 use super::perform::perform;
 use crate::backend::Progress;
 use crate::domain::event::{Finished, Order, Work};
+use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault, OperationId};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,6 +109,9 @@ impl Workers {
         while let Some((order, post)) = self.next(name) {
             let meter = Arc::new(Meter::default());
             lock(&self.progress).insert(order.operation, meter.clone());
+            if let Some(unended) = self.fleet.unended(&order.resource) {
+                end(&order.resource, &post, &unended);
+            }
             let finished = run(&order, &post, meter.as_ref());
             lock(&self.progress).remove(&order.operation);
             (self.report)(finished);
@@ -131,6 +135,18 @@ impl Workers {
         let result = Err(Failure::new(Fault::Permanent, message));
         (self.report)(Finished { operation, result, output: String::new() });
     }
+}
+
+/// Runs the after-hooks that a crash cut off, before anything else touches the resource.
+fn end(resource: &ResourceName, post: &Post, unended: &Unended) {
+    if post.hooks.after.is_empty() {
+        return;
+    }
+    let Unended { snapshot, seq, slot } = unended;
+    let occasion = Occasion { resource, snapshot, seq: *seq, slot: *slot };
+    let stopped = Failure::new(Fault::Interrupted, "heptad or the machine stopped in the middle");
+    let output = hooks::after(&post.hooks, &occasion, &stopped);
+    tracing::warn!(%resource, snapshot, output, "after-hooks run for a taking that was cut off");
 }
 
 /// One order, with the hooks around a snapshot. A panic below fails this one operation.

@@ -301,7 +301,7 @@ mod tests {
             output: String::new(),
         };
         let mut ledger = Ledger::default();
-        ledger.operations.insert(operation.id, Arc::new(operation));
+        ledger.put_operation(&operation);
         let codes = |now| alarms(&ledger, &account, &moment(now)).len();
         assert_eq!((codes("22T11:00"), codes("22T11:01")), (0, 1));
     }

@@ -9,7 +9,7 @@ use super::operation::{Operation, OperationId};
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many finished operations stay in memory.
@@ -19,6 +19,8 @@ pub const OPERATIONS_IN_MEMORY: usize = 512;
 pub struct Ledger {
     pub accounts: BTreeMap<ResourceName, Arc<Account>>,
     pub operations: BTreeMap<OperationId, Arc<Operation>>,
+    /// Which of them are open, by resource: asked for at every step.
+    open: BTreeSet<(ResourceName, OperationId)>,
     /// Operation ids are never reused.
     pub next_operation: OperationId,
     /// The newest believed wall time.
@@ -49,7 +51,13 @@ impl Ledger {
     }
 
     pub fn open_operations(&self) -> impl Iterator<Item = &Arc<Operation>> {
-        self.operations.values().filter(|operation| operation.is_open())
+        self.open.iter().filter_map(|(_, id)| self.operations.get(id))
+    }
+
+    /// The open operations of one resource, oldest first.
+    pub fn open_of(&self, name: &ResourceName) -> impl Iterator<Item = &Arc<Operation>> {
+        let all = (name.clone(), OperationId(0))..=(name.clone(), OperationId(u64::MAX));
+        self.open.range(all).filter_map(|(_, id)| self.operations.get(id))
     }
 
     /// Applies one entry. Called by the keeper as it decides, and by the catalogue as it loads.
@@ -124,10 +132,17 @@ impl Ledger {
         account.snapshots.insert(seq, Arc::new(snapshot.clone()));
     }
 
-    fn put_operation(&mut self, operation: &Operation) {
+    /// Notes an operation's state; also how one is loaded.
+    pub fn put_operation(&mut self, operation: &Operation) {
         self.next_operation = self.next_operation.max(operation.id.next());
         self.operations.insert(operation.id, Arc::new(operation.clone()));
-        if self.operations.len() > 2 * OPERATIONS_IN_MEMORY {
+        let key = (operation.resource.clone(), operation.id);
+        if operation.is_open() {
+            self.open.insert(key);
+        } else {
+            self.open.remove(&key);
+        }
+        if self.operations.len() - self.open.len() > 2 * OPERATIONS_IN_MEMORY {
             let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
             let surplus: Vec<_> = finished.take(OPERATIONS_IN_MEMORY).collect();
             for id in surplus {

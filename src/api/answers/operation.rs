@@ -32,6 +32,7 @@ impl View<'_> {
             }),
             created: operation.created,
             started: operation.started,
+            finished: operation.finished,
             tries: operation.tries,
             progress: progress.and_then(|id| self.desk.progress(id)),
             output: operation.output.clone(),

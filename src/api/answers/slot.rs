@@ -70,7 +70,9 @@ impl View<'_> {
         let next = self.next_run(account).filter(|next| from <= next.due && next.due < until);
         if let Some(next) = next {
             let again = if next.retry > 0 { "will be tried again" } else { "is due" };
-            return Some(format!("{} {again} at {}", next.slot, next.at));
+            let zone = account.policy().rhythm.zone;
+            let at = next.at.to_zoned(zone.tz().clone()).strftime("%H:%M:%S %:z");
+            return Some(format!("{} {again} at {at}", next.slot));
         }
         if !records.is_empty() {
             return None;

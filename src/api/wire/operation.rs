@@ -31,6 +31,7 @@ pub struct Operation {
     pub failure: Option<Failure>,
     pub created: Timestamp,
     pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
     /// How often it was begun; more than once only after a crash.
     pub tries: u32,
     pub progress: Option<Progress>,

@@ -90,6 +90,9 @@ pub fn operation(operation: &Operation, zones: &Zones, view: &View) -> Page {
     if let Some(started) = operation.started {
         page.field("started", &Span::plain(time::wall_seconds(started, &zone)));
     }
+    if let Some(finished) = operation.finished {
+        page.field("finished", &Span::plain(time::wall_seconds(finished, &zone)));
+    }
     if let Some(detail) = &operation.detail {
         page.field("detail", &Span::plain(detail));
     }

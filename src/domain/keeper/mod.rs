@@ -174,7 +174,7 @@ impl Keeper {
 
     /// Whether an open operation needs this snapshot.
     fn pinned(&self, resource: &ResourceName, seq: Seq) -> Option<OperationId> {
-        let mut open = self.ledger.open_operations();
-        open.find(|o| o.resource == *resource && o.act.pins() == Some(seq)).map(|o| o.id)
+        let mut open = self.ledger.open_of(resource);
+        open.find(|operation| operation.act.pins() == Some(seq)).map(|operation| operation.id)
     }
 }

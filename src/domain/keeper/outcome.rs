@@ -10,6 +10,7 @@ use crate::domain::rotation::CREDIT;
 use crate::domain::snapshot::{Content, Fate, Handle, Health, Origin, Seq, Snapshot};
 use crate::domain::{recovery, suspicion};
 use jiff::SignedDuration;
+use std::sync::Arc;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
 pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
@@ -282,12 +283,11 @@ impl Keeper {
     }
 
     fn open_take(&self, name: &ResourceName, seq: Seq) -> Option<Operation> {
-        let takes = |operation: &Operation| {
+        let takes = |operation: &&Arc<Operation>| {
             let making = matches!(operation.act, Act::Take { .. } | Act::Keep { .. });
-            making && operation.resource == *name && operation.act.seq() == Some(seq)
+            making && operation.act.seq() == Some(seq)
         };
-        let mut open = self.ledger.open_operations();
-        open.find(|operation| takes(operation)).map(|operation| (**operation).clone())
+        self.ledger.open_of(name).find(takes).map(|operation| (**operation).clone())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, Oper
 use crate::domain::recovery;
 use crate::domain::snapshot::{Fate, Seq, Tags};
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 
 /// How often a doubted clock is looked at again.
 const DOUBT_PAUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -139,11 +140,8 @@ impl Keeper {
 
     /// The open operation that destroys a snapshot.
     pub(super) fn destruction(&self, name: &ResourceName, seq: Seq) -> Option<OperationId> {
-        let destroys = |operation: &Operation| {
-            operation.resource == *name
-                && matches!(operation.act, Act::Destroy { seq: doomed, .. } if doomed == seq)
-        };
-        self.ledger.open_operations().find(|operation| destroys(operation)).map(|o| o.id)
+        let destroys = |operation: &&Arc<Operation>| matches!(operation.act, Act::Destroy { seq: doomed, .. } if doomed == seq);
+        self.ledger.open_of(name).find(destroys).map(|operation| operation.id)
     }
 
     /// When this account wants to be looked at again.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 pub fn ledger(count: u32) -> Ledger {
     let accounts = (1..=count).map(|n| web(&format!("web-{n}")));
     let accounts = accounts.map(|account| (account.name().clone(), Arc::new(account)));
-    Ledger { accounts: accounts.collect(), ..Ledger::default() }
+    let mut ledger = Ledger::default();
+    ledger.accounts = accounts.collect();
+    ledger
 }
 
 /// Daily at 06:00 UTC, with the snapshots of the last seven days.

@@ -57,7 +57,7 @@ fn why_tells_each_slot_of_a_day_and_of_a_day_without_one() {
         let note = slots(Some(day)).note.unwrap();
         assert!(note.contains(part), "{day}: {note}");
     };
-    check("2026-11-23", "is due at 2026-11-23T06:00:00Z");
+    check("2026-11-23", "is due at 06:00:00 +00:00");
     check("2026-12-24", "has not come yet");
     check("2026-11-10", "since 2026-11-15");
 }

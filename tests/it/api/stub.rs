@@ -110,7 +110,7 @@ impl Stub {
                 tries: 0,
                 output: String::new(),
             };
-            ledger.operations.insert(id, Arc::new(operation.clone()));
+            ledger.put_operation(&operation);
             Ok(operation)
         })
     }

@@ -212,6 +212,7 @@ pub fn operation(id: u64, act: &str, snapshot: Option<&str>) -> Operation {
         failure: None,
         created: now(),
         started: Some(now()),
+        finished: None,
         tries: 1,
         progress: None,
         output: String::new(),
