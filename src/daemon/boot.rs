@@ -229,7 +229,20 @@ fn listen(path: &Path) -> Result<Listener, BootError> {
         .map_err(|source| BootError::System { what: "on the inherited socket", source })?;
     match passed.into_iter().next() {
         Some(fd) => Ok(Listener::inherited(fd)?),
-        None => Ok(Listener::bind(path)?),
+        None => {
+            make_room_for(path);
+            Ok(Listener::bind(path)?)
+        }
+    }
+}
+
+/// Makes the socket's own directory, as `$XDG_RUNTIME_DIR/heptad`, which is empty at each login.
+/// Not those above: a wrong path shall not come into being. What goes wrong shows when listening.
+fn make_room_for(socket: &Path) {
+    use std::os::unix::fs::DirBuilderExt;
+    let mode = if nix::unistd::geteuid().is_root() { 0o755 } else { 0o700 };
+    if let Some(dir) = socket.parent() {
+        let _ = std::fs::DirBuilder::new().mode(mode).create(dir);
     }
 }
 
