@@ -51,7 +51,9 @@ async fn part<T: FromStr<Err: ToString>>(
     let text = Path::<String>::from_request_parts(parts, &()).await;
     let Path(text) = text.map_err(|error| Refuse::bad(code, error.body_text(), hint))?;
     let bad = |error: T::Err| {
-        let message = format!("{:?} {}", brief(&text), error.to_string());
+        let (text, error) = (format!("{:?}", brief(&text)), error.to_string());
+        // Most say themselves what they are about.
+        let message = if error.contains(&text) { error } else { format!("{text} {error}") };
         Refuse::bad(code, message, hint)
     };
     text.parse().map_err(bad)
@@ -60,21 +62,30 @@ async fn part<T: FromStr<Err: ToString>>(
 impl FromRequestParts<Arc<Office>> for Named {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-name", "GET /v1/resources lists the names").await.map(Named)
+        part(parts, "bad-name", "`heptactl status` (GET /v1/resources) shows what there is")
+            .await
+            .map(Named)
     }
 }
 
 impl FromRequestParts<Arc<Office>> for Referred {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-reference", "GET /v1/snapshots lists them").await.map(Referred)
+        part(parts, "bad-reference", "`heptactl list` (GET /v1/snapshots) shows what there is")
+            .await
+            .map(Referred)
     }
 }
 
 impl FromRequestParts<Arc<Office>> for Numbered {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        let number = part(parts, "bad-number", "GET /v1/operations lists them").await;
+        let number = part(
+            parts,
+            "bad-number",
+            "`heptactl operations` (GET /v1/operations) shows what there is",
+        )
+        .await;
         number.map(|number| Numbered(OperationId(number)))
     }
 }

@@ -29,7 +29,11 @@ pub fn parse_time(text: &str) -> Result<Time, Refuse> {
     let time = parts.and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok());
     time.ok_or_else(|| {
         let shown: String = text.chars().take(20).collect();
-        Refuse::bad("bad-time", format!("{shown:?} is no time of day"), "write 00:00 to 23:59")
+        Refuse::bad(
+            "bad-time",
+            format!("{shown:?} is no time of day"),
+            "write it with two digits each, 00:00 to 23:59",
+        )
     })
 }
 

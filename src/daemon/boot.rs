@@ -233,12 +233,18 @@ fn listen(path: &Path) -> Result<Listener, BootError> {
     match passed.into_iter().next() {
         Some(fd) => Ok(Listener::inherited(fd)?),
         None => {
-            // The one below $XDG_RUNTIME_DIR or /run is nobody else's to make. What stands
-            // against it shows right after.
-            let mut dir = std::fs::DirBuilder::new();
-            let _ = path.parent().map(|parent| dir.mode(0o755).create(parent));
+            make_room_for(path);
             Ok(Listener::bind(path)?)
         }
+    }
+}
+
+/// Makes the socket's own directory, as `$XDG_RUNTIME_DIR/heptad`, which is empty at each login.
+/// Not those above: a wrong path shall not come into being. What goes wrong shows when listening.
+fn make_room_for(socket: &Path) {
+    let mode = if nix::unistd::geteuid().is_root() { 0o755 } else { 0o700 };
+    if let Some(dir) = socket.parent() {
+        let _ = std::fs::DirBuilder::new().mode(mode).create(dir);
     }
 }
 

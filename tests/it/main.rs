@@ -21,6 +21,7 @@ mod hooks;
 mod keeper;
 mod leftovers;
 mod process;
+mod readme;
 mod simulation;
 mod support;
 mod tarball;

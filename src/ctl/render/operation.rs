@@ -143,7 +143,7 @@ pub fn ending(operation: &Operation) -> String {
         "undelete" => format!("{resource}: {snapshot} is back"),
         "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
         "forget" => format!("{resource}: forgotten"),
-        "rotate" => format!("{resource}: rotated"),
+        "rotate" => format!("{resource}: dropping what is beyond the kept ones"),
         _ => format!("{resource}: {} is done", title(operation)),
     }
 }

@@ -1,0 +1,164 @@
+//! The README is held to its word: what it names exists, its configuration loads, and what it shows
+//! is what the programs print.
+
+use crate::support::source::{files, root};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// All findings at once.
+fn check(rule: &str, findings: Vec<String>) {
+    assert!(findings.is_empty(), "{rule}:\n  {}\n", findings.join("\n  "));
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut found = Vec::new();
+    let mut block: Option<String> = None;
+    for line in readme().lines() {
+        match &mut block {
+            Some(_) if line == "```" => found.extend(block.take()),
+            Some(text) => *text += &format!("{line}\n"),
+            None if line == fence => block = Some(String::new()),
+            None => {}
+        }
+    }
+    found
+}
+
+/// What stands between single backticks outside of the blocks.
+fn inline_code() -> Vec<String> {
+    let text = readme();
+    let prose: String = text.split("```").step_by(2).collect::<Vec<_>>().join(" ");
+    prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn code() -> String {
+    let blocks = ["sh", "console"].iter().flat_map(|language| blocks(language));
+    blocks.chain(inline_code()).collect::<Vec<_>>().join("\n")
+}
+
+/// Names in lower case that follow a program's name and one space.
+fn words_after(program: &str, text: &str) -> BTreeSet<String> {
+    let before = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric());
+    let hits = text.match_indices(program).filter(|(at, _)| before(*at));
+    let rests = hits.filter_map(|(at, _)| text[at + program.len()..].strip_prefix(' '));
+    let words = rests.filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(rest.len());
+        (!rest[end..].starts_with(['/', '.'])).then(|| rest[..end].to_owned())
+    });
+    words.filter(|word| !word.is_empty() && !word.starts_with('-')).collect()
+}
+
+#[test]
+fn every_command_is_named_and_every_named_command_exists() {
+    let check_program = |program: &str, command: clap::Command| {
+        let known: BTreeSet<String> =
+            command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        let mut named = words_after(program, &code());
+        let unknown = named.difference(&known).map(|word| format!("{program} {word}: unknown"));
+        let mut findings: Vec<String> = unknown.collect();
+        named.extend(inline_code());
+        let missing = known.difference(&named);
+        findings.extend(missing.map(|word| format!("{program} {word}: not in the README")));
+        check("commands", findings);
+    };
+    check_program("heptactl", heptad::ctl::command());
+    check_program("heptad", heptad::daemon::cli::command());
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let text = readme();
+    let mut sources = files("src", "rs");
+    sources.extend(files("tests/it", "rs"));
+    let is_test = |name: &str| {
+        let line = format!("fn {name}(");
+        sources.iter().any(|source| {
+            source.text.match_indices(&line).any(|(at, _)| {
+                let above: Vec<&str> = source.text[..at].lines().rev().take(4).collect();
+                above.iter().any(|line| line.trim() == "#[test]")
+            })
+        })
+    };
+    let mut findings = Vec::new();
+    for number in 1..=15 {
+        let start = format!("| I{number} |");
+        let Some(row) = text.lines().find(|line| line.starts_with(&start)) else {
+            findings.push(format!("I{number} is not there"));
+            continue;
+        };
+        let shown = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        let tests: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        let missing = tests.iter().filter(|name| !is_test(name));
+        findings.extend(missing.map(|name| format!("I{number}: there is no test {name}")));
+        findings.extend(tests.is_empty().then(|| format!("I{number} names no test")));
+    }
+    check("promises", findings);
+}
+
+#[test]
+fn every_configuration_shown_loads() {
+    let blocks = blocks("toml");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("heptad.toml");
+        std::fs::write(&file, &block).unwrap();
+        let mut heptad = Command::new(env!("CARGO_BIN_EXE_heptad"));
+        let ran = heptad.args(["check", "--config"]).arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{block}\n{said}");
+    }
+}
+
+#[test]
+fn every_path_named_exists() {
+    let places = ["config/", "src/", "systemd/", "tests/", ".ci/"];
+    let code = code();
+    let words = code.split(|c: char| c.is_whitespace() || "'\"()".contains(c));
+    let named: BTreeSet<&str> =
+        words.filter(|word| places.iter().any(|place| word.starts_with(place))).collect();
+    assert!(named.contains("config/heptad.toml"), "{named:?}");
+    let missing = named.iter().filter(|path| !root().join(path).exists());
+    check("paths", missing.map(|path| format!("{path} does not exist")).collect());
+}
+
+/// Without what is different each time.
+fn evened(text: &str) -> String {
+    let words = text.split_inclusive(|c: char| !(c.is_ascii_hexdigit() || c == '-'));
+    words.map(|word| if is_uuid(word) { "UUID" } else { word }).collect()
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() >= 36 && word.matches('-').count() == 4 && word.is_char_boundary(36)
+}
+
+#[test]
+fn what_the_readme_shows_is_what_the_programs_print() {
+    let bin = Path::new(env!("CARGO_BIN_EXE_heptad")).parent().unwrap();
+    let mut tour = Command::new("timeout");
+    let tour = tour.args(["100", "tests/tour"]).arg(bin).current_dir(root()).output().unwrap();
+    let said = String::from_utf8_lossy(&tour.stderr);
+    assert!(tour.status.success(), "{said}");
+    let printed = evened(&String::from_utf8(tour.stdout).unwrap());
+    let mut findings = Vec::new();
+    for block in blocks("console") {
+        // Each command with what follows, up to the next one.
+        for shown in format!("\n{block}").split("\n$ ").skip(1) {
+            let shown = evened(&format!("$ {}", shown.trim_end()));
+            if !printed.contains(&format!("{shown}\n\n")) {
+                findings.push(format!("the programs do not print:\n{shown}"));
+            }
+        }
+    }
+    if !findings.is_empty() {
+        findings.push(format!("they print:\n{printed}"));
+    }
+    check("transcripts", findings);
+}
