@@ -193,8 +193,10 @@ impl Daemon {
                 match signals.next().await {
                     Asked::Stop => return Ok(()),
                     Asked::Reload => {
+                        let _ = systemd::reloading();
                         // What is wrong is in the log.
                         let _ = tokio::task::block_in_place(|| self.counter.load());
+                        let _ = systemd::ready("protecting");
                     }
                 }
             }

@@ -122,8 +122,13 @@ impl Meta {
         (self.dev, self.ino) == (other.dev, other.ino)
     }
 
+    /// Whether it lies on the same mount as the directory `other`. A btrfs subvolume counts as a
+    /// mount of its own. The device tells nothing of what is no directory: overlayfs shows that of
+    /// the layer that a file comes from (Documentation/filesystems/overlayfs.rst, "Inode
+    /// properties").
     pub fn same_mount(&self, other: &Meta) -> bool {
-        (self.dev, self.mount) == (other.dev, other.mount)
+        let sure = self.mount != 0 && self.kind != Kind::Dir;
+        self.mount == other.mount && (sure || self.dev == other.dev)
     }
 }
 

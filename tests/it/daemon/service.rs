@@ -7,7 +7,9 @@ use std::path::Path;
 
 const SCRIPT: &str = r#"
 ctl() { HEPTACTL "$@"; }
-mkdir -p /etc/heptad/conf.d /srv/tree
+said() { grep --max-count=1 "$1" < <(journalctl --follow --lines=all --output=cat SYSLOG_IDENTIFIER=heptad); }
+install --directory --mode=750 /etc/heptad /etc/heptad/conf.d
+mkdir /srv/tree /srv/extra
 echo one >/srv/tree/file
 cat >/etc/heptad/heptad.toml <<TOML
 [resource.tree]
@@ -31,16 +33,19 @@ ctl create again --from first-vol --path VOLUME-again
 cmp VOLUME/file VOLUME-again/file
 
 echo '[resource.extra]
-files = { path = "/srv/tree/.." , exclude = ["tree"] }' >/etc/heptad/conf.d/extra.toml
+files = { path = "/srv/extra" }' >/etc/heptad/conf.d/extra.toml
 systemctl reload heptad.service
+said 'configuration loaded'
 ctl status extra
 echo 'nonsense = 1' >/etc/heptad/conf.d/extra.toml
 systemctl reload heptad.service
+said 'the old one stays'
 ctl status extra
 rm /etc/heptad/conf.d/extra.toml
 
 systemctl restart heptad.service
-ctl list | grep first-vol
+ctl list >/tmp/list
+grep first-vol /tmp/list
 test "$(curl --silent --output /dev/null --write-out '%{http_code}' \
     --unix-socket /run/heptad/heptad.sock http://localhost/v1/status)" = 200
 systemctl stop heptad.socket heptad.service
@@ -49,7 +54,6 @@ test "$(systemctl show --value --property=Result heptad.service)" = success
 journalctl --sync
 journalctl --output=cat SYSLOG_IDENTIFIER=heptad HEPTAD_RESOURCE=vol HEPTAD_ACT=take
 journalctl --output=json SYSLOG_IDENTIFIER=heptad | grep --max-count=1 '"HEPTAD_OPERATION"'
-journalctl --output=cat SYSLOG_IDENTIFIER=heptad | grep --max-count=1 'the old one stays'
 "#;
 
 #[test]
