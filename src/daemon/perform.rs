@@ -20,7 +20,9 @@ pub fn perform(
             take(backend, card, source, identity.as_deref()).map(Done::Taken)
         }
         Work::Destroy { handle, guard } => {
-            check_guard(backend, handle, guard)?;
+            if let Some(why) = unpaid(backend, handle, guard)? {
+                return Ok(Done::Unpaid(why));
+            }
             backend.destroy(handle).map(|()| Done::Destroyed).map_err(failure)
         }
         Work::Restore { card, path } => backend
@@ -98,9 +100,13 @@ fn take(
     Ok(Taken { object: object.object, facts, survey })
 }
 
-/// Counts again, from the backend itself, what pays for a deletion.
-fn check_guard(backend: &dyn Backend, victim: &Handle, guard: &Guard) -> Result<(), Failure> {
-    let Guard::Paid(retention) = guard else { return Ok(()) };
+/// Counts again, from the backend itself, what pays for a deletion; why it does not, if so.
+fn unpaid(
+    backend: &dyn Backend,
+    victim: &Handle,
+    guard: &Guard,
+) -> Result<Option<String>, Failure> {
+    let Guard::Paid(retention) = guard else { return Ok(None) };
     let survey = backend.list().map_err(failure)?;
     let paying = survey.found.iter().filter(|found| {
         found.state == Wholeness::Whole
@@ -109,10 +115,8 @@ fn check_guard(backend: &dyn Backend, victim: &Handle, guard: &Guard) -> Result<
             && (found.mark.doubt.is_none() || found.mark.accepted)
     });
     if rotation::paid(victim.seq, paying.map(|found| found.card.handle.seq), *retention) {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Failure::new(
-        Fault::Permanent,
-        format!("the backend shows fewer than {} newer complete snapshots", retention.latest),
-    ))
+    let latest = retention.latest;
+    Ok(Some(format!("the backend shows fewer than {latest} newer complete snapshots")))
 }

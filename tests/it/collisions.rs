@@ -60,6 +60,41 @@ fn what_is_about_to_be_destroyed_can_neither_be_kept_nor_used() {
 }
 
 #[test]
+fn a_rotation_that_failed_is_paid_for_again_when_it_is_tried_again() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(8, "05:59"));
+    // Listing, take, listing; then the listing right before the destruction fails.
+    scene.machine.disk.world().faults.extend([None, None, None, Some(Fault::Transient)]);
+    scene.run_to(&day(8, "06:01"));
+    assert_eq!(scene.labels().len(), 8);
+    for newer in 5..=8 {
+        scene.machine.ask(delete(&format!("web@2026-01-0{newer}"), true)).unwrap();
+    }
+    scene.machine.settle();
+    scene.cut(SignedDuration::from_secs(1));
+    scene.machine.settle();
+    assert_eq!(scene.labels()[0], "web@2026-01-01", "only three newer ones are left");
+    assert_eq!(scene.account().snapshots[&Seq(1)].fate, Fate::Live);
+    scene.run_to(&day(20, "12:00"));
+    assert_eq!(scene.labels().len(), 7);
+    scene.no_violations();
+}
+
+#[test]
+fn a_destruction_that_fails_half_way_is_finished_later() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(8, "05:59"));
+    let faults = [None, None, None, None, Some(Fault::Permanent)];
+    scene.machine.disk.world().faults.extend(faults);
+    scene.run_to(&day(8, "06:01"));
+    assert_eq!(scene.account().snapshots[&Seq(1)].fate, Fate::Doomed);
+    scene.cut(SignedDuration::from_secs(1));
+    scene.machine.settle();
+    assert_eq!(scene.labels()[0], "web@2026-01-02");
+    scene.no_violations();
+}
+
+#[test]
 fn a_slot_whose_snapshot_turns_up_is_not_taken_again() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "06:10"));

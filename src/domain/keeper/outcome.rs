@@ -53,16 +53,14 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.take_failed(&operation, &failure);
             }
+            (Act::Destroy { seq, .. }, Ok(Done::Unpaid(why))) => {
+                self.set_fate(&name, *seq, Fate::Live);
+                let failure = Failure::new(Fault::Permanent, why);
+                self.finish(&operation, State::Failed(failure), output);
+            }
             (Act::Destroy { seq, .. }, Ok(_)) => {
                 self.put(Entry::SnapshotErased(name.clone(), *seq));
                 self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Destroy { seq, why: Doom::Rotated { .. } }, Err(failure))
-                if failure.fault == Fault::Permanent =>
-            {
-                // Not paid for after all: it lives on.
-                self.set_fate(&name, *seq, Fate::Live);
-                self.finish(&operation, State::Failed(failure), output);
             }
             (Act::Trash { seq }, Ok(_)) => {
                 let until = self.ledger.elapsed.saturating_add(TRASH);
