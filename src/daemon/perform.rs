@@ -84,8 +84,8 @@ fn take(
     let order = TakeOrder { card, source: from, previous };
     let object = backend.take(&order).map_err(failure)?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
-    let content = backend.verify(&handle).map_err(failure)?;
-    let usage = backend.usage(&handle).map_err(failure)?;
+    let content = backend.verify(&handle).map_err(unverified)?;
+    let usage = backend.usage(&handle).unwrap_or_default();
     let facts = Facts {
         content: Some(content),
         stored: usage.stored,
@@ -93,11 +93,21 @@ fn take(
         notes: object.notes,
         accepted: false,
     };
-    let mut survey = backend.list().map_err(failure)?;
+    // It is complete whatever this last look shows: only rotation waits for a better one.
+    let mut survey = backend.list().unwrap_or_default();
     if *source == Source::Live {
-        survey.identity = Some(backend.probe().map_err(failure)?.identity);
+        survey.identity = backend.probe().ok().map(|probe| probe.identity);
     }
     Ok(Taken { object: object.object, facts, survey })
+}
+
+/// By now there is something to clear away: that the backend went away says nothing else.
+fn unverified(error: BackendError) -> Failure {
+    let fault = match error.fault {
+        Fault::Absent | Fault::Identity => Fault::Transient,
+        fault => fault,
+    };
+    Failure::new(fault, error.to_string())
 }
 
 /// Counts again, from the backend itself, what pays for a deletion; why it does not, if so.

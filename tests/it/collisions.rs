@@ -95,6 +95,19 @@ fn a_destruction_that_fails_half_way_is_finished_later() {
 }
 
 #[test]
+fn a_snapshot_stands_although_the_look_around_after_it_fails() {
+    for fault in [Fault::Absent, Fault::Transient] {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(3, "05:59"));
+        scene.machine.disk.world().faults.extend([None, None, Some(fault)]);
+        scene.run_to(&day(3, "12:00"));
+        assert_eq!(scene.slot("2026-01-03").outcome, Some(Outcome::Complete), "{fault:?}");
+        assert_eq!(scene.machine.disk.world().objects.len(), 3, "{fault:?}");
+        scene.no_violations();
+    }
+}
+
+#[test]
 fn a_slot_whose_snapshot_turns_up_is_not_taken_again() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "06:10"));
