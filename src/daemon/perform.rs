@@ -8,6 +8,9 @@ use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
 use std::path::Path;
 
+/// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
+const COUNTABLE: u64 = i64::MAX.unsigned_abs();
+
 /// Performs `order`; blocks until its outcome is durable.
 pub fn perform(
     backend: &dyn Backend,
@@ -42,6 +45,10 @@ fn failure(error: BackendError) -> Failure {
 /// The listing with the live identity, and with the contents of those not known before.
 fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     let mut survey = backend.list().map_err(failure)?;
+    if survey.high_water.0 >= COUNTABLE {
+        let message = format!("the backend remembers snapshot number {}", survey.high_water);
+        return Err(Failure::new(Fault::Permanent, message));
+    }
     survey.identity = match backend.probe() {
         Ok(probe) => Some(probe.identity),
         Err(error) if error.fault == Fault::Absent => None,
