@@ -146,12 +146,40 @@ fn a_person_is_answered_while_thousands_are_due() {
     assert_eq!(done.state, State::Succeeded);
 }
 
+#[test]
+fn a_number_beyond_all_counting_is_the_trouble_of_one_resource() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.disk.world().high_water.insert(name("web"), Seq(u64::MAX));
+    scene.cut(SignedDuration::from_secs(1));
+    scene.run_to(&day(4, "12:00"));
+    assert!(scene.account().trouble.is_some());
+    scene.machine.disk.world().high_water.insert(name("web"), Seq(3));
+    scene.run_to(&day(5, "12:00"));
+    assert_eq!(scene.slot("2026-01-05").outcome, Some(Outcome::Complete));
+}
+
 fn disable(scene: &mut Scene) {
     scene.machine.ask(Request::Disable { resource: name("web") }).unwrap();
 }
 
 fn is_skipped(scene: &Scene, slot: &str) -> bool {
     matches!(scene.slot(slot).outcome, Some(Outcome::Skipped(_)))
+}
+
+#[test]
+fn a_lost_original_is_no_trouble_of_its_resource() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.disk.world().objects.remove(&(name("web"), Seq(1)));
+    let keep = Request::Keep {
+        from: selector("web@2026-01-01"),
+        name: snapshot_name("golden"),
+        tags: Default::default(),
+    };
+    scene.machine.ask(keep).unwrap();
+    scene.machine.settle();
+    assert_eq!(scene.account().trouble, None);
 }
 
 /// The keeper alone, so that the world can change in the middle of an act.

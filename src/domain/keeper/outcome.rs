@@ -140,8 +140,11 @@ impl Keeper {
         if matches!(failure.fault, Fault::Absent | Fault::Identity)
             && let Some(account) = self.ledger.account(name)
         {
-            let trouble = Some(failure.message.clone());
-            self.put_account(Account { trouble, ..account.clone() });
+            // A lost original says nothing of the resource.
+            if matches!(operation.act, Act::Take { .. }) {
+                let trouble = Some(failure.message.clone());
+                self.put_account(Account { trouble, ..account.clone() });
+            }
             if let Some(account) = self.ledger.account_mut(name) {
                 // Whatever is there next time has to be looked at first.
                 account.surveyed = false;
