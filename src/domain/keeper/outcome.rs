@@ -91,7 +91,17 @@ impl Keeper {
         else {
             return;
         };
-        let doubt = doubt(&account, &snapshot, taken.facts.content);
+        let live = matches!(operation.act, Act::Take { .. }) && taken.survey.identity.is_some();
+        // It was the known one when the taking began.
+        let swapped =
+            taken.survey.identity.clone().filter(|seen| {
+                live && account.identity.as_ref().is_some_and(|known| known != seen)
+            });
+        let automatic = snapshot.card.origin == Origin::Automatic;
+        let doubt = match &swapped {
+            Some(_) if automatic => Some("something else took its place meanwhile".to_owned()),
+            _ => doubt(&account, &snapshot, taken.facts.content),
+        };
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
         card.handle = Handle { object: taken.object, ..card.handle };
@@ -101,12 +111,11 @@ impl Keeper {
             facts: taken.facts,
             ..snapshot.clone()
         })));
-        let live = matches!(operation.act, Act::Take { .. }) && taken.survey.identity.is_some();
-        let automatic = snapshot.card.origin == Origin::Automatic;
+        let live = live && swapped.is_none();
         let paid = automatic && doubt.is_none();
         let mut head = Account {
             identity: taken.survey.identity.clone().filter(|_| live).or(account.identity.clone()),
-            stranger: account.stranger.clone().filter(|_| !live),
+            stranger: swapped.or(account.stranger.clone().filter(|_| !live)),
             trouble: account.trouble.clone().filter(|_| !live),
             credit: if paid { CREDIT } else { account.credit },
             ..account
