@@ -168,6 +168,50 @@ fn is_skipped(scene: &Scene, slot: &str) -> bool {
 }
 
 #[test]
+fn what_is_still_queued_is_not_taken_after_disabling() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "05:59"));
+    scene.machine.ask(take("by-hand")).unwrap();
+    minute(&mut scene);
+    disable(&mut scene);
+    scene.machine.settle();
+    assert_eq!(scene.labels(), ["by-hand", "web@2026-01-01", "web@2026-01-02"]);
+    assert!(is_skipped(&scene, "2026-01-03"));
+}
+
+#[test]
+fn a_slot_ends_also_when_its_resource_is_switched_off_or_leaves_meanwhile() {
+    let leave = |scene: &mut Scene| scene.machine.configure(Vec::new());
+    for switch_off in [disable as fn(&mut Scene), leave] {
+        // While it is being taken, and while it waits to be tried again.
+        for wait in [false, true] {
+            let mut scene = Scene::daily("06:00");
+            scene.run_to(&day(3, "05:59"));
+            scene.machine.disk.world().faults.extend([None, Some(Fault::Transient)]);
+            minute(&mut scene);
+            if wait {
+                scene.machine.settle();
+            }
+            switch_off(&mut scene);
+            scene.run_to(&day(3, "12:00"));
+            assert!(is_skipped(&scene, "2026-01-03"), "{:?}", scene.slot("2026-01-03"));
+        }
+    }
+}
+
+#[test]
+fn nothing_waits_for_a_resource_that_was_forgotten() {
+    let mut scene = Scene::on(Box::new(Memory::default()), vec![resource("web", "06:00")]);
+    scene.cut(SignedDuration::from_secs(1));
+    scene.machine.ask(take("one")).unwrap();
+    scene.machine.configure(Vec::new());
+    let forget = Request::Forget { resource: name("web"), automatic: Leftovers::Keep };
+    scene.machine.ask(forget).unwrap();
+    scene.machine.settle();
+    assert_eq!(scene.machine.keeper().ledger().open_operations().count(), 0);
+}
+
+#[test]
 fn a_lost_original_is_no_trouble_of_its_resource() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(3, "12:00"));
@@ -220,4 +264,29 @@ impl Alone {
         self.reading.boot += by;
         self.handle(Event::Tick);
     }
+}
+
+#[test]
+fn a_resource_that_changes_while_it_is_taken_is_doubted() {
+    let mut alone = Alone::new();
+    let seen = |identity: &str| Survey { identity: Some(identity.into()), ..Survey::default() };
+    alone.handle(Event::Configured(vec![resource("web", "06:00")]));
+    alone.finish(Done::Surveyed(seen("disk-1")));
+    alone.advance(SignedDuration::from_hours(6));
+    let content = Some(Content { empty: false, entries: Some(9), bytes: None });
+    let facts = Facts { content, ..Facts::default() };
+    alone.finish(Done::Taken(Taken { object: "o".into(), facts, survey: seen("disk-2") }));
+    let account = alone.keeper.ledger().account(&name("web")).unwrap();
+    assert_eq!(account.identity.as_deref(), Some("disk-1"));
+    assert_eq!(account.stranger.as_deref(), Some("disk-2"));
+    assert!(matches!(account.snapshots[&Seq(1)].health, Health::Suspect(_)));
+}
+
+#[test]
+fn while_stopping_nothing_that_falls_due_wakes_anybody() {
+    let mut alone = Alone::new();
+    alone.handle(Event::Configured(vec![resource("web", "06:00")]));
+    alone.handle(Event::Stop);
+    alone.advance(SignedDuration::from_hours(7));
+    assert!(alone.keeper.wake().is_none_or(|wake| wake > alone.reading.wall));
 }
