@@ -107,6 +107,8 @@ impl Driver {
                 break;
             }
         }
+        // A report may have come after the last turn.
+        self.turn(Woke::Bell);
         self.parts.engine.note_clock();
         tracing::info!("stopped");
     }
@@ -123,7 +125,9 @@ impl Driver {
         let pauses = [alive_every, thaw, ending];
         let soon = pauses.into_iter().flatten().min();
         let soon = soon.and_then(|pause| now.saturating_add(pause).ok());
-        self.parts.engine.keeper().wake().into_iter().chain(soon).min()
+        // What is due stays due while nothing can be recorded: it must not wake us at once again.
+        let due = self.parts.engine.keeper().wake().filter(|_| thaw.is_none());
+        due.into_iter().chain(soon).min()
     }
 
     /// Drains the inbox and takes one turn with all of it.

@@ -63,6 +63,10 @@ impl Engine {
                 }
             }
         }
+        if self.frozen.is_some() {
+            // Only a write shows that writes pass again.
+            turn.records.push(self.keeper.clock_entry());
+        }
         match self.catalogue.record(&turn.records) {
             Ok(()) => {
                 self.frozen = None;

@@ -69,7 +69,11 @@ fn perform(chore: Chore, keys: &Keys) {
     match chore {
         Chore::NoteClock => keys.inbox.put(Message::NoteClock),
         Chore::Sweep => keys.inbox.put(Message::Event(Event::Sweep)),
-        Chore::TellAlarms => tell_alarms(&keys.published.borrow()),
+        Chore::TellAlarms => {
+            // A copy: while it is borrowed the driver cannot publish.
+            let published = keys.published.borrow().clone();
+            tell_alarms(&published);
+        }
         Chore::LayBallast => with_catalogue(keys, |catalogue| match catalogue.restore_ballast() {
             Ok(true) => {}
             Ok(false) => tracing::warn!("the disk of the state directory is full"),

@@ -8,6 +8,9 @@ use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
 use std::path::Path;
 
+/// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
+const COUNTABLE: u64 = i64::MAX.unsigned_abs();
+
 /// Performs `order`; blocks until its outcome is durable.
 pub fn perform(
     backend: &dyn Backend,
@@ -20,7 +23,9 @@ pub fn perform(
             take(backend, card, source, identity.as_deref()).map(Done::Taken)
         }
         Work::Destroy { handle, guard } => {
-            check_guard(backend, handle, guard)?;
+            if let Some(why) = unpaid(backend, handle, guard)? {
+                return Ok(Done::Unpaid(why));
+            }
             backend.destroy(handle).map(|()| Done::Destroyed).map_err(failure)
         }
         Work::Restore { card, path } => backend
@@ -40,6 +45,10 @@ fn failure(error: BackendError) -> Failure {
 /// The listing with the live identity, and with the contents of those not known before.
 fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     let mut survey = backend.list().map_err(failure)?;
+    if survey.high_water.0 >= COUNTABLE {
+        let message = format!("the backend remembers snapshot number {}", survey.high_water);
+        return Err(Failure::new(Fault::Permanent, message));
+    }
     survey.identity = match backend.probe() {
         Ok(probe) => Some(probe.identity),
         Err(error) if error.fault == Fault::Absent => None,
@@ -82,8 +91,8 @@ fn take(
     let order = TakeOrder { card, source: from, previous };
     let object = backend.take(&order).map_err(failure)?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
-    let content = backend.verify(&handle).map_err(failure)?;
-    let usage = backend.usage(&handle).map_err(failure)?;
+    let content = backend.verify(&handle).map_err(unverified)?;
+    let usage = backend.usage(&handle).unwrap_or_default();
     let facts = Facts {
         content: Some(content),
         stored: usage.stored,
@@ -91,16 +100,30 @@ fn take(
         notes: object.notes,
         accepted: false,
     };
-    let mut survey = backend.list().map_err(failure)?;
+    // It is complete whatever this last look shows: only rotation waits for a better one.
+    let mut survey = backend.list().unwrap_or_default();
     if *source == Source::Live {
-        survey.identity = Some(backend.probe().map_err(failure)?.identity);
+        survey.identity = backend.probe().ok().map(|probe| probe.identity);
     }
     Ok(Taken { object: object.object, facts, survey })
 }
 
-/// Counts again, from the backend itself, what pays for a deletion.
-fn check_guard(backend: &dyn Backend, victim: &Handle, guard: &Guard) -> Result<(), Failure> {
-    let Guard::Paid(retention) = guard else { return Ok(()) };
+/// By now there is something to clear away: that the backend went away says nothing else.
+fn unverified(error: BackendError) -> Failure {
+    let fault = match error.fault {
+        Fault::Absent | Fault::Identity => Fault::Transient,
+        fault => fault,
+    };
+    Failure::new(fault, error.to_string())
+}
+
+/// Counts again, from the backend itself, what pays for a deletion; why it does not, if so.
+fn unpaid(
+    backend: &dyn Backend,
+    victim: &Handle,
+    guard: &Guard,
+) -> Result<Option<String>, Failure> {
+    let Guard::Paid(retention) = guard else { return Ok(None) };
     let survey = backend.list().map_err(failure)?;
     let paying = survey.found.iter().filter(|found| {
         found.state == Wholeness::Whole
@@ -109,10 +132,8 @@ fn check_guard(backend: &dyn Backend, victim: &Handle, guard: &Guard) -> Result<
             && (found.mark.doubt.is_none() || found.mark.accepted)
     });
     if rotation::paid(victim.seq, paying.map(|found| found.card.handle.seq), *retention) {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Failure::new(
-        Fault::Permanent,
-        format!("the backend shows fewer than {} newer complete snapshots", retention.latest),
-    ))
+    let latest = retention.latest;
+    Ok(Some(format!("the backend shows fewer than {latest} newer complete snapshots")))
 }

@@ -165,6 +165,8 @@ pub enum Done {
     Surveyed(Survey),
     Taken(Taken),
     Destroyed,
+    /// The backend does not show what would have paid for it: nothing was touched.
+    Unpaid(String),
     Restored,
     Marked,
 }

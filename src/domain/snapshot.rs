@@ -146,6 +146,11 @@ impl Snapshot {
             && self.fate == Fate::Live
     }
 
+    /// Whether rotation may have chosen it, whatever is to become of it.
+    pub fn is_rotatable(&self) -> bool {
+        self.card.origin == Origin::Automatic && self.health == Health::Complete
+    }
+
     /// Whether it was taken for a slot, whatever has become of it.
     pub fn is_of(&self, slot: Slot) -> bool {
         self.card.slot == Some(slot) && self.health != Health::Taking

@@ -101,7 +101,7 @@ impl Keeper {
 
     /// When to look again, by the wall clock, if nothing happens before.
     pub fn wake(&self) -> Option<Timestamp> {
-        self.wakes.first()
+        if self.stopping { None } else { self.wakes.first() }
     }
 
     fn now(&self) -> Timestamp {

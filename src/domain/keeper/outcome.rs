@@ -54,16 +54,14 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.take_failed(&operation, &failure);
             }
+            (Act::Destroy { seq, .. }, Ok(Done::Unpaid(why))) => {
+                self.set_fate(&name, *seq, Fate::Live);
+                let failure = Failure::new(Fault::Permanent, why);
+                self.finish(&operation, State::Failed(failure), output);
+            }
             (Act::Destroy { seq, .. }, Ok(_)) => {
                 self.put(Entry::SnapshotErased(name.clone(), *seq));
                 self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Destroy { seq, why: Doom::Rotated { .. } }, Err(failure))
-                if failure.fault == Fault::Permanent =>
-            {
-                // Not paid for after all: it lives on.
-                self.set_fate(&name, *seq, Fate::Live);
-                self.finish(&operation, State::Failed(failure), output);
             }
             (Act::Trash { seq }, Ok(_)) => {
                 let until = self.ledger.elapsed.saturating_add(TRASH);
@@ -94,7 +92,17 @@ impl Keeper {
         else {
             return;
         };
-        let doubt = doubt(&account, &snapshot, taken.facts.content);
+        let live = matches!(operation.act, Act::Take { .. }) && taken.survey.identity.is_some();
+        // It was the known one when the taking began.
+        let swapped =
+            taken.survey.identity.clone().filter(|seen| {
+                live && account.identity.as_ref().is_some_and(|known| known != seen)
+            });
+        let automatic = snapshot.card.origin == Origin::Automatic;
+        let doubt = match &swapped {
+            Some(_) if automatic => Some("something else took its place meanwhile".to_owned()),
+            _ => doubt(&account, &snapshot, taken.facts.content),
+        };
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
         card.handle = Handle { object: taken.object, ..card.handle };
@@ -104,12 +112,11 @@ impl Keeper {
             facts: taken.facts,
             ..snapshot.clone()
         })));
-        let live = matches!(operation.act, Act::Take { .. }) && taken.survey.identity.is_some();
-        let automatic = snapshot.card.origin == Origin::Automatic;
+        let live = live && swapped.is_none();
         let paid = automatic && doubt.is_none();
         let mut head = Account {
             identity: taken.survey.identity.clone().filter(|_| live).or(account.identity.clone()),
-            stranger: account.stranger.clone().filter(|_| !live),
+            stranger: swapped.or(account.stranger.clone().filter(|_| !live)),
             trouble: account.trouble.clone().filter(|_| !live),
             credit: if paid { CREDIT } else { account.credit },
             ..account
@@ -147,8 +154,11 @@ impl Keeper {
         if matches!(failure.fault, Fault::Absent | Fault::Identity)
             && let Some(account) = self.ledger.account(name)
         {
-            let trouble = Some(failure.message.clone());
-            self.put_account(Account { trouble, ..account.clone() });
+            // A lost original says nothing of the resource.
+            if matches!(operation.act, Act::Take { .. }) {
+                let trouble = Some(failure.message.clone());
+                self.put_account(Account { trouble, ..account.clone() });
+            }
             if let Some(account) = self.ledger.account_mut(name) {
                 // Whatever is there next time has to be looked at first.
                 account.surveyed = false;

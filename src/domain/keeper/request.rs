@@ -2,10 +2,11 @@
 
 use super::Keeper;
 use crate::domain::account::{Account, Override};
-use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Cause, Doom, Leftovers, Operation, OperationId, State};
+use crate::domain::operation::{
+    Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
+};
 use crate::domain::policy::When;
 use crate::domain::snapshot::{Fate, Health, Origin, Selector, Snapshot, Tags};
 use std::sync::Arc;
@@ -190,25 +191,8 @@ impl Keeper {
         }
         let operation = self.operation(resource, act, cause);
         let next = self.follow(&before, Account { wish, ..before.clone() });
-        let stopped = before.is_active() && !next.is_active();
         self.put_account(next);
-        if stopped {
-            self.close_open_slots(&before);
-        }
         Ok(self.done(operation))
-    }
-
-    /// Automatic snapshots were switched off: what waits for a retry waits no longer.
-    fn close_open_slots(&mut self, account: &Account) {
-        let open = account.slots.values().filter(|r| r.outcome.is_none());
-        for record in open.cloned().collect::<Vec<_>>() {
-            let id = record.operation;
-            if id.is_some_and(|id| self.ledger.operations.get(&id).is_some_and(|o| o.is_open())) {
-                continue;
-            }
-            let outcome = Some(Outcome::Skipped("automatic snapshots were disabled".into()));
-            self.put(Entry::Slot(account.name().clone(), SlotRecord { outcome, ..record }));
-        }
     }
 
     fn ask_acknowledge(
@@ -258,6 +242,12 @@ impl Keeper {
         let operation = self.operation(resource, Act::Forget { automatic }, cause);
         let id = self.done(operation);
         if account.snapshots.is_empty() {
+            for waiting in account.running.iter().chain(&account.queue) {
+                if let Some(waiting) = self.ledger.operations.get(waiting).cloned() {
+                    let failure = Failure::new(Fault::Absent, "the resource was forgotten");
+                    self.finish(&waiting, State::Failed(failure), String::new());
+                }
+            }
             self.put(Entry::AccountErased(resource.clone()));
             return Ok(id);
         }

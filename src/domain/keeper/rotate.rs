@@ -3,7 +3,7 @@
 use super::Keeper;
 use crate::domain::event::{Survey, Wholeness};
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Cause, Doom};
+use crate::domain::operation::{Act, Cause, Doom};
 use crate::domain::rotation::{self, Candidate};
 use crate::domain::snapshot::{Fate, Seq};
 
@@ -11,7 +11,7 @@ impl Keeper {
     /// Dooms up to `credit` surplus snapshots, the oldest first, by what the backend showed in
     /// this very pass. Nothing is doomed while there is doubt.
     pub(super) fn rotate(&mut self, name: &ResourceName, survey: &Survey, credit: u32) -> u32 {
-        self.resume_doomed(name);
+        self.resume_doomed(name, survey);
         let Some(account) = self.ledger.account(name) else { return 0 };
         if account.forgotten || !account.declared || account.doubt().is_some() {
             return 0;
@@ -51,14 +51,38 @@ impl Keeper {
         }
     }
 
-    /// A destruction that failed is tried again whenever the backend has just been seen.
-    fn resume_doomed(&mut self, name: &ResourceName) {
+    /// A destruction that failed is tried again whenever the backend has just been seen. What
+    /// rotation chose and nobody has touched yet lives on: rotation judges it anew.
+    fn resume_doomed(&mut self, name: &ResourceName, survey: &Survey) {
         let Some(account) = self.ledger.account(name) else { return };
         let doomed = account.snapshots.values().filter(|s| s.fate == Fate::Doomed);
-        let doomed: Vec<Seq> = doomed.map(|s| s.seq()).collect();
-        for seq in doomed {
-            // The intent to destroy it is durable; what asked for it first no longer matters.
-            self.destroy(name, seq, Doom::Asked, Cause::Recovery);
+        let doomed: Vec<(Seq, bool)> = doomed.map(|s| (s.seq(), s.is_rotatable())).collect();
+        for (seq, rotatable) in doomed {
+            let Some(found) = survey.found.iter().find(|f| f.card.handle.seq == seq) else {
+                continue;
+            };
+            if self.destruction(name, seq).is_some() {
+                continue;
+            }
+            let by_rotation = match self.last_doom(name, seq) {
+                Some(why) => matches!(why, Doom::Rotated { .. }),
+                None => rotatable,
+            };
+            if by_rotation && found.state != Wholeness::Partial {
+                self.set_fate(name, seq, Fate::Live);
+            } else {
+                // Asked for by name, or begun already: the intent is durable.
+                self.destroy(name, seq, Doom::Asked, Cause::Recovery);
+            }
         }
+    }
+
+    /// Why a snapshot was to be destroyed the last time, as far back as memory reaches.
+    fn last_doom(&self, name: &ResourceName, seq: Seq) -> Option<Doom> {
+        let newest_first = self.ledger.operations.values().rev().filter(|o| o.resource == *name);
+        newest_first.into_iter().find_map(|operation| match operation.act {
+            Act::Destroy { seq: doomed, why } if doomed == seq => Some(why),
+            _ => None,
+        })
     }
 }

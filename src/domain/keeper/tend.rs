@@ -26,6 +26,7 @@ impl Keeper {
     }
 
     fn tend_account(&mut self, name: &ResourceName) {
+        self.close_idle(name);
         if self.belief != Belief::Doubted && !self.stopping {
             self.rebase(name);
             self.close_slots(name);
@@ -71,6 +72,35 @@ impl Keeper {
                 None => record.closing(),
             };
             self.put(Entry::Slot(name.clone(), SlotRecord { outcome: Some(outcome), ..record }));
+        }
+    }
+
+    /// Automatic snapshots were switched off: what is queued is not taken, and what waits for a
+    /// retry waits no longer.
+    fn close_idle(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| !account.is_active()) else {
+            return;
+        };
+        let why = match account.declared && !account.forgotten {
+            true => "automatic snapshots were disabled",
+            false => "it left the configuration",
+        };
+        let open = account.slots.values().filter(|record| record.outcome.is_none());
+        for record in open.cloned().collect::<Vec<_>>() {
+            let operation =
+                record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());
+            match operation.filter(|operation| operation.is_open()) {
+                // It has begun: it ends with the operation.
+                Some(operation) if operation.tries > 0 => continue,
+                Some(waiting) => {
+                    self.leave_queue(name, waiting.id);
+                    let failure = Failure::new(Fault::Permanent, why);
+                    self.finish(&waiting, State::Failed(failure), String::new());
+                }
+                None => {}
+            }
+            let outcome = Some(Outcome::Skipped(why.into()));
+            self.put(Entry::Slot(name.clone(), SlotRecord { outcome, ..record }));
         }
     }
 
