@@ -1,6 +1,7 @@
 //! Which backend serves which resource.
 
 use super::hooks::{Hook, Hooks, OnFailure};
+use super::leases::Leases;
 use crate::backend::Backend;
 use crate::backend::registry::{self, Context};
 use crate::config;
@@ -39,11 +40,19 @@ impl Post {
 
 /// All posts, replaced whole at a reload.
 #[derive(Debug, Default)]
-pub struct Fleet(RwLock<BTreeMap<ResourceName, Arc<Post>>>);
+pub struct Fleet {
+    posts: RwLock<BTreeMap<ResourceName, Arc<Post>>>,
+    leases: Arc<Leases>,
+}
 
 impl Fleet {
+    /// Who uses the snapshots of all posts.
+    pub fn leases(&self) -> &Arc<Leases> {
+        &self.leases
+    }
+
     pub fn post(&self, name: &ResourceName) -> Option<Arc<Post>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.posts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Puts the configured posts in place, and beside them one for every resource that left the
@@ -62,7 +71,7 @@ impl Fleet {
                 posts.insert(account.name().clone(), Arc::new(post));
             }
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = posts;
+        *self.posts.write().unwrap_or_else(PoisonError::into_inner) = posts;
     }
 }
 

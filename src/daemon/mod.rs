@@ -11,6 +11,7 @@ mod fleet;
 pub mod hooks;
 mod housekeeping;
 mod journal;
+mod leases;
 pub mod perform;
 pub mod rebuild;
 pub mod simulate;

@@ -108,9 +108,22 @@ impl Workers {
         while let Some((order, post)) = self.next(name) {
             let meter = Arc::new(Meter::default());
             lock(&self.progress).insert(order.operation, meter.clone());
-            let finished = run(&order, &post, meter.as_ref());
+            let finished = self.unless_read(&order, || run(&order, &post, meter.as_ref()));
             lock(&self.progress).remove(&order.operation);
             (self.report)(finished);
+        }
+    }
+
+    /// What a person reads at this moment is not destroyed.
+    fn unless_read(&self, order: &Order, act: impl FnOnce() -> Finished) -> Finished {
+        let Work::Destroy { handle, .. } = &order.work else { return act() };
+        match self.fleet.leases().destroy(&order.resource, handle.seq) {
+            Some(_lease) => act(),
+            None => {
+                let message = "its files are being read at this moment; it is tried again later";
+                let result = Err(Failure::new(Fault::Busy, message));
+                Finished { operation: order.operation, result, output: String::new() }
+            }
         }
     }
 

@@ -313,3 +313,20 @@ fn a_lowered_keep_drains_slowly_or_at_once_by_rotate() {
     assert_eq!(scene.labels().len(), 2);
     scene.no_violations();
 }
+
+#[test]
+fn an_automatic_snapshot_that_is_in_use_lives_on_and_goes_with_the_next_one() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let oldest = scene.labels()[0].clone();
+    // Listing, taking, listing; listing for the guard; then somebody reads it.
+    let faults = [None, None, None, None, Some(Fault::Busy)];
+    scene.machine.disk.world().faults.extend(faults);
+    scene.run_to(&day(10, "12:00"));
+    assert_eq!((scene.labels().len(), &scene.labels()[0]), (8, &oldest));
+    let live = scene.account().snapshots.values().all(|snapshot| snapshot.fate == Fate::Live);
+    assert!(live, "it can still be read and kept");
+    scene.run_to(&day(11, "12:00"));
+    assert_eq!(scene.labels().len(), 7);
+    scene.no_violations();
+}

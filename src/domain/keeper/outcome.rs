@@ -58,9 +58,10 @@ impl Keeper {
                 self.finish(&operation, State::Succeeded, output);
             }
             (Act::Destroy { seq, why: Doom::Rotated { .. } }, Err(failure))
-                if failure.fault == Fault::Permanent =>
+                if matches!(failure.fault, Fault::Permanent | Fault::Busy) =>
             {
-                // Not paid for after all: it lives on.
+                // Not paid for after all, or in use: it lives on, and is judged again with the
+                // next one.
                 self.set_fate(&name, *seq, Fate::Live);
                 self.finish(&operation, State::Failed(failure), output);
             }
