@@ -7,6 +7,7 @@ use super::driver::{Driver, Inbox, Message, reading};
 use super::engine::Engine;
 use super::fleet::Fleet;
 use super::housekeeping;
+use super::reading::Readers;
 use super::workers::{Report, Workers};
 use crate::api::desk::Published;
 use crate::api::roles::{Group, Rules};
@@ -200,6 +201,7 @@ impl Daemon {
             published: facts.clone(),
             clock,
             workers,
+            readers: Readers::new(fleet.clone()),
             fleet,
             locations: options.locations,
             env: options.env,

@@ -13,6 +13,7 @@ mod housekeeping;
 mod journal;
 mod leases;
 pub mod perform;
+mod reading;
 pub mod rebuild;
 pub mod simulate;
 mod workers;
