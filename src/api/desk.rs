@@ -7,11 +7,13 @@ use crate::domain::event::{Denied, Request};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
+use crate::domain::snapshot::Handle;
+use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;
 use jiff::Timestamp;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// An answer that takes a while.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -63,8 +65,46 @@ pub trait Desk: Send + Sync + 'static {
     /// Looks at the configuration files as they are now, without loading them.
     fn check(&self) -> Soon<'_, Check>;
 
+    /// What is at a path of a snapshot, with a page of it if it is a directory: up to `limit` names
+    /// after `after`.
+    fn list_files(
+        &self,
+        of: Target,
+        path: TreePath,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Soon<'_, Result<Listing, Unshown>>;
+
+    /// A regular file of a snapshot. The snapshot is not destroyed while its bytes are awaited.
+    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>>;
+
+    /// What differs at a path and below it, up to `limit`, going on after `after`. Ends early
+    /// rather than late.
+    fn compare_files(
+        &self,
+        old: Target,
+        new: Target,
+        path: TreePath,
+        after: Option<TreePath>,
+        limit: usize,
+    ) -> Soon<'_, Result<Differences, Unshown>>;
+
     /// How far a running operation is, if its backend tells.
     fn progress(&self, operation: OperationId) -> Option<Progress>;
+}
+
+/// The snapshot that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub resource: ResourceName,
+    pub handle: Handle,
+}
+
+/// A file whose bytes are on their way: exactly as many as its entry says, or an error.
+#[derive(Debug)]
+pub struct OpenFile {
+    pub entry: Entry,
+    pub bytes: mpsc::Receiver<std::io::Result<Vec<u8>>>,
 }
 
 /// Which operations are asked for.

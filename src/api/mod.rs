@@ -17,6 +17,9 @@
 //! | GET /v1/forecast?days= | operator | [`wire::Forecasts`] |
 //! | GET /v1/snapshots?resource=&origin=&all= | operator | [`wire::Snapshots`] |
 //! | GET /v1/snapshots/{ref} | operator | [`wire::Snapshot`] |
+//! | GET /v1/snapshots/{ref}/tree?path=&limit=&after= | admin | [`wire::Listing`] |
+//! | GET /v1/snapshots/{ref}/file?path= | admin | the file's bytes |
+//! | GET /v1/snapshots/{ref}/diff?against=&path=&limit=&after= | admin | [`wire::Differences`] |
 //! | GET /v1/operations?resource=&open=&limit= | operator | [`wire::Operations`] |
 //! | GET /v1/operations/{id}?wait= | operator | [`wire::Operation`] |
 //! | GET /v1/events?after=&wait= | operator | events named `changes`, or one [`wire::Changes`] |
@@ -53,4 +56,5 @@ pub mod roles;
 mod routes;
 pub mod server;
 mod similar;
+mod unshown;
 pub mod wire;

@@ -4,6 +4,7 @@
 //! configuration's layout, the API, nor one backend another. Whatever a backend makes carries its
 //! own manifest, so that the catalogue is expendable.
 
+pub mod browse;
 mod btrfs;
 mod exec;
 pub mod fake;
@@ -68,6 +69,16 @@ pub trait Backend: Debug + Send + Sync {
         target: &Path,
         progress: &dyn Progress,
     ) -> Result<(), BackendError>;
+
+    /// Opens the content of a whole snapshot for looking into its files. It must be reached
+    /// through no symbolic link, and nothing may be written by way of it.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] where the technology has no files to show.
+    fn tree(&self, handle: &Handle) -> Result<browse::OpenTree, BackendError> {
+        let doing = format!("looking into snapshot {}", handle.seq);
+        Err(BackendError::new(Fault::Permanent, doing, "this backend cannot show files"))
+    }
 
     /// Durably replaces the mark beside a snapshot.
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError>;

@@ -4,6 +4,7 @@ use super::exit;
 use super::values::{Color, Leftovers, Origin, TagArgs};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Look at and change what heptad does: daily snapshots of this host's disks, the latest seven
@@ -60,6 +61,38 @@ pub enum Command {
         /// The name is a snapshot's
         #[arg(long)]
         snapshot: bool,
+    },
+    /// List the files in a snapshot
+    Browse {
+        snapshot: String,
+        /// From the top of the snapshot; written as browse shows it: \\xHH for a byte that is no
+        /// text, \\\\ for a backslash
+        path: Option<OsString>,
+    },
+    /// Get one file out of a snapshot, whole or not at all
+    Get {
+        snapshot: String,
+        /// From the top of the snapshot, as browse shows it
+        path: OsString,
+        /// Where it goes: a new name, a directory, or - for standard output; here, under its own
+        /// name, without it. Mode and time are kept, owner and set-user-id are not
+        #[arg(short, long, value_name = "OUT")]
+        out: Option<PathBuf>,
+        /// Replace a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show what was added, removed and changed from one snapshot to another
+    Diff {
+        #[arg(value_name = "A")]
+        old: String,
+        #[arg(value_name = "B")]
+        new: String,
+        /// Only this path and what is below it, from the top of both snapshots
+        path: Option<OsString>,
+        /// Exit with 6 if they differ
+        #[arg(long)]
+        exit_code: bool,
     },
     /// Take a snapshot now, under a name; it stays until you delete it
     Take {
@@ -208,6 +241,15 @@ mod tests {
         check("take home before --tag a=b --tag c=d=e --tag f", {
             "Take { resource: \"home\", name: \"before\", tags: TagArgs { tags: [(\"a\", \"b\"), \
              (\"c\", \"d=e\"), (\"f\", \"\")] } }"
+        });
+        check("browse home@latest etc", {
+            "Browse { snapshot: \"home@latest\", path: Some(\"etc\") }"
+        });
+        check("get home@latest etc/hosts -o -", {
+            "Get { snapshot: \"home@latest\", path: \"etc/hosts\", out: Some(\"-\"), force: false }"
+        });
+        check("diff a1 home@latest --exit-code", {
+            "Diff { old: \"a1\", new: \"home@latest\", path: None, exit_code: true }"
         });
         check("enable home --time 06:30", {
             "Enable { resource: \"home\", time: Some(\"06:30\") }"

@@ -2,6 +2,7 @@
 
 use super::exit;
 use crate::api::client::ClientError;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,10 @@ pub enum CtlError {
     TagTwice(String),
     #[error("the path {} is not UTF-8", .0.display())]
     Path(PathBuf),
+    #[error("{} exists already", .path.display())]
+    Exists { path: PathBuf },
+    #[error("{path:?} is no path in a snapshot: {why}")]
+    PathInSnapshot { path: OsString, why: String },
     #[error("neither a resource nor a snapshot is called {name}")]
     Unknown { name: String, hints: Vec<String> },
     #[error("{} cannot be written: {source}", path.display())]
@@ -61,10 +66,13 @@ impl CtlError {
             | Self::Partly
             | Self::Declined
             | Self::Unknown { .. }
+            | Self::Exists { .. }
             | Self::File { .. }
             | Self::Output(_)
             | Self::Json(_) => exit::REFUSED,
-            Self::Unconfirmed | Self::TagTwice(_) | Self::Path(_) => exit::USAGE,
+            Self::Unconfirmed | Self::TagTwice(_) | Self::Path(_) | Self::PathInSnapshot { .. } => {
+                exit::USAGE
+            }
         }
     }
 
@@ -109,6 +117,9 @@ impl CtlError {
             Self::OutOfSight { id, .. } => {
                 let way = format!("it goes on without us: `heptactl operation {id} --wait`");
                 vec![way, format!("the socket is {}", socket.display())]
+            }
+            Self::Exists { .. } => {
+                vec!["name another place with -o, or replace it with --force".into()]
             }
             Self::Unconfirmed => vec!["say --yes if it is meant".into()],
             Self::Unknown { hints, .. } => hints.clone(),

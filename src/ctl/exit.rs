@@ -9,6 +9,8 @@ pub const UNREACHABLE: u8 = 3;
 pub const NO_PERMISSION: u8 = 4;
 /// Of `status` only.
 pub const ALARM: u8 = 5;
+/// Of `diff --exit-code` only.
+pub const DIFFERENT: u8 = 6;
 
 /// For `--help` and the manual page.
 pub const HELP: &str = "\
@@ -19,6 +21,7 @@ Exit codes:
   3  heptad cannot be reached
   4  no permission
   5  status only: something is in alarm
+  6  diff --exit-code only: the snapshots differ
 
 The socket is the one of --socket, of HEPTAD_SOCKET, or the one of your own daemon
 ($XDG_RUNTIME_DIR/heptad/heptad.sock) if that exists, or /run/heptad/heptad.sock.

@@ -9,9 +9,11 @@ mod change;
 mod destroy;
 mod error;
 pub mod exit;
+mod files;
 mod follow;
 mod generate;
 mod look;
+mod output;
 pub mod render;
 mod session;
 mod values;
@@ -146,6 +148,13 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
             look::operations(session, resource, open, limit)
         }
         Command::Operation { id, wait } => look::operation(session, id, wait),
+        Command::Browse { snapshot, path } => files::browse(session, &snapshot, path.as_deref()),
+        Command::Get { snapshot, path, out, force } => {
+            files::get(session, &snapshot, &path, out.as_deref(), force)
+        }
+        Command::Diff { old, new, path, exit_code } => {
+            files::diff(session, (&old, &new), path.as_deref(), exit_code)
+        }
         Command::Take { resource, name, tags } => change::take(session, &resource, &name, &tags),
         Command::Keep { snapshot, name, tags } => change::keep(session, &snapshot, &name, &tags),
         Command::Enable { resource, time } => change::enable(session, &resource, time.as_deref()),

@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::fleet::Fleet;
 use super::housekeeping;
 use super::opening::{Opening, open};
+use super::reading::Readers;
 use super::workers::{Report, Workers};
 use crate::api::desk::Published;
 use crate::api::roles::{Group, Rules};
@@ -157,6 +158,7 @@ impl Daemon {
             published: facts.clone(),
             clock,
             workers,
+            readers: Readers::new(fleet.clone()),
             fleet,
             locations: options.locations,
             env: options.env,

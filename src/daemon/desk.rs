@@ -4,8 +4,9 @@
 use super::check::{self, Setup};
 use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
+use super::reading::Readers;
 use super::workers::Workers;
-use crate::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use crate::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
@@ -14,6 +15,7 @@ use crate::domain::event::{Ask, Denied, Event, Request};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::resource::Resource;
+use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
 use crate::host::clock::Clock;
 use crate::host::logging::Logging;
 use crate::host::systemd;
@@ -28,6 +30,7 @@ pub struct Counter {
     pub clock: Arc<dyn Clock>,
     pub workers: Arc<Workers>,
     pub fleet: Arc<Fleet>,
+    pub readers: Readers,
     pub locations: Locations,
     pub env: Vec<(String, String)>,
     pub state: PathBuf,
@@ -193,6 +196,31 @@ impl Desk for Counter {
                 },
             }
         })
+    }
+
+    fn list_files(
+        &self,
+        of: Target,
+        path: TreePath,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Soon<'_, Result<Listing, Unshown>> {
+        Box::pin(self.readers.list(of, path, after, limit))
+    }
+
+    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
+        Box::pin(self.readers.file(of, path))
+    }
+
+    fn compare_files(
+        &self,
+        old: Target,
+        new: Target,
+        path: TreePath,
+        after: Option<TreePath>,
+        limit: usize,
+    ) -> Soon<'_, Result<Differences, Unshown>> {
+        Box::pin(self.readers.compare(old, new, path, after, limit))
     }
 
     fn progress(&self, operation: OperationId) -> Option<wire::Progress> {

@@ -1,6 +1,7 @@
 //! Which backend serves which resource.
 
 use super::hooks::{Hook, Hooks, OnFailure};
+use super::leases::Leases;
 use crate::backend::Backend;
 use crate::backend::registry::{self, Context};
 use crate::config;
@@ -54,9 +55,15 @@ impl Post {
 pub struct Fleet {
     posts: RwLock<BTreeMap<ResourceName, Arc<Post>>>,
     unended: Mutex<BTreeMap<ResourceName, Unended>>,
+    leases: Arc<Leases>,
 }
 
 impl Fleet {
+    /// Who uses the snapshots of all posts.
+    pub fn leases(&self) -> &Arc<Leases> {
+        &self.leases
+    }
+
     pub fn post(&self, name: &ResourceName) -> Option<Arc<Post>> {
         self.posts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }

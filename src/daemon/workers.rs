@@ -5,7 +5,7 @@ use super::fleet::{Fleet, Post, Unended};
 use super::hooks::{self, Occasion};
 use super::perform::perform;
 use crate::backend::Progress;
-use crate::domain::event::{Finished, Order, Work};
+use crate::domain::event::{Done, Finished, Guard, Order, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault, OperationId};
 use std::collections::{BTreeMap, VecDeque};
@@ -112,9 +112,27 @@ impl Workers {
             if let Some(unended) = self.fleet.unended(&order.resource) {
                 end(&order.resource, &post, &unended);
             }
-            let finished = run(&order, &post, meter.as_ref());
+            let finished = self.unless_read(&order, || run(&order, &post, meter.as_ref()));
             lock(&self.progress).remove(&order.operation);
             (self.report)(finished);
+        }
+    }
+
+    /// What a person reads at this moment is not destroyed.
+    fn unless_read(&self, order: &Order, act: impl FnOnce() -> Finished) -> Finished {
+        let Work::Destroy { handle, guard } = &order.work else { return act() };
+        match self.fleet.leases().destroy(&order.resource, handle.seq) {
+            Some(_lease) => act(),
+            None => {
+                let message = "its files are being read at this moment; it is tried again later";
+                // Rotation takes another look at it with the next snapshot; what a person or the
+                // trash doomed stays doomed.
+                let result = match guard {
+                    Guard::Paid(_) => Ok(Done::Unpaid(message.into())),
+                    Guard::Asked => Err(Failure::new(Fault::Busy, message)),
+                };
+                Finished { operation: order.operation, result, output: String::new() }
+            }
         }
     }
 

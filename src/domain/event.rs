@@ -165,7 +165,7 @@ pub enum Done {
     Surveyed(Survey),
     Taken(Taken),
     Destroyed,
-    /// The backend does not show what would have paid for it: nothing was touched.
+    /// What would have paid for it is not there, or somebody reads it: nothing was touched.
     Unpaid(String),
     Restored,
     Marked,

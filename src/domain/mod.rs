@@ -25,4 +25,5 @@ pub mod slot;
 pub mod snapshot;
 pub mod suspicion;
 pub mod timeline;
+pub mod tree;
 pub mod view;

@@ -120,6 +120,11 @@ impl Health {
             Health::Tampered => "tampered",
         }
     }
+
+    /// Whether the content is what was taken, if not what was wished.
+    pub fn is_readable(&self) -> bool {
+        matches!(self, Health::Complete | Health::Suspect(_))
+    }
 }
 
 /// Shall it stay?

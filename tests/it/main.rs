@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod browse;
 mod btrfs;
 mod catalogue;
 mod clock;

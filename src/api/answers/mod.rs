@@ -7,10 +7,12 @@ mod operation;
 mod resource;
 mod slot;
 mod snapshot;
+mod tree;
 
 pub use metrics::CONTENT_TYPE as METRICS_TYPE;
 pub use slot::bounds;
 pub use snapshot::wire_origin;
+pub use tree::{differences, listing};
 
 use super::desk::{Desk, Published};
 use super::similar::similar;

@@ -5,10 +5,12 @@
 
 mod error;
 mod events;
+mod file;
 mod http;
 mod verbs;
 
 pub use error::ClientError;
+pub use file::FileAnswer;
 
 use http::Call;
 use hyper::Method;

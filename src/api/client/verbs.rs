@@ -3,10 +3,11 @@
 
 use super::{Client, ClientError, http, segment};
 use crate::api::wire::{
-    Accepted, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, EnableBody, ForecastQuery,
-    Forecasts, ForgetBody, Health, KeepBody, Leftovers, Nothing, Operation, OperationQuery,
-    Operations, OperationsQuery, Reloaded, ResourceDetail, Resources, SetTimeBody, Slots,
-    SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody,
+    Accepted, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, DiffQuery, Differences,
+    EnableBody, ForecastQuery, Forecasts, ForgetBody, Health, KeepBody, Leftovers, Listing,
+    Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded, ResourceDetail,
+    Resources, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags,
+    TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -56,6 +57,16 @@ impl Client {
 
     pub fn snapshot(&self, snapshot: &str) -> Answer<Snapshot> {
         self.look(&format!("/v1/snapshots/{}", segment(snapshot)), &Nothing {}, 0)
+    }
+
+    /// A page of a directory of a snapshot.
+    pub fn tree(&self, snapshot: &str, query: &TreeQuery) -> Answer<Listing> {
+        self.look(&of_snapshot(snapshot, "tree"), query, 0)
+    }
+
+    /// What differs from a snapshot to the one in the query, up to a page.
+    pub fn diff(&self, snapshot: &str, query: &DiffQuery) -> Answer<Differences> {
+        self.look(&of_snapshot(snapshot, "diff"), query, 0)
     }
 
     pub fn operations(&self, query: &OperationsQuery) -> Answer<Operations> {

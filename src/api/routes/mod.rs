@@ -7,6 +7,7 @@ mod events;
 mod gate;
 mod look;
 mod shelf;
+mod tree;
 
 use super::office::Office;
 use super::refuse::Refuse;
@@ -35,6 +36,10 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::forecast))
         .route(Operator, routes!(shelf::snapshots))
         .route(Operator, routes!(shelf::snapshot))
+        // Old content is root's to read: it has files that nobody else may see.
+        .route(Admin, routes!(tree::tree))
+        .route(Admin, routes!(tree::file))
+        .route(Admin, routes!(tree::diff))
         .route(Operator, routes!(shelf::operations))
         .route(Operator, routes!(shelf::operation))
         .route(Operator, routes!(events::events))

@@ -8,10 +8,12 @@ mod body;
 mod event;
 mod forecast;
 mod operation;
+mod path;
 mod refusal;
 mod resource;
 mod slot;
 mod snapshot;
+mod tree;
 
 pub use body::{
     ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody, KeepBody,
@@ -21,6 +23,7 @@ pub use body::{
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
 pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
+pub use path::{EscapeError, escape, unescape};
 pub use refusal::{Refusal, Refused};
 pub use resource::{
     Alarm, Belief, Counts, NextRun, Resource, ResourceDetail, Resources, Retention, Setting,
@@ -28,8 +31,18 @@ pub use resource::{
 };
 pub use slot::{Mark, Slot, Slots, StripMark};
 pub use snapshot::{Fate, Origin, Snapshot, SnapshotState, Snapshots};
+pub use tree::{
+    Aspect, Change, DiffQuery, Difference, Differences, Entry, EntryKind, FileQuery, Listing,
+    TreeQuery,
+};
 
 use std::collections::BTreeMap;
+
+/// Headers of a file's bytes: its permission bits in octal, its time of modification in seconds
+/// since 1970 with nine decimals, and the label of its snapshot.
+pub const MODE_HEADER: &str = "heptad-mode";
+pub const MTIME_HEADER: &str = "heptad-mtime";
+pub const SNAPSHOT_HEADER: &str = "heptad-snapshot";
 
 /// Key and value pairs that a person attached.
 pub type Tags = BTreeMap<String, String>;

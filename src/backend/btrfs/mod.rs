@@ -16,6 +16,7 @@ mod stored;
 mod subvolume;
 mod take;
 
+use super::browse::OpenTree;
 use super::manifest;
 use super::options::Reader;
 use super::registry::{Context, OptionFinding};
@@ -256,6 +257,11 @@ impl Backend for Btrfs {
         let target = restore::Target::open(target, handle.id, &place)?;
         progress.report(0, None);
         target.fill(&stored, data)
+    }
+
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        let stored = self.stored(&Place::of(&self.path)?, handle)?.whole()?;
+        stored.into_tree().ok_or_else(|| self.missing(handle))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -3,16 +3,19 @@
 use super::detail::Detail;
 use super::store::{DATA, NESTED};
 use super::subvolume::{self, Subvolume};
+use crate::backend::browse::OpenTree;
 use crate::backend::manifest::{MANIFEST, MARK, Manifest};
 use crate::backend::{BackendError, Doing};
 use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
+use crate::domain::tree::TreePath;
 use crate::host::sys;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -87,6 +90,18 @@ impl Stored {
                 refuse(Fault::Identity, "it was made writable or changed; its content is unknown")
             }
         }
+    }
+
+    /// Its content, with that of the nested subvolumes in their places. None where there is none.
+    /// A path of the manifest that is no path below the top is left out.
+    pub fn into_tree(self) -> Option<OpenTree> {
+        let paths = self.detail.nested.iter().map(|part| part.path.to_path());
+        let parts = paths.zip(self.nested).filter_map(|(path, part)| {
+            let path = TreePath::new(path.as_os_str().as_bytes()).ok()?;
+            Some((path, part?.dir))
+        });
+        let tree = OpenTree::new(self.data?.dir);
+        Some(parts.fold(tree, |tree, (path, dir)| tree.with_part(path, dir)))
     }
 
     /// Destroys what is here: nested snapshots, data, manifest, directory, in this order, so that

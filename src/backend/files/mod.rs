@@ -24,6 +24,7 @@ mod take;
 mod usage;
 mod verify;
 
+use super::browse::OpenTree;
 use super::manifest::write_mark;
 use super::{
     Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
@@ -100,6 +101,10 @@ impl Backend for Files {
         progress: &dyn Progress,
     ) -> Result<(), BackendError> {
         restore::restore(&self.shelf.whole(handle)?, target, progress)
+    }
+
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        self.shelf.tree(handle)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

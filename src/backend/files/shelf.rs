@@ -4,12 +4,17 @@
 //! are ours. The manifest is the first thing in such a directory and the last one out of it, so
 //! what has none was not made here and is never touched.
 
+use super::super::browse::OpenTree;
 use super::super::manifest::{Manifest, sync_dir};
+use super::super::tree::below;
 use super::super::{BackendError, Doing};
-use super::WORD;
+use super::detail::Detail;
+use super::verify::was_found_tampered;
+use super::{DATA, WORD};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
+use rustix::fs::{Mode, OFlags};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -213,6 +218,28 @@ impl Shelf {
             let doing = format!("opening {}", self.path(handle.seq, Stage::Whole).display());
             BackendError::new(Fault::Absent, doing, "no such snapshot")
         })
+    }
+
+    /// The content of a whole snapshot.
+    ///
+    /// # Errors
+    /// [`Fault::Identity`] where it was found changed, or looks changed.
+    pub fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        let item = self.whole(handle)?;
+        let doing = || format!("opening {}", item.path.display());
+        let looks_same = match Detail::of(&item.manifest) {
+            Some(detail) => detail.matches(&item.path)?,
+            None => false,
+        };
+        if !looks_same || was_found_tampered(&item.path)? {
+            let why = "it was changed since it was taken; its content is unknown";
+            return Err(BackendError::new(Fault::Identity, doing(), why));
+        }
+        // The store is where a person said; from there on nothing may be a link.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let store = rustix::fs::open(&self.store, flags, Mode::empty()).doing(doing)?;
+        let data = format!("{}/{}/{DATA}", self.resource, item.seq);
+        below(&store, data.as_bytes()).map(|(root, _)| OpenTree::new(root)).doing(doing)
     }
 
     fn high_water(&self) -> Result<Seq, BackendError> {

@@ -16,6 +16,7 @@ mod status;
 mod table;
 pub mod text;
 mod time;
+mod tree;
 pub mod units;
 mod watch;
 
@@ -31,6 +32,7 @@ pub use snapshot::{gone, snapshot, snapshots};
 pub use status::{alarmed, glance, status};
 pub use table::{Align, Table};
 pub use time::{Zones, relative, wall, wall_seconds, zone};
+pub use tree::{differences, listing};
 pub use watch::Watched;
 
 use jiff::Timestamp;

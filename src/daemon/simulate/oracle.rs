@@ -26,6 +26,8 @@ pub enum Violation {
 pub struct Oracle {
     ids: BTreeMap<(ResourceName, Seq), Uuid>,
     slots: BTreeMap<(ResourceName, Slot), Seq>,
+    /// The victim of the order in hand, how many newer ones there were, how many were promised.
+    payment: Option<(Seq, usize, u32)>,
     pub taken: u64,
     pub rotated: u64,
     pub violations: Vec<Violation>,
@@ -60,16 +62,7 @@ impl Oracle {
                         && object.state == Wholeness::Whole
                         && object.card.origin == Origin::Automatic
                 });
-                let newer = newer.count();
-                if newer < retention.latest as usize {
-                    self.violations.push(Violation::Unpaid {
-                        resource: resource.clone(),
-                        victim: handle.seq,
-                        newer,
-                        promised: retention.latest,
-                    });
-                }
-                self.rotated += 1;
+                self.payment = Some((handle.seq, newer.count(), retention.latest));
             }
             _ => {}
         }
@@ -77,6 +70,7 @@ impl Oracle {
 
     /// Looks at the disk after an order was performed.
     pub fn after(&mut self, order: &Order, disk: &FakeDisk) {
+        self.settle_payment(&order.resource, disk);
         let Work::Take { card, .. } = &order.work else { return };
         let world = disk.world();
         let whole = world
@@ -91,6 +85,19 @@ impl Oracle {
         let first = *self.slots.entry((order.resource.clone(), slot)).or_insert(card.handle.seq);
         if first != card.handle.seq {
             self.violations.push(Violation::Twice { resource: order.resource.clone(), slot });
+        }
+    }
+
+    /// A rotation is a breach only if its victim is gone: the guard may have refused it.
+    fn settle_payment(&mut self, resource: &ResourceName, disk: &FakeDisk) {
+        let Some((victim, newer, promised)) = self.payment.take() else { return };
+        if disk.world().objects.contains_key(&(resource.clone(), victim)) {
+            return;
+        }
+        self.rotated += 1;
+        if newer < promised as usize {
+            let resource = resource.clone();
+            self.violations.push(Violation::Unpaid { resource, victim, newer, promised });
         }
     }
 }

@@ -194,6 +194,28 @@ fn a_user_has_so_many_connections_and_no_more() {
 }
 
 #[test]
+fn a_file_whose_disk_hangs_breaks_off_and_its_client_is_told() {
+    let scene = Scene::with(Limits { answer: SHORT, ..patient() });
+    let ask = |path: &str| {
+        let line = format!("GET /v1/snapshots/web-1@latest/file?path={path} HTTP/1.1");
+        raw(&scene, format!("{line}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+    };
+    let whole = ask("etc/motd");
+    assert!(
+        whole.contains("content-length: 6\r\n") && whole.ends_with("\r\n\r\nhello\n"),
+        "{whole}"
+    );
+    assert!(whole.contains("heptad-mtime: 1700000000.000000005\r\n"), "{whole}");
+    assert!(whole.contains("heptad-mode: 0644\r\n"), "{whole}");
+    let half = ask("stuck");
+    assert!(half.contains("content-length: 6\r\n") && half.ends_with("\r\n\r\nhel"), "{half}");
+    let client = heptad::api::client::Client::new(scene.socket()).unwrap();
+    let mut file = client.file("web-1@latest", "stuck").unwrap();
+    assert_eq!(file.piece().unwrap().unwrap(), "hel");
+    assert!(matches!(file.piece(), Err(heptad::api::client::ClientError::Broken { .. })));
+}
+
+#[test]
 fn a_daemon_that_does_not_answer_is_not_waited_for_for_ever() {
     let scene = Scene::mute(Limits { answer: SHORT, ..patient() });
     let (status, body) = send_json(&scene, "POST /v1/resources/web-1/disable", "{}");

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 type Row = (&'static str, &'static str, &'static str, &'static str, bool);
 
 #[rustfmt::skip]
-const ROUTES: [Row; 28] = [
+const ROUTES: [Row; 31] = [
     ("GET", "/v1/status", "/v1/status", "", true),
     ("GET", "/v1/health", "/v1/health", "", true),
     ("GET", "/v1/openapi.json", "/v1/openapi.json", "", true),
@@ -21,6 +21,9 @@ const ROUTES: [Row; 28] = [
     ("GET", "/v1/forecast", "/v1/forecast?days=3", "", true),
     ("GET", "/v1/snapshots", "/v1/snapshots?all=true", "", true),
     ("GET", "/v1/snapshots/{ref}", "/v1/snapshots/web-1@latest", "", true),
+    ("GET", "/v1/snapshots/{ref}/tree", "/v1/snapshots/web-1@latest/tree?path=etc&limit=5", "", false),
+    ("GET", "/v1/snapshots/{ref}/file", "/v1/snapshots/web-1@latest/file?path=etc/motd", "", false),
+    ("GET", "/v1/snapshots/{ref}/diff", "/v1/snapshots/web-1@latest/diff?against=web-1@latest", "", false),
     ("GET", "/v1/operations", "/v1/operations?open=false", "", true),
     ("GET", "/v1/operations/{id}", "/v1/operations/0", "", true),
     ("GET", "/v1/events", "/v1/events?wait=0", "", true),

@@ -1,7 +1,7 @@
 //! A daemon that is played: it keeps a ledger, grants every wish and remembers who asked.
 
 use super::ledger::ledger;
-use heptad::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use heptad::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
@@ -13,6 +13,7 @@ use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
 use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
+use heptad::domain::tree::{Differences, Entry, Kind, Listing, Stamp, TreePath, Unshown};
 use heptad::domain::view::Moment;
 use jiff::{SignedDuration, Timestamp};
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub const NOW: &str = "2026-11-22T12:00:00Z";
@@ -38,6 +39,8 @@ pub struct Stub {
     asked: Mutex<Vec<(u32, Option<String>, Request)>>,
     /// Never answers a request for a change.
     pub mute: bool,
+    /// Keeps the other ends of files that never end.
+    hanging: Mutex<Vec<mpsc::Sender<std::io::Result<Vec<u8>>>>>,
 }
 
 impl Stub {
@@ -51,7 +54,12 @@ impl Stub {
         };
         let first =
             Published { generation: 7, ledger: Arc::new(ledger), moment, alarms: Vec::new() };
-        Self { facts: watch::Sender::new(first), asked: Mutex::default(), mute }
+        Self {
+            facts: watch::Sender::new(first),
+            asked: Mutex::default(),
+            mute,
+            hanging: Mutex::default(),
+        }
     }
 
     pub fn asked(&self) -> Vec<(u32, Option<String>, Request)> {
@@ -113,6 +121,20 @@ impl Stub {
             ledger.put_operation(&operation);
             Ok(operation)
         })
+    }
+}
+
+/// What is under every path.
+fn motd() -> Entry {
+    Entry {
+        name: b"motd".into(),
+        kind: Kind::File,
+        size: 6,
+        mtime: Stamp { secs: 1_700_000_000, nanos: 5 },
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        target: None,
     }
 }
 
@@ -197,6 +219,39 @@ impl Desk for Stub {
 
     fn check(&self) -> Soon<'_, Check> {
         Box::pin(async { Check { loadable: true, findings: Vec::new() } })
+    }
+
+    fn list_files(
+        &self,
+        _: Target,
+        _: TreePath,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> Soon<'_, Result<Listing, Unshown>> {
+        Box::pin(async { Ok(Listing { top: motd(), entries: Vec::new(), more: false }) })
+    }
+
+    /// Of the path `stuck` half the bytes never come.
+    fn open_file(&self, _: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
+        let (pieces, bytes) = mpsc::channel(2);
+        pieces.try_send(Ok(b"hel".into())).unwrap();
+        if path.as_bytes() == b"stuck" {
+            self.hanging.lock().unwrap().push(pieces);
+        } else {
+            pieces.try_send(Ok(b"lo\n".into())).unwrap();
+        }
+        Box::pin(async { Ok(OpenFile { entry: motd(), bytes }) })
+    }
+
+    fn compare_files(
+        &self,
+        _: Target,
+        _: Target,
+        _: TreePath,
+        _: Option<TreePath>,
+        _: usize,
+    ) -> Soon<'_, Result<Differences, Unshown>> {
+        Box::pin(async { Ok(Differences::default()) })
     }
 
     fn progress(&self, _operation: OperationId) -> Option<Progress> {

@@ -2,9 +2,9 @@
 
 use super::facts::{self, at, db, home, snapshot};
 use heptad::api::wire::{
-    Alarm, Changes, Drop, Failure, Fate, Finding, Forecast, Forecasts, Hold, Mark, Operation,
-    OperationState, Operations, Resource, Slot, Slots, Snapshot, SnapshotState, Snapshots, Tags,
-    Take, Why,
+    Alarm, Aspect, Change, Changes, Difference, Differences, Drop, Entry, EntryKind, Failure, Fate,
+    Finding, Forecast, Forecasts, Hold, Listing, Mark, Operation, OperationState, Operations,
+    Resource, Slot, Slots, Snapshot, SnapshotState, Snapshots, Tags, Take, Why,
 };
 
 pub fn snapshots() -> Snapshots {
@@ -158,4 +158,77 @@ pub fn changes() -> Vec<Changes> {
         one(vec![failed], vec![in_alarm, well]),
         gone,
     ]
+}
+
+fn entry(name: &str, kind: EntryKind, mode: &str, size: u64) -> Entry {
+    Entry {
+        name: name.into(),
+        kind,
+        size,
+        mtime: at("20T10:15:30"),
+        mode: mode.into(),
+        uid: 1000,
+        gid: 100,
+        target: None,
+    }
+}
+
+/// The first page of a directory, or the one after it.
+pub fn listing(next: Option<&str>) -> Listing {
+    use EntryKind::{CharDevice, Directory, Fifo, File, Link};
+    let link = Entry { target: Some("/etc/shadow".into()), ..entry("link", Link, "0777", 11) };
+    let entries = match next {
+        Some(_) => vec![entry("a", Directory, "0755", 0), entry("b", File, "4755", 25_125_558_681)],
+        None => vec![
+            entry("caf\\xe9 \\x1b[31m", File, "0640", 5),
+            link,
+            entry("null", CharDevice, "0666", 0),
+            entry("pipe", Fifo, "0600", 0),
+            entry("\u{202e}txt.exe", File, "0644", 1),
+        ],
+    };
+    Listing {
+        snapshot: "home@2026-11-21".into(),
+        resource: "home".into(),
+        path: String::new(),
+        entry: entry("", Directory, "0755", 0),
+        entries,
+        next: next.map(Into::into),
+    }
+}
+
+/// A path that is no directory.
+pub fn only() -> Listing {
+    Listing {
+        snapshot: "a-file".into(),
+        path: "etc/caf\\xe9".into(),
+        entry: entry("caf\\xe9", EntryKind::File, "0640", 5),
+        entries: Vec::new(),
+        ..listing(None)
+    }
+}
+
+pub fn differences() -> Differences {
+    use Aspect::{Content, ContentNotCompared, Mode, Mtime, Owner, Size};
+    let one = |path: &str, kind, change, aspects: &[Aspect]| Difference {
+        path: path.into(),
+        kind,
+        change,
+        aspects: aspects.into(),
+    };
+    use EntryKind::{Directory, File};
+    Differences {
+        from: "before-upgrade".into(),
+        to: "home@2026-11-21".into(),
+        path: String::new(),
+        differences: vec![
+            one("", Directory, Change::Changed, &[Mode, Owner]),
+            one("added", Directory, Change::Added, &[]),
+            one("caf\\xe9", File, Change::Changed, &[Size, Mtime]),
+            one("disk.img", File, Change::Changed, &[Mtime, ContentNotCompared]),
+            one("removed", File, Change::Removed, &[]),
+            one("same-size", File, Change::Changed, &[Mtime, Content]),
+        ],
+        next: None,
+    }
 }

@@ -1,6 +1,6 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
-use heptad::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use heptad::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
@@ -17,6 +17,7 @@ use heptad::domain::operation::{Failure, Fault, Operation, OperationId};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::snapshot::{Content, Facts, Seq};
+use heptad::domain::tree::{Differences, Listing, TreePath, Unshown};
 use heptad::domain::view::Moment;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -194,6 +195,31 @@ impl Desk for Bench {
 
     fn check(&self) -> Soon<'_, Check> {
         Box::pin(async { Check { loadable: true, findings: Vec::new() } })
+    }
+
+    fn list_files(
+        &self,
+        _: Target,
+        _: TreePath,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> Soon<'_, Result<Listing, Unshown>> {
+        Box::pin(async { Err(Unshown::NoBackend) })
+    }
+
+    fn open_file(&self, _: Target, _: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
+        Box::pin(async { Err(Unshown::NoBackend) })
+    }
+
+    fn compare_files(
+        &self,
+        _: Target,
+        _: Target,
+        _: TreePath,
+        _: Option<TreePath>,
+        _: usize,
+    ) -> Soon<'_, Result<Differences, Unshown>> {
+        Box::pin(async { Err(Unshown::NoBackend) })
     }
 
     fn progress(&self, _: OperationId) -> Option<Progress> {

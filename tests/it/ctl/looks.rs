@@ -1,6 +1,8 @@
 //! Commands that look: their text, their JSON, their exit codes.
 
-use super::answers::{changes, findings, forecasts, operations, slots, snapshots};
+use super::answers::{
+    changes, differences, findings, forecasts, listing, only, operations, slots, snapshots,
+};
 use super::facts::{self, configured, db, home, overridden};
 use super::{Daemon, Script, Start, golden};
 use heptad::api::wire::{Changes, Check, Operations, Reloaded, Resource, Snapshots};
@@ -19,6 +21,10 @@ fn host() -> Script {
         .on("GET /v1/snapshots/home@latest", &snapshots().snapshots[1])
         .refuse("GET /v1/snapshots/home", 404, "no-such-snapshot", "no", "")
         .refuse("GET /v1/resources/before-upgrade", 404, "no-such-resource", "no", "")
+        .on("GET /v1/snapshots/home@latest/tree", &listing(Some("b")))
+        .on("GET /v1/snapshots/home@2026-11-21/tree?after=b", &listing(None))
+        .on("GET /v1/snapshots/a-file/tree?path=etc%2Fcaf%5Cxe9", &only())
+        .on("GET /v1/snapshots/before-upgrade/diff?against=home%40latest", &differences())
         .on("GET /v1/operations", &operations())
         .on("GET /v1/operations?resource=home&open=true&limit=5", &operations())
         .on("GET /v1/operations/405", &operations().operations[1])
@@ -50,6 +56,10 @@ fn each_look_has_its_text() {
     check("list", "list --all");
     check("show-resource", "show home");
     check("show-snapshot", "show before-upgrade");
+    check("browse", "browse home@latest");
+    check("browse-file", "browse a-file etc/caf\\xe9");
+    check("diff", "diff before-upgrade home@latest");
+    check("diff-exit-code", "-q diff before-upgrade home@latest --exit-code");
     check("operations", "operations");
     check("operation", "operation 405");
     check("forecast", "forecast --days 2");
@@ -118,6 +128,8 @@ fn json_is_what_the_wire_said() {
     check("list home --origin manual", json(&snapshots()));
     check("show home", json(&facts::detail(home())));
     check("show home@latest", json(&snapshots().snapshots[1]));
+    check("browse a-file etc/caf\\xe9", json(&only()));
+    check("diff before-upgrade home@latest", json(&differences()));
     check("operations home --open --limit 5", json(&operations()));
     check("operation 405", json(&operations().operations[1]));
     check("forecast home", json(&forecasts()));

@@ -1,0 +1,161 @@
+//! Looking into the files of snapshots. For admins only: who may read any file of the past is root
+//! in all but name.
+
+use crate::api::answers::{View, differences, listing};
+use crate::api::desk::{OpenFile, Target};
+use crate::api::extract::{Asked, Referred};
+use crate::api::office::Shared;
+use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
+use crate::api::unshown::refuse;
+use crate::api::wire::{
+    DiffQuery, Differences, FileQuery, Listing, MODE_HEADER, MTIME_HEADER, SNAPSHOT_HEADER,
+    TreeQuery, escape, unescape,
+};
+use crate::domain::event::Denied;
+use crate::domain::snapshot::{Fate, Selector};
+use crate::domain::tree::{TreePath, Unshown};
+use axum::Json;
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use std::io;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Most entries or differences of one answer; also how many without a limit.
+const PAGE: u32 = 1_000;
+
+/// A directory of a snapshot, page by page; or one entry, if the path is no directory.
+#[utoipa::path(get, path = "/v1/snapshots/{ref}/tree",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest"),
+        TreeQuery),
+    responses((status = 200, body = Listing)))]
+pub(super) async fn tree(
+    office: Shared,
+    Referred(wanted): Referred,
+    Asked(query): Asked<TreeQuery>,
+) -> Result<Json<Listing>, Refuse> {
+    let path = parse_path(query.path.as_deref().unwrap_or_default())?;
+    let after = query.after.as_deref().map(bytes).transpose()?;
+    let limit = page(query.limit)?;
+    let (label, target) = office.look(|view| readable(view, &wanted))?;
+    let resource = target.resource.to_string();
+    let listed = office.soon(office.desk.list_files(target, path.clone(), after, limit)).await?;
+    let listed = listed.map_err(|why| refuse(&why, &label, &path))?;
+    Ok(Json(listing(label, resource, &path, &listed)))
+}
+
+/// The bytes of one regular file. `Heptad-Mode` and `Heptad-Mtime` (seconds since 1970 with nine
+/// decimals) are the file's, `Heptad-Snapshot` is the snapshot's label.
+#[utoipa::path(get, path = "/v1/snapshots/{ref}/file",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest"),
+        FileQuery),
+    responses((status = 200, content_type = "application/octet-stream", body = String)))]
+pub(super) async fn file(
+    office: Shared,
+    peer: Peer,
+    Referred(wanted): Referred,
+    Asked(query): Asked<FileQuery>,
+) -> Result<Response, Refuse> {
+    let path = parse_path(&query.path)?;
+    let (label, target) = office.look(|view| readable(view, &wanted))?;
+    let shown = escape(path.as_bytes());
+    tracing::info!(uid = peer.uid(), snapshot = label, path = shown, "reading a file");
+    let opened = office.soon(office.desk.open_file(target, path.clone())).await?;
+    let OpenFile { entry, bytes } = opened.map_err(|why| refuse(&why, &label, &path))?;
+    let headers = [
+        (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH.as_str(), entry.size.to_string()),
+        (MODE_HEADER, format!("{:04o}", entry.mode)),
+        (MTIME_HEADER, entry.mtime.to_string()),
+        (SNAPSHOT_HEADER, label),
+    ];
+    let body = Body::from_stream(pieces(bytes, office.limits.answer));
+    Ok((headers, body).into_response())
+}
+
+/// What was added, removed and changed from this snapshot to the one in `against`.
+#[utoipa::path(get, path = "/v1/snapshots/{ref}/diff",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest"),
+        DiffQuery),
+    responses((status = 200, body = Differences)))]
+pub(super) async fn diff(
+    office: Shared,
+    Referred(wanted): Referred,
+    Asked(query): Asked<DiffQuery>,
+) -> Result<Json<Differences>, Refuse> {
+    let against: Selector = query.against.parse().map_err(|error| {
+        let message = format!("against: {error}");
+        Refuse::bad("bad-reference", message, "GET /v1/snapshots lists them")
+    })?;
+    let path = parse_path(query.path.as_deref().unwrap_or_default())?;
+    let after = query.after.as_deref().map(parse_path).transpose()?;
+    let limit = page(query.limit)?;
+    let ((from, old), (to, new)) = office
+        .look(|view| Ok::<_, Denied>((readable(view, &wanted)?, readable(view, &against)?)))?;
+    let asked = office.desk.compare_files(old, new, path.clone(), after, limit);
+    let both = || format!("{from} or {to}");
+    let found = office.soon(asked).await?.map_err(|why| match why {
+        Unshown::NotThere => refuse(&why, &from, &path),
+        why => refuse(&why, &both(), &path),
+    })?;
+    Ok(Json(differences(from, to, &path, &found)))
+}
+
+/// The label and the place of a snapshot whose content can be trusted to be what was taken, also
+/// of one in the trash.
+fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Target), Denied> {
+    let (account, snapshot) = view.find(wanted)?;
+    let health = match snapshot.fate {
+        Fate::Doomed => Some("being destroyed"),
+        _ if snapshot.health.is_readable() => None,
+        _ => Some(snapshot.health.word()),
+    };
+    match health {
+        Some(health) => {
+            Err(Denied::NotUsable { snapshot: snapshot.label(), health: health.into() })
+        }
+        None => {
+            let handle = snapshot.card.handle.clone();
+            Ok((snapshot.label(), Target { resource: account.name().clone(), handle }))
+        }
+    }
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, Refuse> {
+    unescape(text).map_err(|error| {
+        let hint = "a path is written as GET /v1/snapshots/{ref}/tree gives it";
+        Refuse::bad("bad-path", error.to_string(), hint)
+    })
+}
+
+fn parse_path(text: &str) -> Result<TreePath, Refuse> {
+    TreePath::new(&bytes(text)?).map_err(|error| {
+        let shown: String = text.chars().take(60).collect();
+        let hint = "write it from the top of the snapshot: etc/hosts";
+        Refuse::bad("bad-path", format!("{shown:?} {error}"), hint)
+    })
+}
+
+fn page(limit: Option<u32>) -> Result<usize, Refuse> {
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&limit) {
+        let hint = format!("ask for 1 to {PAGE}, then for what comes after");
+        return Err(Refuse::bad("bad-value", format!("limit={limit}"), hint));
+    }
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+type Pieces = tokio::sync::mpsc::Receiver<io::Result<Vec<u8>>>;
+
+/// Breaks off when nothing comes for so long: the pool is stuck.
+fn pieces(pieces: Pieces, limit: Duration) -> impl Stream<Item = io::Result<Vec<u8>>> {
+    unfold(pieces, move |mut pieces| async move {
+        let next = timeout(limit, pieces.recv()).await;
+        let late = |_| Some(Err(io::Error::new(io::ErrorKind::TimedOut, "its disk hangs")));
+        Some((next.unwrap_or_else(late)?, pieces))
+    })
+}

@@ -1,0 +1,196 @@
+//! Reading in snapshots for clients: beside the keeper's work and never on its threads, a bounded
+//! number at once, so that a pool that is stuck holds up only those who ask for it.
+
+use super::fleet::{Fleet, Post};
+use super::leases::Lease;
+use crate::api::desk::{OpenFile, Target};
+use crate::backend::BackendError;
+use crate::backend::browse::{self, Bounds, OpenTree};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Handle;
+use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+
+/// Most readers at once, of one pool and in all. A reader that is stuck in the kernel counts until
+/// the kernel lets it go.
+const OF_A_POOL: usize = 8;
+const IN_ALL: usize = 48;
+
+/// How long one comparison may go on; less than the server waits for an answer.
+const COMPARING: Duration = Duration::from_secs(20);
+
+/// Bytes of a file that are read at once, and how many such pieces may wait for the client.
+const PIECE: usize = 256 << 10;
+const AHEAD: usize = 4;
+
+#[derive(Debug)]
+pub struct Readers {
+    fleet: Arc<Fleet>,
+    busy: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+/// A place among the readers of a pool, until dropped.
+#[derive(Debug)]
+struct Place {
+    busy: Arc<Mutex<BTreeMap<String, usize>>>,
+    pool: String,
+}
+
+/// All that one reader of one snapshot holds, until its thread is done.
+#[derive(Debug)]
+struct Ticket {
+    post: Arc<Post>,
+    handle: Handle,
+    _lease: Lease,
+    _place: Place,
+}
+
+impl Readers {
+    pub fn new(fleet: Arc<Fleet>) -> Self {
+        Self { fleet, busy: Arc::default() }
+    }
+
+    pub async fn list(
+        &self,
+        of: Target,
+        path: TreePath,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Listing, Unshown> {
+        let ticket = self.admit(&of)?;
+        let work = move || browse::list(&ticket.open()?, &path, after.as_deref(), limit);
+        spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
+    }
+
+    /// The thread that reads ahead ends with the file, or when nobody takes its pieces any more.
+    pub async fn file(&self, of: Target, path: TreePath) -> Result<OpenFile, Unshown> {
+        let ticket = self.admit(&of)?;
+        let (told, head) = oneshot::channel();
+        let (pieces, bytes) = mpsc::channel(AHEAD);
+        spawn_blocking(move || {
+            let opened = ticket.open().and_then(|tree| {
+                let opened = browse::open(&tree, &path)?;
+                Ok((opened, tree))
+            });
+            match opened {
+                Ok(((file, entry), _tree)) => {
+                    let size = entry.size;
+                    if told.send(Ok(entry)).is_ok() {
+                        pump(file, size, &pieces);
+                    }
+                }
+                // Whoever asked may have gone.
+                Err(why) => drop(told.send(Err(why))),
+            }
+        });
+        let entry = head.await.map_err(|_| bug())??;
+        Ok(OpenFile { entry, bytes })
+    }
+
+    pub async fn compare(
+        &self,
+        old: Target,
+        new: Target,
+        path: TreePath,
+        after: Option<TreePath>,
+        limit: usize,
+    ) -> Result<Differences, Unshown> {
+        let tickets = (self.admit(&old)?, self.admit(&new)?);
+        let gone = Gone::default();
+        let nobody_waits = Arc::clone(&gone.0);
+        let end = Instant::now() + COMPARING;
+        let work = move || {
+            let (old, new) = (tickets.0.open()?, tickets.1.open()?);
+            let stop = || nobody_waits.load(Ordering::Relaxed) || Instant::now() >= end;
+            let bounds = Bounds { limit, stop: &stop };
+            browse::compare(&old, &new, &path, after.as_ref(), &bounds)
+        };
+        spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
+    }
+
+    fn admit(&self, of: &Target) -> Result<Ticket, Unshown> {
+        let post = self.fleet.post(&of.resource).ok_or(Unshown::NoBackend)?;
+        let place = self.place(post.backend.pool())?;
+        let lease = self.fleet.leases().read(&of.resource, of.handle.seq);
+        let lease = lease.ok_or(Unshown::Going)?;
+        Ok(Ticket { post, handle: of.handle.clone(), _lease: lease, _place: place })
+    }
+
+    fn place(&self, pool: String) -> Result<Place, Unshown> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = busy.get(&pool).copied().unwrap_or(0);
+        if here >= OF_A_POOL || busy.values().sum::<usize>() >= IN_ALL {
+            return Err(Unshown::Crowded);
+        }
+        busy.insert(pool.clone(), here + 1);
+        Ok(Place { busy: Arc::clone(&self.busy), pool })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        match busy.get_mut(&self.pool) {
+            Some(here) if *here > 1 => *here -= 1,
+            _ => {
+                busy.remove(&self.pool);
+            }
+        }
+    }
+}
+
+impl Ticket {
+    fn open(&self) -> Result<OpenTree, Unshown> {
+        self.post.backend.tree(&self.handle).map_err(unshown)
+    }
+}
+
+/// Becomes true when the one who asked waits no longer.
+#[derive(Default)]
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends exactly `size` bytes; a file that turns out to be shorter ends in an error.
+fn pump(file: File, size: u64, pieces: &mpsc::Sender<std::io::Result<Vec<u8>>>) {
+    let mut left = size;
+    while left > 0 {
+        let wanted = PIECE.min(usize::try_from(left).unwrap_or(PIECE));
+        let mut piece = Vec::with_capacity(wanted);
+        let read = (&file).take(wanted as u64).read_to_end(&mut piece);
+        let piece = match read {
+            Ok(read) if read == wanted => Ok(piece),
+            Ok(_) => Err(Error::new(ErrorKind::UnexpectedEof, "the file is shorter than it was")),
+            Err(error) => Err(error),
+        };
+        let failed = piece.is_err();
+        if pieces.blocking_send(piece).is_err() || failed {
+            return;
+        }
+        left -= wanted as u64;
+    }
+}
+
+fn unshown(error: BackendError) -> Unshown {
+    let text = error.to_string();
+    match error.fault {
+        Fault::Permanent => Unshown::Never(text),
+        Fault::Identity => Unshown::Changed(text),
+        _ => Unshown::Unreadable(text),
+    }
+}
+
+fn bug() -> Unshown {
+    Unshown::Unreadable("a bug in heptad stopped it".into())
+}

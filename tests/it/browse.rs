@@ -1,0 +1,7 @@
+//! Files out of snapshots of real file systems, through the real daemon.
+
+mod comparing;
+mod getting;
+mod refusing;
+mod scene;
+mod seeing;
