@@ -65,6 +65,11 @@ impl Counter {
         let resources = resources(&next);
         *setup = next;
         self.inbox.put(Message::Event(Event::Configured(resources)));
+        // Who is told that it is loaded may ask for what it added. A driver that is held up, or
+        // gone, is not waited for.
+        let (teller, told) = std::sync::mpsc::channel();
+        self.inbox.put(Message::Turned(teller));
+        let _ = told.recv_timeout(TURN);
         tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
             "configuration loaded");
         Ok(report)
@@ -86,6 +91,9 @@ impl Counter {
         }
     }
 }
+
+/// How long a reload waits for the driver to take it over.
+const TURN: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub fn resources(setup: &Setup) -> Vec<Resource> {
     setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()

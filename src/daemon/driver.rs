@@ -25,6 +25,8 @@ pub enum Message {
     Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
     /// Something to be done with the catalogue, on the thread that owns it.
     Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
+    /// Tell when the turn with everything before this is over and published.
+    Turned(std::sync::mpsc::Sender<()>),
     /// Persist how long heptad has run, and what time it was.
     NoteClock,
     /// End the loop once workers are idle, or at the latest after this long.
@@ -138,6 +140,7 @@ impl Driver {
             );
         }
         let mut events = vec![Event::Tick];
+        let mut waiting = Vec::new();
         for message in self.parts.inbox.drain() {
             match message {
                 Message::Event(event) => events.push(event),
@@ -148,6 +151,7 @@ impl Driver {
                     events.push(Event::Asked(ask));
                 }
                 Message::Catalogue(act) => act(self.parts.engine.catalogue()),
+                Message::Turned(teller) => waiting.push(teller),
                 Message::NoteClock => self.parts.engine.note_clock(),
                 Message::Stop(grace) => {
                     events.push(Event::Stop);
@@ -161,6 +165,10 @@ impl Driver {
         let turn = self.parts.engine.turn(events, self.reading());
         self.note_freezing(was_frozen);
         self.follow(turn, reported);
+        for teller in waiting {
+            // Whoever waited may have gone.
+            let _ = teller.send(());
+        }
     }
 
     fn note_freezing(&self, was_frozen: bool) {

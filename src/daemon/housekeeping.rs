@@ -6,6 +6,7 @@ use crate::api::desk::Published;
 use crate::catalogue::Catalogue;
 use crate::domain::alarm;
 use crate::domain::event::Event;
+use jiff::SignedDuration;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ const CHORES: &[(&str, Chore)] = &[
     ("0 47 * * * *", Chore::TellAlarms),
     ("15 3 4 * * *", Chore::Backup),
     ("45 33 4 * * *", Chore::CheckCatalogue),
+    ("15 48 4 * * *", Chore::Forget),
 ];
 
 /// How many jobs may fall due together; the crate loses what does not fit.
@@ -33,7 +35,12 @@ enum Chore {
     TellAlarms,
     Backup,
     CheckCatalogue,
+    /// Drop records that are older than anybody asks for.
+    Forget,
 }
+
+/// How long slots, operations and tombstones stay in the catalogue.
+const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 /// What chores need.
 #[derive(Clone)]
@@ -84,6 +91,14 @@ fn perform(chore: Chore, keys: &Keys) {
             with_catalogue(keys, move |catalogue| match catalogue.backup_to(&path) {
                 Ok(()) => tracing::info!(path = %path.display(), "catalogue copied"),
                 Err(error) => tracing::error!(%error, "the catalogue could not be copied"),
+            });
+        }
+        Chore::Forget => {
+            let now = keys.published.borrow().moment.now;
+            let before = now.saturating_sub(HISTORY).unwrap_or(now);
+            with_catalogue(keys, move |catalogue| match catalogue.vacuum_history(before) {
+                Ok(pruned) => tracing::debug!(?pruned, "old records dropped"),
+                Err(error) => tracing::warn!(%error, "old records could not be dropped"),
             });
         }
         Chore::CheckCatalogue => with_catalogue(keys, |catalogue| match catalogue.quick_check() {

@@ -13,7 +13,7 @@ use crate::config::Locations;
 use crate::domain::event::{Event, Finished};
 use crate::domain::keeper::Keeper;
 use crate::domain::ledger::Ledger;
-use crate::domain::operation::{Failure, Fault, State};
+use crate::domain::operation::{Failure, Fault};
 use crate::host::clock::Clock;
 use jiff::SignedDuration;
 
@@ -59,10 +59,9 @@ pub fn rebuild(
         turn = engine.turn(reports, now());
     }
     let ledger = engine.keeper().ledger();
-    for operation in ledger.operations.values() {
-        if let State::Failed(failure) = &operation.state {
-            unseen.push((operation.resource.to_string(), failure.to_string()));
-        }
+    for account in ledger.accounts.values().filter(|account| !account.surveyed) {
+        let why = account.trouble.clone().unwrap_or_else(|| "its backend did not answer".into());
+        unseen.push((account.name().to_string(), why));
     }
     let rebuilt = Rebuilt { export: export(ledger), snapshots: ledger.snapshots().count(), unseen };
     drop(lock);

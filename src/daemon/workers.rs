@@ -94,13 +94,24 @@ impl Workers {
         };
         if let Err(error) = thread.spawn(work) {
             tracing::error!(%error, pool, "no thread for a worker");
-            let waiting = {
-                let mut pools = lock(&self.pools);
-                pools.remove(&pool).map(|pool| pool.waiting).unwrap_or_default()
-            };
-            for (order, _) in waiting {
-                self.fail(order.operation, "the system gives no more threads");
+            self.give_up(&pool);
+        }
+    }
+
+    /// The thread that was counted does not exist. Others of the pool go on; without any, nobody
+    /// would ever come to what waits.
+    fn give_up(&self, name: &str) {
+        let waiting = {
+            let mut pools = lock(&self.pools);
+            let Some(pool) = pools.get_mut(name) else { return };
+            pool.running -= 1;
+            if pool.running > 0 {
+                return;
             }
+            pools.remove(name).map(|pool| pool.waiting).unwrap_or_default()
+        };
+        for (order, _) in waiting {
+            self.fail(order.operation, "the system gives no more threads");
         }
     }
 

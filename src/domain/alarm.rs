@@ -88,7 +88,7 @@ impl Alarm {
         Self::new(
             AlarmCode::CatalogueFrozen,
             sentence,
-            "make room or repair the disk of the state directory, then restart heptad",
+            "make room on the disk of the state directory; if that does not end it, restart heptad",
         )
     }
 }
