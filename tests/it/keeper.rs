@@ -257,6 +257,8 @@ fn the_same_key_begins_one_operation_only() {
     let first = scene.machine.ask_with_key(take("one"), key()).unwrap();
     let again = scene.machine.ask_with_key(take("one"), key()).unwrap();
     assert_eq!(first.id, again.id);
+    let another = scene.machine.ask_with_key(take("two"), key());
+    assert!(matches!(another, Err(Denied::KeyReused { .. })));
     let other = scene.machine.ask_with_key(delete("one", false), key());
     assert!(matches!(other, Err(Denied::KeyReused { .. })));
 }

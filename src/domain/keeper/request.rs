@@ -34,7 +34,7 @@ impl Keeper {
             operation.key.as_ref() == Some(key) && operation.cause == Cause::Peer(ask.uid)
         };
         let earlier = self.ledger.operations.values().rev().find(mine)?;
-        if ask.request.word() == earlier.act.word() || earlier.act.is_deletion(&ask.request) {
+        if is_same(&ask.request, earlier) {
             Some(Ok(earlier.id))
         } else {
             Some(Err(Denied::KeyReused { key: key.clone() }))
@@ -362,6 +362,36 @@ impl Keeper {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a request is the one that became this operation.
+fn is_same(request: &Request, operation: &Operation) -> bool {
+    let verb = request.word() == operation.act.word() || operation.act.is_deletion(request);
+    let object = match (request, &operation.act) {
+        (Request::Take { resource, name, .. }, Act::Take { name: taken, .. }) => {
+            *resource == operation.resource && taken.as_ref() == Some(name)
+        }
+        (Request::Keep { name, .. }, Act::Keep { name: kept, .. }) => name == kept,
+        (Request::Create { name, path, .. }, Act::Create { name: made, path: at, .. }) => {
+            name == made && path == at
+        }
+        (Request::SetTime { resource, time }, Act::SetTime { time: set }) => {
+            *resource == operation.resource && time == set
+        }
+        (Request::Enable { resource, time }, Act::Enable { time: set }) => {
+            *resource == operation.resource && time == set
+        }
+        (
+            Request::Disable { resource }
+            | Request::Reset { resource }
+            | Request::Acknowledge { resource }
+            | Request::Rotate { resource }
+            | Request::Forget { resource, .. },
+            _,
+        ) => *resource == operation.resource,
+        _ => true,
+    };
+    verb && object
 }
 
 fn room(account: &Account) -> Result<(), Denied> {
