@@ -8,6 +8,7 @@ mod btrfs;
 mod exec;
 pub mod fake;
 mod files;
+mod identity;
 pub mod manifest;
 mod options;
 pub mod registry;

@@ -11,7 +11,6 @@
 //! This room knows the port and the trees; it must not know other backends or the catalogue.
 
 mod detail;
-mod identity;
 mod index;
 mod list;
 mod past;
@@ -20,6 +19,7 @@ mod settings;
 mod take;
 mod verify;
 
+use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
 use super::{

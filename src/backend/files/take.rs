@@ -1,5 +1,6 @@
 //! Taking a snapshot: of the live resource, or of one of its snapshots.
 
+use super::super::identity;
 use super::super::manifest::Manifest;
 use super::super::shelf::{Growing, Item, Shelf};
 use super::super::tree::{Copy, Entry, Meta, Report, Visitor, copy_tree};
@@ -8,7 +9,7 @@ use super::detail::{Detail, data};
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
-use super::{DATA, INDEX, WORD, identity};
+use super::{DATA, INDEX, WORD};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use std::collections::HashSet;

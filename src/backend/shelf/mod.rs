@@ -10,10 +10,12 @@
 mod growing;
 mod target;
 mod usage;
+mod verdict;
 
 pub use growing::Growing;
 pub use target::Target;
 pub use usage::blocks;
+pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 
 use super::manifest::{Manifest, sync_dir};
 use super::{BackendError, Doing};
