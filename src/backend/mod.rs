@@ -13,8 +13,12 @@ pub mod manifest;
 mod options;
 pub mod registry;
 mod shelf;
+mod sqlite;
 mod subvolume;
 pub mod tree;
+
+/// The helper process of the `sqlite` backend, for the program that is started as one.
+pub use sqlite::serve as sqlite_helper;
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::operation::Fault;

@@ -19,6 +19,7 @@ mod hooks;
 mod keeper;
 mod process;
 mod simulation;
+mod sqlite;
 mod support;
 mod tarball;
 mod tidy;
