@@ -168,9 +168,18 @@ impl BackendError {
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Fault::NoSpace,
             Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Fault::Busy,
             Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Absent,
-            Some(Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::OPNOTSUPP | Errno::INVAL) => {
-                Fault::Permanent
-            }
+            // No later try finds another answer: rights, kinds of things, names.
+            Some(
+                Errno::ACCESS
+                | Errno::PERM
+                | Errno::ROFS
+                | Errno::OPNOTSUPP
+                | Errno::INVAL
+                | Errno::EXIST
+                | Errno::ISDIR
+                | Errno::LOOP
+                | Errno::NAMETOOLONG,
+            ) => Fault::Permanent,
             _ => Fault::Transient,
         };
         Self::new(fault, doing, error.to_string())
@@ -185,5 +194,28 @@ pub trait Doing<T> {
 impl<T, E: Into<std::io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, BackendError> {
         self.map_err(|error| BackendError::io(what(), &error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn an_error_of_the_system_has_the_fault_that_says_whether_to_try_again() {
+        let check = |fault: Fault, errors: &[Errno]| {
+            for error in errors {
+                let found = BackendError::io("trying", &(*error).into());
+                assert_eq!(found.fault, fault, "{found}");
+            }
+        };
+        check(Fault::NoSpace, &[Errno::NOSPC, Errno::DQUOT, Errno::FBIG]);
+        check(Fault::Busy, &[Errno::BUSY, Errno::TXTBSY, Errno::AGAIN]);
+        check(Fault::Absent, &[Errno::NOENT, Errno::NOTDIR, Errno::NODEV, Errno::NXIO]);
+        check(Fault::Permanent, &[Errno::ACCESS, Errno::PERM, Errno::ROFS]);
+        check(Fault::Permanent, &[Errno::OPNOTSUPP, Errno::INVAL]);
+        check(Fault::Permanent, &[Errno::EXIST, Errno::ISDIR, Errno::LOOP, Errno::NAMETOOLONG]);
+        check(Fault::Transient, &[Errno::IO, Errno::INTR, Errno::STALE, Errno::NOMEM]);
     }
 }

@@ -3,19 +3,19 @@
 
 use super::check::{self, Setup};
 use super::desk::{Counter, resources};
-use super::driver::{Driver, Inbox, Message, reading};
+use super::driver::{Driver, Inbox, Message, Parts, reading};
 use super::engine::Engine;
 use super::fleet::Fleet;
 use super::housekeeping;
+use super::opening::{Opening, open};
 use super::workers::{Report, Workers};
 use crate::api::desk::Published;
 use crate::api::roles::{Group, Rules};
 use crate::api::server::{Limits, ListenError, Listener, serve};
-use crate::catalogue::{Catalogue, CatalogueError, Found, Opened};
+use crate::catalogue::CatalogueError;
 use crate::config::{Findings, Locations};
 use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
-use crate::domain::ledger::Ledger;
 use crate::domain::view::Moment;
 use crate::host::clock::{Clock, ClockError};
 use crate::host::lock::{InstanceLock, LockError};
@@ -23,6 +23,7 @@ use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
 use jiff::{SignedDuration, Timestamp};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -98,53 +99,6 @@ pub struct Daemon {
     _lock: InstanceLock,
 }
 
-/// What is open before anything runs.
-pub(super) struct Opening {
-    pub(super) setup: Setup,
-    pub(super) lock: InstanceLock,
-    pub(super) catalogue: Catalogue,
-    pub(super) ledger: Ledger,
-}
-
-/// Takes the lock, opens the catalogue and loads it. A damaged one is set aside: what the backends
-/// show replaces it.
-pub(super) fn open(setup: Setup) -> Result<Opening, BootError> {
-    let state = setup.config.daemon.state.clone();
-    prepare_state(&state)?;
-    let lock = InstanceLock::acquire(&state.join("lock"))?;
-    let mut opened = Catalogue::open(&state)?;
-    let loaded = loop {
-        tell(&opened);
-        match opened.catalogue.load() {
-            Ok(loaded) => break loaded,
-            Err(CatalogueError::Damaged { table, row, why }) => {
-                opened = opened.catalogue.set_aside(&format!("{table} {row}: {why}"))?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    };
-    let (ledger, remarks) = loaded;
-    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
-    Ok(Opening { setup, lock, catalogue: opened.catalogue, ledger })
-}
-
-fn prepare_state(state: &Path) -> Result<(), BootError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    made.map_err(|source| BootError::System { what: "in the state directory", source })
-}
-
-fn tell(opened: &Opened) {
-    match &opened.state {
-        Found::Existing => {}
-        Found::Fresh => tracing::info!("no catalogue yet: it is made from what the backends show"),
-        Found::Damaged { set_aside, why } => {
-            let set_aside = set_aside.display();
-            tracing::error!(%set_aside, why, "the catalogue was damaged: it is rebuilt from the backends");
-        }
-    }
-}
-
 impl Daemon {
     /// Starts everything; on return the socket answers.
     ///
@@ -179,20 +133,22 @@ impl Daemon {
         let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
         let (published, facts) = watch::channel(first_facts(&keeper, first.wall));
         inbox.put(Message::Event(Event::Configured(resources(&setup))));
-        let driver = Driver::new(
-            Engine::new(keeper, catalogue),
-            clock.clone(),
+        let driver = Driver::new(Parts {
+            engine: Engine::new(keeper, catalogue),
+            clock: clock.clone(),
             waiter,
-            inbox.clone(),
-            workers.clone(),
+            inbox: inbox.clone(),
+            workers: workers.clone(),
             published,
             began,
-            before,
-        );
+            elapsed_before: before,
+        });
         let driver = std::thread::Builder::new()
             .name("driver".into())
             .spawn(move || abort_on_panic(|| driver.run()))
             .map_err(|source| BootError::System { what: "the driver", source })?;
+        // Whoever is told that it is ready may ask for any resource of the configuration.
+        let _ = runtime.block_on(facts.clone().wait_for(|facts| facts.generation > 0));
 
         let rules = rules(&setup);
         let backup = setup.config.daemon.state.join("catalogue.backup.sqlite");
@@ -276,7 +232,13 @@ fn listen(path: &Path) -> Result<Listener, BootError> {
         .map_err(|source| BootError::System { what: "on the inherited socket", source })?;
     match passed.into_iter().next() {
         Some(fd) => Ok(Listener::inherited(fd)?),
-        None => Ok(Listener::bind(path)?),
+        None => {
+            // The one below $XDG_RUNTIME_DIR or /run is nobody else's to make. What stands
+            // against it shows right after.
+            let mut dir = std::fs::DirBuilder::new();
+            let _ = path.parent().map(|parent| dir.mode(0o755).create(parent));
+            Ok(Listener::bind(path)?)
+        }
     }
 }
 
@@ -296,7 +258,7 @@ fn first_facts(keeper: &Keeper, now: Timestamp) -> Published {
     let (started, settled) = keeper.beginnings();
     let elapsed = keeper.ledger().elapsed;
     Published {
-        generation: 1,
+        generation: 0,
         ledger: Arc::new(keeper.ledger().clone()),
         moment: Moment { now, started, settled, belief: keeper.belief(), elapsed },
         alarms: Vec::new(),

@@ -56,19 +56,24 @@ impl Inbox {
 /// While the catalogue takes no writes it is tried again this often.
 const THAW: SignedDuration = SignedDuration::from_secs(10);
 
+/// What a driver is made of.
+pub struct Parts {
+    pub engine: Engine,
+    pub clock: Arc<dyn Clock>,
+    pub waiter: Waiter,
+    pub inbox: Inbox,
+    pub workers: Arc<Workers>,
+    pub published: watch::Sender<Published>,
+    /// Boot clock at the start of this process, and how long heptad had run before it.
+    pub began: SignedDuration,
+    pub elapsed_before: SignedDuration,
+}
+
 pub struct Driver {
-    engine: Engine,
-    clock: Arc<dyn Clock>,
-    waiter: Waiter,
-    inbox: Inbox,
-    workers: Arc<Workers>,
-    published: watch::Sender<Published>,
+    parts: Parts,
     tickets: BTreeMap<u64, oneshot::Sender<Result<Operation, Denied>>>,
     next_ticket: u64,
-    /// Boot clock at the start of this process, and how long heptad had run before it.
-    began: SignedDuration,
-    elapsed_before: SignedDuration,
-    /// The wall time by which the loop ends, once a stop was asked for.
+    /// The boot time by which the loop ends, once a stop was asked for.
     ends: Option<SignedDuration>,
 }
 
@@ -84,30 +89,8 @@ pub fn reading(clock: &dyn Clock, began: SignedDuration, before: SignedDuration)
 }
 
 impl Driver {
-    #[expect(clippy::too_many_arguments, reason = "built once, at boot")]
-    pub fn new(
-        engine: Engine,
-        clock: Arc<dyn Clock>,
-        waiter: Waiter,
-        inbox: Inbox,
-        workers: Arc<Workers>,
-        published: watch::Sender<Published>,
-        began: SignedDuration,
-        elapsed_before: SignedDuration,
-    ) -> Self {
-        Self {
-            engine,
-            clock,
-            waiter,
-            inbox,
-            workers,
-            published,
-            tickets: BTreeMap::new(),
-            next_ticket: 1,
-            began,
-            elapsed_before,
-            ends: None,
-        }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, tickets: BTreeMap::new(), next_ticket: 1, ends: None }
     }
 
     /// Runs until stopped.
@@ -118,29 +101,29 @@ impl Driver {
             if alive_every.is_some() {
                 let _ = systemd::alive();
             }
-            let woke = self.waiter.wait(self.until(alive_every));
+            let woke = self.parts.waiter.wait(self.until(alive_every));
             self.turn(woke);
             if self.is_over() {
                 break;
             }
         }
-        self.engine.note_clock();
+        self.parts.engine.note_clock();
         tracing::info!("stopped");
     }
 
     fn reading(&self) -> Reading {
-        reading(self.clock.as_ref(), self.began, self.elapsed_before)
+        reading(self.parts.clock.as_ref(), self.parts.began, self.parts.elapsed_before)
     }
 
     /// When to wake at the latest, by the wall clock.
     fn until(&self, alive_every: Option<SignedDuration>) -> Option<Timestamp> {
-        let now = self.clock.read().wall;
-        let thaw = self.engine.frozen().map(|_| THAW);
+        let now = self.parts.clock.read().wall;
+        let thaw = self.parts.engine.frozen().map(|_| THAW);
         let ending = self.ends.map(|_| SignedDuration::from_millis(200));
         let pauses = [alive_every, thaw, ending];
         let soon = pauses.into_iter().flatten().min();
         let soon = soon.and_then(|pause| now.saturating_add(pause).ok());
-        self.engine.keeper().wake().into_iter().chain(soon).min()
+        self.parts.engine.keeper().wake().into_iter().chain(soon).min()
     }
 
     /// Drains the inbox and takes one turn with all of it.
@@ -151,7 +134,7 @@ impl Driver {
             );
         }
         let mut events = vec![Event::Tick];
-        for message in self.inbox.drain() {
+        for message in self.parts.inbox.drain() {
             match message {
                 Message::Event(event) => events.push(event),
                 Message::Ask(mut ask, answer) => {
@@ -160,22 +143,24 @@ impl Driver {
                     self.tickets.insert(ask.ticket, answer);
                     events.push(Event::Asked(ask));
                 }
-                Message::Catalogue(act) => act(self.engine.catalogue()),
-                Message::NoteClock => self.engine.note_clock(),
+                Message::Catalogue(act) => act(self.parts.engine.catalogue()),
+                Message::NoteClock => self.parts.engine.note_clock(),
                 Message::Stop(grace) => {
                     events.push(Event::Stop);
-                    self.ends = Some(self.clock.read().boot.saturating_add(grace));
+                    self.ends = Some(self.parts.clock.read().boot.saturating_add(grace));
                 }
             }
         }
-        let was_frozen = self.engine.frozen().is_some();
-        let turn = self.engine.turn(events, self.reading());
+        let was_frozen = self.parts.engine.frozen().is_some();
+        // The end of a survey that found nothing new is no record, and yet clients see it.
+        let reported = events.iter().any(|event| matches!(event, Event::Finished(_)));
+        let turn = self.parts.engine.turn(events, self.reading());
         self.note_freezing(was_frozen);
-        self.follow(turn);
+        self.follow(turn, reported);
     }
 
     fn note_freezing(&self, was_frozen: bool) {
-        match (was_frozen, self.engine.frozen()) {
+        match (was_frozen, self.parts.engine.frozen()) {
             (false, Some(reason)) => {
                 tracing::error!(reason, "the catalogue takes no writes: nothing changes any more");
             }
@@ -185,9 +170,9 @@ impl Driver {
     }
 
     /// What was recorded may now be shown, answered and done, in this order.
-    fn follow(&mut self, turn: Turn) {
+    fn follow(&mut self, turn: Turn, reported: bool) {
         turn.records.iter().for_each(journal::note);
-        self.publish(!turn.records.is_empty() || !turn.orders.is_empty());
+        self.publish(reported || !turn.records.is_empty() || !turn.orders.is_empty());
         for (ticket, reply) in turn.replies {
             if let Some(answer) = self.tickets.remove(&ticket) {
                 // The client may be gone; its operation goes on.
@@ -195,25 +180,26 @@ impl Driver {
             }
         }
         for order in turn.orders {
-            self.workers.submit(order);
+            self.parts.workers.submit(order);
         }
     }
 
     fn publish(&self, changed: bool) {
-        let keeper = self.engine.keeper();
+        let keeper = self.parts.engine.keeper();
         let (started, settled) = keeper.beginnings();
         let moment = Moment {
-            now: self.clock.read().wall,
+            now: self.parts.clock.read().wall,
             started,
             settled,
             belief: keeper.belief(),
             elapsed: keeper.ledger().elapsed,
         };
         let alarms: Vec<Alarm> =
-            self.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
-        self.published.send_if_modified(|published| {
-            let changed =
-                changed || published.alarms != alarms || published.moment.belief != moment.belief;
+            self.parts.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
+        self.parts.published.send_if_modified(|published| {
+            let first = published.generation == 0;
+            let moved = published.alarms != alarms || published.moment.belief != moment.belief;
+            let changed = changed || first || moved;
             if changed {
                 published.generation += 1;
                 published.ledger = Arc::new(keeper.ledger().clone());
@@ -225,10 +211,10 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         let Some(ends) = self.ends else { return false };
-        if self.workers.busy() == 0 {
+        if self.parts.workers.busy() == 0 {
             return true;
         }
-        let late = self.clock.read().boot >= ends;
+        let late = self.parts.clock.read().boot >= ends;
         if late {
             tracing::warn!("leaving acts in flight; the next start finds out what became of them");
         }

@@ -11,6 +11,7 @@ mod fleet;
 pub mod hooks;
 mod housekeeping;
 mod journal;
+mod opening;
 pub mod perform;
 pub mod rebuild;
 pub mod simulate;

@@ -1,11 +1,12 @@
 //! `heptad rebuild`: a new catalogue from nothing but what lies beside the snapshots.
 
-use super::boot::{BootError, FLOOR, Opening, open};
+use super::boot::{BootError, FLOOR};
 use super::check;
 use super::desk::resources;
 use super::driver::reading;
 use super::engine::{Engine, Turn};
 use super::fleet::Fleet;
+use super::opening::{Opening, open};
 use super::perform::perform;
 use crate::catalogue::export;
 use crate::config::Locations;

@@ -142,9 +142,10 @@ impl Ledger {
         } else {
             self.open.remove(&key);
         }
+        // Only the finished ones count: of thousands that are due together all are open.
         if self.operations.len() - self.open.len() > 2 * OPERATIONS_IN_MEMORY {
             let finished = self.operations.values().filter(|o| !o.is_open()).map(|o| o.id);
-            let surplus: Vec<_> = finished.take(OPERATIONS_IN_MEMORY).collect();
+            let surplus: Vec<OperationId> = finished.take(OPERATIONS_IN_MEMORY).collect();
             for id in surplus {
                 self.operations.remove(&id);
             }

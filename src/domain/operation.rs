@@ -187,6 +187,7 @@ impl Act {
     pub fn pins(&self) -> Option<Seq> {
         match self {
             Act::Keep { from, .. } | Act::Create { from, .. } => Some(*from),
+            Act::Undelete { seq } => Some(*seq),
             _ => None,
         }
     }

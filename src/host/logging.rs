@@ -74,9 +74,14 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     parse(filter).map(drop)
 }
 
+/// Told at info by a crate that ticks the housekeeping: of no use to anybody but its authors.
+const CHATTY: &str = "tokio_cron_scheduler";
+
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {
+    let quieter =
+        if filter.contains(CHATTY) { filter.to_owned() } else { format!("{filter},{CHATTY}=warn") };
     EnvFilter::builder()
-        .parse(filter)
+        .parse(quieter)
         .map_err(|source| LogError::Filter { filter: filter.into(), source })
 }
 

@@ -88,6 +88,11 @@ impl Mounts {
         }
         Some(current)
     }
+
+    /// What is mounted below a path, hidden or not.
+    pub fn below(&self, path: &Path) -> impl Iterator<Item = &Mount> {
+        self.0.iter().filter(move |mount| mount.point != path && mount.point.starts_with(path))
+    }
 }
 
 fn says_read_only(options: &str) -> bool {
@@ -162,6 +167,22 @@ mod tests {
         check("/home/ann/my other", "0:45");
         // A tmpfs over /srv hides /srv/web.
         check("/srv/web", "0:44");
+    }
+
+    #[test]
+    fn what_is_mounted_below_a_path_is_found() {
+        let mounts = Mounts::parse(TABLE.as_bytes()).unwrap();
+        let check = |path: &str, want: &[&str]| {
+            let below = mounts.below(Path::new(path));
+            assert_eq!(
+                below.map(|mount| mount.device.as_str()).collect::<Vec<_>>(),
+                want,
+                "{path}"
+            );
+        };
+        check("/srv", &["0:43"]);
+        check("/home", &["0:41", "0:45"]);
+        check("/home/an", &[]);
     }
 
     #[test]

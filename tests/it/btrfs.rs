@@ -15,11 +15,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-crate::conformance!(own_store, super::OnBtrfs<false>);
-crate::conformance!(chosen_store, super::OnBtrfs<true>);
-
 /// A subvolume; its snapshots go to heptad's own store, or to a directory that a person chose.
-struct OnBtrfs<const CHOSEN: bool>(LoopFs);
+pub struct OnBtrfs<const CHOSEN: bool>(LoopFs);
 
 impl<const CHOSEN: bool> OnBtrfs<CHOSEN> {
     fn store(&self) -> PathBuf {

@@ -112,6 +112,32 @@ fn every_example_is_valid() {
     });
 }
 
+/// Left out here, an option of a backend would be known to its author only.
+#[test]
+fn every_example_builds_its_backends_and_shows_each_of_their_options() {
+    use heptad::backend::registry::{Context, build, names};
+    for name in names() {
+        let file = repository(&format!("config/examples/{name}.toml"));
+        let setup = heptad::daemon::check::prepare(&locations(&file), &[]);
+        let setup = setup.unwrap_or_else(|findings| panic!("{findings}"));
+        assert_eq!(setup.posts.len(), setup.config.resources.len(), "{name}");
+        let shown: Vec<&String> = setup
+            .config
+            .resources
+            .iter()
+            .inspect(|declared| assert_eq!(declared.resource.backend.kind, name))
+            .flat_map(|declared| declared.options.keys())
+            .collect();
+        let context = Context { resource: "some".parse().unwrap(), state: "/nowhere".into() };
+        let unknown = serde_json::Map::from_iter([("no such option".into(), true.into())]);
+        let findings = build(name, &unknown, &context).unwrap_err();
+        let hint = findings.iter().find_map(|found| found.hint.strip_prefix("known are "));
+        for option in hint.unwrap().split(", ") {
+            assert!(shown.iter().any(|key| *key == option), "{name}.toml does not show {option}");
+        }
+    }
+}
+
 /// The reference as it is after a person has uncommented every setting in it.
 fn uncommented() -> String {
     let text = fs::read_to_string(repository("config/heptad.toml")).unwrap();

@@ -1,7 +1,7 @@
 //! The one suite that every backend passes on its real technology: each promise of
 //! `trait Backend` is a test with a sentence for a name.
 //!
-//! A newcomer writes a [`Harness`] and one line, `conformance!(module, Harness);`.
+//! A newcomer writes a [`Harness`] and one line below, named as in the registry.
 
 use heptad::backend::{Backend, BackendError, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
@@ -47,11 +47,9 @@ pub trait Harness: Sized {
     fn plant(&self, resource: &str, seq: u64) -> PathBuf;
 }
 
-/// One line per backend.
-#[macro_export]
 macro_rules! conformance {
     ($module:ident, $harness:ty) => {
-        $crate::conformance! { $module, $harness:
+        conformance! { $module, $harness:
             a_fresh_resource_has_an_identity_and_an_empty_listing,
             a_snapshot_is_listed_whole_with_its_card,
             taking_the_same_snapshot_again_returns_it_as_it_is,
@@ -89,12 +87,18 @@ macro_rules! conformance {
             $(
                 #[test]
                 fn $promise() {
-                    $crate::conformance::$promise(&<$harness as $crate::conformance::Harness>::new());
+                    crate::conformance::$promise(&<$harness as crate::conformance::Harness>::new());
                 }
             )*
         }
     };
 }
+
+conformance!(btrfs, crate::btrfs::OnBtrfs<false>);
+conformance!(btrfs_with_a_chosen_store, crate::btrfs::OnBtrfs<true>);
+conformance!(exec, crate::tarball::harness::OnTarball);
+conformance!(files, crate::files::harness::OnFiles<true>);
+conformance!(files_copied, crate::files::harness::OnFiles<false>);
 
 mod destroying;
 mod restoring;

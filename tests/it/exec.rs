@@ -116,14 +116,6 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
 }
 
 #[test]
-fn the_example_configuration_builds() {
-    let text = include_str!("../../config/examples/exec.toml");
-    let config: toml::Table = text.parse().unwrap();
-    let exec = serde_json::to_value(&config["resource"]["notes"]["exec"]).unwrap();
-    assert_eq!(backend(&exec).pool(), "/usr/lib/heptad/plugins/tarball");
-}
-
-#[test]
 fn a_plugin_that_does_not_keep_to_the_protocol_never_succeeds() {
     let dir = trusted::dir();
     let check = |script: &str, fault: Fault, want: &str| {

@@ -4,6 +4,7 @@ mod bench;
 mod content;
 mod enemies;
 mod faults;
+pub mod harness;
 mod picture;
 mod restoring;
 mod sharing;

@@ -1,6 +1,7 @@
 //! The sample plugin through every verb, as heptad would use it.
 
 mod crash;
+pub mod harness;
 
 use crate::support::loopfs::LoopFs;
 use crate::support::trusted;

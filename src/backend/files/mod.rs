@@ -14,6 +14,7 @@ mod detail;
 mod index;
 mod list;
 mod past;
+mod pool;
 mod restore;
 mod settings;
 mod take;
@@ -52,7 +53,7 @@ impl Backend for Files {
     }
 
     fn pool(&self) -> String {
-        format!("{WORD}:{}", self.shelf.store().display())
+        pool::name(&self.settings, self.shelf.store())
     }
 
     fn territory(&self) -> Territory {

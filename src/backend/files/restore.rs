@@ -4,16 +4,19 @@ use super::super::shelf::{Item, Target};
 use super::super::tree::{Copy, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
+use super::verify;
 use crate::domain::operation::Fault;
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::Path;
 
 /// # Errors
-/// [`Fault::Permanent`] where the target exists, its parent does not, or the file system there
-/// cannot hold what is in the snapshot. Then nothing is left at the target.
+/// [`Fault::Permanent`] where the target exists, its parent does not, the snapshot is not as it was
+/// stored, or the file system there cannot hold it. Then nothing is left at the target.
 pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<(), BackendError> {
     let target = Target::open(item, target)?;
+    // What was changed meanwhile is not what was asked for.
+    verify::verify(item)?;
     let placed = fill(item, &target, progress).and_then(|()| target.appear());
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.

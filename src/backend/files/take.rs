@@ -9,7 +9,7 @@ use super::detail::{Detail, data};
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
-use super::{DATA, INDEX, WORD};
+use super::{DATA, INDEX, WORD, verify};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use std::collections::HashSet;
@@ -28,10 +28,16 @@ pub fn take(
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
         None => Source::Live(identity::open(&settings.path)?.0, order.previous),
-        Some(source) => Source::Snapshot(shelf.whole(source)?),
+        Some(source) => {
+            let item = shelf.whole(source)?;
+            // A copy of something changed would pass for the snapshot that it was.
+            verify::verify(&item)?;
+            Source::Snapshot(item)
+        }
     };
     shelf.make()?;
     shelf.sweep()?;
+    shelf.expect_free(handle.seq)?;
     shelf.raise(handle.seq)?;
     let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
     let growing = Growing::begin(shelf, &manifest)?;

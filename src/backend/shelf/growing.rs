@@ -5,6 +5,7 @@ use super::super::subvolume::Subvolume;
 use super::super::tree::{Meta, Time, names, open_dir, remove_tree};
 use super::super::{BackendError, Doing};
 use super::{Item, Shelf, Stage};
+use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::host::sys;
 use rustix::fs::{Mode, OFlags};
@@ -101,12 +102,37 @@ impl Shelf {
     /// Destroys whatever is there of this snapshot, in any stage. Nothing there is success.
     ///
     /// # Errors
-    /// [`crate::domain::operation::Fault::Identity`] where the sequence number has another id.
+    /// [`Fault::Identity`] where the sequence number has another id.
     pub fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
         for item in self.find(handle)? {
             self.destroy_item(&item)?;
         }
-        if self.is_there()? { self.sweep() } else { Ok(()) }
+        if !self.is_there()? {
+            return Ok(());
+        }
+        self.sweep()?;
+        // Also when it was gone already: nothing says that its end was durable.
+        sync_dir(self.dir())
+    }
+
+    /// Once what is ours is cleared away.
+    ///
+    /// # Errors
+    /// [`Fault::Identity`] where something that was not made here has the place of this snapshot.
+    pub fn expect_free(&self, seq: Seq) -> Result<(), BackendError> {
+        for stage in [Stage::Whole, Stage::Partial, Stage::Destroying] {
+            let path = self.path(seq, stage);
+            let doing = || format!("making {}", path.display());
+            match std::fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(BackendError::io(doing(), &error)),
+                Ok(_) => {
+                    let why = "heptad did not make what lies there; move it elsewhere";
+                    return Err(BackendError::new(Fault::Identity, doing(), why));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The manifest was read a moment ago, by whoever made the item.

@@ -196,8 +196,14 @@ impl Shelf {
         }
         for stage in [Stage::Destroying, Stage::Partial, Stage::Whole] {
             let path = self.path(handle.seq, stage);
-            if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
-                found.extend(self.item(handle.seq, stage, path)?);
+            match std::fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() => found.extend(self.item(handle.seq, stage, path)?),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // What cannot be seen is not gone.
+                Err(error) => {
+                    return Err(BackendError::io(format!("looking at {}", path.display()), &error));
+                }
             }
         }
         let known = handle.object.is_empty() || handle.object == handle.id.to_string();

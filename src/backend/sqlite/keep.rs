@@ -21,24 +21,18 @@ impl Visitor for Sharer {
     }
 }
 
-/// # Errors
-/// [`Fault::Permanent`] where the source is not what its manifest says.
+/// The source was verified a moment ago.
 pub fn keep(
     growing: &Growing<'_>,
     source: &Item,
 ) -> Result<(Option<Detail>, Vec<String>), BackendError> {
     let doing = || format!("copying snapshot {}", source.seq);
-    let detail = Detail::of(&source.manifest);
-    if !detail.as_ref().is_some_and(|detail| detail.matches(&source.path).unwrap_or(false)) {
-        let why = "it is not what its manifest says";
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
-    }
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
     let report = whole(from.as_fd(), growing.dir.as_fd(), c"data", &(), &mut Sharer)?;
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().cloned());
-    Ok((detail, notes))
+    Ok((Detail::of(&source.manifest), notes))
 }
 
 /// Copies with owner and mode, or not at all.

@@ -7,7 +7,7 @@ use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::detail::Detail;
 use super::protocol::Act;
 use super::settings::Settings;
-use super::{DATA, WORD, keep, owner, run, seal};
+use super::{DATA, WORD, keep, owner, run, seal, verify};
 use crate::host::process::User;
 
 enum Source {
@@ -31,10 +31,16 @@ pub fn take(
             let user = owner::of_live(settings, &settings.path, &file)?;
             Source::Live(file, user)
         }
-        Some(source) => Source::Snapshot(shelf.whole(source)?),
+        Some(source) => {
+            let item = shelf.whole(source)?;
+            // A copy of something changed would pass for the snapshot that it was.
+            verify::verify(settings, &item)?;
+            Source::Snapshot(item)
+        }
     };
     shelf.make()?;
     shelf.sweep()?;
+    shelf.expect_free(handle.seq)?;
     shelf.raise(handle.seq)?;
     let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
     let growing = Growing::begin(shelf, &manifest)?;

@@ -144,6 +144,11 @@ impl Keeper {
                 Ok(Work::Survey { known })
             }
             Act::Take { seq, slot, name, tags } => {
+                let taken = |s: &Arc<Snapshot>| s.seq() != *seq && slot.is_some_and(|t| s.is_of(t));
+                if account.snapshots.values().any(taken) {
+                    // It turned up in the backend while this waited.
+                    return Err(Failure::new(Fault::Busy, "the slot has its snapshot already"));
+                }
                 let origin = if slot.is_some() { Origin::Automatic } else { Origin::Manual };
                 let card = Card {
                     handle: self.intended(&account, *seq),

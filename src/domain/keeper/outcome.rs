@@ -116,6 +116,10 @@ impl Keeper {
         };
         head.note_taken(snapshot.card.slot);
         self.put_account(head);
+        if live {
+            // The listing that came with it shows also what became of the others.
+            self.absorb(name, &taken.survey);
+        }
         if automatic {
             let outcome = doubt.clone().map_or(Outcome::Complete, Outcome::Suspect);
             self.close_attempt(operation, Some(outcome), None);
@@ -200,14 +204,41 @@ impl Keeper {
         let Some(account) = self.ledger.account(name).cloned() else { return };
         let steps = recovery::reconcile(&account, survey);
         let head = recovery::head(&account, survey);
+        let raised = head.next_seq > account.next_seq;
         if head != account {
             self.put_account(head);
+        }
+        if raised {
+            self.renumber(name);
         }
         if let Some(account) = self.ledger.account_mut(name) {
             (account.surveyed, account.look_again) = (true, None);
         }
         for step in steps {
             self.recover(name, step);
+        }
+    }
+
+    /// The backend has seen higher numbers than the catalogue knew, as after its loss: what was
+    /// numbered before that was known, and is not begun, gets a number that was never used.
+    fn renumber(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let queued = account.queue.iter().filter_map(|id| self.ledger.operations.get(id).cloned());
+        for operation in queued.filter(|operation| operation.tries == 0).collect::<Vec<_>>() {
+            let Some(mut account) = self.ledger.account(name).cloned() else { return };
+            let mut operation = (*operation).clone();
+            let (Act::Take { seq, .. } | Act::Keep { seq, .. }) = &mut operation.act else {
+                continue;
+            };
+            *seq = self.draw_seq(&mut account);
+            let drawn = *seq;
+            if let Act::Take { slot: Some(slot), .. } = &operation.act
+                && let Some(record) = account.slots.get(slot)
+            {
+                let record = SlotRecord { seq: Some(drawn), ..record.clone() };
+                self.put(Entry::Slot(name.clone(), record));
+            }
+            self.put(Entry::Operation(operation));
         }
     }
 

@@ -60,6 +60,7 @@ impl Keeper {
                 if !matches!(found.fate, Fate::Trashed { .. }) {
                     return Err(Denied::NotInTrash { snapshot: found.label() });
                 }
+                self.spared(&found)?;
                 self.queue(&found.resource, Act::Undelete { seq: found.seq() }, cause)
             }
             Request::Rotate { resource } => {
@@ -342,9 +343,18 @@ impl Keeper {
             return Err(Denied::InTrash { snapshot: found.label() });
         }
         if found.usable() {
+            self.spared(&found)?;
             return Ok(found);
         }
         Err(Denied::NotUsable { snapshot: found.label(), health: found.health.word().into() })
+    }
+
+    /// A snapshot whose destruction is queued already cannot be promised to anybody.
+    fn spared(&self, snapshot: &Snapshot) -> Result<(), Denied> {
+        match self.destruction(&snapshot.resource, snapshot.seq()) {
+            Some(operation) => Err(Denied::InUse { snapshot: snapshot.label(), operation }),
+            None => Ok(()),
+        }
     }
 
     /// Snapshot names are one namespace, with those that are still to be made.

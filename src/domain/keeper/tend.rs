@@ -126,6 +126,10 @@ impl Keeper {
         let expired: Vec<Seq> =
             account.snapshots.values().filter(|s| expired(s.fate)).map(|s| s.seq()).collect();
         for seq in expired {
+            // Somebody was in time to ask for it back.
+            if self.pinned(name, seq).is_some() {
+                continue;
+            }
             self.destroy(name, seq, Doom::TrashExpired, Cause::Trash);
         }
     }

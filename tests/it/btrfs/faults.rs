@@ -3,7 +3,7 @@
 use super::identity::source_of;
 use super::{delete, live, set_read_only, snapshot, stored};
 use crate::conformance::{RESOURCE, card, fault, find, read, states, take, write};
-use crate::support::loopfs::{LoopFs, run};
+use crate::support::loopfs::{LoopFs, Mounted, run};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::{Mark, Wholeness};
 use heptad::domain::operation::Fault;
@@ -89,15 +89,14 @@ fn a_read_only_file_system_is_named_stays_read_only_and_can_be_read() {
 fn a_read_only_mount_of_a_writable_file_system_is_no_hindrance() {
     let (mut fs, _) = live(200);
     let spare = tempfile::tempdir().unwrap();
-    run("mount", &[&source_of(&fs), spare.path().to_str().unwrap()]);
+    let _writable = Mounted::new(&[&source_of(&fs)], spare.path());
     fs.unmount();
-    run("mount", &["-o", "ro,subvol=live", &device(spare.path()), fs.path().to_str().unwrap()]);
+    let options = ["-o", "ro,subvol=live", &device(spare.path())];
+    let _read_only = Mounted::new(&options, &fs.path());
     let backend = super::build(RESOURCE, serde_json::json!({ "path": fs.path() }));
     assert!(std::fs::write(fs.path().join("probe"), "x").is_err());
     take(&*backend, &card(1));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    run("umount", &[fs.path().to_str().unwrap()]);
-    run("umount", &[spare.path().to_str().unwrap()]);
 }
 
 fn device(point: &std::path::Path) -> String {

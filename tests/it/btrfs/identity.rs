@@ -2,7 +2,7 @@
 
 use super::{build, live, try_build};
 use crate::conformance::{RESOURCE, card, fault, states, take, write};
-use crate::support::loopfs::{LoopFs, run, subvolume};
+use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::{Mark, Wholeness};
 use heptad::domain::operation::Fault;
@@ -34,14 +34,13 @@ fn a_mount_point_that_is_itself_a_subvolume_has_another_identity() {
     let (outer, inner) = (LoopFs::new("btrfs", 200), LoopFs::new("btrfs", 200));
     let point = outer.path().join("data");
     subvolume(&point);
-    let bind =
-        || run("mount", &["--bind", inner.path().to_str().unwrap(), point.to_str().unwrap()]);
-    bind();
+    let bind = || Mounted::new(&["--bind", inner.path().to_str().unwrap()], &point);
+    let bound = bind();
     write(&point, &[("content", b"x")]);
     let backend = build(RESOURCE, json!({ "path": point }));
     let identity = backend.probe().unwrap().identity;
     let handle = take(&*backend, &card(1));
-    run("umount", &[point.to_str().unwrap()]);
+    drop(bound);
 
     let stranger = backend.probe().unwrap().identity;
     assert_ne!(stranger, identity);
@@ -50,10 +49,9 @@ fn a_mount_point_that_is_itself_a_subvolume_has_another_identity() {
     assert_eq!(fault(backend.destroy(&handle)), Fault::Absent, "it lies on the other disk");
     assert_eq!(fault(backend.mark(&handle, &Mark::default())), Fault::Absent);
 
-    bind();
+    let _bound = bind();
     assert_eq!(backend.probe().unwrap().identity, identity);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    run("umount", &[point.to_str().unwrap()]);
 }
 
 #[test]
@@ -72,12 +70,11 @@ fn a_subvolume_made_anew_under_the_same_name_has_another_identity() {
 fn all_paths_to_a_subvolume_have_one_identity_and_one_pool() {
     let (fs, backend) = live(200);
     let other = tempfile::tempdir().unwrap();
-    let point = other.path().to_str().unwrap();
     let source = source_of(&fs);
     let image = fs.path().with_file_name("image");
     assert!(image.exists());
     for options in ["subvol=live", "subvol=/", "subvolid=5"] {
-        run("mount", &["-o", options, &source, point]);
+        let _mounted = Mounted::new(&["-o", options, &source], other.path());
         let path = match options {
             "subvol=live" => other.path().to_owned(),
             _ => other.path().join("live"),
@@ -85,7 +82,6 @@ fn all_paths_to_a_subvolume_have_one_identity_and_one_pool() {
         let twin = build(RESOURCE, json!({ "path": path }));
         assert_eq!(twin.probe().unwrap(), backend.probe().unwrap(), "{options}");
         assert_eq!(twin.pool(), backend.pool(), "{options}");
-        run("umount", &[point]);
     }
     std::fs::rename(fs.path().join("live"), fs.path().join("moved")).unwrap();
     let moved = build(RESOURCE, json!({ "path": fs.path().join("moved") }));

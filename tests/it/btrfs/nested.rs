@@ -2,7 +2,7 @@
 
 use super::{build, delete, live, set_read_only, stored};
 use crate::conformance::{RESOURCE, Tree, card, fault, find, kept, read, states, take, write};
-use crate::support::loopfs::{LoopFs, run, subvolume};
+use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
@@ -79,9 +79,9 @@ fn a_nested_subvolume_hidden_by_a_mount_is_in_the_snapshot() {
     fill(&live);
     let before = read(&live);
     let home = live.join("home");
-    run("mount", &["-t", "tmpfs", "none", home.to_str().unwrap()]);
+    let hiding = Mounted::tmpfs(&home);
     let handle = take(&*backend, &card(1));
-    run("umount", &[home.to_str().unwrap()]);
+    drop(hiding);
     backend.restore(&handle, &fs.path().join("copy"), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), before);
 }

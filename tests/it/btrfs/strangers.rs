@@ -2,7 +2,7 @@
 
 use super::{build, live, stored};
 use crate::conformance::{RESOURCE, card, fault, states, take, write};
-use crate::support::loopfs::{LoopFs, run, subvolume};
+use crate::support::loopfs::{LoopFs, Mounted, run, subvolume};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
@@ -68,8 +68,7 @@ fn a_store_inside_the_resource_by_another_path_is_refused() {
     let (fs, _) = live(200);
     let other = tempfile::tempdir().unwrap();
     let source = super::identity::source_of(&fs);
-    let point = other.path().to_str().unwrap();
-    run("mount", &["-o", "subvol=live", &source, point]);
+    let _mounted = Mounted::new(&["-o", "subvol=live", &source], other.path());
     std::fs::create_dir(other.path().join("plain")).unwrap();
     subvolume(&other.path().join("nested"));
     for inside in ["plain", "nested"] {
@@ -80,7 +79,6 @@ fn a_store_inside_the_resource_by_another_path_is_refused() {
         assert_eq!(refused.fault, Fault::Permanent, "{refused}");
         assert!(refused.to_string().contains("would contain snapshots"), "{refused}");
     }
-    run("umount", &[point]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One resource with its backend, on file systems of the test's choice.
 
-use crate::support::loopfs::{LoopFs, run};
+use crate::support::loopfs::LoopFs;
 use heptad::backend::registry::{Context, build};
 use heptad::backend::{Backend, BackendError, Object, TakeOrder};
 use heptad::domain::event::{Found, Wholeness};
@@ -116,23 +116,6 @@ pub fn card(seq: u64) -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: Tags::new(),
-    }
-}
-
-/// Another file system, mounted until dropped.
-#[derive(Debug)]
-pub struct Mounted(PathBuf);
-
-impl Mounted {
-    pub fn at(path: &Path) -> Self {
-        run("mount", &["-t", "tmpfs", "none", path.to_str().unwrap()]);
-        Self(path.into())
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
     }
 }
 

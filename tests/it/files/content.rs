@@ -1,7 +1,8 @@
 //! What a snapshot preserves.
 
-use super::bench::{Bench, KINDS, Mounted, handle, scratch};
+use super::bench::{Bench, KINDS, handle, scratch};
 use super::picture::assert_same;
+use crate::support::loopfs::Mounted;
 use crate::support::loopfs::{LoopFs, run};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use serde_json::json;
@@ -164,7 +165,7 @@ fn what_is_excluded_and_other_file_systems_are_left_out() {
         fs::create_dir_all(bench.live.join(dir)).unwrap();
     }
     let mount = bench.live.join("mnt");
-    let mounted = Mounted::at(&mount);
+    let mounted = Mounted::tmpfs(&mount);
     fs::write(mount.join("elsewhere"), "x").unwrap();
     let object = bench.take(1);
     let crossing = super::bench::backend(

@@ -146,6 +146,23 @@ fn what_was_not_made_here_is_neither_listed_nor_destroyed() {
 }
 
 #[test]
+fn nothing_is_taken_over_what_was_not_made_here() {
+    let bench = Bench::scratch(&json!({}));
+    bench.take(1);
+    let shelf = bench.store.join("web-1");
+    for (seq, name) in [(2, "2"), (3, "3.partial"), (4, "4.destroying")] {
+        // An empty one would be swept away with what an interrupted destruction leaves.
+        fs::create_dir(shelf.join(name)).unwrap();
+        fs::write(shelf.join(name).join("mine"), "x").unwrap();
+        let error = bench.try_take(seq, None).unwrap_err();
+        assert_eq!(error.fault, Fault::Identity, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(fs::read(shelf.join(name).join("mine")).unwrap(), b"x");
+        assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
+    }
+}
+
+#[test]
 fn sequence_numbers_survive_the_deletion_of_the_newest() {
     let bench = Bench::scratch(&json!({}));
     bench.take(5);

@@ -70,6 +70,22 @@ fn the_listing_notices_what_shows_on_the_surface_without_verifying() {
 }
 
 #[test]
+fn what_was_changed_deep_inside_is_neither_restored_nor_kept() {
+    let bench = Bench::scratch(&json!({}));
+    fs::create_dir_all(bench.live.join("a/b")).unwrap();
+    fs::write(bench.live.join("a/b/file"), "content").unwrap();
+    bench.take(1);
+    fs::write(bench.data(1).join("a/b/file"), "CONTENT").unwrap();
+    let target = bench.live.with_file_name("copy");
+    let error = bench.backend.restore(&handle(1), &target, &()).unwrap_err();
+    assert!(error.detail.contains("a/b/file has changed"), "{error}");
+    assert!(!target.exists());
+    let error = bench.try_take(2, Some(1)).unwrap_err();
+    assert!(error.detail.contains("a/b/file has changed"), "{error}");
+    assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
+}
+
+#[test]
 fn a_snapshot_that_was_put_right_again_is_whole_again() {
     let bench = Bench::scratch(&json!({}));
     fs::write(bench.live.join("file"), "content").unwrap();

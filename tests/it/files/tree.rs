@@ -1,6 +1,7 @@
 //! The tree copier by itself, where a snapshot would not show it.
 
-use super::bench::{Mounted, scratch};
+use super::bench::scratch;
+use crate::support::loopfs::Mounted;
 use heptad::backend::tree::{
     Copy, DEPTH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
 };
@@ -100,7 +101,7 @@ fn removing_stops_at_something_mounted_inside() {
     let dir = scratch();
     let (inner, mount) = (dir.path().join("tree/a"), dir.path().join("tree/a/mnt"));
     fs::create_dir_all(&mount).unwrap();
-    let mounted = Mounted::at(&mount);
+    let mounted = Mounted::tmpfs(&mount);
     fs::write(mount.join("precious"), "x").unwrap();
     let parent = File::open(dir.path()).unwrap();
     let result = remove_tree(parent.as_fd(), c"tree");

@@ -1,23 +1,30 @@
 //! A real file system in a file, mounted for the life of a test.
+//!
+//! Each lies in a directory of its own with a name of its own, so that tests and whole runs beside
+//! each other do not meet. Whatever ends a test, a panic or a signal, its mounts end with it.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Mounted until dropped.
 #[derive(Debug)]
 pub struct LoopFs {
+    // Before the directory: fields are dropped in this order.
+    _undo: Undo,
     dir: TempDir,
-    mounted: bool,
 }
 
 impl LoopFs {
     /// Makes and mounts a file system: `btrfs`, `xfs` or `ext4`, of `megabytes`.
     pub fn new(kind: &str, megabytes: u64) -> Self {
         let dir = tempfile::Builder::new().prefix("heptad-fs-").tempdir_in("/var/tmp").unwrap();
-        let image = dir.path().join("image");
+        let unmount = "while umount -l \"$1/mnt\"; do :; done; rm -rf --one-file-system \"$1\"";
+        let mut fs = Self { _undo: Undo::new(unmount, dir.path()), dir };
+        let image = fs.dir.path().join("image");
         std::fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-        std::fs::create_dir(dir.path().join("mnt")).unwrap();
+        std::fs::create_dir(fs.path()).unwrap();
         let image = image.to_str().unwrap();
         match kind {
             "btrfs" => run("mkfs.btrfs", &["-q", "-m", "single", image]),
@@ -25,7 +32,6 @@ impl LoopFs {
             "ext4" => run("mkfs.ext4", &["-q", "-F", image]),
             other => panic!("no such file system here: {other}"),
         }
-        let mut fs = Self { dir, mounted: false };
         fs.mount("");
         fs
     }
@@ -40,12 +46,10 @@ impl LoopFs {
         let image = self.dir.path().join("image");
         let (image, path) = (image.to_str().unwrap(), self.path());
         run("mount", &["-o", options.trim_end_matches(','), image, path.to_str().unwrap()]);
-        self.mounted = true;
     }
 
     pub fn unmount(&mut self) {
         run("umount", &[self.path().to_str().unwrap()]);
-        self.mounted = false;
     }
 
     pub fn remount(&self, options: &str) {
@@ -54,11 +58,48 @@ impl LoopFs {
     }
 }
 
-impl Drop for LoopFs {
+/// Something else mounted at a path until dropped.
+#[derive(Debug)]
+pub struct Mounted {
+    _undo: Undo,
+}
+
+impl Mounted {
+    /// `args` of mount(8) before the mount point.
+    pub fn new(args: &[&str], point: &Path) -> Self {
+        let undo = Undo::new("umount -l \"$1\"", point);
+        run("mount", &[args, &[point.to_str().unwrap()]].concat());
+        Self { _undo: undo }
+    }
+
+    /// An empty file system that lives in memory.
+    pub fn tmpfs(point: &Path) -> Self {
+        Self::new(&["-t", "tmpfs", "none"], point)
+    }
+}
+
+/// A script that runs when this is dropped, or when the test's process ends without dropping it:
+/// it waits in another process group for its input to be closed.
+#[derive(Debug)]
+struct Undo(Child);
+
+impl Undo {
+    /// The path is `$1` in the script.
+    fn new(script: &str, path: &Path) -> Self {
+        let script = format!("read -r nothing; {script}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "undo"]).arg(path).current_dir("/");
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Out of reach of a signal that ends the test and all that it started.
+        let shell = shell.process_group(0).spawn();
+        Self(shell.unwrap())
+    }
+}
+
+impl Drop for Undo {
     fn drop(&mut self) {
-        if self.mounted {
-            let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-        }
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 

@@ -1,0 +1,55 @@
+//! What is open before anything runs: the lock, the catalogue, the ledger.
+
+use super::boot::BootError;
+use super::check::Setup;
+use crate::catalogue::{Catalogue, CatalogueError, Found, Opened};
+use crate::domain::ledger::Ledger;
+use crate::host::lock::InstanceLock;
+use std::path::Path;
+
+/// What is open before anything runs.
+pub struct Opening {
+    pub setup: Setup,
+    pub lock: InstanceLock,
+    pub catalogue: Catalogue,
+    pub ledger: Ledger,
+}
+
+/// Takes the lock, opens the catalogue and loads it. A damaged one is set aside: what the backends
+/// show replaces it.
+pub fn open(setup: Setup) -> Result<Opening, BootError> {
+    let state = setup.config.daemon.state.clone();
+    prepare_state(&state)?;
+    let lock = InstanceLock::acquire(&state.join("lock"))?;
+    let mut opened = Catalogue::open(&state)?;
+    let loaded = loop {
+        tell(&opened);
+        match opened.catalogue.load() {
+            Ok(loaded) => break loaded,
+            Err(CatalogueError::Damaged { table, row, why }) => {
+                opened = opened.catalogue.set_aside(&format!("{table} {row}: {why}"))?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let (ledger, remarks) = loaded;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+    Ok(Opening { setup, lock, catalogue: opened.catalogue, ledger })
+}
+
+fn prepare_state(state: &Path) -> Result<(), BootError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.map_err(|source| BootError::System { what: "in the state directory", source })
+}
+
+fn tell(opened: &Opened) {
+    match &opened.state {
+        Found::Existing => {}
+        Found::Fresh => tracing::info!("no catalogue yet: it is made from what the backends show"),
+        Found::Damaged { set_aside, why } => {
+            let set_aside = set_aside.display();
+            tracing::error!(%set_aside, why, "the catalogue was damaged: it is rebuilt from the backends");
+        }
+    }
+}

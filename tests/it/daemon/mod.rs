@@ -1,0 +1,17 @@
+//! The programs as a user has them: `heptad` and `heptactl` as processes of their own, on real
+//! file systems. Time is a file that the tests move; nothing here knows the daemon's inside.
+
+mod disk;
+mod faults;
+mod hooks;
+mod host;
+mod lives;
+mod nine_days;
+mod people;
+mod plugin;
+mod ready;
+mod rebuild;
+mod reload;
+mod service;
+mod starved;
+mod times;

@@ -1,0 +1,63 @@
+//! The shipped units with the real programs, under a systemd that is PID 1.
+
+use super::host::{HEPTACTL, HEPTAD};
+use crate::support::loopfs::{LoopFs, subvolume};
+use crate::support::pid1::boot;
+use std::path::Path;
+
+const SCRIPT: &str = r#"
+ctl() { HEPTACTL "$@"; }
+mkdir -p /etc/heptad/conf.d /srv/tree
+echo one >/srv/tree/file
+cat >/etc/heptad/heptad.toml <<TOML
+[resource.tree]
+files = { path = "/srv/tree" }
+[resource.vol]
+btrfs = { path = "VOLUME" }
+TOML
+systemctl start heptad.socket
+test "$(systemctl is-active heptad.service || true)" = inactive
+# Whoever asks first starts it.
+ctl status
+test "$(systemctl is-active heptad.service)" = active
+systemctl show heptad.service --property=StatusText | grep --fixed-strings protecting
+for name in tree vol; do
+    ctl take $name first-$name
+    ctl show first-$name | grep complete
+done
+test "$(cat VOLUME/../.heptad/vol/1/data/file)" = one
+test "$(cat /var/lib/heptad/store/tree/1/data/file)" = one
+ctl create again --from first-vol --path VOLUME-again
+cmp VOLUME/file VOLUME-again/file
+
+echo '[resource.extra]
+files = { path = "/srv/tree/.." , exclude = ["tree"] }' >/etc/heptad/conf.d/extra.toml
+systemctl reload heptad.service
+ctl status extra
+echo 'nonsense = 1' >/etc/heptad/conf.d/extra.toml
+systemctl reload heptad.service
+ctl status extra
+rm /etc/heptad/conf.d/extra.toml
+
+systemctl restart heptad.service
+ctl list | grep first-vol
+test "$(curl --silent --output /dev/null --write-out '%{http_code}' \
+    --unix-socket /run/heptad/heptad.sock http://localhost/v1/status)" = 200
+systemctl stop heptad.socket heptad.service
+test ! -e /run/heptad/heptad.sock
+test "$(systemctl show --value --property=Result heptad.service)" = success
+journalctl --sync
+journalctl --output=cat SYSLOG_IDENTIFIER=heptad HEPTAD_RESOURCE=vol HEPTAD_ACT=take
+journalctl --output=json SYSLOG_IDENTIFIER=heptad | grep --max-count=1 '"HEPTAD_OPERATION"'
+journalctl --output=cat SYSLOG_IDENTIFIER=heptad | grep --max-count=1 'the old one stays'
+"#;
+
+#[test]
+fn under_systemd_it_starts_when_asked_takes_reloads_and_stops() {
+    let disk = LoopFs::new("btrfs", 128);
+    subvolume(&disk.path().join("vol"));
+    std::fs::write(disk.path().join("vol/file"), "one").unwrap();
+    let volume = disk.path().join("vol");
+    let script = SCRIPT.replace("HEPTACTL", HEPTACTL).replace("VOLUME", volume.to_str().unwrap());
+    boot(Path::new(HEPTAD), &script, &[&disk.path()]).succeeded();
+}
