@@ -4,7 +4,5 @@ mod bench;
 mod busy;
 mod hostile;
 mod owners;
-mod packed;
+pub mod packed;
 mod stopped;
-
-crate::conformance!(sqlite, super::packed::Packed);

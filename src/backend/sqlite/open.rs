@@ -1,16 +1,18 @@
 //! Opening databases in the helper: with nothing switched on that a hostile file could use.
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Result};
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use super::DATABASE;
 use crate::host::sys;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Result};
+use rustix::event::Timespec;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 
-/// How long a lock that somebody else holds is waited for.
-const WAIT: Duration = Duration::from_secs(60);
+/// How often a lock that somebody else holds is tried again, a millisecond apart: a minute at
+/// least. SQLite's own waiting soon tries every 100 ms only, and beside a writer that commits
+/// without a pause it then misses most of the moments in which the lock is free.
+const TRIES: i32 = 60_000;
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// A file in a directory that is held open, as a path; valid as long as the directory is.
 pub fn inside(dir: BorrowedFd<'_>, name: impl AsRef<Path>) -> PathBuf {
@@ -19,8 +21,8 @@ pub fn inside(dir: BorrowedFd<'_>, name: impl AsRef<Path>) -> PathBuf {
 
 /// The live database. For writing too: after a crash, SQLite must roll back before it can read.
 pub fn live(path: &Path) -> Result<Connection> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(WAIT)?;
+    let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_handler(Some(try_again))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // Who closes a write-ahead log last empties it. That is for its users to do; only where there
     // is none, the empty one that appears by looking shall go again.
@@ -53,6 +55,12 @@ pub fn filled(dir: BorrowedFd<'_>) -> Result<Connection> {
 pub fn stored(dir: BorrowedFd<'_>) -> Result<Connection> {
     let uri = format!("file:{}?immutable=1", inside(dir, DATABASE).display());
     open(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+}
+
+fn try_again(tries: i32) -> bool {
+    // No event tells of another process's lock. An early end is only a try more.
+    let _ = rustix::event::poll(&mut [], Some(&PAUSE));
+    tries < TRIES
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
