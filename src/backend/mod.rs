@@ -9,10 +9,17 @@ mod btrfs;
 mod exec;
 pub mod fake;
 mod files;
+mod identity;
 pub mod manifest;
 mod options;
 pub mod registry;
+mod shelf;
+mod sqlite;
+mod subvolume;
 pub mod tree;
+
+/// The helper process of the `sqlite` backend, for the program that is started as one.
+pub use sqlite::serve as sqlite_helper;
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::operation::Fault;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo => demo::run(out),
+        Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {
             Ok(pages) => {
                 pages.iter().for_each(|page| drop(writeln!(out, "{}", page.display())));

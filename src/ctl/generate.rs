@@ -67,5 +67,6 @@ fn collect(
     let mut page = Vec::new();
     Man::new(command.clone()).source(source).manual("heptad").render(&mut page)?;
     pages.push((format!("{name}.1"), page));
-    command.get_subcommands().try_for_each(|subcommand| collect(subcommand, source, pages))
+    let mut shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    shown.try_for_each(|subcommand| collect(subcommand, source, pages))
 }

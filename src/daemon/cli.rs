@@ -6,7 +6,7 @@ use super::{check, rebuild, simulate};
 use crate::config::{Findings, Locations};
 use crate::host::clock::{Clock, ClockError, Simulated, System};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show what heptad does: a real daemon on scratch directories, on a clock that is moved
     Demo,
+    /// Copy and check databases, as their owners; heptad starts this itself
+    #[command(hide = true)]
+    SqliteHelper,
     /// Write manual pages of heptad into a directory
     Man {
         #[arg(long, value_name = "DIR", default_value = ".")]
@@ -197,4 +200,9 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
             1
         }
     }
+}
+
+/// Does one act of the `sqlite` backend. Returns the exit code.
+pub fn sqlite_helper(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    crate::backend::sqlite_helper(input, out, err)
 }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod lock;
 pub mod logging;
 pub mod mounts;
+pub mod privileges;
 pub mod process;
 pub mod signals;
 pub mod sys;

@@ -99,6 +99,7 @@ conformance!(btrfs_with_a_chosen_store, crate::btrfs::OnBtrfs<true>);
 conformance!(exec, crate::tarball::harness::OnTarball);
 conformance!(files, crate::files::harness::OnFiles<true>);
 conformance!(files_copied, crate::files::harness::OnFiles<false>);
+conformance!(sqlite, crate::sqlite::packed::Packed);
 
 mod destroying;
 mod restoring;

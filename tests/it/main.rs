@@ -24,6 +24,7 @@ mod leftovers;
 mod process;
 mod readme;
 mod simulation;
+mod sqlite;
 mod support;
 mod tarball;
 mod tidy;

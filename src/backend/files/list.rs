@@ -1,11 +1,11 @@
 //! The listing: every snapshot with one cheap look at each.
 
 use super::super::BackendError;
+use super::super::identity;
 use super::super::manifest::read_mark;
+use super::super::shelf::{Item, Shelf, Stage, was_found_tampered};
 use super::detail::Detail;
 use super::settings::Settings;
-use super::shelf::{Item, Shelf, Stage};
-use super::{identity, verify};
 use crate::domain::event::{Found, Survey, Wholeness};
 
 pub fn list(settings: &Settings, shelf: &Shelf) -> Result<Survey, BackendError> {
@@ -22,7 +22,7 @@ fn found(item: &Item) -> Result<Found, BackendError> {
         (Stage::Partial | Stage::Destroying, _) => Wholeness::Partial,
         (Stage::Whole, None) => Wholeness::Tampered,
         (Stage::Whole, Some(detail)) => {
-            if detail.matches(&item.path)? && !verify::was_found_tampered(&item.path)? {
+            if detail.matches(&item.path)? && !was_found_tampered(&item.path)? {
                 Wholeness::Whole
             } else {
                 Wholeness::Tampered

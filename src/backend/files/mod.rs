@@ -11,28 +11,30 @@
 //! This room knows the port and the trees; it must not know other backends or the catalogue.
 
 mod detail;
-mod identity;
 mod index;
 mod list;
 mod past;
 mod pool;
 mod restore;
 mod settings;
-mod shelf;
-mod stage;
 mod take;
-mod usage;
 mod verify;
 
 use super::browse::OpenTree;
+use super::identity;
 use super::manifest::write_mark;
+use super::shelf::{self, Shelf};
+use super::tree::below;
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
+    Usage,
 };
 use crate::domain::event::{Mark, Survey};
+use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use detail::Detail;
+use rustix::fs::{Mode, OFlags};
 use settings::Settings;
-use shelf::Shelf;
 use std::path::Path;
 
 pub use settings::build;
@@ -104,7 +106,21 @@ impl Backend for Files {
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
-        self.shelf.tree(handle)
+        let item = self.shelf.whole(handle)?;
+        let doing = || format!("opening {}", item.path.display());
+        let looks_same = match Detail::of(&item.manifest) {
+            Some(detail) => detail.matches(&item.path)?,
+            None => false,
+        };
+        if !looks_same || shelf::was_found_tampered(&item.path)? {
+            let why = "it was changed since it was taken; its content is unknown";
+            return Err(BackendError::new(Fault::Identity, doing(), why));
+        }
+        // The store is where a person said; from there on nothing may be a link.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let store = rustix::fs::open(self.shelf.store(), flags, Mode::empty()).doing(doing)?;
+        let data = format!("{}/{}/{DATA}", self.shelf.resource(), item.seq);
+        below(&store, data.as_bytes()).map(|(root, _)| OpenTree::new(root)).doing(doing)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
@@ -112,6 +128,9 @@ impl Backend for Files {
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
-        usage::usage(&self.shelf.whole(handle)?)
+        let item = self.shelf.whole(handle)?;
+        let root = detail::data(&item.path);
+        let root = root.doing(|| format!("measuring {}", item.path.display()))?;
+        Ok(shelf::blocks(&root)?.usage())
     }
 }

@@ -1,19 +1,14 @@
 //! Comparing a stored tree with its index, entry by entry.
 
-use super::super::manifest::sync_dir;
+use super::super::shelf::{Item, clear_tampered, note_tampered};
 use super::super::tree::{Kind, Meta, shown, walk};
 use super::super::{BackendError, Doing};
 use super::INDEX;
 use super::detail::{Detail, data};
 use super::index::Reader;
-use super::shelf::Item;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use std::path::Path;
-
-/// Lies in a snapshot that failed to verify, with the reason in it: the listing, which looks at
-/// the surface only, remembers by it. Gone once the snapshot verifies again.
-const TAMPERED: &str = "tampered";
 
 /// # Errors
 /// [`Fault::Permanent`] with the first path that is not as it was stored.
@@ -21,8 +16,8 @@ pub fn verify(item: &Item) -> Result<Content, BackendError> {
     let mut found = None;
     let content = compare(&item.path, &mut found);
     match &found {
-        Some(what) => note(&item.path, what),
-        None if content.is_ok() => clear(&item.path)?,
+        Some(what) => note_tampered(&item.path, what),
+        None if content.is_ok() => clear_tampered(&item.path)?,
         None => {}
     }
     let content = content?;
@@ -31,13 +26,8 @@ pub fn verify(item: &Item) -> Result<Content, BackendError> {
         return Ok(content);
     }
     let what = "its manifest says something else than its index".to_owned();
-    note(&item.path, &what);
+    note_tampered(&item.path, &what);
     Err(BackendError::new(Fault::Permanent, verifying(&item.path), what))
-}
-
-pub fn was_found_tampered(dir: &Path) -> Result<bool, BackendError> {
-    let path = dir.join(TAMPERED);
-    path.try_exists().doing(|| format!("looking at {}", path.display()))
 }
 
 fn verifying(dir: &Path) -> String {
@@ -85,19 +75,4 @@ fn count(path: &[u8], is: &Meta, entries: u64, bytes: u64) -> (u64, u64, bool) {
     let is_file = is.kind == Kind::File;
     let entries = entries + u64::from(!path.is_empty() || is_file);
     (entries, bytes + if is_file { is.size } else { 0 }, is_file)
-}
-
-/// As well as it can be done: the verdict itself does not depend on it.
-fn note(dir: &Path, what: &str) {
-    if std::fs::write(dir.join(TAMPERED), format!("{what}\n")).is_ok() {
-        let _ = sync_dir(dir);
-    }
-}
-
-fn clear(dir: &Path) -> Result<(), BackendError> {
-    if !was_found_tampered(dir)? {
-        return Ok(());
-    }
-    std::fs::remove_file(dir.join(TAMPERED)).doing(|| verifying(dir))?;
-    sync_dir(dir)
 }

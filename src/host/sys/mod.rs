@@ -7,8 +7,10 @@ mod clock;
 mod layout;
 mod peer;
 mod process;
+mod sqlite;
 
 pub use btrfs::*;
 pub use clock::{clock_is_synchronised, duplicate};
 pub use peer::peer_groups;
 pub use process::detach;
+pub use sqlite::sqlite_plain_paths;

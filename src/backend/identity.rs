@@ -4,8 +4,8 @@
 //! is another inode on another file system. One file is known by the directory that it is in and
 //! its name: programs replace a file by renaming a new one over it, which must alarm nobody.
 
-use super::super::tree::{Kind, Meta, open_dir, open_file, open_nosymlink, shown};
-use super::super::{BackendError, Doing, Probe};
+use super::tree::{Kind, Meta, open_dir, open_file, open_nosymlink, shown};
+use super::{BackendError, Doing, Probe};
 use crate::domain::operation::Fault;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;

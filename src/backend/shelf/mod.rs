@@ -1,20 +1,27 @@
-//! The place of one resource's snapshots: `<store>/<RESOURCE>/`.
+//! The place of one resource's snapshots in plain directories: `<store>/<RESOURCE>/<SEQ>/`.
+//!
+//! This room knows manifests, and how a snapshot's directory comes and goes. It must not know what
+//! a backend puts into one.
 //!
 //! Only directories named `SEQ`, `SEQ.partial` or `SEQ.destroying` with a manifest of this resource
 //! are ours. The manifest is the first thing in such a directory and the last one out of it, so
 //! what has none was not made here and is never touched.
 
-use super::super::browse::OpenTree;
-use super::super::manifest::{Manifest, sync_dir};
-use super::super::tree::below;
-use super::super::{BackendError, Doing};
-use super::detail::Detail;
-use super::verify::was_found_tampered;
-use super::{DATA, WORD};
+mod growing;
+mod target;
+mod usage;
+mod verdict;
+
+pub use growing::Growing;
+pub use target::Target;
+pub use usage::blocks;
+pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
+
+use super::manifest::{Manifest, sync_dir};
+use super::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
-use rustix::fs::{Mode, OFlags};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -25,6 +32,8 @@ const HIGH_WATER: &str = "high_water";
 
 #[derive(Debug)]
 pub struct Shelf {
+    /// The backend's name in manifests.
+    word: &'static str,
     store: PathBuf,
     dir: PathBuf,
     resource: ResourceName,
@@ -50,10 +59,10 @@ pub struct Item {
 }
 
 impl Shelf {
-    pub fn new(store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
+    pub fn new(word: &'static str, store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
         let dir = store.join(resource.as_str());
         let record = state.join("stores").join(resource.as_str());
-        Self { store, dir, resource: resource.clone(), record }
+        Self { word, store, dir, resource: resource.clone(), record }
     }
 
     pub fn store(&self) -> &Path {
@@ -165,7 +174,7 @@ impl Shelf {
         let Some(manifest) = Manifest::read(&path)? else {
             return Ok(None);
         };
-        if manifest.backend != WORD || manifest.resource != self.resource.as_str() {
+        if manifest.backend != self.word || manifest.resource != self.resource.as_str() {
             return Ok(None);
         }
         if manifest.seq != seq.0 {
@@ -218,28 +227,6 @@ impl Shelf {
             let doing = format!("opening {}", self.path(handle.seq, Stage::Whole).display());
             BackendError::new(Fault::Absent, doing, "no such snapshot")
         })
-    }
-
-    /// The content of a whole snapshot.
-    ///
-    /// # Errors
-    /// [`Fault::Identity`] where it was found changed, or looks changed.
-    pub fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
-        let item = self.whole(handle)?;
-        let doing = || format!("opening {}", item.path.display());
-        let looks_same = match Detail::of(&item.manifest) {
-            Some(detail) => detail.matches(&item.path)?,
-            None => false,
-        };
-        if !looks_same || was_found_tampered(&item.path)? {
-            let why = "it was changed since it was taken; its content is unknown";
-            return Err(BackendError::new(Fault::Identity, doing(), why));
-        }
-        // The store is where a person said; from there on nothing may be a link.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let store = rustix::fs::open(&self.store, flags, Mode::empty()).doing(doing)?;
-        let data = format!("{}/{}/{DATA}", self.resource, item.seq);
-        below(&store, data.as_bytes()).map(|(root, _)| OpenTree::new(root)).doing(doing)
     }
 
     fn high_water(&self) -> Result<Seq, BackendError> {

@@ -1,0 +1,62 @@
+//! What this backend remembers in the manifest, and the cheap look that a listing takes.
+
+use super::super::manifest::Manifest;
+use super::super::tree::{Kind, Meta};
+use super::super::{BackendError, Doing};
+use super::protocol::Answer;
+use super::{DATA, DATABASE};
+use crate::domain::snapshot::Content;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Bytes of the pages that hold something: what was deleted does not count, although the file
+    /// keeps its size.
+    pub used_bytes: u64,
+    pub empty: bool,
+    /// How the copy looks: a change changes its time.
+    pub look: String,
+}
+
+impl Detail {
+    pub fn new(answer: &Answer, copy: &Meta) -> Self {
+        Self { used_bytes: answer.used_bytes, empty: answer.empty, look: look(copy) }
+    }
+
+    /// `None` where the manifest holds none: not ours to trust.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        Self::deserialize(&manifest.detail).ok()
+    }
+
+    pub fn content(&self) -> Content {
+        Content { empty: self.empty, entries: None, bytes: Some(self.used_bytes) }
+    }
+
+    /// Whether the copy in `dir` still looks as it did; a change under the same look is for
+    /// verifying to find.
+    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+        match database(dir).and_then(Meta::of) {
+            Err(Errno::NOENT) => Ok(false),
+            meta => {
+                let meta = meta.doing(|| format!("looking at {}", dir.display()))?;
+                Ok(look(&meta) == self.look)
+            }
+        }
+    }
+}
+
+/// A reference to the copy in a snapshot's directory.
+pub fn database(dir: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let data = rustix::fs::open(dir.join(DATA), flags, Mode::empty())?;
+    rustix::fs::openat(data, DATABASE, flags, Mode::empty())
+}
+
+fn look(meta: &Meta) -> String {
+    let kind = if meta.kind == Kind::File { "file" } else { "other" };
+    format!("{kind} {:o} {} {} {} {}", meta.mode, meta.uid, meta.gid, meta.size, meta.mtime)
+}

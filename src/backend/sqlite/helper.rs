@@ -1,0 +1,90 @@
+//! The helper process: opens directories, becomes who it shall be, and only then parses.
+
+use super::super::tree::open_nosymlink;
+use super::super::{BackendError, Doing};
+use super::explain::Explain;
+use super::protocol::{Act, Answer, Order, Reply};
+use super::{check, copy, open};
+use crate::domain::operation::Fault;
+use crate::host::privileges::become_user;
+use crate::host::process::User;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+/// Bytes of an order; two paths are the most of it.
+const ORDER: u64 = 64 * 1024;
+
+/// Does what standard input says and tells the outcome on standard output. Returns the exit code:
+/// 0, or 1 when there is no outcome to tell.
+pub fn serve(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let mut told = || -> std::io::Result<()> {
+        let mut text = Vec::new();
+        input.take(ORDER).read_to_end(&mut text)?;
+        let reply: Reply = obey(&serde_json::from_slice(&text)?).map_err(Into::into);
+        serde_json::to_writer(&mut *out, &reply)?;
+        out.flush()
+    };
+    match told() {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(err, "this is not for people, and it had no proper order: {error}");
+            1
+        }
+    }
+}
+
+fn obey(order: &Order) -> Result<Answer, BackendError> {
+    let user = order.user.map(|(uid, gid)| User { uid, gid });
+    match &order.act {
+        Act::Copy { path, into, hold_ms } => {
+            let no_file = || {
+                let doing = format!("opening {}", path.display());
+                BackendError::new(Fault::Permanent, doing, "it is no path of a file")
+            };
+            let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(no_file)?;
+            let (from, into) = (open_nosymlink(parent)?, open_nosymlink(into)?);
+            become_other(user, path)?;
+            let live = open::inside(from.as_fd(), name);
+            let hold = Duration::from_millis(*hold_ms);
+            let note = copy::copy(&live, path, into.as_fd(), hold)?;
+            finish(&into, order, path, note)
+        }
+        Act::Check { dir } => {
+            let held = open_nosymlink(dir)?;
+            become_other(user, dir)?;
+            let doing = || format!("opening the copy in {}", dir.display());
+            check::check(&open::stored(held.as_fd()).explain(doing)?, order.check)
+        }
+    }
+}
+
+/// Makes the copy stand by itself and checks it.
+fn finish(
+    into: &OwnedFd,
+    order: &Order,
+    path: &Path,
+    note: String,
+) -> Result<Answer, BackendError> {
+    let doing = || format!("completing the copy of {}", path.display());
+    let copy = open::filled(into.as_fd()).explain(doing)?;
+    let mut answer = check::check(&copy, order.check).map_err(|error| BackendError {
+        doing: format!("{} of {}", error.doing, path.display()),
+        ..error
+    })?;
+    copy.close().map_err(|(_, error)| error).explain(doing)?;
+    answer.notes.insert(0, note);
+    Ok(answer)
+}
+
+fn become_other(user: Option<User>, path: &Path) -> Result<(), BackendError> {
+    let doing = || format!("becoming the owner of {}", path.display());
+    if let Some(user) = user {
+        let became = become_user(user);
+        became.map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))?;
+    }
+    // What SQLite creates is for its owner alone.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    std::env::set_current_dir("/").doing(doing)
+}

@@ -1,0 +1,56 @@
+//! Copying a snapshot to another one, and to a path of the user's.
+
+use super::super::shelf::{Growing, Item};
+use super::super::tree::{Copy, Entry, Report, Visitor, copy_tree};
+use super::super::{BackendError, Doing, Progress};
+use super::DATA;
+use super::detail::Detail;
+use crate::domain::operation::Fault;
+use rustix::fs::{Mode, OFlags};
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The copy becomes another name of the same file: nobody writes to either.
+struct Sharer;
+
+impl Visitor for Sharer {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+        let shared = file.reference.try_clone_to_owned();
+        shared.map(Some).doing(|| "sharing a file".into())
+    }
+}
+
+/// The source was verified a moment ago.
+pub fn keep(
+    growing: &Growing<'_>,
+    source: &Item,
+) -> Result<(Option<Detail>, Vec<String>), BackendError> {
+    let doing = || format!("copying snapshot {}", source.seq);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
+    let report = whole(from.as_fd(), growing.dir.as_fd(), c"data", &(), &mut Sharer)?;
+    let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
+    notes.extend(source.manifest.notes.iter().cloned());
+    Ok((Detail::of(&source.manifest), notes))
+}
+
+/// Copies with owner and mode, or not at all.
+pub fn whole(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &CStr,
+    progress: &dyn Progress,
+    visitor: &mut dyn Visitor,
+) -> Result<Report, BackendError> {
+    let exclude = HashSet::new();
+    let options =
+        Copy { exclude: &exclude, cross_mounts: true, own_store: None, progress, total: None };
+    let report = copy_tree(from, to, name, &options, visitor)?;
+    let mut losses = report.missing();
+    losses.extend(report.bare());
+    if losses.is_empty() {
+        return Ok(report);
+    }
+    Err(BackendError::new(Fault::Permanent, "copying a snapshot", losses.join("; ")))
+}

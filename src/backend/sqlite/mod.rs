@@ -1,0 +1,122 @@
+//! The backend for one SQLite database file of somebody else's.
+//!
+//! A snapshot is one self-contained database, `<store>/<RESOURCE>/<SEQ>/data/database`, made by
+//! SQLite's online backup: whatever was in a write-ahead log is in it, and it needs no log. It has
+//! passed a check by SQLite before it is whole.
+//!
+//! A database file is a program of sorts: a journal beside it makes SQLite write, and names other
+//! files. So whatever parses one runs in a process of its own, the helper, as the file's owner; the
+//! daemon only moves files. The helper is this same program, started as `heptad sqlite-helper`: it
+//! opens the directories that it is told, becomes the owner for good, and only then looks at a
+//! database. The owner could not reach the store by its path, and needs not: directories are held
+//! open. What kills the helper (a page of shared memory that a full disk cannot hold is SIGBUS)
+//! does not kill the daemon.
+//!
+//! This room knows the port, the shelf and the trees; it must not know other backends or the
+//! catalogue.
+
+mod check;
+mod copy;
+mod detail;
+mod explain;
+mod helper;
+mod keep;
+mod list;
+mod open;
+mod owner;
+mod protocol;
+mod restore;
+mod run;
+mod seal;
+mod settings;
+mod take;
+mod verify;
+
+use super::identity;
+use super::manifest::write_mark;
+use super::shelf::{self, Shelf};
+use super::{
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
+    Usage,
+};
+use crate::domain::event::{Mark, Survey};
+use crate::domain::snapshot::{Content, Handle};
+use settings::Settings;
+use std::path::Path;
+
+pub use helper::serve;
+pub use settings::build;
+
+/// The name in the configuration and in manifests.
+const WORD: &str = "sqlite";
+/// The directory of a snapshot that the database's owner may enter.
+const DATA: &str = "data";
+/// The copy in it.
+const DATABASE: &str = "database";
+
+#[derive(Debug)]
+pub struct Sqlite {
+    settings: Settings,
+    shelf: Shelf,
+}
+
+impl Backend for Sqlite {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { instant: false, in_flight: 2 }
+    }
+
+    fn pool(&self) -> String {
+        format!("{WORD}:{}", self.shelf.store().display())
+    }
+
+    fn territory(&self) -> Territory {
+        Territory {
+            roots: vec![self.settings.path.clone()],
+            left_out: Vec::new(),
+            open_below: false,
+            store: Some(self.shelf.store().to_owned()),
+        }
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        owner::open(&self.settings.path)?;
+        identity::probe(&self.settings.path)
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        take::take(&self.settings, &self.shelf, order)
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        list::list(&self.settings, &self.shelf)
+    }
+
+    /// Sees that the copy looks as it did and lets SQLite check it, as thoroughly as configured.
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        verify::verify(&self.settings, &self.shelf.whole(handle)?)
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        self.shelf.destroy(handle)
+    }
+
+    fn restore(
+        &self,
+        handle: &Handle,
+        target: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
+        restore::restore(&self.settings, &self.shelf.whole(handle)?, target, progress)
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        write_mark(&self.shelf.whole(handle)?.path, mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+        let item = self.shelf.whole(handle)?;
+        let file = detail::database(&item.path);
+        let file = file.doing(|| format!("measuring {}", item.path.display()))?;
+        Ok(shelf::blocks(&file)?.usage())
+    }
+}

@@ -1,0 +1,66 @@
+//! What the daemon tells the helper on its standard input, and what comes back: JSON, both ways.
+
+use super::super::BackendError;
+use crate::domain::operation::Fault;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// User and group to become before anything is parsed.
+    pub user: Option<(u32, u32)>,
+    pub check: Check,
+    pub act: Act,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Act {
+    /// Copies the live database at `path` into a new file in the empty directory `into`.
+    Copy { path: PathBuf, into: PathBuf, hold_ms: u64 },
+    /// Checks the copy in a directory, without writing.
+    Check { dir: PathBuf },
+}
+
+/// How thoroughly a copy is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Check {
+    /// It can be opened.
+    None,
+    /// `PRAGMA quick_check`: every page, but not whether indexes agree with their tables.
+    Quick,
+    /// `PRAGMA integrity_check`.
+    Full,
+}
+
+pub type Reply = Result<Answer, Complaint>;
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Bytes of the pages that hold something.
+    pub used_bytes: u64,
+    /// No table has a row.
+    pub empty: bool,
+    pub notes: Vec<String>,
+}
+
+/// A [`BackendError`] on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Complaint {
+    fault: String,
+    doing: String,
+    detail: String,
+}
+
+impl From<BackendError> for Complaint {
+    fn from(error: BackendError) -> Self {
+        let BackendError { doing, fault, detail } = error;
+        Self { fault: fault.word().into(), doing, detail }
+    }
+}
+
+impl From<Complaint> for BackendError {
+    fn from(Complaint { fault, doing, detail }: Complaint) -> Self {
+        let known = Fault::ALL.into_iter().find(|known| known.word() == fault);
+        Self::new(known.unwrap_or(Fault::Permanent), doing, detail)
+    }
+}

@@ -1,0 +1,46 @@
+//! A new, independent database at a path of the user's.
+
+use super::super::shelf::{Item, Target};
+use super::super::tree::{open_file, peek, same_content};
+use super::super::{BackendError, Doing, Progress};
+use super::detail::database;
+use super::settings::Settings;
+use super::{keep, verify};
+use crate::domain::operation::Fault;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// The stored copy is checked by SQLite, and what was written is compared with it byte by byte: its
+/// owner may have no way into the directory where it appears, and need not.
+///
+/// # Errors
+/// [`Fault::Permanent`] where the target exists, its parent does not, or the copy is not sound.
+/// Then nothing is left at the target.
+pub fn restore(
+    settings: &Settings,
+    item: &Item,
+    target: &Path,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
+    let target = Target::open(item, target)?;
+    verify::verify(settings, item)?;
+    let placed = fill(item, &target, progress).and_then(|()| target.appear());
+    if placed.is_err() {
+        // The first error is the one to tell; a second try clears what this leaves.
+        let _ = target.clear();
+    }
+    placed
+}
+
+fn fill(item: &Item, target: &Target, progress: &dyn Progress) -> Result<(), BackendError> {
+    let doing = || format!("restoring snapshot {}", item.seq);
+    let from = database(&item.path).doing(doing)?;
+    keep::whole(from.as_fd(), target.dir.as_fd(), &target.hidden, progress, &mut ())?;
+    let (made, _) = peek(&target.dir, &target.hidden).doing(doing)?;
+    let same = same_content(open_file(&from).doing(doing)?, open_file(&made).doing(doing)?);
+    if same.doing(doing)? {
+        return Ok(());
+    }
+    let why = "what was written is not what was read";
+    Err(BackendError::new(Fault::Transient, doing(), why))
+}

@@ -1,0 +1,80 @@
+//! Taking a snapshot: of the live database, or of one of its snapshots.
+
+use super::super::manifest::Manifest;
+use super::super::shelf::{Growing, Item, Shelf};
+use super::super::tree::Meta;
+use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::detail::Detail;
+use super::protocol::Act;
+use super::settings::Settings;
+use super::{DATA, WORD, keep, owner, run, seal, verify};
+use crate::host::process::User;
+
+enum Source {
+    Live(Meta, Option<User>),
+    Snapshot(Item),
+}
+
+pub fn take(
+    settings: &Settings,
+    shelf: &Shelf,
+    order: &TakeOrder<'_>,
+) -> Result<Object, BackendError> {
+    let handle = &order.card.handle;
+    if let Some(done) = shelf.already(handle)? {
+        return Ok(object(&done.manifest));
+    }
+    // Before anything is made: a source that is away leaves nothing behind.
+    let source = match order.source {
+        None => {
+            let (_, file) = owner::open(&settings.path)?;
+            let user = owner::of_live(settings, &settings.path, &file)?;
+            Source::Live(file, user)
+        }
+        Some(source) => {
+            let item = shelf.whole(source)?;
+            // A copy of something changed would pass for the snapshot that it was.
+            verify::verify(settings, &item)?;
+            Source::Snapshot(item)
+        }
+    };
+    shelf.make()?;
+    shelf.sweep()?;
+    shelf.expect_free(handle.seq)?;
+    shelf.raise(handle.seq)?;
+    let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
+    let growing = Growing::begin(shelf, &manifest)?;
+    let (detail, notes) = match source {
+        Source::Live(file, user) => {
+            let (detail, notes) = copy_live(settings, &growing, &file, user)?;
+            (Some(detail), notes)
+        }
+        Source::Snapshot(item) => keep::keep(&growing, &item)?,
+    };
+    let writing = || "writing the manifest".to_owned();
+    manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
+    manifest.notes = notes;
+    growing.commit(&manifest)?;
+    Ok(object(&manifest))
+}
+
+fn object(manifest: &Manifest) -> Object {
+    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+}
+
+fn copy_live(
+    settings: &Settings,
+    growing: &Growing<'_>,
+    file: &Meta,
+    user: Option<User>,
+) -> Result<(Detail, Vec<String>), BackendError> {
+    seal::open_up(&growing.path, user)?;
+    let act = Act::Copy {
+        path: settings.path.clone(),
+        into: growing.path.join(DATA),
+        hold_ms: u64::try_from(settings.hold.as_millis()).unwrap_or(u64::MAX),
+    };
+    let answer = run::ask(settings, user, act)?;
+    let copy = seal::seal(&growing.path, file, user)?;
+    Ok((Detail::new(&answer, &copy), answer.notes))
+}

@@ -1,0 +1,46 @@
+//! Checking a stored copy again.
+
+use super::super::shelf::{Item, clear_tampered, note_tampered};
+use super::super::tree::Meta;
+use super::super::{BackendError, Doing};
+use super::detail::{Detail, database};
+use super::protocol::Act;
+use super::settings::Settings;
+use super::{DATA, owner, run};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Content;
+use rustix::io::Errno;
+
+/// # Errors
+/// [`Fault::Permanent`] where the copy is not what was stored, or no sound database; the listing
+/// remembers that.
+pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
+    let verified = compare(settings, item);
+    match &verified {
+        Ok(_) => clear_tampered(&item.path)?,
+        Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
+        Err(_) => {}
+    }
+    verified
+}
+
+fn compare(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
+    let doing = || format!("verifying {}", item.path.display());
+    let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
+    let Some(detail) = Detail::of(&item.manifest) else {
+        return differs("its manifest does not say what it holds");
+    };
+    let copy = match database(&item.path).and_then(Meta::of) {
+        Err(Errno::NOENT) => return differs("its database is gone"),
+        copy => copy.doing(doing)?,
+    };
+    if !detail.matches(&item.path)? {
+        return differs("its database has changed");
+    }
+    let user = owner::of_copy(settings, &copy)?;
+    let answer = run::ask(settings, user, Act::Check { dir: item.path.join(DATA) })?;
+    if (answer.used_bytes, answer.empty) != (detail.used_bytes, detail.empty) {
+        return differs("its manifest says something else than its database");
+    }
+    Ok(detail.content())
+}

@@ -1,0 +1,45 @@
+//! Giving up root for good.
+
+use super::process::User;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, getppid, getresuid, setgroups, setresgid, setresuid};
+use std::io;
+
+/// Why this process is still what it was, or must not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivilegeError {
+    #[error(
+        "this process may not become uid {uid} ({source}): it needs CAP_SETUID, CAP_SETGID and, to be ended when it takes too long, CAP_KILL"
+    )]
+    Refused { uid: u32, source: io::Error },
+    #[error("who started this process is gone")]
+    Orphan,
+}
+
+/// Becomes another user for good, without supplementary groups. Since no program is started
+/// afterwards, the kernel lets no process of that user look into this one or take its descriptors
+/// (the "dumpable" flag of prctl(2)).
+///
+/// # Errors
+/// Where the kernel refuses. The process must end then: it may have changed half-way.
+pub fn become_user(user: User) -> Result<(), PrivilegeError> {
+    let parent = getppid();
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let refused = |source: nix::Error| PrivilegeError::Refused {
+        uid: user.uid,
+        source: io::Error::from(source),
+    };
+    setgroups(&[]).map_err(refused)?;
+    setresgid(gid, gid, gid).map_err(refused)?;
+    setresuid(uid, uid, uid).map_err(refused)?;
+    let now = getresuid().map_err(refused)?;
+    if (now.real, now.effective, now.saved) != (uid, uid, uid) {
+        return Err(refused(nix::Error::EPERM));
+    }
+    prctl::set_dumpable(false).map_err(refused)?;
+    prctl::set_no_new_privs().map_err(refused)?;
+    // The change of user has cleared the request to die with the parent.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused)?;
+    if getppid() == parent { Ok(()) } else { Err(PrivilegeError::Orphan) }
+}

@@ -1,0 +1,8 @@
+//! The `sqlite` backend on real databases, with real writers in other processes.
+
+mod bench;
+mod busy;
+mod hostile;
+mod owners;
+pub mod packed;
+mod stopped;
