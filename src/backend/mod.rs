@@ -11,6 +11,8 @@ mod files;
 pub mod manifest;
 mod options;
 pub mod registry;
+mod shelf;
+mod subvolume;
 pub mod tree;
 
 use crate::domain::event::{Mark, Survey};

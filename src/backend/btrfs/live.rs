@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use super::store_root::STORE;
-use super::subvolume::{self, Subvolume, TOP_ID};
+use crate::backend::subvolume::{self, Subvolume, TOP_ID};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::sys::{self, ChildRef};

@@ -3,7 +3,7 @@
 use super::search::{self, Item, SearchError};
 use super::store_root::STORE;
 use super::stored::Stored;
-use super::subvolume::Subvolume;
+use crate::backend::subvolume::Subvolume;
 use crate::backend::{BackendError, Doing, Usage};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;

@@ -13,7 +13,6 @@ mod search;
 mod store;
 mod store_root;
 mod stored;
-mod subvolume;
 mod take;
 
 use super::manifest;
@@ -21,7 +20,7 @@ use super::options::Reader;
 use super::registry::{Context, OptionFinding};
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
-    Usage,
+    Usage, subvolume,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;

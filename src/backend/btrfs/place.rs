@@ -1,6 +1,6 @@
 //! Which btrfs a path lies on, and the way to the top of it.
 
-use super::subvolume;
+use crate::backend::subvolume;
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::mounts::{Mount, Mounts, MountsError};

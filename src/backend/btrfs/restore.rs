@@ -6,7 +6,7 @@
 use super::place::{self, Place};
 use super::store_root::STORE;
 use super::stored::{self, Stored};
-use super::subvolume::{self, Subvolume};
+use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::sys;

@@ -2,7 +2,7 @@
 //! of it, or one that a person chose. Either way nobody but root may write to it.
 
 use super::place::{self, Place, Top};
-use super::subvolume::{self, Subvolume};
+use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::sys;

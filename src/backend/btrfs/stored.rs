@@ -2,8 +2,8 @@
 
 use super::detail::Detail;
 use super::store::{DATA, NESTED};
-use super::subvolume::{self, Subvolume};
 use crate::backend::manifest::{MANIFEST, MARK, Manifest};
+use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;

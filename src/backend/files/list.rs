@@ -2,9 +2,9 @@
 
 use super::super::BackendError;
 use super::super::manifest::read_mark;
+use super::super::shelf::{Item, Shelf, Stage};
 use super::detail::Detail;
 use super::settings::Settings;
-use super::shelf::{Item, Shelf, Stage};
 use super::{identity, verify};
 use crate::domain::event::{Found, Survey, Wholeness};
 

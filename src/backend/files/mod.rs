@@ -17,20 +17,18 @@ mod list;
 mod past;
 mod restore;
 mod settings;
-mod shelf;
-mod stage;
 mod take;
-mod usage;
 mod verify;
 
 use super::manifest::write_mark;
+use super::shelf::{self, Shelf};
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
+    Usage,
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::snapshot::{Content, Handle};
 use settings::Settings;
-use shelf::Shelf;
 use std::path::Path;
 
 pub use settings::build;
@@ -106,6 +104,9 @@ impl Backend for Files {
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
-        usage::usage(&self.shelf.whole(handle)?)
+        let item = self.shelf.whole(handle)?;
+        let root = detail::data(&item.path);
+        let root = root.doing(|| format!("measuring {}", item.path.display()))?;
+        Ok(shelf::blocks(&root)?.usage())
     }
 }

@@ -3,8 +3,8 @@
 use super::super::Backend;
 use super::super::options::Reader;
 use super::super::registry::{Context, OptionFinding};
-use super::Files;
-use super::shelf::Shelf;
+use super::super::shelf::Shelf;
+use super::{Files, WORD};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
@@ -58,7 +58,7 @@ pub fn build(
     }
     let built = path.map(|path| Files {
         settings: Settings { path, exclude, cross_mounts },
-        shelf: Shelf::new(store, &context.state, &context.resource),
+        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|files| Arc::new(files) as Arc<dyn Backend>)
 }

@@ -1,14 +1,13 @@
 //! Taking a snapshot: of the live resource, or of one of its snapshots.
 
-use super::super::manifest::{Manifest, sync_dir};
+use super::super::manifest::Manifest;
+use super::super::shelf::{Growing, Item, Shelf};
 use super::super::tree::{Copy, Entry, Meta, Report, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::detail::{Detail, data};
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
-use super::shelf::{Item, Shelf, Stage};
-use super::stage::Growing;
 use super::{DATA, INDEX, WORD, identity};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
@@ -22,7 +21,7 @@ pub fn take(
     order: &TakeOrder<'_>,
 ) -> Result<Object, BackendError> {
     let handle = &order.card.handle;
-    if let Some(done) = already(shelf, handle)? {
+    if let Some(done) = shelf.already(handle)? {
         return Ok(object(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
@@ -58,22 +57,6 @@ fn writing() -> String {
 
 fn object(manifest: &Manifest) -> Object {
     Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
-}
-
-/// The snapshot if it is whole; the remains of an earlier attempt are cleared away.
-fn already(shelf: &Shelf, handle: &Handle) -> Result<Option<Item>, BackendError> {
-    let mut whole = None;
-    for item in shelf.find(handle)? {
-        match item.stage {
-            Stage::Whole => whole = Some(item),
-            Stage::Partial | Stage::Destroying => shelf.destroy_item(&item)?,
-        }
-    }
-    if whole.is_some() {
-        // Its rename may not have reached the disk yet.
-        sync_dir(shelf.dir())?;
-    }
-    Ok(whole)
 }
 
 type Made = (Detail, Vec<String>);

@@ -1,12 +1,12 @@
 //! Comparing a stored tree with its index, entry by entry.
 
 use super::super::manifest::sync_dir;
+use super::super::shelf::Item;
 use super::super::tree::{Kind, Meta, shown, walk};
 use super::super::{BackendError, Doing};
 use super::INDEX;
 use super::detail::{Detail, data};
 use super::index::Reader;
-use super::shelf::Item;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use std::path::Path;

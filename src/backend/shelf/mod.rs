@@ -1,12 +1,22 @@
-//! The place of one resource's snapshots: `<store>/<RESOURCE>/`.
+//! The place of one resource's snapshots in plain directories: `<store>/<RESOURCE>/<SEQ>/`.
+//!
+//! This room knows manifests, and how a snapshot's directory comes and goes. It must not know what
+//! a backend puts into one.
 //!
 //! Only directories named `SEQ`, `SEQ.partial` or `SEQ.destroying` with a manifest of this resource
 //! are ours. The manifest is the first thing in such a directory and the last one out of it, so
 //! what has none was not made here and is never touched.
 
-use super::super::manifest::{Manifest, sync_dir};
-use super::super::{BackendError, Doing};
-use super::WORD;
+mod growing;
+mod target;
+mod usage;
+
+pub use growing::Growing;
+pub use target::Target;
+pub use usage::blocks;
+
+use super::manifest::{Manifest, sync_dir};
+use super::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
@@ -20,6 +30,8 @@ const HIGH_WATER: &str = "high_water";
 
 #[derive(Debug)]
 pub struct Shelf {
+    /// The backend's name in manifests.
+    word: &'static str,
     store: PathBuf,
     dir: PathBuf,
     resource: ResourceName,
@@ -45,10 +57,10 @@ pub struct Item {
 }
 
 impl Shelf {
-    pub fn new(store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
+    pub fn new(word: &'static str, store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
         let dir = store.join(resource.as_str());
         let record = state.join("stores").join(resource.as_str());
-        Self { store, dir, resource: resource.clone(), record }
+        Self { word, store, dir, resource: resource.clone(), record }
     }
 
     pub fn store(&self) -> &Path {
@@ -160,7 +172,7 @@ impl Shelf {
         let Some(manifest) = Manifest::read(&path)? else {
             return Ok(None);
         };
-        if manifest.backend != WORD || manifest.resource != self.resource.as_str() {
+        if manifest.backend != self.word || manifest.resource != self.resource.as_str() {
             return Ok(None);
         }
         if manifest.seq != seq.0 {

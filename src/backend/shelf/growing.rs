@@ -1,14 +1,18 @@
 //! A snapshot on its way in, and on its way out.
 
 use super::super::manifest::{MANIFEST, Manifest, sync_dir};
+use super::super::subvolume::Subvolume;
 use super::super::tree::{Meta, Time, names, open_dir, remove_tree};
 use super::super::{BackendError, Doing};
-use super::shelf::{Item, Shelf, Stage};
+use super::{Item, Shelf, Stage};
 use crate::domain::snapshot::{Handle, Seq};
+use crate::host::sys;
 use rustix::fs::{Mode, OFlags};
+use std::ffi::{CStr, OsStr};
 use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +71,33 @@ fn open(path: &Path) -> Result<OwnedFd, BackendError> {
     Ok(opened.into())
 }
 
+/// Removes a part of a snapshot. One that is a btrfs subvolume goes as one, by its id.
+fn remove(dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+    let looking = || format!("removing {}", name.to_string_lossy());
+    match Subvolume::open(dir, OsStr::from_bytes(name.to_bytes())).doing(looking)? {
+        Some(subvolume) => sys::btrfs_destroy(dir, subvolume.info.id).doing(looking),
+        None => remove_tree(dir.as_fd(), name),
+    }
+}
+
 impl Shelf {
+    /// The snapshot of this handle if it is whole; the remains of an earlier attempt are cleared
+    /// away.
+    pub fn already(&self, handle: &Handle) -> Result<Option<Item>, BackendError> {
+        let mut whole = None;
+        for item in self.find(handle)? {
+            match item.stage {
+                Stage::Whole => whole = Some(item),
+                Stage::Partial | Stage::Destroying => self.destroy_item(&item)?,
+            }
+        }
+        if whole.is_some() {
+            // Its rename may not have reached the disk yet.
+            sync_dir(self.dir())?;
+        }
+        Ok(whole)
+    }
+
     /// Destroys whatever is there of this snapshot, in any stage. Nothing there is success.
     ///
     /// # Errors
@@ -92,7 +122,7 @@ impl Shelf {
         let dir = dir.doing(doing)?;
         for name in names(&dir).doing(doing)? {
             if name.to_bytes() != MANIFEST.as_bytes() {
-                remove_tree(dir.as_fd(), &name)?;
+                remove(&dir, &name)?;
             }
         }
         // The manifest is the last to go, after a power cut as well.

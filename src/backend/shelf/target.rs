@@ -1,0 +1,81 @@
+//! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
+
+use super::super::tree::{open_dir, open_nosymlink, remove_tree};
+use super::super::{BackendError, Doing};
+use super::Item;
+use crate::domain::operation::Fault;
+use rustix::fs::{AtFlags, RenameFlags};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub struct Target {
+    /// The directory that it appears in.
+    pub dir: OwnedFd,
+    /// The name under which it grows.
+    pub hidden: CString,
+    name: OsString,
+    doing: String,
+}
+
+impl Target {
+    /// Clears the remains of an interrupted attempt by the same snapshot.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] where the target exists or its parent does not.
+    pub fn open(item: &Item, target: &Path) -> Result<Self, BackendError> {
+        let text = format!("restoring snapshot {} to {}", item.seq, target.display());
+        let doing = || text.clone();
+        let refuse = |why: String| BackendError::new(Fault::Permanent, doing(), why);
+        let (parent, name) = match (target.parent(), target.file_name()) {
+            (Some(parent), Some(name)) if target.is_absolute() => (parent, name),
+            _ => return Err(refuse("it is not an absolute path to a new name".into())),
+        };
+        let dir = match open_nosymlink(parent).and_then(|found| open_dir(&found).doing(doing)) {
+            Err(error) if error.fault == Fault::Absent => {
+                return Err(refuse(format!("there is no directory {}", parent.display())));
+            }
+            opened => opened?,
+        };
+        if rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Err(refuse("it exists already, and nothing is ever written over".into()));
+        }
+        let hidden = hidden_name(item, name).map_err(std::io::Error::from).doing(doing)?;
+        let target = Self { dir, hidden, name: name.into(), doing: text };
+        target.clear()?;
+        Ok(target)
+    }
+
+    /// Removes what grew under the hidden name.
+    pub fn clear(&self) -> Result<(), BackendError> {
+        remove_tree(self.dir.as_fd(), &self.hidden)
+    }
+
+    /// Makes all of it durable and gives it its name, never over something.
+    pub fn appear(&self) -> Result<(), BackendError> {
+        let doing = || self.doing.clone();
+        let refuse = |why: &str| BackendError::new(Fault::Permanent, doing(), why);
+        rustix::fs::syncfs(&self.dir).doing(doing)?;
+        let flags = RenameFlags::NOREPLACE;
+        let placed =
+            rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, &self.name, flags);
+        placed.map_err(|error| match error {
+            Errno::EXIST => refuse("something has appeared there meanwhile"),
+            Errno::INVAL => refuse("the file system there cannot rename without replacing"),
+            other => BackendError::io(doing(), &other.into()),
+        })?;
+        rustix::fs::fsync(&self.dir).doing(doing)
+    }
+}
+
+/// The same for the same snapshot and target, so that the remains of an interrupted attempt are
+/// found; and of fixed length, as the target's own name may have the longest.
+fn hidden_name(item: &Item, name: &OsStr) -> Result<CString, std::ffi::NulError> {
+    // FNV-1a, 64 bits.
+    let hash = name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    CString::new(format!(".heptad-{}-{hash:016x}", item.manifest.id.simple()))
+}
