@@ -2,8 +2,13 @@
 
 /// Prepares what a new program does between fork and exec: a session of its own, no inherited
 /// descriptor above 2 (whatever a library left open, too) and, if asked, death by SIGKILL as soon
-/// as the thread that starts it is gone.
-pub fn detach(command: &mut std::process::Command, dies_with_us: bool) {
+/// as the thread that starts it is gone. `dir` is where it starts: the program's user needs to be able
+/// to enter this directory, not those above it.
+pub fn detach(
+    command: &mut std::process::Command,
+    dies_with_us: bool,
+    dir: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
+) {
     use std::os::unix::process::CommandExt;
     let us = i32::try_from(std::process::id()).ok();
     let prepare = move || -> std::io::Result<()> {
@@ -15,6 +20,9 @@ pub fn detach(command: &mut std::process::Command, dies_with_us: bool) {
             if us.is_some() && parent != us {
                 return Err(std::io::Error::from(rustix::io::Errno::SRCH));
             }
+        }
+        if let Some(dir) = &dir {
+            rustix::process::fchdir(dir)?;
         }
         close_inherited();
         Ok(())
