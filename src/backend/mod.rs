@@ -10,6 +10,7 @@ pub mod fake;
 mod files;
 pub mod manifest;
 mod options;
+mod postgres;
 pub mod registry;
 mod shelf;
 mod subvolume;

@@ -28,8 +28,12 @@ type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFindin
 
 /// Name in the configuration, and constructor. Constructors check options only; they touch no
 /// resource, so that `heptad check` works while disks are away.
-pub const BACKENDS: &[(&str, Build)] =
-    &[("btrfs", super::btrfs::build), ("exec", super::exec::build), ("files", super::files::build)];
+pub const BACKENDS: &[(&str, Build)] = &[
+    ("btrfs", super::btrfs::build),
+    ("exec", super::exec::build),
+    ("files", super::files::build),
+    ("postgres", super::postgres::build),
+];
 
 /// Builds a backend by its name, or tells everything that is wrong with its options.
 pub fn build(

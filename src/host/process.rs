@@ -39,8 +39,8 @@ pub struct Spawn {
     pub dies_with_us: bool,
     /// Run as this user and group, without supplementary groups; needs root.
     pub user: Option<User>,
-    /// Where it starts, in place of `/`: an open directory, so that a user who may not pass the
-    /// directories above can still be given this one, and `/proc/self/cwd` as its path.
+    /// An open directory that it inherits and reaches as `/proc/self/fd/N`, so that a user who may
+    /// not pass the directories above can still be given this one.
     pub dir: Option<Arc<OwnedFd>>,
 }
 

@@ -28,6 +28,21 @@ pub trait Harness: Sized {
     /// The live resource's directory, where the suite puts files.
     fn live(&self) -> PathBuf;
 
+    /// Puts named contents into the live resource, or into a restored one that is at a path.
+    fn put(&self, at: &Path, files: &[(&str, &[u8])]) {
+        write(at, files);
+    }
+
+    /// All contents of the live resource, or of a restored one.
+    fn content(&self, at: &Path) -> Tree {
+        read(at)
+    }
+
+    /// Removes all contents of the live resource.
+    fn empty(&self, at: &Path) {
+        clear(at);
+    }
+
     /// Takes the live resource away while the store stays in reach.
     fn hide(&self);
 

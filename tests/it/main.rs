@@ -17,6 +17,7 @@ mod exec;
 mod files;
 mod hooks;
 mod keeper;
+mod postgres;
 mod process;
 mod simulation;
 mod support;

@@ -19,8 +19,9 @@ pub struct Blocks {
 }
 
 impl Blocks {
+    /// Blocks may be more than what lies in them; nobody is asked to pay for that.
     pub fn usage(self) -> Usage {
-        Usage { stored: Some(self.stored), exclusive: Some(self.exclusive) }
+        Usage { stored: Some(self.stored), exclusive: Some(self.exclusive.min(self.stored)) }
     }
 }
 

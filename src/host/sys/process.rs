@@ -2,8 +2,8 @@
 
 /// Prepares what a new program does between fork and exec: a session of its own, no inherited
 /// descriptor above 2 (whatever a library left open, too) and, if asked, death by SIGKILL as soon
-/// as the thread that starts it is gone. `dir` is where it starts: the program's user needs to be able
-/// to enter this directory, not those above it.
+/// as the thread that starts it is gone. `dir` is the one descriptor that it does inherit, under its
+/// number here.
 pub fn detach(
     command: &mut std::process::Command,
     dies_with_us: bool,
@@ -21,10 +21,10 @@ pub fn detach(
                 return Err(std::io::Error::from(rustix::io::Errno::SRCH));
             }
         }
-        if let Some(dir) = &dir {
-            rustix::process::fchdir(dir)?;
-        }
         close_inherited();
+        if let Some(dir) = &dir {
+            rustix::io::fcntl_setfd(dir, rustix::io::FdFlags::empty())?;
+        }
         Ok(())
     };
     // SAFETY: between fork and exec only system calls are made: no allocation, no lock, no panic.
