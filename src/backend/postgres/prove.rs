@@ -217,7 +217,8 @@ impl Server<'_> {
     }
 }
 
-/// The values of a column, as the single-user server prints them: `1: datname = "postgres"	(…)`.
+/// The values of a column, as the single-user server prints them: `1: datname = "postgres"`, a tab,
+/// and the type in parentheses.
 fn values(text: &str, column: &str) -> Vec<String> {
     let start = format!(": {column} = \"");
     let value = |line: &str| {

@@ -88,7 +88,7 @@ impl Talk {
         match told {
             // What it has to say about that is heard below.
             Some(Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
-                return Err(self.lost(error).into());
+                Err(self.lost(error).into())
             }
             _ => self.hear(end, wait),
         }

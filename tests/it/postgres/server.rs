@@ -50,13 +50,18 @@ pub fn own(path: &Path) {
 
 /// A fresh cluster at a path: a copy of one that was made once.
 pub fn cluster(data: &Path) {
-    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-cluster");
+    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-used-cluster");
     if !template.exists() {
         let dir = tempfile::Builder::new().prefix("heptad-pg-").tempdir_in("/var/tmp").unwrap();
         own(dir.path());
         let made = dir.path().join("data");
         let made = made.to_str().unwrap();
         tool("initdb", &["-D", made, "-N", "-A", "peer", "-E", "UTF8", "--locale=C.UTF-8"]);
+        // Only a real server numbers what users make above what initdb makes.
+        let server = Server::start(Path::new(made), "");
+        server.sql("create table first (n int)");
+        server.sql("drop table first");
+        server.stop("fast");
         let own = template.with_extension(std::process::id().to_string());
         run("cp", &["-a", made, own.to_str().unwrap()]);
         // Another test may have been faster.

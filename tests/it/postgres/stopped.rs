@@ -126,7 +126,7 @@ fn tables(data: &Path) -> Vec<String> {
     answer.lines().filter_map(|line| value(line, "relname")).map(str::to_owned).collect()
 }
 
-/// `1: relname = "f_61"	(typeid = …)`
+/// The value in a line such as `1: relname = "f_61"`, a tab, and the type.
 fn value<'a>(line: &'a str, column: &str) -> Option<&'a str> {
     let rest = line.split_once(&format!(": {column} = \""))?.1;
     Some(rest.rsplit_once("\"\t(")?.0)
