@@ -12,6 +12,7 @@ mod files;
 mod identity;
 pub mod manifest;
 mod options;
+mod postgres;
 pub mod registry;
 mod shelf;
 mod sqlite;

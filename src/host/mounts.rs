@@ -65,6 +65,11 @@ impl Mounts {
         lines.enumerate().map(mount).collect::<Result<_, _>>().map(Self)
     }
 
+    /// All that are mounted somewhere below a directory, not at it.
+    pub fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a Mount> {
+        self.0.iter().filter(move |mount| mount.point != dir && mount.point.starts_with(dir))
+    }
+
     /// The mount that an absolute path without symbolic links lies on. It walks from the root mount
     /// to what is mounted on it, so that a mount hidden by a later one above it is not taken.
     pub fn of(&self, path: &Path) -> Option<&Mount> {
@@ -87,11 +92,6 @@ impl Mounts {
             }
         }
         Some(current)
-    }
-
-    /// What is mounted below a path, hidden or not.
-    pub fn below(&self, path: &Path) -> impl Iterator<Item = &Mount> {
-        self.0.iter().filter(move |mount| mount.point != path && mount.point.starts_with(path))
     }
 }
 

@@ -5,14 +5,18 @@
 //! A service that shall stay must be started by the service manager, or leave the session.
 
 mod printed;
+mod talk;
 mod watch;
 
 pub use printed::{Captured, plain};
+pub use talk::{Talk, TalkError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The search path that programs get: what only root can write to on any distribution.
@@ -35,6 +39,9 @@ pub struct Spawn {
     pub dies_with_us: bool,
     /// Run as this user and group, without supplementary groups; needs root.
     pub user: Option<User>,
+    /// An open directory that it inherits and reaches as `/proc/self/fd/N`, so that a user who may
+    /// not pass the directories above can still be given this one.
+    pub dir: Option<Arc<OwnedFd>>,
 }
 
 /// What a program may use up.
@@ -100,6 +107,7 @@ impl Spawn {
             limits,
             dies_with_us: true,
             user: None,
+            dir: None,
         }
     }
 
@@ -139,7 +147,7 @@ impl Spawn {
             use std::os::unix::process::CommandExt;
             command.uid(user.uid).gid(user.gid);
         }
-        super::sys::detach(&mut command, self.dies_with_us);
+        super::sys::detach(&mut command, self.dies_with_us, self.dir.clone());
         command
     }
 }

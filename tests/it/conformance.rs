@@ -28,6 +28,21 @@ pub trait Harness: Sized {
     /// The live resource's directory, where the suite puts files.
     fn live(&self) -> PathBuf;
 
+    /// Puts named contents into the live resource, or into a restored one that is at a path.
+    fn put(&self, at: &Path, files: &[(&str, &[u8])]) {
+        write(at, files);
+    }
+
+    /// All contents of the live resource, or of a restored one.
+    fn content(&self, at: &Path) -> Tree {
+        read(at)
+    }
+
+    /// Removes all contents of the live resource.
+    fn empty(&self, at: &Path) {
+        clear(at);
+    }
+
     /// Takes the live resource away while the store stays in reach.
     fn hide(&self);
 
@@ -99,6 +114,7 @@ conformance!(btrfs_with_a_chosen_store, crate::btrfs::OnBtrfs<true>);
 conformance!(exec, crate::tarball::harness::OnTarball);
 conformance!(files, crate::files::harness::OnFiles<true>);
 conformance!(files_copied, crate::files::harness::OnFiles<false>);
+conformance!(postgres, crate::postgres::stopped::Stopped);
 conformance!(sqlite, crate::sqlite::packed::Packed);
 
 mod destroying;

@@ -21,6 +21,7 @@ mod files;
 mod hooks;
 mod keeper;
 mod leftovers;
+mod postgres;
 mod process;
 mod readme;
 mod simulation;

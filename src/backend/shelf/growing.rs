@@ -42,6 +42,13 @@ impl<'a> Growing<'a> {
         let unnamed = shelf.dir().join(format!("{UNNAMED}{seq}"));
         let path = shelf.path(seq, Stage::Partial);
         let making = || format!("making {}", path.display());
+        for stage in [Stage::Whole, Stage::Partial] {
+            let taken = shelf.path(seq, stage);
+            if std::fs::symlink_metadata(&taken).is_ok() {
+                let why = format!("{} is there, which heptad did not make", taken.display());
+                return Err(BackendError::new(Fault::Identity, making(), why));
+            }
+        }
         DirBuilder::new().mode(0o700).create(&unnamed).doing(making)?;
         manifest.write(&unnamed)?;
         sync_dir(&unnamed)?;

@@ -2,8 +2,13 @@
 
 /// Prepares what a new program does between fork and exec: a session of its own, no inherited
 /// descriptor above 2 (whatever a library left open, too) and, if asked, death by SIGKILL as soon
-/// as the thread that starts it is gone.
-pub fn detach(command: &mut std::process::Command, dies_with_us: bool) {
+/// as the thread that starts it is gone. `dir` is the one descriptor that it does inherit, under its
+/// number here.
+pub fn detach(
+    command: &mut std::process::Command,
+    dies_with_us: bool,
+    dir: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
+) {
     use std::os::unix::process::CommandExt;
     let us = i32::try_from(std::process::id()).ok();
     let prepare = move || -> std::io::Result<()> {
@@ -17,6 +22,9 @@ pub fn detach(command: &mut std::process::Command, dies_with_us: bool) {
             }
         }
         close_inherited();
+        if let Some(dir) = &dir {
+            rustix::io::fcntl_setfd(dir, rustix::io::FdFlags::empty())?;
+        }
         Ok(())
     };
     // SAFETY: between fork and exec only system calls are made: no allocation, no lock, no panic.

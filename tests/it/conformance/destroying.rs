@@ -3,7 +3,7 @@
 use super::*;
 
 pub fn destroying_succeeds_again_when_it_is_done(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     backend.destroy(&one).unwrap();
@@ -15,7 +15,7 @@ pub fn destroying_succeeds_again_when_it_is_done(h: &impl Harness) {
 }
 
 pub fn destroying_by_another_id_is_refused(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let other = Handle { id: Uuid::from_u128(99), ..handle };
@@ -24,7 +24,7 @@ pub fn destroying_by_another_id_is_refused(h: &impl Harness) {
 }
 
 pub fn destroying_another_object_is_refused(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let one = take(&*backend, &card(1));
     let two = take(&*backend, &card(2));
@@ -34,7 +34,7 @@ pub fn destroying_another_object_is_refused(h: &impl Harness) {
 }
 
 pub fn an_interrupted_taking_can_be_destroyed(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let cut = take(&*backend, &card(1));
     h.interrupt(RESOURCE, &cut);
@@ -45,7 +45,7 @@ pub fn an_interrupted_taking_can_be_destroyed(h: &impl Harness) {
 }
 
 pub fn a_lost_snapshot_is_not_listed_as_whole_and_its_destruction_succeeds(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     h.lose(RESOURCE, &one);
@@ -57,7 +57,7 @@ pub fn a_lost_snapshot_is_not_listed_as_whole_and_its_destruction_succeeds(h: &i
 }
 
 pub fn the_highest_number_outlives_its_snapshot(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, nine) = (take(&*backend, &card(1)), take(&*backend, &card(9)));
     backend.destroy(&nine).unwrap();
@@ -71,7 +71,7 @@ pub fn the_highest_number_outlives_its_snapshot(h: &impl Harness) {
 }
 
 pub fn resources_do_not_see_each_other(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let (web, mail) = (h.backend(RESOURCE), h.backend("mail"));
     let one = take(&*web, &card(1));
     let mut theirs = card(1);
@@ -87,7 +87,7 @@ pub fn resources_do_not_see_each_other(h: &impl Harness) {
 }
 
 pub fn what_heptad_did_not_make_is_left_alone(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     take(&*backend, &card(1));
     let planted = h.plant(RESOURCE, 2);

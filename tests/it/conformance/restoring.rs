@@ -4,7 +4,7 @@ use super::*;
 
 pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
     let large: Vec<u8> = (0..1_500_000_u32).flat_map(u32::to_le_bytes).collect();
-    write(
+    h.put(
         &h.live(),
         &[
             ("empty", b""),
@@ -16,30 +16,30 @@ pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
         ],
     );
     std::fs::create_dir(h.live().join("nothing inside")).unwrap();
-    let before = read(&h.live());
+    let before = h.content(&h.live());
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
-    clear(&h.live());
+    h.empty(&h.live());
     backend.restore(&handle, &h.target("copy"), &()).unwrap();
-    let after = read(&h.target("copy"));
+    let after = h.content(&h.target("copy"));
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     assert!(after == before, "contents differ");
 }
 
 pub fn a_restored_copy_is_writable_and_the_snapshot_stays_as_it_is(h: &impl Harness) {
-    write(&h.live(), SOME);
-    let before = read(&h.live());
+    h.put(&h.live(), SOME);
+    let before = h.content(&h.live());
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     backend.restore(&handle, &h.target("one"), &()).unwrap();
-    write(&h.target("one"), &[("index.html", b"written over"), ("new", b"file")]);
+    h.put(&h.target("one"), &[("index.html", b"written over"), ("new", b"file")]);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
     backend.restore(&handle, &h.target("two"), &()).unwrap();
-    assert_eq!(read(&h.target("two")), before);
+    assert_eq!(h.content(&h.target("two")), before);
 }
 
 pub fn restoring_never_touches_what_exists(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let (file, dir, dangling) = (h.target("file"), h.target("dir"), h.target("link"));
@@ -56,7 +56,7 @@ pub fn restoring_never_touches_what_exists(h: &impl Harness) {
 }
 
 pub fn restoring_below_a_missing_directory_is_refused(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let target = h.target("missing").join("copy");
@@ -65,12 +65,12 @@ pub fn restoring_below_a_missing_directory_is_refused(h: &impl Harness) {
 }
 
 pub fn a_snapshot_can_be_restored_twice(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     for name in ["one", "two"] {
         backend.restore(&handle, &h.target(name), &()).unwrap();
-        assert_eq!(read(&h.target(name)), read(&h.live()), "{name}");
+        assert_eq!(h.content(&h.target(name)), h.content(&h.live()), "{name}");
     }
     assert_eq!(fault(backend.restore(&handle, &h.target("one"), &())), Fault::Permanent);
 }

@@ -14,7 +14,7 @@ pub fn a_fresh_resource_has_an_identity_and_an_empty_listing(h: &impl Harness) {
 }
 
 pub fn keeping_again_returns_the_copy_as_it_is(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let original = take(&*backend, &card(1));
     let card = kept(2, 1);
@@ -28,7 +28,7 @@ pub fn keeping_again_returns_the_copy_as_it_is(h: &impl Harness) {
 }
 
 pub fn a_changed_snapshot_is_listed_as_tampered_and_not_restored(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     h.tamper(RESOURCE, &one);
@@ -41,7 +41,7 @@ pub fn a_changed_snapshot_is_listed_as_tampered_and_not_restored(h: &impl Harnes
 }
 
 pub fn marks_stay_with_their_snapshot(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     let doubt = Mark { doubt: Some("it is empty".into()), accepted: false, trashed: false };
@@ -57,8 +57,8 @@ pub fn marks_stay_with_their_snapshot(h: &impl Harness) {
 }
 
 pub fn snapshots_are_listed_and_restored_while_the_resource_is_absent(h: &impl Harness) {
-    write(&h.live(), SOME);
-    let before = read(&h.live());
+    h.put(&h.live(), SOME);
+    let before = h.content(&h.live());
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let spare = take(&*backend, &card(2));
@@ -68,19 +68,19 @@ pub fn snapshots_are_listed_and_restored_while_the_resource_is_absent(h: &impl H
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
     backend.verify(&handle).unwrap();
     backend.restore(&handle, &h.target("copy"), &()).unwrap();
-    assert_eq!(read(&h.target("copy")), before);
+    assert_eq!(h.content(&h.target("copy")), before);
     backend.destroy(&spare).unwrap();
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
 }
 
 pub fn an_emptied_resource_shows_when_it_is_verified(h: &impl Harness) {
     for at in 0..50 {
-        write(&h.live(), &[(&format!("file-{at}"), b"content")]);
+        h.put(&h.live(), &[(&format!("file-{at}"), b"content")]);
     }
     let backend = h.backend(RESOURCE);
     let full = backend.verify(&take(&*backend, &card(1))).unwrap();
     assert!(!full.empty);
-    clear(&h.live());
+    h.empty(&h.live());
     let empty = backend.verify(&take(&*backend, &card(2))).unwrap();
     assert!(empty.empty);
     assert!(full.entries.is_none_or(|entries| entries >= 50 && empty.entries == Some(0)));
@@ -88,7 +88,7 @@ pub fn an_emptied_resource_shows_when_it_is_verified(h: &impl Harness) {
 }
 
 pub fn a_snapshot_that_never_was_is_absent(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let nothing = card(5).handle;
     for _ in 0..2 {
@@ -104,19 +104,19 @@ pub fn a_snapshot_that_never_was_is_absent(h: &impl Harness) {
 }
 
 pub fn the_identity_stays_while_the_content_changes(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let before = backend.probe().unwrap();
     take(&*backend, &card(1));
-    clear(&h.live());
-    write(&h.live(), &[("other", b"content")]);
+    h.empty(&h.live());
+    h.put(&h.live(), &[("other", b"content")]);
     assert_eq!(h.backend(RESOURCE).probe().unwrap(), before);
     assert_eq!(backend.list().unwrap().identity, Some(before.identity));
 }
 
 pub fn facts_about_the_technology_are_sound(h: &impl Harness) {
     const LARGE: usize = 1 << 20;
-    write(&h.live(), &[("large", &[7; LARGE]), ("a/b", b"small")]);
+    h.put(&h.live(), &[("large", &[7; LARGE]), ("a/b", b"small")]);
     let (web, mail) = (h.backend(RESOURCE), h.backend("mail"));
     assert!(web.capabilities().in_flight >= 1);
     assert!(!web.pool().is_empty());

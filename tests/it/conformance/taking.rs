@@ -3,7 +3,7 @@
 use super::*;
 
 pub fn a_snapshot_is_listed_whole_with_its_card(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     assert!(!handle.object.is_empty());
@@ -22,17 +22,17 @@ pub fn a_snapshot_is_listed_whole_with_its_card(h: &impl Harness) {
 }
 
 pub fn taking_the_same_snapshot_again_returns_it_as_it_is(h: &impl Harness) {
-    write(&h.live(), SOME);
-    let before = read(&h.live());
+    h.put(&h.live(), SOME);
+    let before = h.content(&h.live());
     let handle = take(&*h.backend(RESOURCE), &card(1));
-    write(&h.live(), &[("index.html", b"changed")]);
+    h.put(&h.live(), &[("index.html", b"changed")]);
     assert_eq!(take(&*h.backend(RESOURCE), &card(1)), handle);
     h.backend(RESOURCE).restore(&handle, &h.target("copy"), &()).unwrap();
-    assert_eq!(read(&h.target("copy")), before);
+    assert_eq!(h.content(&h.target("copy")), before);
 }
 
 pub fn another_snapshot_under_a_used_number_is_refused(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let mut other = card(1);
@@ -44,11 +44,11 @@ pub fn another_snapshot_under_a_used_number_is_refused(h: &impl Harness) {
 }
 
 pub fn a_kept_copy_survives_its_original(h: &impl Harness) {
-    write(&h.live(), SOME);
-    let before = read(&h.live());
+    h.put(&h.live(), SOME);
+    let before = h.content(&h.live());
     let backend = h.backend(RESOURCE);
     let original = take(&*backend, &card(1));
-    write(&h.live(), &[("index.html", b"changed")]);
+    h.put(&h.live(), &[("index.html", b"changed")]);
     let order = TakeOrder { card: &kept(2, 1), source: Some(&original), previous: None };
     let object = backend.take(&order).unwrap().object;
     backend.destroy(&original).unwrap();
@@ -56,11 +56,11 @@ pub fn a_kept_copy_survives_its_original(h: &impl Harness) {
     assert_eq!(found.state, Wholeness::Whole);
     assert_eq!((found.card.kept_from, found.card.handle.object.clone()), (Some(Seq(1)), object));
     backend.restore(&found.card.handle, &h.target("copy"), &()).unwrap();
-    assert_eq!(read(&h.target("copy")), before);
+    assert_eq!(h.content(&h.target("copy")), before);
 }
 
 pub fn an_interrupted_taking_is_listed_as_partial(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     take(&*backend, &card(1));
     let cut = take(&*backend, &card(2));
@@ -73,19 +73,19 @@ pub fn an_interrupted_taking_is_listed_as_partial(h: &impl Harness) {
 }
 
 pub fn an_interrupted_taking_can_be_done_again(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let cut = take(&*backend, &card(1));
     h.interrupt(RESOURCE, &cut);
-    write(&h.live(), &[("later", b"than the interruption")]);
+    h.put(&h.live(), &[("later", b"than the interruption")]);
     let handle = take(&*h.backend(RESOURCE), &card(1));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
     backend.restore(&handle, &h.target("copy"), &()).unwrap();
-    assert_eq!(read(&h.target("copy")), read(&h.live()));
+    assert_eq!(h.content(&h.target("copy")), h.content(&h.live()));
 }
 
 pub fn taking_an_absent_resource_fails_and_leaves_nothing(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     take(&*backend, &card(1));
     h.hide();
@@ -96,7 +96,7 @@ pub fn taking_an_absent_resource_fails_and_leaves_nothing(h: &impl Harness) {
 }
 
 pub fn several_resources_are_taken_at_once(h: &impl Harness) {
-    write(&h.live(), SOME);
+    h.put(&h.live(), SOME);
     let names: Vec<String> = (0..6).map(|at| format!("resource-{at}")).collect();
     std::thread::scope(|scope| {
         for name in &names {

@@ -1,0 +1,62 @@
+//! A copy through the replication protocol, where no blocks can be shared, and of a standby.
+
+use super::super::shelf::Growing;
+use super::super::{BackendError, Doing};
+use super::cluster::Postmaster;
+use super::copy::open;
+use super::online::spaces;
+use super::session::address;
+use super::take::Source;
+use super::tools::{handed, run};
+use crate::domain::operation::Fault;
+use rustix::fs::AtFlags;
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A terabyte at 50 MB/s takes six hours.
+const DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+pub fn copy(
+    source: &Source<'_>,
+    postmaster: &Postmaster,
+    growing: &Growing<'_>,
+) -> Result<Vec<String>, BackendError> {
+    let cluster = &source.cluster;
+    spaces(source, growing)?;
+    let path = growing.path.join("data");
+    let doing = || format!("making {}", path.display());
+    std::fs::DirBuilder::new().mode(0o700).create(&path).doing(doing)?;
+    source.tools.give(&path).doing(doing)?;
+    let data = open(&growing.dir, "data").doing(doing)?;
+
+    let mut args = address(source.settings, postmaster)?;
+    // What it writes becomes durable with all else, at the commit.
+    // Of the snapshot's directory: a path with ".." in it is tidied, and leads elsewhere.
+    let place = Arc::new(growing.dir.try_clone().doing(doing)?);
+    let place_path = handed(&place);
+    let own = format!("{place_path}/data");
+    let fixed = ["-D", &own, "-X", "stream", "-c", "fast", "--no-sync", "-l", "heptad"];
+    args.extend(fixed.map(String::from));
+    let before = cluster.tablespaces()?;
+    for space in &before {
+        let old = space.location.display().to_string().replace('=', "\\=");
+        args.push(format!("--tablespace-mapping={old}={place_path}/tablespaces/{}", space.oid));
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let spawn = source.tools.spawn("pg_basebackup", &args, &place, DEADLINE);
+    let doing = format!("copying the server of {}", cluster.path.display());
+    run(&spawn, Fault::Transient, &doing)?;
+    if cluster.tablespaces()? != before {
+        let why = "a tablespace was created or dropped meanwhile";
+        return Err(BackendError::new(Fault::Transient, doing, why));
+    }
+    for space in &before {
+        let link = format!("pg_tblspc/{}", space.oid);
+        let doing = || format!("linking {link}");
+        rustix::fs::unlinkat(&data, &*link, AtFlags::empty()).doing(doing)?;
+        rustix::fs::symlinkat(format!("../../tablespaces/{}", space.oid), &data, &*link)
+            .doing(doing)?;
+    }
+    Ok(vec!["copied by pg_basebackup, every byte".into()])
+}

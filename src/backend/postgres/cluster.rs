@@ -1,0 +1,184 @@
+//! A data directory, looked at without asking its server.
+
+use super::super::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
+use super::super::{BackendError, Doing, subvolume};
+use crate::domain::operation::Fault;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The oldest version whose functions are known here.
+const OLDEST: u32 = 13;
+/// `DB_SHUTDOWNED` and `DB_SHUTDOWNED_IN_RECOVERY` of `catalog/pg_control.h`.
+const STOPPED: [u32; 2] = [1, 2];
+/// No file that is read whole here is longer.
+const SMALL: u64 = 64 << 10;
+
+/// A data directory, open.
+#[derive(Debug)]
+pub struct Cluster {
+    pub path: PathBuf,
+    pub dir: Arc<OwnedFd>,
+    /// The owner, as whom everything about it is done.
+    pub uid: u32,
+    pub gid: u32,
+    /// 15 of 15.18.
+    pub major: u32,
+}
+
+/// The head of `global/pg_control`, which is the same in all versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Drawn by initdb.
+    pub system: u64,
+    state: u32,
+}
+
+/// A server that runs on a data directory, by its `postmaster.pid`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postmaster {
+    pub port: u16,
+    /// Its first socket directory; none: it has no Unix socket.
+    pub socket: Option<PathBuf>,
+    /// It accepts connections.
+    pub ready: bool,
+}
+
+/// A directory outside of the data directory that holds tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tablespace {
+    pub oid: String,
+    pub location: PathBuf,
+}
+
+impl Control {
+    pub fn is_stopped(self) -> bool {
+        STOPPED.contains(&self.state)
+    }
+}
+
+impl Cluster {
+    /// # Errors
+    /// [`Fault::Absent`] where no data directory is, as on an empty mount point;
+    /// [`Fault::Permanent`] for a version that is not known.
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        let doing = || format!("opening data directory {}", path.display());
+        let reference = open_nosymlink(path)?;
+        let meta = Meta::of(&reference).doing(doing)?;
+        if meta.kind != Kind::Dir {
+            return Err(BackendError::new(Fault::Absent, doing(), "it is not a directory"));
+        }
+        let dir = Arc::new(open_dir(&reference).doing(doing)?);
+        let Some(text) = read(&dir, "PG_VERSION").doing(doing)? else {
+            let why = "it holds no PG_VERSION: is its file system mounted?";
+            return Err(BackendError::new(Fault::Absent, doing(), why));
+        };
+        let (path, uid, gid) = (path.to_owned(), meta.uid, meta.gid);
+        match text.trim().parse() {
+            Ok(major) if major >= OLDEST => Ok(Self { path, dir, uid, gid, major }),
+            _ => {
+                let why = format!(
+                    "its version is {:?}; those from {OLDEST} on are protected",
+                    text.trim()
+                );
+                Err(BackendError::new(Fault::Permanent, doing(), why))
+            }
+        }
+    }
+
+    pub fn control(&self) -> Result<Control, BackendError> {
+        let doing = || format!("reading global/pg_control of {}", self.path.display());
+        let mut head = [0; 20];
+        let opened = below(&self.dir, b"global/pg_control").and_then(|(file, _)| open_file(file));
+        File::from(opened.doing(doing)?).read_exact(&mut head).doing(doing)?;
+        let (system, state) = head.split_at(16);
+        let word =
+            |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
+        // In the byte order of the machine; all that heptad runs on are little-endian.
+        Ok(Control {
+            system: word(&system[..8]),
+            state: u32::try_from(word(state)).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// The server that runs on it, if one does. A file left by one that died is seen through: a
+    /// postmaster's working directory is its data directory.
+    pub fn postmaster(&self) -> Result<Option<Postmaster>, BackendError> {
+        let doing = || format!("reading postmaster.pid of {}", self.path.display());
+        let Some(text) = read(&self.dir, "postmaster.pid").doing(doing)? else {
+            return Ok(None);
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        let line = |at: usize| lines.get(at).map_or("", |line| line.trim());
+        let Ok(pid) = line(0).parse::<u32>() else { return Ok(None) };
+        let us = Meta::of(&self.dir).doing(doing)?;
+        match std::fs::metadata(format!("/proc/{pid}/cwd")) {
+            Ok(cwd) if cwd.ino() == us.ino => {}
+            // Another process has that number now, or none.
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BackendError::io(doing(), &error)),
+        }
+        Ok(Some(Postmaster {
+            port: line(3).parse().unwrap_or(5432),
+            socket: Some(PathBuf::from(line(4))).filter(|dir| dir.is_absolute()),
+            ready: line(7) == "ready",
+        }))
+    }
+
+    /// By rising oid, as text.
+    pub fn tablespaces(&self) -> Result<Vec<Tablespace>, BackendError> {
+        let doing = || format!("reading pg_tblspc of {}", self.path.display());
+        let dir = below(&self.dir, b"pg_tblspc").and_then(|(dir, _)| open_dir(dir)).doing(doing)?;
+        let mut found = Vec::new();
+        for name in names(&dir).doing(doing)? {
+            let oid = name.to_string_lossy().into_owned();
+            match rustix::fs::readlinkat(&dir, &*name, Vec::new()) {
+                Ok(target) if oid.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let target = Path::new(std::ffi::OsStr::from_bytes(target.to_bytes()));
+                    found.push(Tablespace { oid, location: target.into() });
+                }
+                // One that lies in the data directory itself is copied with it.
+                Ok(_) | Err(Errno::INVAL | Errno::NOENT) => {}
+                Err(error) => return Err(error).doing(doing),
+            }
+        }
+        Ok(found)
+    }
+
+    /// A directory that belongs to the cluster, though it may lie elsewhere: the owner's. What
+    /// the owner links to is not enough: with heptad's rights they could have anything copied.
+    pub fn open_own(&self, path: &Path) -> Result<OwnedFd, BackendError> {
+        let doing = || format!("opening {}, a part of {}", path.display(), self.path.display());
+        let real = std::fs::canonicalize(path).doing(doing)?;
+        let reference = open_nosymlink(&real)?;
+        let meta = Meta::of(&reference).doing(doing)?;
+        if meta.uid != self.uid {
+            let why = "it is not the data directory's owner's; give it to them";
+            return Err(BackendError::new(Fault::Permanent, doing(), why));
+        }
+        open_dir(&reference).doing(doing)
+    }
+
+    /// The directory of the write-ahead log, also where `pg_wal` is a link to it.
+    pub fn wal(&self) -> Result<OwnedFd, BackendError> {
+        self.open_own(&subvolume::path_of(&self.dir).join("pg_wal"))
+    }
+}
+
+/// A small file below a directory, never through a link; `None` where it is not.
+pub fn read(dir: impl AsFd, name: &str) -> std::io::Result<Option<String>> {
+    let file = match below(dir, name.as_bytes()) {
+        Ok((file, meta)) if meta.kind == Kind::File => File::from(open_file(file)?),
+        Ok(_) | Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(SMALL).read_to_end(&mut bytes)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}

@@ -1,0 +1,113 @@
+//! Copying parts of a cluster with the tree copier, and what of it is never copied.
+
+use super::super::tree::{Copy, Kind, Report, Visitor, copy_tree, names, peek};
+use super::super::{BackendError, Doing, Progress};
+use super::cluster::Cluster;
+use crate::domain::operation::Fault;
+use rustix::fs::{Mode, OFlags};
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Directories whose content belongs to the running server; the same that pg_basebackup leaves
+/// empty. (PostgreSQL's documentation, "Backing up the data directory".)
+pub const EMPTIED: [&str; 7] = [
+    "pg_dynshmem",
+    "pg_notify",
+    "pg_replslot",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat_tmp",
+    "pg_subtrans",
+];
+
+/// Files that a copy must not have: the server's own marks, and roles that it must not take on.
+pub const DROPPED: [&str; 7] = [
+    "postmaster.pid",
+    "postmaster.opts",
+    "standby.signal",
+    "recovery.signal",
+    "recovery.conf",
+    "backup_label.old",
+    "tablespace_map.old",
+];
+
+/// The write-ahead log, which is copied by itself.
+pub const WAL: &str = "pg_wal";
+/// Copied last: where a standby's recovery ends is in it.
+const CONTROL: &str = "global/pg_control";
+
+/// Copies one file or tree whole.
+pub fn copy(
+    from: BorrowedFd<'_>,
+    into: BorrowedFd<'_>,
+    name: &CStr,
+) -> Result<Report, BackendError> {
+    tree(from, into, name, &HashSet::new(), &(), &mut ())
+}
+
+/// As [`copy`], with all that the copier can be told. What could not be read is an error: a
+/// database with a hole is none.
+pub fn tree(
+    from: BorrowedFd<'_>,
+    into: BorrowedFd<'_>,
+    name: &CStr,
+    exclude: &HashSet<Vec<u8>>,
+    progress: &dyn Progress,
+    visitor: &mut dyn Visitor,
+) -> Result<Report, BackendError> {
+    let options = Copy { exclude, cross_mounts: true, own_store: None, progress, total: None };
+    let report = copy_tree(from, into, name, &options, visitor)?;
+    // A file that changes while it is read is what the log between start and stop is for.
+    let steady = Report { changing: Default::default(), ..report.clone() };
+    let mut losses = steady.missing();
+    losses.extend(steady.bare());
+    if losses.is_empty() {
+        return Ok(report);
+    }
+    let doing = format!("copying {}", name.to_string_lossy());
+    Err(BackendError::new(Fault::Permanent, doing, losses.join("; ")))
+}
+
+/// Copies the data directory to `into/data`, without its log and what belongs to the server.
+pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendError> {
+    let mut exclude: HashSet<Vec<u8>> = HashSet::from([WAL.into(), CONTROL.into()]);
+    exclude.extend(EMPTIED.iter().chain(&DROPPED).map(|name| name.as_bytes().to_vec()));
+    let report = tree(cluster.dir.as_fd(), into, c"data", &exclude, &(), &mut ())?;
+    let doing = || format!("copying {CONTROL}");
+    let (control, _) = super::super::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
+    let global = open(into, "data/global").doing(doing)?;
+    copy(control.as_fd(), global.as_fd(), c"pg_control")?;
+    Ok(report)
+}
+
+/// Copies what this version keeps in each tablespace to `into/OID`.
+pub fn tablespaces(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<(), BackendError> {
+    for space in cluster.tablespaces()? {
+        let doing = || format!("copying tablespace {}", space.location.display());
+        let from = cluster.open_own(&space.location)?;
+        let to = open(into, &space.oid).doing(doing)?;
+        let ours = format!("PG_{}_", cluster.major);
+        for name in names(&from).doing(doing)? {
+            if !name.to_bytes().starts_with(ours.as_bytes()) {
+                continue;
+            }
+            let (reference, meta) = peek(&from, &name).doing(doing)?;
+            if meta.kind == Kind::Dir && meta.uid == cluster.uid {
+                copy(reference.as_fd(), to.as_fd(), &name)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Opens a directory of ours.
+pub fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Mode::empty())
+}
+
+/// A name for the kernel.
+pub fn name(text: &str) -> Result<CString, BackendError> {
+    CString::new(text).map_err(std::io::Error::from).doing(|| format!("naming {text:?}"))
+}

@@ -1,0 +1,167 @@
+//! What this backend remembers in the manifest, the cheap look that a listing takes, and the full
+//! measure that verifying takes.
+
+use super::super::manifest::Manifest;
+use super::super::subvolume::Subvolume;
+use super::super::tree::{Kind, Meta, below, walk};
+use super::super::{BackendError, Doing};
+use super::cluster::Tablespace;
+use super::copy::open;
+use crate::domain::snapshot::Content;
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use uuid::Uuid;
+
+/// The first number that is given to what users make (`FirstNormalObjectId`, access/transam.h).
+const FIRST_OF_USERS: u64 = 16_384;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    pub major: u32,
+    /// The cluster's own identifier, drawn by initdb.
+    pub system: u64,
+    pub uid: u32,
+    pub gid: u32,
+    pub port: u16,
+    pub tablespaces: Vec<Space>,
+    /// Where the copy is a btrfs snapshot: what of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subvolume: Option<Uuid>,
+    pub measure: Measure,
+    /// How `data` and `data/global/pg_control` look.
+    pub look: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    pub oid: String,
+    /// Where it was.
+    pub location: String,
+}
+
+impl From<Tablespace> for Space {
+    fn from(space: Tablespace) -> Self {
+        Self { oid: space.oid, location: space.location.display().to_string() }
+    }
+}
+
+/// Data, tablespaces and log of one snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Files of users' tables and indexes, and their bytes.
+    pub relations: u64,
+    pub relation_bytes: u64,
+    /// Of all entries: path, kind, mode, owner, size, time of modification.
+    pub digest: u64,
+}
+
+impl Detail {
+    /// `None` where the manifest holds none: not ours to trust.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        Self::deserialize(&manifest.detail).ok()
+    }
+
+    /// A cluster without a table of any user is empty, however large its own catalogues are.
+    pub fn content(&self) -> Content {
+        let Measure { relations, relation_bytes, .. } = self.measure;
+        Content { empty: relations == 0, entries: Some(relations), bytes: Some(relation_bytes) }
+    }
+
+    /// Whether the snapshot in `dir` still looks as it did: a few looks, whatever its size.
+    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+        let doing = || format!("looking at {}", dir.display());
+        let dir = std::fs::File::open(dir).doing(doing)?;
+        if let Some(source) = self.subvolume {
+            let data = Subvolume::open(&dir, "data").doing(doing)?;
+            return Ok(data.is_some_and(|data| data.is_untouched() && data.parent() == source));
+        }
+        match look(&dir) {
+            Ok(look) => Ok(look == self.look),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error).doing(doing),
+        }
+    }
+}
+
+pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
+    let mut text = String::new();
+    for path in ["data", "data/global/pg_control"] {
+        let (_, meta) = below(&dir, path.as_bytes())?;
+        let size = if meta.kind == Kind::File { meta.size } else { 0 };
+        let part = format!("{} {:o} {size} {} ", meta.kind.letter(), meta.mode, meta.mtime);
+        text.push_str(&part);
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+/// Walks all of it; the bytes themselves are not read.
+pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
+    let mut measure = Measure { digest: FNV, ..Measure::default() };
+    for part in ["data", "tablespaces", "wal"] {
+        let root = match open(dir, part) {
+            Err(Errno::NOENT) => continue,
+            root => root.doing(|| format!("opening {part}"))?,
+        };
+        walk(&root, &mut |path, meta| {
+            measure.digest = digest(measure.digest, part, path, meta);
+            if meta.kind == Kind::File && is_relation(part, path) {
+                measure.relations += 1;
+                measure.relation_bytes += meta.size;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(measure)
+}
+
+/// FNV-1a, 64 bits: it finds accidents; nobody is kept from forging it, who could forge the
+/// manifest too.
+const FNV: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn digest(seed: u64, part: &str, path: &[u8], meta: &Meta) -> u64 {
+    let Meta { kind, mode, uid, gid, mtime, .. } = meta;
+    let size = if *kind == Kind::File { meta.size } else { 0 };
+    let text = format!("{part} {} {mode:o} {uid} {gid} {size} {mtime} ", kind.letter());
+    let bytes = text.bytes().chain(path.iter().copied()).chain([0]);
+    bytes.fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// `base/DATABASE/NUMBER[.N]`, or `OID/PG_VERSION/DATABASE/NUMBER[.N]` among the tablespaces.
+fn is_relation(part: &str, path: &[u8]) -> bool {
+    let Ok(path) = std::str::from_utf8(path) else { return false };
+    let words: Vec<&str> = path.split('/').collect();
+    let file = match (part, words.as_slice()) {
+        ("data", ["base", database, file]) if number(database).is_some() => file,
+        ("tablespaces", [_, _, database, file]) if number(database).is_some() => file,
+        _ => return false,
+    };
+    let main = file.split_once('.').map_or(*file, |(main, _)| main);
+    number(main).is_some_and(|number| number >= FIRST_OF_USERS)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_users_tables_are_content() {
+        let check = |part: &str, path: &str, want: bool| {
+            assert_eq!(is_relation(part, path.as_bytes()), want, "{part}/{path}");
+        };
+        check("data", "base/5/16384", true);
+        check("data", "base/5/16384.1", true);
+        check("data", "base/5/16384_fsm", false);
+        check("data", "base/5/16384_init", false);
+        check("data", "base/5/2619", false);
+        check("data", "base/pgsql_tmp/16384", false);
+        check("data", "global/16384", false);
+        check("tablespaces", "16385/PG_15_202209061/5/16390", true);
+        check("wal", "000000010000000000000002", false);
+    }
+}

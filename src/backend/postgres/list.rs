@@ -1,0 +1,50 @@
+//! The listing: every snapshot with one cheap look at each.
+
+use super::super::manifest::read_mark;
+use super::super::shelf::{Item, Stage};
+use super::super::{BackendError, Doing};
+use super::cluster::Cluster;
+use super::detail::Detail;
+use super::{Postgres, prove};
+use crate::domain::event::{Found, Survey, Wholeness};
+
+/// Lies in a snapshot that failed to verify, with the reason in it; gone once it verifies again.
+pub const TAMPERED: &str = "tampered";
+
+pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
+    let (items, high_water) = postgres.shelf.items()?;
+    let found = items.iter().map(found).collect::<Result<_, _>>()?;
+    // Absent, or not to be read at the moment: that is for probing to say.
+    let identity = identity(postgres).ok();
+    Ok(Survey { identity, found, high_water })
+}
+
+/// What initdb drew: the same wherever the data directory is moved to.
+pub fn identity(postgres: &Postgres) -> Result<String, BackendError> {
+    let control = Cluster::open(&postgres.settings.data)?.control()?;
+    Ok(format!("cluster:{}", control.system))
+}
+
+fn found(item: &Item) -> Result<Found, BackendError> {
+    let mut notes = item.manifest.notes.clone();
+    notes.extend(prove::proof(item)?);
+    Ok(Found {
+        card: item.manifest.card(item.manifest.id.to_string())?,
+        state: state(item)?,
+        mark: read_mark(&item.path)?,
+        content: Detail::of(&item.manifest).map(|detail| detail.content()),
+        notes,
+    })
+}
+
+pub fn state(item: &Item) -> Result<Wholeness, BackendError> {
+    if item.stage != Stage::Whole {
+        return Ok(Wholeness::Partial);
+    }
+    let noted = item.path.join(TAMPERED);
+    let noted = noted.try_exists().doing(|| format!("looking at {}", noted.display()))?;
+    match Detail::of(&item.manifest) {
+        Some(detail) if detail.matches(&item.path)? && !noted => Ok(Wholeness::Whole),
+        _ => Ok(Wholeness::Tampered),
+    }
+}

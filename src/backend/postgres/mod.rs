@@ -1,0 +1,150 @@
+//! The backend for a whole PostgreSQL cluster, from version 13 on.
+//!
+//! A snapshot is a copy of the data directory and its tablespaces, and the part of the write-ahead
+//! log that makes one state of them, under `<store>/<RESOURCE>/<SEQ>/`: `data`, `tablespaces/OID`,
+//! `wal`, `backup_label`, and `config` for configuration files that lie elsewhere. It needs no
+//! archive. Where the data directory is a btrfs subvolume beside its store, or blocks can be shared
+//! with the store, taking costs the same whatever the size; elsewhere `pg_basebackup` copies.
+//!
+//! Everything about the cluster is done as the data directory's owner. Backup mode and the slot
+//! that holds the log belong to one session, so that they end with heptad, however it ends.
+//!
+//! This room knows the port, the shelf and the trees; it must not know other backends or the
+//! catalogue.
+
+mod assemble;
+mod base;
+mod cluster;
+mod config;
+mod copy;
+mod detail;
+mod ground;
+mod keep;
+mod list;
+mod offline;
+mod online;
+mod prove;
+mod restore;
+mod session;
+mod settings;
+mod take;
+mod tools;
+mod verify;
+mod wal;
+
+use super::manifest::write_mark;
+use super::shelf::{Item, Shelf, blocks};
+use super::{
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
+    Usage,
+};
+use crate::domain::event::{Mark, Survey, Wholeness};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::{Content, Handle};
+use detail::Detail;
+use settings::Settings;
+use std::path::Path;
+use std::sync::Mutex;
+
+pub use settings::build;
+
+/// The name in the configuration and in manifests.
+const WORD: &str = "postgres";
+/// Where PostgreSQL listens unless told otherwise.
+const DEFAULT_PORT: u16 = 5432;
+
+#[derive(Debug)]
+pub struct Postgres {
+    settings: Settings,
+    shelf: Shelf,
+    /// Held while a copy is proven.
+    proving: Mutex<()>,
+}
+
+impl Postgres {
+    /// The whole snapshot of this handle, and what is known of it.
+    fn whole(&self, handle: &Handle) -> Result<(Item, Detail), BackendError> {
+        let item = self.shelf.whole(handle)?;
+        let detail = Detail::of(&item.manifest);
+        match (list::state(&item)?, detail) {
+            (Wholeness::Whole, Some(detail)) => Ok((item, detail)),
+            _ => {
+                let doing = format!("opening {}", item.path.display());
+                let why = "it was changed after it was taken; its content is unknown";
+                Err(BackendError::new(Fault::Permanent, doing, why))
+            }
+        }
+    }
+}
+
+impl Backend for Postgres {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { instant: false, in_flight: 2 }
+    }
+
+    fn pool(&self) -> String {
+        format!("{WORD}:{}", self.shelf.store().display())
+    }
+
+    fn territory(&self) -> Territory {
+        Territory {
+            roots: vec![self.settings.data.clone()],
+            left_out: Vec::new(),
+            open_below: false,
+            store: Some(self.shelf.store().to_owned()),
+        }
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        Ok(Probe { identity: list::identity(self)? })
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        if self.shelf.is_there()? {
+            prove::sweep(self)?;
+        }
+        take::take(self, order)
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        list::list(self)
+    }
+
+    /// Compares the stored files' sizes and times with those at the time of taking, has PostgreSQL
+    /// check its control file and, where `pg_basebackup` left checksums, all bytes; and proves it by
+    /// starting a server where that is due.
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        verify::verify(self, &self.shelf.whole(handle)?)
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        self.shelf.destroy(handle)
+    }
+
+    fn restore(
+        &self,
+        handle: &Handle,
+        target: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
+        let (item, detail) = self.whole(handle)?;
+        restore::restore(&item, &detail, target, progress)
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        write_mark(&self.shelf.whole(handle)?.path, mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+        let item = self.shelf.whole(handle)?;
+        let root = std::fs::File::open(&item.path);
+        let root = root.doing(|| format!("measuring {}", item.path.display()))?;
+        let blocks = blocks(&root)?;
+        let detail = Detail::of(&item.manifest);
+        if detail.is_some_and(|detail| detail.subvolume.is_some()) {
+            // What a subvolume shares with the live one is for btrfs to tell.
+            return Ok(Usage { exclusive: None, ..blocks.usage() });
+        }
+        Ok(blocks.usage())
+    }
+}

@@ -1,0 +1,97 @@
+//! The running server's files, in backup mode: whatever moment each of them was copied at, the log
+//! between start and stop makes one state of them. Nothing is written to the live directory.
+
+use super::super::shelf::Growing;
+use super::super::{BackendError, Doing};
+use super::copy::{self, open};
+use super::ground::{self, Ground};
+use super::session::{Session, Stopped};
+use super::take::Source;
+use super::wal;
+use crate::domain::operation::Fault;
+use rustix::fs::Mode;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt;
+
+/// What recovery begins from, beside the copy.
+pub const LABEL: &str = "backup_label";
+
+pub fn copy(
+    source: &Source<'_>,
+    mut session: Session,
+    ground: &Ground,
+    growing: &Growing<'_>,
+    label: &str,
+) -> Result<Vec<String>, BackendError> {
+    let cluster = &source.cluster;
+    let before = cluster.tablespaces()?;
+    spaces(source, growing)?;
+    session.start(label)?;
+    let how = match ground {
+        Ground::Subvolume => {
+            ground::snapshot(cluster, growing)?;
+            "btrfs snapshot".to_owned()
+        }
+        Ground::Reflink | Ground::Plain => copy::data(cluster, growing.dir.as_fd())?.how(),
+    };
+    if !before.is_empty() {
+        let to = open(&growing.dir, "tablespaces").doing(|| "opening tablespaces".into())?;
+        copy::tablespaces(cluster, to.as_fd())?;
+    }
+    let stopped = session.stop()?;
+    // Its creation in the log would be done again at the place where it was created.
+    if cluster.tablespaces()? != before {
+        let why = "a tablespace was created or dropped meanwhile";
+        return Err(BackendError::new(Fault::Transient, "copying the tablespaces", why));
+    }
+    log(source, &session, &stopped, growing)?;
+    // The slot held the log until here.
+    session.close();
+    write(growing, LABEL, &stopped.label)?;
+    if !stopped.map.is_empty() {
+        write(growing, "tablespace_map", &stopped.map)?;
+    }
+    Ok(vec![format!("{how} in backup mode")])
+}
+
+fn log(
+    source: &Source<'_>,
+    session: &Session,
+    stopped: &Stopped,
+    growing: &Growing<'_>,
+) -> Result<(), BackendError> {
+    let first = wal::first(&stopped.label, session.facts.segment).ok_or_else(|| {
+        let why = format!("it names no log file: {:?}", stopped.label);
+        BackendError::new(Fault::Permanent, "reading the backup label", why)
+    })?;
+    let to = make_wal(growing)?;
+    wal::copy_between(source.cluster.wal()?.as_fd(), to.as_fd(), first, stopped.lsn)
+}
+
+/// The directory for the log, beside the data.
+pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, BackendError> {
+    let doing = || "making wal".to_owned();
+    rustix::fs::mkdirat(&growing.dir, "wal", Mode::RWXU).doing(doing)?;
+    open(&growing.dir, "wal").doing(doing)
+}
+
+/// One empty directory for each tablespace, the owner's.
+pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), BackendError> {
+    let spaces = source.cluster.tablespaces()?;
+    if spaces.is_empty() {
+        return Ok(());
+    }
+    let above = growing.path.join("tablespaces");
+    let below = spaces.iter().map(|space| above.join(&space.oid));
+    for path in std::iter::once(above.clone()).chain(below) {
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.and_then(|()| source.tools.give(&path))
+            .doing(|| format!("making {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn write(growing: &Growing<'_>, name: &str, text: &str) -> Result<(), BackendError> {
+    let path = growing.path.join(name);
+    std::fs::write(&path, text).doing(|| format!("writing {}", path.display()))
+}

@@ -1,0 +1,242 @@
+//! Proof that a snapshot starts: a throw-away server on a copy of it.
+//!
+//! The server is PostgreSQL's single-user one, run as the data's owner: it recovers as any other,
+//! answers on its standard output, and listens nowhere. It reads a configuration written here, not
+//! the cluster's, so nothing that the cluster would load or run is loaded or run.
+
+use super::super::manifest::{Manifest, sync_dir};
+use super::super::shelf::{Item, Stage};
+use super::super::tree::remove_tree;
+use super::super::{BackendError, Doing};
+use super::assemble::{Place, assemble, give};
+use super::copy::{name, open};
+use super::detail::Detail;
+use super::offline::control;
+use super::settings::Prove;
+use super::tools::{Tools, handed};
+use super::{Postgres, assemble};
+use crate::domain::operation::Fault;
+use rustix::fs::Mode;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// Lies beside a proven snapshot; its own time of modification is when.
+const PROVEN: &str = "proven";
+/// A copy being proven.
+const SCRATCH: &str = ".prove-";
+/// For each database.
+const DEADLINE: Duration = Duration::from_secs(1800);
+/// A proof counts this long, by the times at which the snapshots were taken.
+const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+const CONFIG: &str = "heptad.conf";
+
+/// A sentence for a person, if it was proven.
+pub fn proof(item: &Item) -> Result<Option<String>, BackendError> {
+    match std::fs::read_to_string(item.path.join(PROVEN)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).doing(|| format!("reading {PROVEN}")),
+    }
+}
+
+/// Whether this one is to be proven now.
+pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, BackendError> {
+    match postgres.settings.prove {
+        Prove::Never => return Ok(false),
+        Prove::Always => return Ok(true),
+        Prove::Weekly if item.manifest.origin != "automatic" => return Ok(false),
+        Prove::Weekly => {}
+    }
+    let Some(taken) = taken(&item.manifest) else { return Ok(true) };
+    let (items, _) = postgres.shelf.items()?;
+    for other in items.iter().filter(|other| other.stage == Stage::Whole) {
+        let age = self::taken(&other.manifest).map(|other| taken.duration_since(other));
+        let recent = age.is_some_and(|age| age >= jiff::SignedDuration::ZERO && age < WEEK);
+        if recent && proof(other)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn taken(manifest: &Manifest) -> Option<jiff::Timestamp> {
+    manifest.taken_at.parse().ok()
+}
+
+/// # Errors
+/// [`Fault::Identity`] with what the server said, where the snapshot is bad; others where it could
+/// not be tried.
+pub fn prove(
+    postgres: &Postgres,
+    item: &Item,
+    detail: &Detail,
+    tools: &Tools,
+) -> Result<(), BackendError> {
+    let _one = postgres.proving.lock().unwrap_or_else(PoisonError::into_inner);
+    let scratch = Scratch::make(postgres, item)?;
+    let databases = try_out(&scratch, item, detail, tools)?;
+    drop(scratch);
+    let text = format!("proven: a server started on a copy of it, {databases} databases read\n");
+    let doing = || format!("noting the proof of {}", item.path.display());
+    std::fs::write(item.path.join(PROVEN), text).doing(doing)?;
+    sync_dir(&item.path)
+}
+
+/// Removes what a crash left of a proof, unless one is going on.
+pub fn sweep(postgres: &Postgres) -> Result<(), BackendError> {
+    let Ok(_one) = postgres.proving.try_lock() else { return Ok(()) };
+    clear(postgres)
+}
+
+fn clear(postgres: &Postgres) -> Result<(), BackendError> {
+    let shelf = std::fs::File::open(postgres.shelf.dir()).doing(|| "opening the store".into())?;
+    let names = super::super::tree::names(&shelf).doing(|| "reading the store".into())?;
+    for found in names.iter().filter(|name| name.to_bytes().starts_with(SCRATCH.as_bytes())) {
+        remove_tree(shelf.as_fd(), found)?;
+    }
+    Ok(())
+}
+
+/// The directory of the copy; gone when dropped, at the latest with the next take.
+struct Scratch<'a> {
+    postgres: &'a Postgres,
+    dir: OwnedFd,
+}
+
+impl<'a> Scratch<'a> {
+    fn make(postgres: &'a Postgres, item: &Item) -> Result<Self, BackendError> {
+        clear(postgres)?;
+        let path = postgres.shelf.dir().join(format!("{SCRATCH}{}", item.seq));
+        let doing = || format!("making {}", path.display());
+        std::fs::create_dir(&path).doing(doing)?;
+        let mode = std::fs::Permissions::from_mode(super::take::PASSABLE);
+        std::fs::set_permissions(&path, mode).doing(doing)?;
+        let dir = std::fs::File::open(&path).doing(doing)?.into();
+        Ok(Self { postgres, dir })
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        // The next one tries again.
+        let _ = clear(self.postgres);
+    }
+}
+
+fn try_out(
+    scratch: &Scratch<'_>,
+    item: &Item,
+    detail: &Detail,
+    tools: &Tools,
+) -> Result<usize, BackendError> {
+    let doing = || "preparing a copy to prove".to_owned();
+    assemble::make(&scratch.dir, "tablespaces", detail)?;
+    let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
+    let link = |oid: &str| format!("../../tablespaces/{oid}");
+    let place = Place {
+        dir: scratch.dir.as_fd(),
+        data: &name("data")?,
+        spaces: Some(spaces.as_fd()),
+        link: &link,
+    };
+    let data = Arc::new(assemble(item, detail, &place, &())?);
+    let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
+    let prepared = control(sound, "reading the control file")?;
+    configure(&data, &prepared, detail)?;
+    let server = Server { tools, data };
+    let listed = server.ask("template1", "select datname from pg_database where datallowconn")?;
+    let known = "select name from pg_available_extensions where name = 'amcheck'";
+    let checkable = !values(&server.ask("template1", known)?, "name").is_empty();
+    let databases = values(&listed, "datname");
+    if databases.is_empty() {
+        let why = "it lists no database".to_owned();
+        return Err(BackendError::new(Fault::Identity, "proving the copy", why));
+    }
+    for database in &databases {
+        server.ask(database, if checkable { CHECK } else { READ })?;
+    }
+    Ok(databases.len())
+}
+
+const READ: &str = "select count(*) from pg_class";
+/// Every btree of the copy, by the checks of pg_amcheck.
+const CHECK: &str = "select count(*) from pg_class\n\
+    drop extension if exists amcheck cascade\n\
+    create extension amcheck schema pg_catalog\n\
+    select bt_index_check(c.oid) from pg_index i join pg_class c on c.oid = i.indexrelid \
+    join pg_am a on a.oid = c.relam where a.amname = 'btree' and c.relpersistence = 'p' \
+    and i.indisvalid and i.indisready";
+
+fn configure(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), BackendError> {
+    // Recovery wants as much room for them as the original had.
+    let setting = |label: &str, name: &str| {
+        let line = control.lines().find_map(|line| line.strip_prefix(label));
+        line.map(|value| format!("{name} = {}\n", value.trim())).unwrap_or_default()
+    };
+    let text = format!(
+        "listen_addresses = ''\nfsync = off\nshared_buffers = 32MB\narchive_mode = off\n\
+         lc_messages = 'C'\nlog_min_messages = warning\nhuge_pages = off\n\
+         log_destination = stderr\nlogging_collector = off\n{}{}",
+        setting("max_prepared_xacts setting:", "max_prepared_transactions"),
+        setting("max_locks_per_xact setting:", "max_locks_per_transaction"),
+    );
+    let doing = || format!("writing {CONFIG}");
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::EXCL;
+    let file = rustix::fs::openat(data, CONFIG, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
+    std::io::Write::write_all(&mut std::fs::File::from(file), text.as_bytes()).doing(doing)?;
+    give(data, CONFIG, detail).doing(doing)?;
+    // It would be read after the one above.
+    remove_tree(data.as_fd(), &name("postgresql.auto.conf")?)
+}
+
+struct Server<'a> {
+    tools: &'a Tools,
+    data: Arc<OwnedFd>,
+}
+
+impl Server<'_> {
+    /// Starts, asks, stops. What is bad about the answer is a bad snapshot.
+    fn ask(&self, database: &str, sql: &str) -> Result<String, BackendError> {
+        let doing = format!("proving database {database}");
+        let own = handed(&self.data);
+        let config = format!("config_file={own}/{CONFIG}");
+        let args = ["--single", "-D", &own, "-c", &config, database];
+        let mut spawn = self.tools.spawn("postgres", &args, &self.data, DEADLINE);
+        spawn.stdin = format!("{sql}\n").into_bytes();
+        let finished = super::tools::run(&spawn, Fault::Identity, &doing)?;
+        let said = finished.stderr.text();
+        let is_bad = |line: &&str| {
+            ["ERROR:", "FATAL:", "PANIC:"].iter().any(|severity| line.contains(severity))
+        };
+        match said.lines().find(is_bad) {
+            Some(line) => Err(BackendError::new(Fault::Identity, doing, line.trim().to_owned())),
+            None => Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned()),
+        }
+    }
+}
+
+/// The values of a column, as the single-user server prints them: `1: datname = "postgres"`, a tab,
+/// and the type in parentheses.
+fn values(text: &str, column: &str) -> Vec<String> {
+    let start = format!(": {column} = \"");
+    let value = |line: &str| {
+        let rest = line.split_once(&start)?.1;
+        Some(rest.rsplit_once("\"\t(")?.0.to_owned())
+    };
+    text.lines().filter_map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_the_single_user_server_are_read() {
+        let text = "\t 1: datname\t(typeid = 19, len = 64, typmod = -1, byval = f)\n\t----\n\
+                    \t 1: datname = \"postgres\"\t(typeid = 19, len = 64, typmod = -1, byval = f)\n\
+                    \t----\n\t 1: datname = \"a \"b\"\t(typeid = 19)\n";
+        assert_eq!(values(text, "datname"), ["postgres", "a \"b"]);
+    }
+}

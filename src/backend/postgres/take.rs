@@ -1,0 +1,132 @@
+//! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
+
+use super::super::manifest::Manifest;
+use super::super::shelf::{Growing, Shelf};
+use super::super::subvolume::Subvolume;
+use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::cluster::{Cluster, Postmaster};
+use super::detail::{Detail, Space, look, measure};
+use super::ground::Ground;
+use super::session::Session;
+use super::settings::Settings;
+use super::tools::Tools;
+use super::{Postgres, WORD, base, keep, offline, online};
+use crate::host::process::User;
+use std::os::unix::fs::PermissionsExt;
+
+/// Passable for the owner of the data, who is given this directory open; the one above is private.
+pub const PASSABLE: u32 = 0o711;
+
+/// What there is to take, found out before anything is made.
+pub struct Source<'a> {
+    pub settings: &'a Settings,
+    pub cluster: Cluster,
+    pub tools: Tools,
+    server: Option<(Postmaster, Session)>,
+}
+
+impl<'a> Source<'a> {
+    fn find(settings: &'a Settings) -> Result<Self, BackendError> {
+        let cluster = Cluster::open(&settings.data)?;
+        let owner = User { uid: cluster.uid, gid: cluster.gid };
+        let tools = Tools::find(settings, cluster.major, owner)?;
+        let server = match cluster.postmaster()? {
+            Some(postmaster) => {
+                let session = Session::connect(settings, &cluster, &postmaster, &tools)?;
+                Some((postmaster, session))
+            }
+            None => None,
+        };
+        Ok(Self { settings, cluster, tools, server })
+    }
+}
+
+pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    let (shelf, card) = (&postgres.shelf, order.card);
+    if let Some(done) = shelf.already(&card.handle)? {
+        return Ok(object(&done.manifest));
+    }
+    let mut manifest = Manifest::new(shelf.resource(), WORD, card);
+    if let Some(source) = order.source {
+        let source = shelf.whole(source)?;
+        let growing = begin(shelf, &manifest)?;
+        let (detail, notes) = keep::keep(&source, &growing)?;
+        return commit(growing, &mut manifest, &detail, notes);
+    }
+    let source = Source::find(&postgres.settings)?;
+    let growing = begin(shelf, &manifest)?;
+    let (detail, notes) = copy_live(source, &growing, &manifest.id.simple().to_string())?;
+    commit(growing, &mut manifest, &detail, notes)
+}
+
+fn begin<'a>(shelf: &'a Shelf, manifest: &Manifest) -> Result<Growing<'a>, BackendError> {
+    shelf.make()?;
+    shelf.sweep()?;
+    shelf.raise(crate::domain::snapshot::Seq(manifest.seq))?;
+    let growing = Growing::begin(shelf, manifest)?;
+    let mode = std::fs::Permissions::from_mode(PASSABLE);
+    std::fs::set_permissions(&growing.path, mode)
+        .doing(|| format!("opening {}", growing.path.display()))?;
+    Ok(growing)
+}
+
+fn commit(
+    growing: Growing<'_>,
+    manifest: &mut Manifest,
+    detail: &Detail,
+    notes: Vec<String>,
+) -> Result<Object, BackendError> {
+    let value = serde_json::to_value(detail).map_err(std::io::Error::from);
+    manifest.detail = value.doing(|| "writing the manifest".into())?;
+    manifest.notes = notes;
+    growing.commit(manifest)?;
+    Ok(object(manifest))
+}
+
+fn object(manifest: &Manifest) -> Object {
+    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+}
+
+fn copy_live(
+    mut source: Source<'_>,
+    growing: &Growing<'_>,
+    label: &str,
+) -> Result<(Detail, Vec<String>), BackendError> {
+    let ground = Ground::of(&source.cluster, growing)?;
+    let spaces = source.cluster.tablespaces()?;
+    let port;
+    let notes = match source.server.take() {
+        None => {
+            port = source.settings.port.unwrap_or(super::DEFAULT_PORT);
+            offline::copy(&source, &ground, growing)?
+        }
+        Some((postmaster, session)) => {
+            port = postmaster.port;
+            super::config::keep_outside(&source, &session.facts, growing)?;
+            if session.facts.standby || ground == Ground::Plain {
+                session.close();
+                base::copy(&source, &postmaster, growing)?
+            } else {
+                online::copy(&source, session, &ground, growing, label)?
+            }
+        }
+    };
+    let cluster = &source.cluster;
+    let subvolume = Subvolume::open(&growing.dir, "data").doing(looking)?;
+    let detail = Detail {
+        major: cluster.major,
+        system: cluster.control()?.system,
+        uid: cluster.uid,
+        gid: cluster.gid,
+        port,
+        tablespaces: spaces.into_iter().map(Space::from).collect(),
+        subvolume: subvolume.map(|subvolume| subvolume.parent()),
+        measure: measure(&growing.dir)?,
+        look: look(&growing.dir).doing(looking)?,
+    };
+    Ok((detail, notes))
+}
+
+fn looking() -> String {
+    "looking at the copy".into()
+}

@@ -1,0 +1,84 @@
+//! Seeing that a snapshot is as it was stored, and that PostgreSQL finds it sound.
+
+use super::super::manifest::sync_dir;
+use super::super::shelf::Item;
+use super::super::{BackendError, Doing};
+use super::copy::open;
+use super::detail::{Detail, measure};
+use super::list::TAMPERED;
+use super::offline::control;
+use super::tools::{Tools, handed, run};
+use super::{Postgres, prove};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Content;
+use crate::host::process::User;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const QUICK: Duration = Duration::from_secs(60);
+/// Every byte is read again.
+const CHECKSUMS: Duration = Duration::from_secs(24 * 3600);
+
+pub fn verify(postgres: &Postgres, item: &Item) -> Result<Content, BackendError> {
+    let doing = || format!("verifying {}", item.path.display());
+    let dir = std::fs::File::open(&item.path).doing(doing)?.into();
+    let detail = Detail::of(&item.manifest);
+    let Some(detail) = detail.filter(|detail| measure(&dir).is_ok_and(|is| is == detail.measure))
+    else {
+        let why = "it is not what its manifest says".to_owned();
+        note(&item.path, &why);
+        return Err(BackendError::new(Fault::Permanent, doing(), why));
+    };
+    let owner = User { uid: detail.uid, gid: detail.gid };
+    let tools = Tools::find(&postgres.settings, detail.major, owner)?;
+    let sound = check(item, &tools).and_then(|()| {
+        if prove::is_due(postgres, item)? {
+            prove::prove(postgres, item, &detail, &tools)
+        } else {
+            Ok(())
+        }
+    });
+    match sound {
+        Err(error) if error.fault == Fault::Identity => {
+            note(&item.path, &error.detail);
+            return Err(BackendError { fault: Fault::Permanent, ..error });
+        }
+        sound => sound?,
+    }
+    clear(&item.path)?;
+    Ok(detail.content())
+}
+
+/// What PostgreSQL's own programs say. [`Fault::Identity`] here means: the content is bad.
+fn check(item: &Item, tools: &Tools) -> Result<(), BackendError> {
+    let doing = format!("verifying {}", item.path.display());
+    let data = std::fs::File::open(&item.path).and_then(|dir| Ok(open(&dir, "data")?));
+    let data = Arc::new(data.doing(|| doing.clone())?);
+    let bad = |error: BackendError| match error.fault {
+        Fault::Permanent => BackendError { fault: Fault::Identity, ..error },
+        _ => error,
+    };
+    control(tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, QUICK), &doing)
+        .map_err(bad)?;
+    if item.path.join("data/backup_manifest").exists() {
+        let spawn = tools.spawn("pg_verifybackup", &["-q", "-e", &handed(&data)], &data, CHECKSUMS);
+        run(&spawn, Fault::Identity, &doing)?;
+    }
+    Ok(())
+}
+
+/// As well as it can be done: the verdict itself does not depend on it.
+fn note(dir: &Path, what: &str) {
+    if std::fs::write(dir.join(TAMPERED), format!("{what}\n")).is_ok() {
+        let _ = sync_dir(dir);
+    }
+}
+
+fn clear(dir: &Path) -> Result<(), BackendError> {
+    match std::fs::remove_file(dir.join(TAMPERED)) {
+        Ok(()) => sync_dir(dir),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(BackendError::io(format!("verifying {}", dir.display()), &error)),
+    }
+}

@@ -1,0 +1,26 @@
+//! The `postgres` backend with real servers on real file systems.
+
+mod busy;
+mod crash;
+mod faults;
+mod proof;
+mod server;
+pub mod stopped;
+
+use heptad::backend::Backend;
+use heptad::backend::registry::{self, Context};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A backend by its options, as the configuration would build it.
+fn build(resource: &str, data: &Path, store: &Path, more: Value) -> Arc<dyn Backend> {
+    let mut options = json!({ "data": data, "store": store, "prove": "never" });
+    for (key, value) in more.as_object().unwrap() {
+        options[key] = value.clone();
+    }
+    let state = store.parent().unwrap().join("state");
+    let _ = std::fs::create_dir(&state);
+    let context = Context { resource: resource.parse().unwrap(), state };
+    registry::build("postgres", options.as_object().unwrap(), &context).unwrap()
+}

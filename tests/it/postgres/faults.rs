@@ -1,0 +1,117 @@
+//! What goes wrong with real servers, and what is said about it.
+
+use super::build;
+use super::server::{Server, cluster, scratch, tool};
+use crate::conformance::{card, fault, find, take};
+use heptad::backend::TakeOrder;
+use heptad::domain::event::Wholeness;
+use heptad::domain::operation::Fault;
+use serde_json::json;
+use std::path::Path;
+
+#[test]
+fn wrong_credentials_are_an_error_that_names_them_and_leave_nothing_whole() {
+    let fs = scratch("xfs", 600);
+    let (data, store) = (fs.path().join("data"), fs.path().join("store"));
+    cluster(&data);
+    let server = Server::start(&data, "");
+    let check = |options, part: &str| {
+        let backend = build("db", &data, &store, options);
+        let order = TakeOrder { card: &card(1), source: None, previous: None };
+        let error = backend.take(&order).unwrap_err();
+        assert_eq!(error.fault, Fault::Permanent, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+        for found in backend.list().unwrap().found {
+            assert_eq!(found.state, Wholeness::Partial, "{error}");
+            backend.destroy(&found.card.handle).unwrap();
+        }
+    };
+    check(json!({ "user": "mallory" }), "mallory");
+    check(json!({ "database": "nowhere" }), "nowhere");
+    check(json!({ "socket": "/nonexistent" }), "/nonexistent");
+    check(json!({ "bin": "/nonexistent" }), "install the server's package");
+    server.sql("create role small login; grant pg_read_all_settings to small");
+    std::fs::write(data.join("pg_hba.conf"), "local all all trust\n").unwrap();
+    tool("pg_ctl", &["-D", data.to_str().unwrap(), "reload"]);
+    server.sql("select 1");
+    check(json!({ "user": "small" }), "must be superuser");
+}
+
+#[test]
+fn a_server_of_another_data_directory_is_not_taken() {
+    let fs = scratch("xfs", 600);
+    let (one, two) = (fs.path().join("one"), fs.path().join("two"));
+    cluster(&one);
+    cluster(&two);
+    let (_first, second) = (Server::start(&one, ""), Server::start(&two, ""));
+    let backend = build("db", &one, &fs.path().join("store"), json!({ "socket": second.socket }));
+    let order = TakeOrder { card: &card(1), source: None, previous: None };
+    assert_eq!(fault(backend.take(&order)), Fault::Identity);
+}
+
+#[test]
+fn a_server_that_was_killed_is_copied_and_recovers() {
+    let fs = scratch("xfs", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let server = Server::start(&data, "");
+    server.sql("create table t as select generate_series(1, 1000) as n");
+    server.stop("immediate");
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let handle = take(&*backend, &card(1));
+    let notes = find(&*backend, 1).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("not shut down cleanly")), "{notes:?}");
+    let target = fs.path().join("copy");
+    backend.restore(&handle, &target, &()).unwrap();
+    assert_eq!(Server::start(&target, "").sql("select count(*) from t"), "1000");
+}
+
+#[test]
+fn a_restored_cluster_has_a_port_of_its_own_and_archives_nothing() {
+    let fs = scratch("xfs", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let server = Server::start(&data, "-p 5611 -c archive_mode=on -c archive_command=/bin/true");
+    server.sql("select pg_create_physical_replication_slot('standby', true)");
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let handle = take(&*backend, &card(1));
+    let target = fs.path().join("copy");
+    backend.restore(&handle, &target, &()).unwrap();
+    let copy = Server::start(&target, "");
+    let port: u16 = copy.sql("show port").parse().unwrap();
+    assert!(port > 5611, "{port}");
+    assert_eq!(copy.sql("show archive_mode"), "off");
+    assert_eq!(copy.sql("select count(*) from pg_replication_slots"), "0");
+    let readme = std::fs::read_to_string(target.join("RESTORED.txt")).unwrap();
+    assert!(readme.contains(&port.to_string()), "{readme}");
+    assert!(!Path::new(&target).join("postmaster.opts.old").exists());
+}
+
+#[test]
+fn configuration_that_lies_elsewhere_comes_along() {
+    let fs = scratch("xfs", 600);
+    let (data, etc) = (fs.path().join("data"), fs.path().join("etc"));
+    cluster(&data);
+    std::fs::create_dir(&etc).unwrap();
+    for name in ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"] {
+        std::fs::rename(data.join(name), etc.join(name)).unwrap();
+    }
+    let at = |name: &str| etc.join(name).display().to_string();
+    let mut text = std::fs::read_to_string(at("postgresql.conf")).unwrap();
+    text.push_str(&format!(
+        "data_directory = '{}'\nhba_file = '{}'\nident_file = '{}'\nwork_mem = '7MB'\n",
+        data.display(),
+        at("pg_hba.conf"),
+        at("pg_ident.conf")
+    ));
+    std::fs::write(at("postgresql.conf"), text).unwrap();
+    let _server = Server::start(&data, &format!("-c config_file={}", at("postgresql.conf")));
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let handle = take(&*backend, &card(1));
+    let target = fs.path().join("copy");
+    backend.restore(&handle, &target, &()).unwrap();
+    let copy = Server::start(&target, "");
+    assert_eq!(copy.sql("show work_mem"), "7MB");
+    assert_eq!(copy.sql("show hba_file"), target.join("pg_hba.conf").display().to_string());
+    assert_eq!(copy.sql("show data_directory"), target.display().to_string());
+}
