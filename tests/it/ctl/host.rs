@@ -1,6 +1,6 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
-use heptad::api::desk::{Desk, OperationFilter, Published, Soon, Unreadable};
+use heptad::api::desk::{Desk, Metered, OperationFilter, Published, Soon, Unreadable};
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
@@ -10,6 +10,7 @@ use heptad::domain::event::{
     Action, Ask, Denied, Done, Event, Finished, Found, Order, Request, Survey, Taken, Wholeness,
     Work,
 };
+use heptad::domain::fee::Tariff;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
@@ -18,6 +19,7 @@ use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::snapshot::{Content, Facts, Seq};
 use heptad::domain::view::Moment;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -75,7 +77,7 @@ impl World {
         let objects = self.objects.entry(order.resource.clone()).or_default();
         let result = match &order.work {
             Work::Take { .. } if full => Err(Failure::new(Fault::NoSpace, "the disk is full")),
-            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects))),
+            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), Vec::new())),
             Work::Take { card, .. } => {
                 let content = Content { empty: false, entries: Some(12), bytes: Some(3 << 20) };
                 objects.push(Found {
@@ -185,6 +187,10 @@ impl Desk for Bench {
         });
         let found = found.take(filter.limit).map(|operation| (**operation).clone()).collect();
         Box::pin(async move { Ok(found) })
+    }
+
+    fn usage(&self, _: Date, _: Date) -> Soon<'_, Result<Metered, Unreadable>> {
+        Box::pin(async { Ok(Metered { tariff: Tariff::default(), days: Vec::new() }) })
     }
 
     fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
