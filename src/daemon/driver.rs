@@ -27,6 +27,8 @@ pub enum Message {
     Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
     /// Persist how long heptad has run, and what time it was.
     NoteClock,
+    /// Count what snapshots occupy, for the fee.
+    CountUsage,
     /// End the loop once workers are idle, or at the latest after this long.
     Stop(SignedDuration),
 }
@@ -107,8 +109,16 @@ impl Driver {
                 break;
             }
         }
+        self.count_usage();
         self.parts.engine.note_clock();
         tracing::info!("stopped");
+    }
+
+    fn count_usage(&mut self) {
+        let reading = self.reading();
+        if let Err(error) = self.parts.engine.count_usage(reading) {
+            tracing::warn!(%error, "usage is not counted; the next count makes up for it");
+        }
     }
 
     fn reading(&self) -> Reading {
@@ -145,6 +155,7 @@ impl Driver {
                 }
                 Message::Catalogue(act) => act(self.parts.engine.catalogue()),
                 Message::NoteClock => self.parts.engine.note_clock(),
+                Message::CountUsage => self.count_usage(),
                 Message::Stop(grace) => {
                     events.push(Event::Stop);
                     self.ends = Some(self.parts.clock.read().boot.saturating_add(grace));

@@ -4,6 +4,7 @@
 mod change;
 mod daemon;
 mod events;
+mod fee;
 mod gate;
 mod look;
 mod shelf;
@@ -33,6 +34,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::slots))
         .route(Operator, routes!(look::forecast_of))
         .route(Operator, routes!(look::forecast))
+        .route(Operator, routes!(fee::fee))
+        .route(Operator, routes!(fee::fee_of))
         .route(Operator, routes!(shelf::snapshots))
         .route(Operator, routes!(shelf::snapshot))
         .route(Operator, routes!(shelf::operations))
