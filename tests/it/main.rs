@@ -14,6 +14,7 @@ mod config;
 mod conformance;
 mod ctl;
 mod exec;
+mod fee;
 mod files;
 mod hooks;
 mod keeper;
