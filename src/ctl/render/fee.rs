@@ -121,7 +121,8 @@ fn remarks(fees: &Fees, page: &mut Page) {
         }
     }
     let unit = "a GB-month is 10^9 bytes for 730 hours that heptad runs; exclusive bytes are what \
-                would become free if just that snapshot went";
+                would become free if just that snapshot went: what several share is in none of \
+                them, so the fee is the least that they take up";
     page.prose(0, &Span::dim(unit));
 }
 
