@@ -4,6 +4,7 @@ use super::wire::{Check, Finding, Progress, Reloaded};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::event::{Denied, Request};
+use crate::domain::fee::{Tariff, UsageDay};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
@@ -11,6 +12,7 @@ use crate::domain::snapshot::Handle;
 use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -59,6 +61,9 @@ pub trait Desk: Send + Sync + 'static {
     /// Operations from the catalogue, newest first.
     fn operations(&self, filter: OperationFilter) -> Soon<'_, Result<Vec<Operation>, Unreadable>>;
 
+    /// Usage of the UTC days in `[from, until)` from the catalogue, and what it costs.
+    fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>>;
+
     /// Loads the configuration whole, or keeps the old one and says why.
     fn reload(&self, uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;
 
@@ -105,6 +110,13 @@ pub struct Target {
 pub struct OpenFile {
     pub entry: Entry,
     pub bytes: mpsc::Receiver<std::io::Result<Vec<u8>>>,
+}
+
+/// Usage with its price.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metered {
+    pub tariff: Tariff,
+    pub days: Vec<UsageDay>,
 }
 
 /// Which operations are asked for.

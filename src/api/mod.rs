@@ -15,6 +15,8 @@
 //! | GET /v1/resources/{name}/slots?day= | operator | [`wire::Slots`] |
 //! | GET /v1/resources/{name}/forecast?days= | operator | [`wire::Forecasts`] of one |
 //! | GET /v1/forecast?days= | operator | [`wire::Forecasts`] |
+//! | GET /v1/fee?month= | operator | [`wire::Fees`] |
+//! | GET /v1/resources/{name}/fee?month= | operator | [`wire::Fees`] of one |
 //! | GET /v1/snapshots?resource=&origin=&all= | operator | [`wire::Snapshots`] |
 //! | GET /v1/snapshots/{ref} | operator | [`wire::Snapshot`] |
 //! | GET /v1/snapshots/{ref}/tree?path=&limit=&after= | admin | [`wire::Listing`] |

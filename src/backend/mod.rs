@@ -93,6 +93,12 @@ pub trait Backend: Debug + Send + Sync {
 
     /// What a snapshot occupies; `None` where the technology cannot tell.
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError>;
+
+    /// Whether [`Backend::usage`] costs no more than a listing. Then it is asked at every sweep;
+    /// else once a day.
+    fn usage_is_cheap(&self) -> bool {
+        false
+    }
 }
 
 /// Told how far a long act is. Called often; cheap.

@@ -94,6 +94,10 @@ impl CatalogueError {
     }
 }
 
+/// SQLite's word for it, or a text that is none: SQLite itself never looks whether it is UTF-8.
 fn is_damage(error: &rusqlite::Error) -> bool {
+    if matches!(error, rusqlite::Error::Utf8Error(..)) {
+        return true;
+    }
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// One file per version, in order; the first makes everything.
-const STEPS: &[&str] = &[include_str!("schema/1.sql")];
+const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version that this heptad writes and the newest that it reads.
 pub const VERSION: i64 = STEPS.len() as i64;
@@ -59,10 +59,14 @@ fn version(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// Makes an empty catalogue in an empty file.
 pub(super) fn create(path: &Path) -> Result<()> {
+    create_by(path, STEPS)
+}
+
+fn create_by(path: &Path, steps: &[&str]) -> Result<()> {
     let refuse = |error| CatalogueError::open(path, error);
     let mut conn = Connection::open(path).map_err(refuse)?;
     prepare(&conn).map_err(refuse)?;
-    migrate(&mut conn, STEPS, 0)?;
+    migrate(&mut conn, steps, 0)?;
     let mode =
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
     mode.map_err(refuse)?;
@@ -135,7 +139,7 @@ mod tests {
 
     fn at_version_1(dir: &Path) -> (Connection, std::path::PathBuf) {
         let path = dir.join(files::FILE);
-        create(&path).unwrap();
+        create_by(&path, &STEPS[..1]).unwrap();
         let conn = Connection::open(&path).unwrap();
         conn.execute("UPDATE host SET next_operation = 7", []).unwrap();
         (conn, path)

@@ -30,7 +30,7 @@ pub(super) fn entry(to: &Connection, entry: &Entry) -> Result<()> {
     }
 }
 
-fn run(to: &Connection, sql: &str, values: &[(&str, &dyn ToSql)]) -> Result<usize> {
+pub(super) fn run(to: &Connection, sql: &str, values: &[(&str, &dyn ToSql)]) -> Result<usize> {
     let mut statement = to.prepare_cached(sql).map_err(CatalogueError::write)?;
     statement.execute(values).map_err(CatalogueError::write)
 }
@@ -42,11 +42,11 @@ fn exact(number: u64) -> Result<i64> {
 }
 
 /// A number that a backend measured: no real one is beyond 2^63 - 1.
-fn measured(number: Option<u64>) -> Option<i64> {
+pub(super) fn measured(number: Option<u64>) -> Option<i64> {
     number.map(|number| i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn nanos(length: SignedDuration) -> i64 {
+pub(super) fn nanos(length: SignedDuration) -> i64 {
     i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
 }
 

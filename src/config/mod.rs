@@ -12,6 +12,7 @@
 
 mod clash;
 mod daemon;
+mod fee;
 mod finding;
 mod gather;
 mod hooks;
@@ -26,6 +27,7 @@ mod tags;
 mod values;
 
 pub use daemon::{Daemon, SOCKET_LIMIT};
+pub use fee::PRICE_LIMIT;
 pub use finding::{Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};
 pub use hooks::{Hook, Hooks, OnFailure};
@@ -33,6 +35,7 @@ pub use layer::Origin;
 pub use paths::{DaemonDefaults, Locations};
 pub use resource::Declared;
 
+use crate::domain::fee::Tariff;
 use crate::domain::name::ResourceName;
 use gather::Gathered;
 use key::KeyPath;
@@ -40,12 +43,14 @@ use layer::Layers;
 use section::{Report, Section};
 use std::path::Path;
 
-const KEYS: &[&str] = &["daemon", "defaults", "resource"];
+const KEYS: &[&str] = &["daemon", "fee", "defaults", "resource"];
 
 /// A configuration without findings.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub daemon: Daemon,
+    /// The price of a GB-month.
+    pub fee: Tariff,
     /// In the order of their names.
     pub resources: Vec<Declared>,
     main: std::path::PathBuf,
@@ -88,6 +93,7 @@ fn understand(gathered: Gathered, locations: &Locations) -> Reading {
         defaults.socket.clone(),
         defaults.state.clone(),
     );
+    let fee = fee::read(root.sub("fee", fee::KEYS));
     let wish = root.sub("defaults", policy::KEYS).map(|section| {
         let wish = policy::Wish::read(&section);
         section.finish();
@@ -97,7 +103,7 @@ fn understand(gathered: Gathered, locations: &Locations) -> Reading {
     root.finish();
     findings.extend(report.into_findings());
     findings.extend(clash::find(&layers));
-    let config = Config { daemon, resources, main: locations.file.clone(), layers };
+    let config = Config { daemon, fee, resources, main: locations.file.clone(), layers };
     Reading { config, findings: findings.into() }
 }
 

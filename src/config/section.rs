@@ -78,6 +78,18 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A number with or without decimals.
+    pub fn decimal(&self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        self.take(key, &wanted, |value| {
+            let number = match value.to_i128() {
+                Some(whole) => whole as f64,
+                None => value.to_f64()?,
+            };
+            range.contains(&number).then_some(number)
+        })
+    }
+
     pub fn list(&self, key: &str, wanted: &str) -> Option<&'a [Value]> {
         self.take(key, wanted, Value::as_array)
     }

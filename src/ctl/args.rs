@@ -155,6 +155,13 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         days: Option<u32>,
     },
+    /// Show what snapshots occupy, and what the month costs so far and in all
+    Fee {
+        resource: Option<String>,
+        /// Another month, in UTC
+        #[arg(long, value_name = "YYYY-MM")]
+        month: Option<String>,
+    },
     /// Show what became of each snapshot that was due on a day, and why
     Why {
         resource: String,
@@ -262,6 +269,10 @@ mod tests {
             "Delete { snapshots: [\"a\", \"b\"], now: true, yes: true }"
         });
         check("forecast --days 30", "Forecast { resource: None, days: Some(30) }");
+        check("fee", "Fee { resource: None, month: None }");
+        check("fee home --month 2026-10", {
+            "Fee { resource: Some(\"home\"), month: Some(\"2026-10\") }"
+        });
         check("why home 2026-11-22", "Why { resource: \"home\", day: Some(\"2026-11-22\") }");
         check("operations home --open --limit 5", {
             "Operations { resource: Some(\"home\"), open: true, limit: Some(5) }"

@@ -103,6 +103,11 @@ pub fn forecast(session: &mut Session<'_, '_>, resource: Option<&str>, days: Opt
     session.show(&answer, |view| render::forecasts(&answer, &zones, view))
 }
 
+pub fn fee(session: &mut Session<'_, '_>, resource: Option<&str>, month: Option<&str>) -> Done {
+    let answer = session.client.fee(resource, month)?;
+    session.show(&answer, |view| render::fees(&answer, resource.is_some(), view))
+}
+
 pub fn why(session: &mut Session<'_, '_>, resource: &str, day: Option<&str>) -> Done {
     let answer = session.client.slots(resource, day)?;
     session.show(&answer, |view| render::slots(&answer, view))

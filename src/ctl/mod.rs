@@ -142,6 +142,9 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::List { resource, origin, all } => look::list(session, resource, origin, all),
         Command::Show { name, snapshot } => look::show(session, &name, snapshot),
         Command::Forecast { resource, days } => look::forecast(session, resource.as_deref(), days),
+        Command::Fee { resource, month } => {
+            look::fee(session, resource.as_deref(), month.as_deref())
+        }
         Command::Why { resource, day } => look::why(session, &resource, day.as_deref()),
         Command::Watch => watch::watch(session),
         Command::Operations { resource, open, limit } => {

@@ -6,7 +6,9 @@ use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
 use super::reading::Readers;
 use super::workers::Workers;
-use crate::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
+use crate::api::desk::{
+    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+};
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
@@ -20,6 +22,7 @@ use crate::host::clock::Clock;
 use crate::host::logging::Logging;
 use crate::host::systemd;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{oneshot, watch};
@@ -181,6 +184,16 @@ impl Desk for Counter {
             }
             Ok(found)
         }))
+    }
+
+    fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>> {
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        let tariff = setup.config.fee.clone();
+        drop(setup);
+        Box::pin(async move {
+            let days = self.ask_catalogue(move |catalogue| catalogue.usage(from, until)).await?;
+            Ok(Metered { tariff, days })
+        })
     }
 
     fn reload(&self, uid: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {

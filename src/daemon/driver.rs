@@ -29,6 +29,8 @@ pub enum Message {
     Turned(std::sync::mpsc::Sender<()>),
     /// Persist how long heptad has run, and what time it was.
     NoteClock,
+    /// Count what snapshots occupy, for the fee.
+    CountUsage,
     /// End the loop once workers are idle, or at the latest after this long.
     Stop(SignedDuration),
 }
@@ -111,8 +113,16 @@ impl Driver {
         }
         // A report may have come after the last turn.
         self.turn(Woke::Bell);
+        self.count_usage();
         self.parts.engine.note_clock();
         tracing::info!("stopped");
+    }
+
+    fn count_usage(&mut self) {
+        let reading = self.reading();
+        if let Err(error) = self.parts.engine.count_usage(reading) {
+            tracing::warn!(%error, "usage is not counted; the next count makes up for it");
+        }
     }
 
     fn reading(&self) -> Reading {
@@ -153,6 +163,7 @@ impl Driver {
                 Message::Catalogue(act) => act(self.parts.engine.catalogue()),
                 Message::Turned(teller) => waiting.push(teller),
                 Message::NoteClock => self.parts.engine.note_clock(),
+                Message::CountUsage => self.count_usage(),
                 Message::Stop(grace) => {
                     events.push(Event::Stop);
                     self.ends = Some(self.parts.clock.read().boot.saturating_add(grace));

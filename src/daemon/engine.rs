@@ -4,9 +4,10 @@
 //! If the records cannot be written, the turn did not happen: the keeper is set back, clients are
 //! refused, and what workers reported is held until the catalogue takes writes again.
 
-use crate::catalogue::Catalogue;
-use crate::domain::clock::Reading;
+use crate::catalogue::{Catalogue, CatalogueError};
+use crate::domain::clock::{Belief, Reading};
 use crate::domain::event::{Action, Ask, Denied, Entry, Event, Order};
+use crate::domain::fee::Holding;
 use crate::domain::keeper::Keeper;
 use crate::domain::operation::Operation;
 
@@ -85,6 +86,21 @@ impl Engine {
         if let Err(error) = self.catalogue.record(&[entry]) {
             self.frozen = Some(error.to_string());
         }
+    }
+
+    /// Counts what all snapshots occupy, for the fee. While the clock is not to be believed nothing
+    /// is counted; the running time is not lost, the next count takes it in.
+    ///
+    /// # Errors
+    /// The catalogue's; the next count makes up for it.
+    pub fn count_usage(&mut self, reading: Reading) -> Result<(), CatalogueError> {
+        if self.keeper.belief() == Belief::Doubted {
+            return Ok(());
+        }
+        let accounts = self.keeper.ledger().accounts.iter();
+        let held: Vec<_> =
+            accounts.map(|(name, account)| (name.clone(), Holding::of(account))).collect();
+        self.catalogue.add_usage(reading.wall, reading.elapsed, &held)
     }
 
     fn freeze(&mut self, events: Vec<Event>, reason: String) -> Turn {

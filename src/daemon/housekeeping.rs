@@ -17,6 +17,8 @@ const CHORES: &[(&str, Chore)] = &[
     ("0 */5 * * * *", Chore::NoteClock),
     ("30 */10 * * * *", Chore::LayBallast),
     ("0 17 * * * *", Chore::Sweep),
+    // Well after the sweep, which measures.
+    ("0 42 * * * *", Chore::CountUsage),
     ("0 47 * * * *", Chore::TellAlarms),
     ("15 3 4 * * *", Chore::Backup),
     ("45 33 4 * * *", Chore::CheckCatalogue),
@@ -32,6 +34,8 @@ enum Chore {
     LayBallast,
     /// Look at every backend: an independent second pair of eyes for what the timer may miss.
     Sweep,
+    /// Add up what snapshots occupy, for the fee.
+    CountUsage,
     TellAlarms,
     Backup,
     CheckCatalogue,
@@ -76,6 +80,7 @@ fn perform(chore: Chore, keys: &Keys) {
     match chore {
         Chore::NoteClock => keys.inbox.put(Message::NoteClock),
         Chore::Sweep => keys.inbox.put(Message::Event(Event::Sweep)),
+        Chore::CountUsage => keys.inbox.put(Message::CountUsage),
         Chore::TellAlarms => {
             // A copy: while it is borrowed the driver cannot publish.
             let published = keys.published.borrow().clone();

@@ -2,7 +2,9 @@
 //! here, right around its verbs.
 
 use crate::backend::{Backend, BackendError, Progress, TakeOrder};
-use crate::domain::event::{Done, Guard, Order, Source, Survey, Taken, Wholeness, Work};
+use crate::domain::event::{
+    Done, Found, Guard, Order, Source, Survey, Taken, Weight, Wholeness, Work,
+};
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
@@ -18,7 +20,11 @@ pub fn perform(
     progress: &dyn Progress,
 ) -> Result<Done, Failure> {
     match &order.work {
-        Work::Survey { known } => survey(backend, known).map(Done::Surveyed),
+        Work::Survey { known, weigh } => {
+            let survey = survey(backend, known)?;
+            let weights = weigh_all(backend, &survey, *weigh);
+            Ok(Done::Surveyed(survey, weights))
+        }
         Work::Take { card, source, identity } => {
             take(backend, card, source, identity.as_deref()).map(Done::Taken)
         }
@@ -65,6 +71,21 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
         }
     }
     Ok(survey)
+}
+
+/// What each whole snapshot occupies now, which changes as its neighbours come and go. One that
+/// cannot be measured keeps the figures that it has.
+fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Vec<Weight> {
+    if !also_costly && !backend.usage_is_cheap() {
+        return Vec::new();
+    }
+    let whole = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
+    let weight = |found: &Found| {
+        let usage = backend.usage(&found.card.handle).ok()?;
+        let seq = found.card.handle.seq;
+        Some(Weight { seq, stored: usage.stored, exclusive: usage.exclusive })
+    };
+    whole.filter_map(weight).collect()
 }
 
 fn take(

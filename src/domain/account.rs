@@ -48,6 +48,8 @@ pub struct Account {
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Not remembered across restarts:
     pub surveyed: bool,
+    /// How long heptad had run when all its snapshots were last measured.
+    pub weighed: Option<SignedDuration>,
     /// When a backend that could not be looked at is looked at again for what still waits.
     pub look_again: Option<Timestamp>,
     pub running: Option<OperationId>,
@@ -79,6 +81,7 @@ impl Account {
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
             surveyed: false,
+            weighed: None,
             look_again: None,
             running: None,
             queue: Vec::new(),

@@ -114,6 +114,8 @@ pub enum Work {
     /// List what the backend has; verify what is whole and not `known` yet.
     Survey {
         known: Vec<Seq>,
+        /// Measure what each occupies, also where that is costly.
+        weigh: bool,
     },
     /// Take a snapshot of the resource, or copy one of its snapshots.
     Take {
@@ -162,7 +164,8 @@ pub struct Finished {
 
 #[derive(Clone, Debug)]
 pub enum Done {
-    Surveyed(Survey),
+    /// With what whole snapshots occupy now, so far as it was measured.
+    Surveyed(Survey, Vec<Weight>),
     Taken(Taken),
     Destroyed,
     /// What would have paid for it is not there, or somebody reads it: nothing was touched.
@@ -189,6 +192,14 @@ pub struct Survey {
     pub found: Vec<Found>,
     /// The highest sequence number that the backend remembers.
     pub high_water: Seq,
+}
+
+/// What one whole snapshot occupies, in bytes; none where the backend cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub seq: Seq,
+    pub stored: Option<u64>,
+    pub exclusive: Option<u64>,
 }
 
 /// One object that bears heptad's marker.

@@ -93,6 +93,7 @@ impl Ledger {
                 snapshots: old.snapshots.clone(),
                 slots: old.slots.clone(),
                 surveyed: old.surveyed,
+                weighed: old.weighed,
                 look_again: old.look_again,
                 running: old.running,
                 queue: old.queue.clone(),

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cron;
 pub mod days;
 pub mod event;
+pub mod fee;
 pub mod forecast;
 pub mod keeper;
 pub mod ledger;

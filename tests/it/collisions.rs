@@ -271,7 +271,7 @@ fn a_resource_that_changes_while_it_is_taken_is_doubted() {
     let mut alone = Alone::new();
     let seen = |identity: &str| Survey { identity: Some(identity.into()), ..Survey::default() };
     alone.handle(Event::Configured(vec![resource("web", "06:00")]));
-    alone.finish(Done::Surveyed(seen("disk-1")));
+    alone.finish(Done::Surveyed(seen("disk-1"), Vec::new()));
     alone.advance(SignedDuration::from_hours(6));
     let content = Some(Content { empty: false, entries: Some(9), bytes: None });
     let facts = Facts { content, ..Facts::default() };

@@ -60,7 +60,7 @@ fn every_toml(dir: &Path, check: impl Fn(&Path)) {
 }
 
 fn show(config: &Config) -> String {
-    let mut text = format!("{:?}\n", config.daemon);
+    let mut text = format!("{:?}\n{:?}\n", config.daemon, config.fee);
     for declared in &config.resources {
         let resource = &declared.resource;
         let (policy, binding) = (&resource.policy, &resource.backend);
@@ -163,7 +163,8 @@ fn the_reference_is_valid_with_every_setting_in_it_uncommented() {
     assert_eq!(config.resources.len(), 2);
     let (_dir, bare) = scratch(&[("heptad.toml", b"")]);
     let builtin = load(&bare, &[]).unwrap();
-    assert_eq!(config.daemon, builtin.daemon, "the reference shows other values than are built in");
+    let shown = (&config.daemon, &config.fee);
+    assert_eq!(shown, (&builtin.daemon, &builtin.fee), "the reference shows other values");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod conformance;
 mod ctl;
 mod daemon;
 mod exec;
+mod fee;
 mod files;
 mod hooks;
 mod keeper;

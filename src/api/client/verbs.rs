@@ -4,10 +4,10 @@
 use super::{Client, ClientError, http, segment};
 use crate::api::wire::{
     Accepted, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, DiffQuery, Differences,
-    EnableBody, ForecastQuery, Forecasts, ForgetBody, Health, KeepBody, Leftovers, Listing,
-    Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded, ResourceDetail,
-    Resources, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags,
-    TakeBody, TreeQuery,
+    EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody, Health, KeepBody, Leftovers,
+    Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded,
+    ResourceDetail, Resources, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery,
+    Status, Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -49,6 +49,15 @@ impl Client {
             None => "/v1/forecast".into(),
         };
         self.look(&path, &ForecastQuery { days }, 0)
+    }
+
+    /// Of one resource, or of all; `month` is `YYYY-MM`, the present one without it.
+    pub fn fee(&self, name: Option<&str>, month: Option<&str>) -> Answer<Fees> {
+        let path = match name {
+            Some(name) => format!("/v1/resources/{}/fee", segment(name)),
+            None => "/v1/fee".into(),
+        };
+        self.look(&path, &FeeQuery { month: month.map(Into::into) }, 0)
     }
 
     pub fn snapshots(&self, query: &SnapshotsQuery) -> Answer<Snapshots> {

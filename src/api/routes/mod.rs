@@ -4,6 +4,7 @@
 mod change;
 mod daemon;
 mod events;
+mod fee;
 mod gate;
 mod look;
 mod shelf;
@@ -34,6 +35,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::slots))
         .route(Operator, routes!(look::forecast_of))
         .route(Operator, routes!(look::forecast))
+        .route(Operator, routes!(fee::fee))
+        .route(Operator, routes!(fee::fee_of))
         .route(Operator, routes!(shelf::snapshots))
         .route(Operator, routes!(shelf::snapshot))
         // Old content is root's to read: it has files that nobody else may see.

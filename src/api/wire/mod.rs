@@ -6,6 +6,7 @@
 
 mod body;
 mod event;
+mod fee;
 mod forecast;
 mod operation;
 mod path;
@@ -21,6 +22,7 @@ pub use body::{
     TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Reloaded};
+pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
 pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
 pub use path::{EscapeError, escape, unescape};

@@ -270,6 +270,10 @@ impl Backend for Btrfs {
         manifest::write_mark(&subvolume::path_of(&stored.dir), mark)
     }
 
+    fn usage_is_cheap(&self) -> bool {
+        true
+    }
+
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
         measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
     }

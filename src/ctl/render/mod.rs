@@ -3,6 +3,7 @@
 //! This room must not know the socket, the arguments or the terminal: width, marks and the
 //! present come in with a [`View`], and whether there is colour is settled when a page is printed.
 
+mod fee;
 mod finding;
 mod forecast;
 mod marks;
@@ -20,6 +21,7 @@ mod tree;
 pub mod units;
 mod watch;
 
+pub use fee::fees;
 pub use finding::{check, reloaded};
 pub use forecast::forecasts;
 pub use marks::Marks;

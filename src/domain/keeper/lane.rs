@@ -141,7 +141,8 @@ impl Keeper {
             Act::Survey | Act::Rotate => {
                 let settled = |s: &&Arc<Snapshot>| s.health != Health::Taking;
                 let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
-                Ok(Work::Survey { known })
+                let weigh = operation.act == Act::Survey && self.is_weighing_due(&account);
+                Ok(Work::Survey { known, weigh })
             }
             Act::Take { seq, slot, name, tags } => {
                 let taken = |s: &Arc<Snapshot>| s.seq() != *seq && slot.is_some_and(|t| s.is_of(t));

@@ -15,6 +15,7 @@ mod request;
 mod rotate;
 mod tend;
 mod wakes;
+mod weigh;
 
 use super::account::Account;
 use super::agenda::AFTER_BOOT;

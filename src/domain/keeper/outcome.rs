@@ -32,16 +32,17 @@ impl Keeper {
         self.touched.insert(name.clone());
         let output = finished.output;
         match (&operation.act, finished.result) {
-            (Act::Survey, Ok(Done::Surveyed(survey))) => {
+            (Act::Survey, Ok(Done::Surveyed(survey, weights))) => {
                 self.finish(&operation, State::Succeeded, output);
                 self.absorb(&name, &survey);
+                self.weigh(&name, &weights);
                 self.spend_credit(&name, &survey);
             }
             (Act::Survey, Err(failure)) => {
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.unreachable(&name, &failure);
             }
-            (Act::Rotate, Ok(Done::Surveyed(survey))) => {
+            (Act::Rotate, Ok(Done::Surveyed(survey, _))) => {
                 self.absorb(&name, &survey);
                 self.rotate(&name, &survey, u32::MAX);
                 self.finish(&operation, State::Succeeded, output);

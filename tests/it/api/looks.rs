@@ -3,7 +3,7 @@
 use super::caller::get;
 use super::stub::{Scene, at};
 use heptad::api::client::Client;
-use heptad::api::wire::{Mark, SnapshotsQuery, Source, Tags, Why};
+use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
 use heptad::domain::snapshot::{Health, Seq};
 use std::sync::Arc;
 
@@ -92,6 +92,47 @@ fn the_forecast_is_for_one_or_for_all() {
     let first = &of_one.forecasts[0].takes[0];
     assert_eq!(first.snapshot, "web-2@2026-11-23");
     assert_eq!(first.drops[0].snapshot, "web-2@2026-11-16");
+}
+
+#[test]
+fn the_fee_is_what_was_held_in_the_month_and_what_will_be() {
+    let scene = Scene::new();
+    scene.stub.turn(|ledger| {
+        let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
+        for (snapshot, facts) in account
+            .snapshots
+            .values_mut()
+            .zip([(Some(9_000_000_000), Some(2_000_000_000)), (Some(5_000_000_000), None)])
+        {
+            let snapshot = Arc::make_mut(snapshot);
+            (snapshot.facts.stored, snapshot.facts.exclusive) = facts;
+        }
+    });
+    let fees = client(&scene).fee(None, None).unwrap();
+    assert_eq!((fees.month.as_str(), fees.ends), ("2026-11", at("2026-12-01T00:00:00Z")));
+    assert_eq!((fees.price, fees.currency.as_str()), (0.05, "USD"));
+    let [gone, web] = &fees.resources[..] else { panic!("{fees:?}") };
+    assert_eq!((gone.known, gone.so_far.gb_months, gone.so_far.cost), (false, 0.01, 0.0005));
+    assert_eq!((web.so_far.gb_months, web.so_far.cost), (2.0, 0.1));
+    assert_eq!(
+        (web.stored_bytes, web.exclusive_bytes),
+        (Some(14_000_000_000), Some(2_000_000_000))
+    );
+    assert_eq!((web.billed_bytes, web.measured), (Some(7_000_000_000), Some(Measured::Mixed)));
+    assert_eq!((web.snapshots.len(), web.unmeasured), (7, 5));
+    assert_eq!(web.snapshots[6].measured, Measured::Exclusive);
+    // Eight and a half days of 7 GB are to come: 204 h.
+    let forecast = web.forecast.unwrap();
+    assert_eq!(forecast.gb_months, 3.956164);
+    assert_eq!((fees.so_far.gb_months, fees.forecast.unwrap().gb_months), (2.01, 3.966164));
+    let one = client(&scene).fee(Some("web-1"), None).unwrap();
+    assert_eq!((one.resources.len(), one.so_far.cost), (1, 0.1));
+    let past = client(&scene).fee(None, Some("2026-10")).unwrap();
+    assert_eq!((past.resources.len(), past.so_far.gb_months, past.forecast), (1, 0.1, None));
+    let then = &past.resources[0];
+    assert_eq!((then.snapshots.len(), then.stored_bytes, then.measured), (0, Some(4), None));
+    let none = client(&scene).fee(None, Some("2026-09")).unwrap();
+    assert_eq!((none.resources.len(), none.so_far.cost), (0, 0.0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 type Row = (&'static str, &'static str, &'static str, &'static str, bool);
 
 #[rustfmt::skip]
-const ROUTES: [Row; 31] = [
+const ROUTES: [Row; 33] = [
     ("GET", "/v1/status", "/v1/status", "", true),
     ("GET", "/v1/health", "/v1/health", "", true),
     ("GET", "/v1/openapi.json", "/v1/openapi.json", "", true),
@@ -19,6 +19,8 @@ const ROUTES: [Row; 31] = [
     ("GET", "/v1/resources/{name}/slots", "/v1/resources/web-1/slots", "", true),
     ("GET", "/v1/resources/{name}/forecast", "/v1/resources/web-1/forecast", "", true),
     ("GET", "/v1/forecast", "/v1/forecast?days=3", "", true),
+    ("GET", "/v1/fee", "/v1/fee?month=2026-10", "", true),
+    ("GET", "/v1/resources/{name}/fee", "/v1/resources/web-1/fee", "", true),
     ("GET", "/v1/snapshots", "/v1/snapshots?all=true", "", true),
     ("GET", "/v1/snapshots/{ref}", "/v1/snapshots/web-1@latest", "", true),
     ("GET", "/v1/snapshots/{ref}/tree", "/v1/snapshots/web-1@latest/tree?path=etc&limit=5", "", false),

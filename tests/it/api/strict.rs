@@ -83,6 +83,10 @@ fn paths_and_queries_that_cannot_be_meant_are_refused() {
     check("/v1/forecast?days=0", 400, "bad-value");
     check("/v1/forecast?days=367", 400, "bad-value");
     check("/v1/forecast?days=99999999999999999999", 400, "bad-query");
+    check("/v1/fee?month=2026-12", 400, "bad-value");
+    check("/v1/fee?month=november", 400, "bad-value");
+    check("/v1/fee?mont=2026-10", 400, "bad-query");
+    check("/v1/resources/wbe-1/fee", 404, "no-such-resource");
     check("/v1/operations?limit=0", 400, "bad-value");
     check("/v1/operations/none", 400, "bad-number");
     check("/v1/operations/99", 404, "no-such-operation");

@@ -1,13 +1,16 @@
 //! A daemon that is played: it keeps a ledger, grants every wish and remembers who asked.
 
 use super::ledger::ledger;
-use heptad::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
+use heptad::api::desk::{
+    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+};
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::event::{Denied, Request};
+use heptad::domain::fee::{Tariff, UsageDay};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
@@ -15,6 +18,7 @@ use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
 use heptad::domain::tree::{Differences, Entry, Kind, Listing, Stamp, TreePath, Unshown};
 use heptad::domain::view::Moment;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -211,6 +215,24 @@ impl Desk for Stub {
             let newest_first = ledger.operations.values().rev().filter(wanted);
             Ok(newest_first.take(filter.limit).map(|o| o.as_ref().clone()).collect())
         })
+    }
+
+    fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>> {
+        let day = |day: &str, resource: &str, byte_hours| UsageDay {
+            resource: resource.parse().unwrap(),
+            day: day.parse().unwrap(),
+            byte_hours,
+            stored: Some(4),
+            exclusive: None,
+        };
+        let mut days = vec![
+            day("2026-10-31", "web-1", 73_000_000_000),
+            day("2026-11-01", "gone-1", 7_300_000_000),
+            day("2026-11-01", "web-1", 730_000_000_000),
+            day("2026-11-02", "web-1", 730_000_000_000),
+        ];
+        days.retain(|usage| (from..until).contains(&usage.day));
+        Box::pin(async { Ok(Metered { tariff: Tariff::default(), days }) })
     }
 
     fn reload(&self, _uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

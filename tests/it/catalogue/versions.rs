@@ -49,6 +49,9 @@ fn version_1_as_it_was_released_is_read() {
     drop(conn);
     let opened = Catalogue::open(dir.path()).unwrap();
     assert!(matches!(opened.state, Found::Existing), "{:?}", opened.state);
+    assert!(dir.path().join("catalogue.sqlite.v1").exists(), "a copy of the older version stays");
+    let all = (jiff::civil::Date::MIN, jiff::civil::Date::MAX);
+    assert_eq!(opened.catalogue.usage(all.0, all.1).unwrap(), []);
     let (ledger, remarks) = opened.catalogue.load().unwrap();
     let zone = "Mars/Olympus_Mons".to_owned();
     assert_eq!(remarks, [Remark::UnknownZone { resource: "database-1".parse().unwrap(), zone }]);

@@ -2,9 +2,10 @@
 
 use super::facts::{self, at, db, home, snapshot};
 use heptad::api::wire::{
-    Alarm, Aspect, Change, Changes, Difference, Differences, Drop, Entry, EntryKind, Failure, Fate,
-    Finding, Forecast, Forecasts, Hold, Listing, Mark, Operation, OperationState, Operations,
-    Resource, Slot, Slots, Snapshot, SnapshotState, Snapshots, Tags, Take, Why,
+    Alarm, Aspect, Change, Changes, Charge, Difference, Differences, Drop, Entry, EntryKind,
+    Failure, Fate, Fees, Finding, Forecast, Forecasts, Hold, Listing, Mark, Measured, Operation,
+    OperationState, Operations, Resource, ResourceFee, Slot, Slots, Snapshot, SnapshotFee,
+    SnapshotState, Snapshots, Tags, Take, Why,
 };
 
 pub fn snapshots() -> Snapshots {
@@ -96,6 +97,82 @@ pub fn forecasts() -> Forecasts {
         ..home.clone()
     };
     Forecasts { now: facts::now(), days: 2, forecasts: vec![db, home] }
+}
+
+pub fn fees() -> Fees {
+    let snapshot = |label: &str, stored, exclusive, measured| SnapshotFee {
+        snapshot: label.into(),
+        stored_bytes: stored,
+        exclusive_bytes: exclusive,
+        billed_bytes: exclusive.or(stored).unwrap_or(0),
+        measured,
+    };
+    let charge = |gb_months, cost| Charge { gb_months, cost };
+    let home = ResourceFee {
+        resource: "home".into(),
+        known: true,
+        snapshots: vec![
+            snapshot("home@2026-11-21", Some(5 << 30), Some(70 << 20), Measured::Exclusive),
+            snapshot("before-upgrade", Some(5 << 30), Some(1 << 30), Measured::Exclusive),
+        ],
+        stored_bytes: Some(10 << 30),
+        exclusive_bytes: Some((70 << 20) + (1 << 30)),
+        billed_bytes: Some((70 << 20) + (1 << 30)),
+        measured: Some(Measured::Exclusive),
+        unmeasured: 0,
+        so_far: charge(0.8125, 0.040_625),
+        forecast: Some(charge(1.1401, 0.057_005)),
+    };
+    let db = ResourceFee {
+        resource: "db".into(),
+        snapshots: vec![
+            snapshot("db@2026-11-12", Some(31 << 30), None, Measured::Logical),
+            snapshot("db@2026-11-11", None, None, Measured::Unmeasured),
+        ],
+        stored_bytes: Some(31 << 30),
+        exclusive_bytes: None,
+        billed_bytes: Some(31 << 30),
+        measured: Some(Measured::Logical),
+        unmeasured: 1,
+        so_far: charge(23.8, 1.19),
+        forecast: Some(charge(33.1, 1.655)),
+        ..home.clone()
+    };
+    let old = ResourceFee {
+        resource: "old".into(),
+        known: false,
+        snapshots: vec![],
+        stored_bytes: None,
+        exclusive_bytes: None,
+        billed_bytes: Some(0),
+        measured: Some(Measured::Unmeasured),
+        so_far: charge(0.01, 0.0005),
+        forecast: Some(charge(0.01, 0.0005)),
+        ..home.clone()
+    };
+    Fees {
+        now: facts::now(),
+        month: "2026-11".into(),
+        ends: "2026-12-01T00:00:00Z".parse().unwrap(),
+        price: 0.05,
+        currency: "USD".into(),
+        resources: vec![db, home, old],
+        so_far: charge(24.6225, 1.231_125),
+        forecast: Some(charge(34.2501, 1.712_505)),
+    }
+}
+
+/// The month before, when only `home` was there.
+pub fn past_fees() -> Fees {
+    let home = ResourceFee {
+        snapshots: vec![],
+        billed_bytes: None,
+        measured: None,
+        forecast: None,
+        ..fees().resources.swap_remove(1)
+    };
+    let so_far = home.so_far;
+    Fees { month: "2026-10".into(), resources: vec![home], so_far, forecast: None, ..fees() }
 }
 
 pub fn slots() -> Slots {

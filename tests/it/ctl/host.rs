@@ -1,6 +1,8 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
-use heptad::api::desk::{Desk, OpenFile, OperationFilter, Published, Soon, Target, Unreadable};
+use heptad::api::desk::{
+    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+};
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
@@ -10,6 +12,7 @@ use heptad::domain::event::{
     Action, Ask, Denied, Done, Event, Finished, Found, Order, Request, Survey, Taken, Wholeness,
     Work,
 };
+use heptad::domain::fee::Tariff;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
@@ -19,6 +22,7 @@ use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::snapshot::{Content, Facts, Seq};
 use heptad::domain::tree::{Differences, Listing, TreePath, Unshown};
 use heptad::domain::view::Moment;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -76,7 +80,7 @@ impl World {
         let objects = self.objects.entry(order.resource.clone()).or_default();
         let result = match &order.work {
             Work::Take { .. } if full => Err(Failure::new(Fault::NoSpace, "the disk is full")),
-            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects))),
+            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), Vec::new())),
             Work::Take { card, .. } => {
                 let content = Content { empty: false, entries: Some(12), bytes: Some(3 << 20) };
                 objects.push(Found {
@@ -186,6 +190,10 @@ impl Desk for Bench {
         });
         let found = found.take(filter.limit).map(|operation| (**operation).clone()).collect();
         Box::pin(async move { Ok(found) })
+    }
+
+    fn usage(&self, _: Date, _: Date) -> Soon<'_, Result<Metered, Unreadable>> {
+        Box::pin(async { Ok(Metered { tariff: Tariff::default(), days: Vec::new() }) })
     }
 
     fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

@@ -1,11 +1,12 @@
 //! Commands that look: their text, their JSON, their exit codes.
 
 use super::answers::{
-    changes, differences, findings, forecasts, listing, only, operations, slots, snapshots,
+    changes, differences, fees, findings, forecasts, listing, only, operations, past_fees, slots,
+    snapshots,
 };
 use super::facts::{self, configured, db, home, overridden};
 use super::{Daemon, Script, Start, golden};
-use heptad::api::wire::{Changes, Check, Operations, Reloaded, Resource, Snapshots};
+use heptad::api::wire::{Changes, Check, Fees, Operations, Reloaded, Resource, Snapshots};
 use serde_json::Value;
 
 fn host() -> Script {
@@ -30,6 +31,12 @@ fn host() -> Script {
         .on("GET /v1/operations/405", &operations().operations[1])
         .on("GET /v1/forecast?days=2", &forecasts())
         .on("GET /v1/resources/home/forecast", &forecasts())
+        .on("GET /v1/fee", &fees())
+        .on("GET /v1/fee?month=2026-10", &past_fees())
+        .on(
+            "GET /v1/resources/home/fee",
+            &Fees { resources: vec![fees().resources.swap_remove(1)], ..fees() },
+        )
         .on("GET /v1/resources/home/slots?day=2026-11-21", &slots())
         .on("GET /v1/resources/home/slots", &slots())
         .on("POST /v1/check", &Check { loadable: false, findings: findings() })
@@ -63,6 +70,9 @@ fn each_look_has_its_text() {
     check("operations", "operations");
     check("operation", "operation 405");
     check("forecast", "forecast --days 2");
+    check("fee", "fee");
+    check("fee-of-one", "fee home");
+    check("fee-past", "fee --month 2026-10");
     check("why", "why home 2026-11-21");
     check("check", "check");
     check("reload", "reload");
@@ -133,6 +143,7 @@ fn json_is_what_the_wire_said() {
     check("operations home --open --limit 5", json(&operations()));
     check("operation 405", json(&operations().operations[1]));
     check("forecast home", json(&forecasts()));
+    check("fee", json(&fees()));
     check("why home", json(&slots()));
     check("check", json(&Check { loadable: false, findings: findings() }));
     let ran = Start::at(&daemon).ctl("watch --json");
