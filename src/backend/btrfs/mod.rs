@@ -197,8 +197,12 @@ impl Backend for Btrfs {
         };
         survey.high_water = store.high_water()?;
         for seq in store.seqs()? {
-            if let Entry::Ours(stored) = store.look(seq)? {
-                survey.found.push(found(&store, &stored)?);
+            match store.look(seq)? {
+                Entry::Ours(stored) => {
+                    survey.found.push(found(&store, &stored)?);
+                }
+                Entry::Remains(_) => store.sweep(seq),
+                Entry::Nothing | Entry::Foreign => {}
             }
         }
         Ok(survey)

