@@ -163,7 +163,7 @@ impl Store {
     /// Removes the bare directory that an interrupted removal left: with nothing in it, it is
     /// nobody's. One that is not empty stays, and so does all on a read-only file system.
     pub fn sweep(&self, seq: Seq) {
-        let _ = subvolume::remove(&self.dir, &seq.to_string(), rustix::fs::AtFlags::REMOVEDIR);
+        let _ = subvolume::remove(&self.dir, seq.to_string(), rustix::fs::AtFlags::REMOVEDIR);
     }
 
     /// For messages.
