@@ -9,6 +9,7 @@
 //! its intent among the records that come before its start.
 
 mod configure;
+mod find;
 mod lane;
 mod outcome;
 mod request;
@@ -45,6 +46,8 @@ pub struct Keeper {
     /// Randomness, given once; ids are drawn from it so that a simulation replays exactly.
     seed: u128,
     stopping: bool,
+    /// The idempotency key of the request in hand, until the operation that it becomes has it.
+    key: Option<String>,
 }
 
 impl Keeper {
@@ -63,6 +66,7 @@ impl Keeper {
             actions: Vec::new(),
             seed,
             stopping: false,
+            key: None,
         };
         keeper.resume_queues();
         keeper
@@ -147,7 +151,7 @@ impl Keeper {
             resource: resource.clone(),
             act,
             cause,
-            key: None,
+            key: if matches!(cause, Cause::Peer(_)) { self.key.take() } else { None },
             created: self.now(),
             started: None,
             finished: None,

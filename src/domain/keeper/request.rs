@@ -1,6 +1,7 @@
 //! A client asks: refuse with a reason, answer at once, or queue.
 
 use super::Keeper;
+use super::find::room;
 use crate::domain::account::{Account, Override};
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
 use crate::domain::name::{ResourceName, SnapshotName};
@@ -11,14 +12,16 @@ use crate::domain::policy::When;
 use crate::domain::snapshot::{Fate, Health, Origin, Selector, Snapshot, Tags};
 use std::sync::Arc;
 
-/// How many operations may wait for one resource.
-const QUEUE: usize = 64;
-
 impl Keeper {
     pub(super) fn answer(&mut self, ask: Ask) {
         let answer = match self.repeated(&ask) {
             Some(earlier) => earlier,
-            None => self.decide(&ask).map(|id| self.with_key(id, ask.key.clone())),
+            None => {
+                self.key.clone_from(&ask.key);
+                let decided = self.decide(&ask);
+                self.key = None;
+                decided
+            }
         };
         let answer = answer.map(|id| {
             // What was queued may start in this very turn; the reply tells its first state.
@@ -39,14 +42,6 @@ impl Keeper {
         } else {
             Some(Err(Denied::KeyReused { key: key.clone() }))
         }
-    }
-
-    fn with_key(&mut self, id: OperationId, key: Option<String>) -> OperationId {
-        if key.is_some() {
-            let operation = Operation { key, ..(*self.ledger.operations[&id]).clone() };
-            self.put(Entry::Operation(operation));
-        }
-        id
     }
 
     fn decide(&mut self, ask: &Ask) -> Result<OperationId, Denied> {
@@ -211,6 +206,7 @@ impl Keeper {
             matches!(snapshot.health, Health::Suspect(_)) && snapshot.fate == Fate::Live
         });
         let suspects: Vec<Arc<Snapshot>> = suspects.cloned().collect();
+        let operation = self.operation(resource, Act::Acknowledge, cause);
         self.put_account(account);
         for suspect in suspects {
             let mut accepted = (*suspect).clone();
@@ -219,7 +215,6 @@ impl Keeper {
             let mark = self.operation(resource, Act::Mark { seq: suspect.seq() }, cause);
             self.enqueue(mark);
         }
-        let operation = self.operation(resource, Act::Acknowledge, cause);
         Ok(self.done(operation))
     }
 
@@ -286,82 +281,6 @@ impl Keeper {
         let operation = self.operation(resource, act, cause);
         Ok(self.enqueue(operation))
     }
-
-    fn account(&self, name: &ResourceName) -> Result<&Account, Denied> {
-        self.ledger.account(name).ok_or_else(|| Denied::NoSuchResource {
-            name: name.clone(),
-            similar: similar(name.as_str(), self.ledger.accounts.keys().map(ResourceName::as_str))
-                .and_then(|text| text.parse().ok()),
-        })
-    }
-
-    fn configured(&self, name: &ResourceName) -> Result<&Account, Denied> {
-        let account = self.account(name)?;
-        if account.declared {
-            return Ok(account);
-        }
-        Err(Denied::NotConfigured { resource: name.clone() })
-    }
-
-    /// The snapshot that a selector means.
-    fn find(&self, selector: &Selector) -> Result<Arc<Snapshot>, Denied> {
-        let found = match selector {
-            Selector::Named(name) => self.ledger.named(name).cloned(),
-            Selector::Latest(resource) => {
-                let newest = |s: &&Arc<Snapshot>| s.counts();
-                self.account(resource)?.snapshots.values().rev().find(newest).cloned()
-            }
-            Selector::Slot(resource, slot) => {
-                let of_slot = |s: &&Arc<Snapshot>| {
-                    s.card.slot == Some(*slot)
-                        && s.health != Health::Taking
-                        && s.fate != Fate::Doomed
-                };
-                self.account(resource)?.snapshots.values().rev().find(of_slot).cloned()
-            }
-        };
-        found.ok_or_else(|| {
-            let labels: Vec<String> = self.ledger.snapshots().map(|s| s.label()).collect();
-            let similar = similar(&selector.to_string(), labels.iter().map(String::as_str));
-            Denied::NoSuchSnapshot { wanted: selector.clone(), similar }
-        })
-    }
-
-    fn find_usable(&self, selector: &Selector) -> Result<Arc<Snapshot>, Denied> {
-        let found = self.find(selector)?;
-        if matches!(found.fate, Fate::Trashed { .. }) {
-            return Err(Denied::InTrash { snapshot: found.label() });
-        }
-        if found.usable() {
-            self.spared(&found)?;
-            return Ok(found);
-        }
-        Err(Denied::NotUsable { snapshot: found.label(), health: found.health.word().into() })
-    }
-
-    /// A snapshot whose destruction is queued already cannot be promised to anybody.
-    fn spared(&self, snapshot: &Snapshot) -> Result<(), Denied> {
-        match self.destruction(&snapshot.resource, snapshot.seq()) {
-            Some(operation) => Err(Denied::InUse { snapshot: snapshot.label(), operation }),
-            None => Ok(()),
-        }
-    }
-
-    /// Snapshot names are one namespace, with those that are still to be made.
-    fn free(&self, name: &SnapshotName) -> Result<(), Denied> {
-        let taken = |by: &ResourceName| Denied::NameTaken { name: name.clone(), by: by.clone() };
-        if let Some(snapshot) = self.ledger.named(name) {
-            return Err(taken(&snapshot.resource));
-        }
-        let wants = |operation: &Operation| match &operation.act {
-            Act::Take { name: Some(other), .. } | Act::Keep { name: other, .. } => other == name,
-            _ => false,
-        };
-        match self.ledger.open_operations().find(|operation| wants(operation)) {
-            Some(operation) => Err(taken(&operation.resource)),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Whether a request is the one that became this operation.
@@ -392,16 +311,4 @@ fn is_same(request: &Request, operation: &Operation) -> bool {
         _ => true,
     };
     verb && object
-}
-
-fn room(account: &Account) -> Result<(), Denied> {
-    if account.queue.len() < QUEUE {
-        return Ok(());
-    }
-    Err(Denied::QueueFull { resource: account.name().clone() })
-}
-
-fn similar<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let near = known.map(|text| (strsim::damerau_levenshtein(wanted, text), text));
-    near.filter(|(distance, _)| *distance <= 3).min().map(|(_, text)| text.to_owned())
 }

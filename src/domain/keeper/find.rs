@@ -1,0 +1,102 @@
+//! What a request names: found, and fit for what is asked, or refused with what is nearest.
+
+use super::Keeper;
+use crate::domain::account::Account;
+use crate::domain::event::Denied;
+use crate::domain::name::{ResourceName, SnapshotName};
+use crate::domain::operation::{Act, Operation};
+use crate::domain::snapshot::{Fate, Health, Selector, Snapshot};
+use std::sync::Arc;
+
+/// How many operations may wait for one resource.
+const QUEUE: usize = 64;
+
+impl Keeper {
+    pub(super) fn account(&self, name: &ResourceName) -> Result<&Account, Denied> {
+        self.ledger.account(name).ok_or_else(|| Denied::NoSuchResource {
+            name: name.clone(),
+            similar: similar(name.as_str(), self.ledger.accounts.keys().map(ResourceName::as_str))
+                .and_then(|text| text.parse().ok()),
+        })
+    }
+
+    pub(super) fn configured(&self, name: &ResourceName) -> Result<&Account, Denied> {
+        let account = self.account(name)?;
+        if account.declared {
+            return Ok(account);
+        }
+        Err(Denied::NotConfigured { resource: name.clone() })
+    }
+
+    /// The snapshot that a selector means.
+    pub(super) fn find(&self, selector: &Selector) -> Result<Arc<Snapshot>, Denied> {
+        let found = match selector {
+            Selector::Named(name) => self.ledger.named(name).cloned(),
+            Selector::Latest(resource) => {
+                let newest = |s: &&Arc<Snapshot>| s.counts();
+                self.account(resource)?.snapshots.values().rev().find(newest).cloned()
+            }
+            Selector::Slot(resource, slot) => {
+                let of_slot = |s: &&Arc<Snapshot>| {
+                    s.card.slot == Some(*slot)
+                        && s.health != Health::Taking
+                        && s.fate != Fate::Doomed
+                };
+                self.account(resource)?.snapshots.values().rev().find(of_slot).cloned()
+            }
+        };
+        found.ok_or_else(|| {
+            let labels: Vec<String> = self.ledger.snapshots().map(|s| s.label()).collect();
+            let similar = similar(&selector.to_string(), labels.iter().map(String::as_str));
+            Denied::NoSuchSnapshot { wanted: selector.clone(), similar }
+        })
+    }
+
+    pub(super) fn find_usable(&self, selector: &Selector) -> Result<Arc<Snapshot>, Denied> {
+        let found = self.find(selector)?;
+        if matches!(found.fate, Fate::Trashed { .. }) {
+            return Err(Denied::InTrash { snapshot: found.label() });
+        }
+        if found.usable() {
+            self.spared(&found)?;
+            return Ok(found);
+        }
+        Err(Denied::NotUsable { snapshot: found.label(), health: found.health.word().into() })
+    }
+
+    /// A snapshot whose destruction is queued already cannot be promised to anybody.
+    pub(super) fn spared(&self, snapshot: &Snapshot) -> Result<(), Denied> {
+        match self.destruction(&snapshot.resource, snapshot.seq()) {
+            Some(operation) => Err(Denied::InUse { snapshot: snapshot.label(), operation }),
+            None => Ok(()),
+        }
+    }
+
+    /// Snapshot names are one namespace, with those that are still to be made.
+    pub(super) fn free(&self, name: &SnapshotName) -> Result<(), Denied> {
+        let taken = |by: &ResourceName| Denied::NameTaken { name: name.clone(), by: by.clone() };
+        if let Some(snapshot) = self.ledger.named(name) {
+            return Err(taken(&snapshot.resource));
+        }
+        let wants = |operation: &Operation| match &operation.act {
+            Act::Take { name: Some(other), .. } | Act::Keep { name: other, .. } => other == name,
+            _ => false,
+        };
+        match self.ledger.open_operations().find(|operation| wants(operation)) {
+            Some(operation) => Err(taken(&operation.resource)),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn room(account: &Account) -> Result<(), Denied> {
+    if account.queue.len() < QUEUE {
+        return Ok(());
+    }
+    Err(Denied::QueueFull { resource: account.name().clone() })
+}
+
+fn similar<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = known.map(|text| (strsim::damerau_levenshtein(wanted, text), text));
+    near.filter(|(distance, _)| *distance <= 3).min().map(|(_, text)| text.to_owned())
+}
