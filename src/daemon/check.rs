@@ -58,6 +58,7 @@ fn overlaps(config: &Config, posts: &BTreeMap<ResourceName, Arc<Post>>) -> Vec<F
             findings.extend(overlap(config, outer, ground, inner, other));
         }
         findings.extend(store_inside(config, outer, ground));
+        findings.extend(state_inside(config, outer, ground, posts));
     }
     findings
 }
@@ -95,6 +96,26 @@ fn store_inside(config: &Config, name: &ResourceName, ground: &Territory) -> Opt
         format!("{} is inside the resource: snapshots would contain themselves", store.display()),
         "set store to a directory outside of it, or exclude that directory",
     ))
+}
+
+/// A copy that reads heptad's own catalogue would drop the locks that this process holds on it
+/// (fcntl_locking(2): any close of a file drops them all).
+fn state_inside(
+    config: &Config,
+    name: &ResourceName,
+    ground: &Territory,
+    posts: &BTreeMap<ResourceName, Arc<Post>>,
+) -> Option<Finding> {
+    let state = &config.daemon.state;
+    let reads = posts.get(name).is_some_and(|post| !post.backend.capabilities().instant);
+    (reads && covers(ground, state)).then(|| {
+        config.locate(
+            name,
+            "path",
+            format!("heptad's own state directory {} is inside the resource", state.display()),
+            "exclude it: the catalogue can be rebuilt from the snapshots",
+        )
+    })
 }
 
 fn covers(ground: &Territory, path: &Path) -> bool {

@@ -104,7 +104,9 @@ fn take(
     }
     let before = backend.list().map_err(failure)?;
     let whole = before.found.iter().filter(|found| found.state == Wholeness::Whole);
-    let previous = whole.map(|found| &found.card.handle).max_by_key(|handle| handle.seq);
+    // The one that is most like the resource now: a kept one has a newer number than its content.
+    let newest = whole.max_by_key(|found| (found.card.taken_at, found.card.handle.seq));
+    let previous = newest.map(|found| &found.card.handle);
     let from = match source {
         Source::Live => None,
         Source::Snapshot(handle) => Some(handle),

@@ -10,6 +10,7 @@ mod api;
 mod browse;
 mod btrfs;
 mod catalogue;
+mod check;
 mod clock;
 mod collisions;
 mod config;

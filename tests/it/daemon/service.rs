@@ -63,5 +63,5 @@ fn under_systemd_it_starts_when_asked_takes_reloads_and_stops() {
     std::fs::write(disk.path().join("vol/file"), "one").unwrap();
     let volume = disk.path().join("vol");
     let script = SCRIPT.replace("HEPTACTL", HEPTACTL).replace("VOLUME", volume.to_str().unwrap());
-    boot(Path::new(HEPTAD), &script, &[&disk.path()]).succeeded();
+    boot(Path::new(HEPTAD), &script, &[&disk.path(), Path::new(HEPTACTL)]).succeeded();
 }

@@ -1,0 +1,91 @@
+//! The configuration and the backends together: what `heptad check` finds beyond either alone.
+
+use heptad::config::{DaemonDefaults, Locations};
+use heptad::daemon::check::prepare;
+
+/// Each finding as `LINE: KEY: PROBLEM`, without the hint.
+fn findings(text: &str) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("heptad.toml");
+    std::fs::write(&file, text).unwrap();
+    let defaults = DaemonDefaults { socket: "/run/x.sock".into(), state: "/var/lib/heptad".into() };
+    let locations = Locations { drop_ins: dir.path().join("conf.d"), file, defaults };
+    let Err(findings) = prepare(&locations, &[]) else { return Vec::new() };
+    let line = |f: &heptad::config::Finding| {
+        assert!(!f.hint.is_empty(), "{f}");
+        format!("{}: {}: {}", f.line.unwrap_or_default(), f.key, f.problem)
+    };
+    findings.iter().map(line).collect()
+}
+
+#[test]
+fn resources_inside_one_another_are_found_unless_that_is_meant() {
+    let check = |name: &str, text: &str, wanted: &[&str]| {
+        assert_eq!(findings(text), wanted, "{name}");
+    };
+    check(
+        "files in files",
+        "resource.all = { files = { path = \"/srv\" } }\n\
+         resource.web = { files = { path = \"/srv/web\" } }\n",
+        &["2: resource.web.files.path: /srv/web is inside resource all"],
+    );
+    check(
+        "left out on purpose",
+        "resource.all = { files = { path = \"/srv\", exclude = [\"web\"] } }\n\
+         resource.web = { files = { path = \"/srv/web\" } }\n",
+        &[],
+    );
+    check(
+        "at the same place, said once",
+        "resource.a1 = { files = { path = \"/srv\" } }\n\
+         resource.b1 = { files = { path = \"/srv\" } }\n",
+        &["2: resource.b1.files.path: /srv is inside resource a1"],
+    );
+    check(
+        "a subvolume in a subvolume that includes it",
+        "resource.top = { btrfs = { path = \"/srv\" } }\n\
+         resource.web = { btrfs = { path = \"/srv/web\" } }\n",
+        &["2: resource.web.btrfs.path: /srv/web is inside resource top"],
+    );
+    check(
+        "a subvolume in one that leaves them to themselves",
+        "resource.top = { btrfs = { path = \"/srv\", nested = \"separate\" } }\n\
+         resource.web = { btrfs = { path = \"/srv/web\" } }\n",
+        &[],
+    );
+    check(
+        "snapshots inside what they are of",
+        "resource.web = { btrfs = { path = \"/srv\", store = \"/srv/snapshots\" } }\n",
+        &["1: resource.web.btrfs.store: lies in /srv: snapshots would contain snapshots"],
+    );
+    check(
+        "heptad's own state",
+        "resource.lib = { files = { path = \"/var/lib\", store = \"/srv/store\" } }\n",
+        &[
+            "1: resource.lib.files.path: heptad's own state directory /var/lib/heptad is inside the \
+           resource",
+        ],
+    );
+    check(
+        "a name that only begins alike",
+        "resource.a1 = { files = { path = \"/srv/web\" } }\n\
+         resource.b1 = { files = { path = \"/srv/web-2\" } }\n",
+        &[],
+    );
+}
+
+#[test]
+fn what_backends_find_stands_beside_what_the_configuration_finds() {
+    assert_eq!(
+        findings(
+            "[resource.web]\ntime = \"6:00\"\nzfs = { dataset = \"x\" }\n\
+             [resource.mail]\nfiles = { pathh = \"/srv\" }\n"
+        ),
+        [
+            "2: resource.web.time: \"6:00\" is no time of day",
+            "3: resource.web.zfs: \"zfs\" is not a backend",
+            "5: resource.mail.files.path: is missing",
+            "5: resource.mail.files.pathh: is not an option of this backend",
+        ]
+    );
+}
