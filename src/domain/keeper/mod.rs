@@ -12,6 +12,7 @@ mod configure;
 mod find;
 mod lane;
 mod outcome;
+mod recover;
 mod request;
 mod rotate;
 mod tend;

@@ -1,0 +1,134 @@
+//! Bringing the ledger to what a backend shows: at boot, after trouble, and for a lost catalogue.
+
+use super::Keeper;
+use super::outcome::{TRASH, doubt};
+use crate::domain::agenda::SlotRecord;
+use crate::domain::event::{Entry, Found, Survey, Taken};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
+use crate::domain::recovery::{self, Step};
+use crate::domain::snapshot::{Health, Seq, Snapshot};
+use std::sync::Arc;
+
+impl Keeper {
+    /// Brings the ledger to what the backend shows.
+    pub(super) fn absorb(&mut self, name: &ResourceName, survey: &Survey) {
+        let Some(account) = self.ledger.account(name).cloned() else { return };
+        let steps = recovery::reconcile(&account, survey);
+        let head = recovery::head(&account, survey);
+        let raised = head.next_seq > account.next_seq;
+        if head != account {
+            self.put_account(head);
+        }
+        if raised {
+            self.renumber(name);
+        }
+        if let Some(account) = self.ledger.account_mut(name) {
+            (account.surveyed, account.look_again) = (true, None);
+        }
+        for step in steps {
+            self.recover(name, step);
+        }
+    }
+
+    /// The backend has seen higher numbers than the catalogue knew, as after its loss: what was
+    /// numbered before that was known, and is not begun, gets a number that was never used.
+    fn renumber(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let queued = account.queue.iter().filter_map(|id| self.ledger.operations.get(id).cloned());
+        for operation in queued.filter(|operation| operation.tries == 0).collect::<Vec<_>>() {
+            let Some(mut account) = self.ledger.account(name).cloned() else { return };
+            let mut operation = (*operation).clone();
+            let (Act::Take { seq, .. } | Act::Keep { seq, .. }) = &mut operation.act else {
+                continue;
+            };
+            *seq = self.draw_seq(&mut account);
+            let drawn = *seq;
+            if let Act::Take { slot: Some(slot), .. } = &operation.act
+                && let Some(record) = account.slots.get(slot)
+            {
+                let record = SlotRecord { seq: Some(drawn), ..record.clone() };
+                self.put(Entry::Slot(name.clone(), record));
+            }
+            self.put(Entry::Operation(operation));
+        }
+    }
+
+    fn recover(&mut self, name: &ResourceName, step: Step) {
+        match step {
+            Step::Adopt(found) => self.adopt(name, *found),
+            Step::Finished(seq, found) => {
+                let taking = self.open_take(name, seq);
+                if let (Some(operation), Some(content)) = (taking, found.content) {
+                    self.leave_queue(name, operation.id);
+                    self.finish(&operation, State::Succeeded, operation.output.clone());
+                    let facts = recovery::facts(&found, content);
+                    let survey = Survey::default();
+                    let object = found.card.handle.object;
+                    self.complete(&operation, Taken { object, facts, survey });
+                } else {
+                    self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+                }
+            }
+            Step::Interrupted(seq) => self.interrupted(name, seq),
+            Step::Gone(seq) => self.put(Entry::SnapshotErased(name.clone(), seq)),
+            Step::Health(seq, health) => {
+                if let Some(snapshot) = self.ledger.snapshot(name, seq) {
+                    let snapshot = Snapshot { health, ..snapshot.clone() };
+                    self.put(Entry::Snapshot(Box::new(snapshot)));
+                }
+            }
+        }
+    }
+
+    /// A snapshot that the catalogue does not know: taken over as its manifest says.
+    fn adopt(&mut self, name: &ResourceName, found: Found) {
+        let Some(account) = self.ledger.account(name).cloned() else { return };
+        let until = self.ledger.elapsed.saturating_add(TRASH);
+        let mut snapshot = recovery::adopted(name, &found, until);
+        if snapshot.health == Health::Complete
+            && !snapshot.facts.accepted
+            && let Some(why) = doubt(&account, &snapshot, snapshot.facts.content)
+        {
+            snapshot.health = Health::Suspect(why);
+        }
+        if let Some(record) = recovery::slot_of(&snapshot)
+            && !account.slots.get(&record.slot).is_some_and(SlotRecord::is_taken)
+        {
+            self.put(Entry::Slot(name.clone(), record));
+            let mut account = account;
+            account.note_taken(snapshot.card.slot);
+            self.put_account(account);
+        }
+        self.put(Entry::Snapshot(Box::new(snapshot)));
+    }
+
+    fn interrupted(&mut self, name: &ResourceName, seq: Seq) {
+        if self.destruction(name, seq).is_some() {
+            return;
+        }
+        let Some(operation) = self.open_take(name, seq) else {
+            self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+            return;
+        };
+        let automatic = matches!(operation.act, Act::Take { slot: Some(_), .. });
+        if !automatic && operation.tries < 2 {
+            // A person asked for it, so it is done again, under the same number.
+            return;
+        }
+        self.leave_queue(name, operation.id);
+        let failure =
+            Failure::new(Fault::Interrupted, "heptad or the machine stopped in the middle");
+        self.finish(&operation, State::Failed(failure.clone()), operation.output.clone());
+        self.close_attempt(&operation, None, Some(failure));
+        self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+    }
+
+    fn open_take(&self, name: &ResourceName, seq: Seq) -> Option<Operation> {
+        let takes = |operation: &&Arc<Operation>| {
+            let making = matches!(operation.act, Act::Take { .. } | Act::Keep { .. });
+            making && operation.act.seq() == Some(seq)
+        };
+        self.ledger.open_of(name).find(takes).map(|operation| (**operation).clone())
+    }
+}
