@@ -52,15 +52,6 @@ fn is_at_home(account: &Account, survey: &Survey) -> bool {
     survey.identity.is_some() && (account.identity.is_none() || survey.identity == account.identity)
 }
 
-/// Strays of a survey: what bears the marker but was neither intended nor is whole.
-pub fn strays<'a>(account: &Account, survey: &'a Survey) -> Vec<&'a Found> {
-    let stray = |found: &&Found| match account.snapshots.get(&found.card.handle.seq) {
-        Some(snapshot) => !is_same(snapshot, found),
-        None => found.state == Wholeness::Partial,
-    };
-    survey.found.iter().filter(stray).collect()
-}
-
 fn is_same(snapshot: &Snapshot, found: &Found) -> bool {
     let (known, seen) = (&snapshot.card.handle, &found.card.handle);
     known.seq == seen.seq && known.id == seen.id

@@ -1,6 +1,6 @@
 //! What this backend remembers in the manifest, and the cheap look that a listing takes.
 
-use super::super::manifest::Manifest;
+use super::super::shelf::Seal;
 use super::super::tree::{Kind, Meta, Report};
 use super::super::{BackendError, Doing};
 use super::{DATA, INDEX};
@@ -28,19 +28,16 @@ impl Detail {
         let (entries, bytes) = (report.entries, report.bytes);
         Self { entries, bytes, empty, index_bytes, root: look(root) }
     }
+}
 
-    /// `None` where the manifest holds none: not ours to trust.
-    pub fn of(manifest: &Manifest) -> Option<Self> {
-        Self::deserialize(&manifest.detail).ok()
-    }
-
-    pub fn content(&self) -> Content {
+impl Seal for Detail {
+    fn content(&self) -> Content {
         Content { empty: self.empty, entries: Some(self.entries), bytes: Some(self.bytes) }
     }
 
     /// Whether the snapshot in `dir` still looks as it did: two looks, whatever its size. A change
     /// deeper inside is found by verifying.
-    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
         let doing = || format!("looking at {}", dir.display());
         let root = match data(dir) {
             Err(Errno::NOENT) => return Ok(false),

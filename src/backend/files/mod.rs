@@ -12,7 +12,6 @@
 
 mod detail;
 mod index;
-mod list;
 mod past;
 mod pool;
 mod restore;
@@ -29,6 +28,7 @@ use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
     Usage,
 };
+use crate::backend::shelf::Seal;
 use crate::domain::event::{Mark, Survey};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
@@ -82,7 +82,7 @@ impl Backend for Files {
     }
 
     fn list(&self) -> Result<Survey, BackendError> {
-        list::list(&self.settings, &self.shelf)
+        shelf::list::<Detail>(&self.shelf, &self.settings.path)
     }
 
     /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of

@@ -5,6 +5,7 @@ use super::super::tree::{Copy, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::verify;
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use std::collections::HashSet;
 use std::os::fd::AsFd;

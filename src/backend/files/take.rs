@@ -10,6 +10,7 @@ use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
 use super::{DATA, INDEX, WORD, verify};
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use std::collections::HashSet;

@@ -6,6 +6,7 @@ use super::super::{BackendError, Doing};
 use super::INDEX;
 use super::detail::{Detail, data};
 use super::index::Reader;
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use std::path::Path;

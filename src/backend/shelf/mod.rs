@@ -8,11 +8,13 @@
 //! what has none was not made here and is never touched.
 
 mod growing;
+mod listing;
 mod target;
 mod usage;
 mod verdict;
 
 pub use growing::Growing;
+pub use listing::{Seal, list};
 pub use target::Target;
 pub use usage::blocks;
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};

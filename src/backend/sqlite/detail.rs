@@ -1,6 +1,6 @@
 //! What this backend remembers in the manifest, and the cheap look that a listing takes.
 
-use super::super::manifest::Manifest;
+use super::super::shelf::Seal;
 use super::super::tree::{Kind, Meta};
 use super::super::{BackendError, Doing};
 use super::protocol::Answer;
@@ -26,19 +26,16 @@ impl Detail {
     pub fn new(answer: &Answer, copy: &Meta) -> Self {
         Self { used_bytes: answer.used_bytes, empty: answer.empty, look: look(copy) }
     }
+}
 
-    /// `None` where the manifest holds none: not ours to trust.
-    pub fn of(manifest: &Manifest) -> Option<Self> {
-        Self::deserialize(&manifest.detail).ok()
-    }
-
-    pub fn content(&self) -> Content {
+impl Seal for Detail {
+    fn content(&self) -> Content {
         Content { empty: self.empty, entries: None, bytes: Some(self.used_bytes) }
     }
 
     /// Whether the copy in `dir` still looks as it did; a change under the same look is for
     /// verifying to find.
-    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
         match database(dir).and_then(Meta::of) {
             Err(Errno::NOENT) => Ok(false),
             meta => {

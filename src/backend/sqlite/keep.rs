@@ -5,6 +5,7 @@ use super::super::tree::{Copy, Entry, Report, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::DATA;
 use super::detail::Detail;
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;

@@ -21,7 +21,6 @@ mod detail;
 mod explain;
 mod helper;
 mod keep;
-mod list;
 mod open;
 mod owner;
 mod protocol;
@@ -41,6 +40,7 @@ use super::{
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::snapshot::{Content, Handle};
+use detail::Detail;
 use settings::Settings;
 use std::path::Path;
 
@@ -88,7 +88,7 @@ impl Backend for Sqlite {
     }
 
     fn list(&self) -> Result<Survey, BackendError> {
-        list::list(&self.settings, &self.shelf)
+        shelf::list::<Detail>(&self.shelf, &self.settings.path)
     }
 
     /// Sees that the copy looks as it did and lets SQLite check it, as thoroughly as configured.

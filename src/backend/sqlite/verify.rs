@@ -7,6 +7,7 @@ use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
 use super::{DATA, owner, run};
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use rustix::io::Errno;

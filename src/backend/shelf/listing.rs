@@ -1,0 +1,53 @@
+//! The listing: every snapshot with one cheap look at each.
+
+use super::super::manifest::{Manifest, read_mark};
+use super::super::{BackendError, identity};
+use super::{Item, Shelf, Stage, was_found_tampered};
+use crate::domain::event::{Found, Survey, Wholeness};
+use crate::domain::snapshot::Content;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// What a backend wrote into its manifest to know the content by.
+pub trait Seal: DeserializeOwned {
+    /// `None` where the manifest holds none: not ours to trust.
+    fn of(manifest: &Manifest) -> Option<Self> {
+        Self::deserialize(&manifest.detail).ok()
+    }
+
+    /// Whether what lies in a snapshot's directory still looks the same.
+    fn matches(&self, dir: &Path) -> Result<bool, BackendError>;
+
+    fn content(&self) -> Content;
+}
+
+/// Everything of a shelf, and the identity of the live resource at `path`.
+pub fn list<S: Seal>(shelf: &Shelf, path: &Path) -> Result<Survey, BackendError> {
+    let (items, high_water) = shelf.items()?;
+    let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
+    // Absent, or not to be read at the moment: that is for probing to say.
+    let identity = identity::probe(path).ok().map(|probe| probe.identity);
+    Ok(Survey { identity, found, high_water })
+}
+
+fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {
+    let seal = S::of(&item.manifest);
+    let state = match (item.stage, &seal) {
+        (Stage::Partial | Stage::Destroying, _) => Wholeness::Partial,
+        (Stage::Whole, None) => Wholeness::Tampered,
+        (Stage::Whole, Some(seal)) => {
+            if seal.matches(&item.path)? && !was_found_tampered(&item.path)? {
+                Wholeness::Whole
+            } else {
+                Wholeness::Tampered
+            }
+        }
+    };
+    Ok(Found {
+        card: item.manifest.card(item.manifest.id.to_string())?,
+        state,
+        mark: read_mark(&item.path)?,
+        content: seal.map(|seal| seal.content()),
+        notes: item.manifest.notes.clone(),
+    })
+}
