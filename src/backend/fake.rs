@@ -2,14 +2,14 @@
 //! power cut and that can be made to fail. Never offered in the configuration.
 
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Card, Content, Handle, Seq};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The disk: what it holds survives its users.
@@ -83,7 +83,7 @@ fn absent(doing: &str) -> BackendError {
 
 impl Backend for FakeBackend {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: true, in_flight: 1 }
+        Capabilities { instant: true, in_flight: 1, by_name: false }
     }
 
     fn pool(&self) -> String {
@@ -169,16 +169,15 @@ impl Backend for FakeBackend {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         _progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Restored, BackendError> {
         let mut world = self.act("restoring")?;
-        if !world.objects.contains_key(&self.key(handle)) {
+        if !world.objects.contains_key(&self.key(order.handle)) {
             return Err(absent("restoring"));
         }
-        world.restored.push(target.display().to_string());
-        Ok(())
+        world.restored.push(order.target.display().to_string());
+        Ok(Restored::default())
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

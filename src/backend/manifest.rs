@@ -5,7 +5,9 @@ use super::{BackendError, Doing};
 use crate::domain::event::Mark;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
-use crate::domain::snapshot::{Card, Handle, Origin, Seq, Tags};
+use crate::domain::plan::Plan;
+use crate::domain::resource::Kind;
+use crate::domain::snapshot::{Card, Handle, Origin, Part, Seq, Tags};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -42,11 +44,32 @@ pub struct Manifest {
     pub taken_at: String,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// Absent in manifests from before there were kinds other than disks and databases; then what
+    /// `backend` is tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanOnDisk>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blueprint: Option<String>,
     /// What the backend wants to remember: its parts, how it copied.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub detail: serde_json::Value,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A plan as it was when the snapshot was taken; the configuration's may change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanOnDisk {
+    pub name: String,
+    pub vcpus: u32,
+    /// Bytes.
+    pub memory: u64,
+    pub disk: u64,
 }
 
 impl Manifest {
@@ -63,6 +86,15 @@ impl Manifest {
             kept_from: card.kept_from.map(|seq| seq.0),
             taken_at: card.taken_at.to_string(),
             tags: card.tags.clone(),
+            kind: Some(card.kind.word().into()),
+            part: (card.part != Part::Whole).then(|| card.part.word().into()),
+            plan: card.plan.as_ref().map(|plan| PlanOnDisk {
+                name: plan.name.to_string(),
+                vcpus: plan.vcpus,
+                memory: plan.memory,
+                disk: plan.disk,
+            }),
+            blueprint: card.blueprint.clone(),
             detail: serde_json::Value::Null,
             notes: Vec::new(),
         }
@@ -93,7 +125,31 @@ impl Manifest {
                 .parse()
                 .map_err(|e: jiff::Error| bad("taken_at", e.to_string()))?,
             tags: self.tags.clone(),
+            kind: self.kind().ok_or_else(|| bad("kind", format!("{:?}", self.kind)))?,
+            part: self.part().ok_or_else(|| bad("part", format!("{:?}", self.part)))?,
+            plan: self.plan().map_err(|why| bad("plan", why))?,
+            blueprint: self.blueprint.clone(),
         })
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        let Some(word) = &self.kind else {
+            let database = matches!(self.backend.as_str(), "postgres" | "sqlite");
+            return Some(if database { Kind::Database } else { Kind::Disk });
+        };
+        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    fn part(&self) -> Option<Part> {
+        let Some(word) = &self.part else { return Some(Part::Whole) };
+        Part::ALL.into_iter().find(|part| part.word() == word)
+    }
+
+    fn plan(&self) -> Result<Option<Plan>, String> {
+        let Some(plan) = &self.plan else { return Ok(None) };
+        let name = plan.name.parse().map_err(|e| format!("its name {e}"))?;
+        let &PlanOnDisk { vcpus, memory, disk, .. } = plan;
+        Ok(Some(Plan { name, vcpus, memory, disk }))
     }
 
     /// Writes it into `dir` and makes the file's bytes durable; the caller makes `dir` durable.

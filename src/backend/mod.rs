@@ -6,12 +6,14 @@
 
 pub mod browse;
 mod btrfs;
+mod error;
 mod exec;
 pub mod fake;
 mod files;
 mod identity;
 pub mod manifest;
 mod options;
+mod order;
 mod postgres;
 pub mod registry;
 mod shelf;
@@ -22,11 +24,15 @@ pub mod tree;
 /// The helper process of the `sqlite` backend, for the program that is started as one.
 pub use sqlite::serve as sqlite_helper;
 
+pub use error::{BackendError, Doing};
+pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Usage};
+
 use crate::domain::event::{Mark, Survey};
+use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
-use crate::domain::snapshot::{Card, Content, Handle};
+use crate::domain::snapshot::{Content, Handle};
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One resource's access to its technology. An instance is bound to one resource, so no verb
 /// carries it. All verbs block, are called from worker threads, and may be called again after a
@@ -71,12 +77,66 @@ pub trait Backend: Debug + Send + Sync {
     /// Makes a new, writable copy at `target`, which must not exist. It appears there whole or not
     /// at all and is durable on return. The remains of an interrupted attempt at the same target
     /// by the same snapshot are cleared away first.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] for a size, plan or port that this technology has no use for.
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError>;
+    ) -> Result<Restored, BackendError>;
+
+    /// Where a new resource goes when nobody says where: beside the live one, a file with the same
+    /// ending. `None` where it has to be said.
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
+        let live = self.territory().roots.into_iter().next()?;
+        let mut new = std::ffi::OsString::from(name.as_str());
+        if let Some(ending) = live.extension().filter(|_| !live.is_dir()) {
+            new.push(".");
+            new.push(ending);
+        }
+        live.parent().map(|above| above.join(new))
+    }
+
+    /// Who uses the live resource now: a sentence each, which names what to stop. While there is
+    /// none, it may be rolled back.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] where nothing can be rolled back.
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        Err(no_rollback())
+    }
+
+    /// Replaces the live content by that of a snapshot, at once or not at all, under the same name
+    /// and at the same place; durable on return. Called again after a crash with the same order, it
+    /// finishes what was begun. What was live before is gone; whoever calls has taken a snapshot.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when it is in use after all; [`Fault::Permanent`] where the technology or the
+    /// place does not allow it.
+    fn rollback(
+        &self,
+        _order: &RollbackOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        Err(no_rollback())
+    }
+
+    /// The image that this resource is, if it is a disk that an instance can be given.
+    fn image(&self) -> Option<Image> {
+        None
+    }
+
+    /// Gives an instance one more disk, at once and for its next starts. One that it has already is
+    /// success. Returns what the guest calls it, `vdb` for example.
+    fn attach(&self, _disk: &Image) -> Result<String, BackendError> {
+        Err(BackendError::new(Fault::Permanent, "attaching a disk", "this is no instance"))
+    }
+
+    /// Takes a disk away from an instance. One that it does not have is success.
+    fn detach(&self, _disk: &Image) -> Result<(), BackendError> {
+        Err(BackendError::new(Fault::Permanent, "detaching a disk", "this is no instance"))
+    }
 
     /// Opens the content of a whole snapshot for looking into its files. It must be reached
     /// through no symbolic link, and nothing may be written by way of it.
@@ -101,6 +161,11 @@ pub trait Backend: Debug + Send + Sync {
     }
 }
 
+fn no_rollback() -> BackendError {
+    let why = "this backend cannot; make a new resource from the snapshot: heptactl create";
+    BackendError::new(Fault::Permanent, "rolling back in place", why)
+}
+
 /// Told how far a long act is. Called often; cheap.
 pub trait Progress: Send + Sync {
     fn report(&self, done_bytes: u64, total_bytes: Option<u64>);
@@ -117,6 +182,9 @@ pub struct Capabilities {
     pub instant: bool,
     /// How many acts on one pool may usefully be in flight together; at least 1.
     pub in_flight: usize,
+    /// What is made from a snapshot is used by its name, as an instance or its disk is, so heptad
+    /// has to know it whether or not it is snapshotted daily.
+    pub by_name: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,105 +203,4 @@ pub struct Territory {
 pub struct Probe {
     /// Stable while the resource is the same one: UUIDs, never a path.
     pub identity: String,
-}
-
-/// What to take.
-#[derive(Clone, Copy, Debug)]
-pub struct TakeOrder<'a> {
-    pub card: &'a Card,
-    /// Copy this snapshot instead of the live resource.
-    pub source: Option<&'a Handle>,
-    /// The newest whole snapshot's sequence number, for backends that store only what changed.
-    pub previous: Option<&'a Handle>,
-}
-
-/// A snapshot that exists.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Object {
-    /// The backend's identity of it, to be found in the listing again.
-    pub object: String,
-    /// Sentences for a person: how it was copied, what is not in it.
-    pub notes: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Logical bytes.
-    pub stored: Option<u64>,
-    /// Bytes that would become free without it.
-    pub exclusive: Option<u64>,
-}
-
-/// A verb that failed: what it was doing, what kind of fault, and the cause below.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing}: {detail}")]
-pub struct BackendError {
-    /// What was being done to what, as a person would say it.
-    pub doing: String,
-    pub fault: Fault,
-    pub detail: String,
-}
-
-impl BackendError {
-    pub fn new(fault: Fault, doing: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { doing: doing.into(), fault, detail: detail.into() }
-    }
-
-    /// Classifies an operating system error.
-    pub fn io(doing: impl Into<String>, error: &std::io::Error) -> Self {
-        use rustix::io::Errno;
-        let fault = match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Fault::NoSpace,
-            Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Fault::Busy,
-            Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Absent,
-            // No later try finds another answer: rights, kinds of things, names.
-            Some(
-                Errno::ACCESS
-                | Errno::PERM
-                | Errno::ROFS
-                | Errno::OPNOTSUPP
-                | Errno::INVAL
-                | Errno::EXIST
-                | Errno::ISDIR
-                | Errno::LOOP
-                | Errno::NAMETOOLONG,
-            ) => Fault::Permanent,
-            _ => Fault::Transient,
-        };
-        Self::new(fault, doing, error.to_string())
-    }
-}
-
-/// Adds what was being done to an I/O error.
-pub trait Doing<T> {
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T, BackendError>;
-}
-
-impl<T, E: Into<std::io::Error>> Doing<T> for Result<T, E> {
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T, BackendError> {
-        self.map_err(|error| BackendError::io(what(), &error.into()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::io::Errno;
-
-    #[test]
-    fn an_error_of_the_system_has_the_fault_that_says_whether_to_try_again() {
-        let check = |fault: Fault, errors: &[Errno]| {
-            for error in errors {
-                let found = BackendError::io("trying", &(*error).into());
-                assert_eq!(found.fault, fault, "{found}");
-            }
-        };
-        check(Fault::NoSpace, &[Errno::NOSPC, Errno::DQUOT, Errno::FBIG]);
-        check(Fault::Busy, &[Errno::BUSY, Errno::TXTBSY, Errno::AGAIN]);
-        check(Fault::Absent, &[Errno::NOENT, Errno::NOTDIR, Errno::NODEV, Errno::NXIO]);
-        check(Fault::Permanent, &[Errno::ACCESS, Errno::PERM, Errno::ROFS]);
-        check(Fault::Permanent, &[Errno::OPNOTSUPP, Errno::INVAL]);
-        check(Fault::Permanent, &[Errno::EXIST, Errno::ISDIR, Errno::LOOP, Errno::NAMETOOLONG]);
-        check(Fault::Transient, &[Errno::IO, Errno::INTR, Errno::STALE, Errno::NOMEM]);
-    }
 }

@@ -9,6 +9,7 @@ use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::name::SnapshotName;
 use crate::domain::operation::{Failure, Operation, OperationId};
+use crate::domain::plan::Plan;
 use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
 use crate::domain::slot::Slot;
@@ -77,7 +78,15 @@ fn resource(fields: &Fields<'_>, unknown: &mut dyn FnMut(&str)) -> Result<Resour
         backend: Binding { kind: fields.text("backend")?, options: fields.text("options")? },
         policy: Policy { rhythm, retention, enabled: fields.get("enabled")? },
         tags: fields.json("tags")?,
+        plan: plan(fields)?,
+        blueprint: fields.get("blueprint")?,
+        enrolled: fields.get("enrolled")?,
     })
+}
+
+fn plan(fields: &Fields<'_>) -> Result<Option<Plan>> {
+    let Some(text) = fields.get::<Option<String>>("plan")? else { return Ok(None) };
+    shapes::plan(&text).map(Some).map_err(|why| fields.damaged("plan", why))
 }
 
 pub(super) fn snapshot(row: &Row<'_>) -> Result<Snapshot> {
@@ -95,6 +104,10 @@ pub(super) fn snapshot(row: &Row<'_>) -> Result<Snapshot> {
         kept_from: fields.maybe_number("kept_from")?.map(Seq),
         taken_at: fields.instant("taken_at")?,
         tags: fields.json("tags")?,
+        kind: fields.word("kind")?,
+        part: fields.word("part")?,
+        plan: plan(&fields)?,
+        blueprint: fields.get("blueprint")?,
     };
     let (health, fate) = (fields.text("health")?, fields.text("fate")?);
     let until = fields.maybe_nanos("trashed_until_ns")?;

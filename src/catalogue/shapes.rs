@@ -2,6 +2,7 @@
 
 use super::words::Word;
 use crate::domain::operation::{Act, Doom, Leftovers};
+use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Seq, Tags};
 use crate::domain::timeline::{Phase, Timeline};
@@ -19,6 +20,27 @@ pub(super) struct RhythmText {
     pub cron: Option<String>,
     pub zone: String,
     pub offset: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanText {
+    name: String,
+    vcpus: u32,
+    memory: u64,
+    disk: u64,
+}
+
+pub(super) fn plan_text(plan: &Plan) -> String {
+    let &Plan { vcpus, memory, disk, .. } = plan;
+    let text = PlanText { name: plan.name.to_string(), vcpus, memory, disk };
+    serde_json::json!(text).to_string()
+}
+
+pub(super) fn plan(text: &str) -> Result<Plan, String> {
+    let text: PlanText = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let name = text.name.parse().map_err(|e| format!("name: {e}"))?;
+    Ok(Plan { name, vcpus: text.vcpus, memory: text.memory, disk: text.disk })
 }
 
 #[derive(Serialize, Deserialize)]

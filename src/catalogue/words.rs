@@ -3,7 +3,7 @@
 use crate::domain::agenda::Outcome;
 use crate::domain::operation::{Cause, Failure, Fault, Leftovers, State};
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Origin};
+use crate::domain::snapshot::{Fate, Health, Origin, Part};
 use jiff::SignedDuration;
 
 /// An enum without data, with its words.
@@ -27,6 +27,13 @@ impl Word for Fault {
     const ALL: &'static [Self] = &Fault::ALL;
     fn word(self) -> &'static str {
         Fault::word(self)
+    }
+}
+
+impl Word for Part {
+    const ALL: &'static [Self] = &Part::ALL;
+    fn word(self) -> &'static str {
+        Part::word(self)
     }
 }
 
@@ -163,6 +170,7 @@ mod tests {
     #[test]
     fn every_word_reads_back_and_no_other_is_read() {
         check::<Kind>();
+        check::<Part>();
         check::<Fault>();
         check::<Origin>();
         check::<Leftovers>();

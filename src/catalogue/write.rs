@@ -85,6 +85,9 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":credit": account.credit,
         ":trouble": account.trouble,
         ":taken_days": account.taken.to_string(),
+        ":plan": resource.plan.as_ref().map(shapes::plan_text),
+        ":blueprint": resource.blueprint,
+        ":enrolled": resource.enrolled,
     };
     run(to, PUT_ACCOUNT, values).map(drop)
 }
@@ -93,12 +96,12 @@ const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
         timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
-        taken_days)
+        taken_days, plan, blueprint, enrolled)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
-        :credit, :trouble, :taken_days)
+        :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -110,7 +113,8 @@ const PUT_ACCOUNT: &str = "
         forgotten = excluded.forgotten, since = excluded.since, identity = excluded.identity,
         stranger = excluded.stranger, next_seq = max(next_seq, excluded.next_seq),
         credit = excluded.credit, trouble = excluded.trouble,
-        taken_days = excluded.taken_days";
+        taken_days = excluded.taken_days, plan = excluded.plan,
+        blueprint = excluded.blueprint, enrolled = excluded.enrolled";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;
@@ -157,6 +161,10 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
         ":exclusive": measured(facts.exclusive),
         ":notes": serde_json::json!(facts.notes).to_string(),
         ":accepted": facts.accepted,
+        ":kind": card.kind.word(),
+        ":part": card.part.word(),
+        ":plan": card.plan.as_ref().map(shapes::plan_text),
+        ":blueprint": card.blueprint,
     };
     match run(to, PUT_SNAPSHOT, values)? {
         0 => Err(CatalogueError::SeqReused { resource: resource.clone(), seq: snapshot.seq() }),
@@ -166,10 +174,11 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
 
 const PUT_SNAPSHOT: &str = "
     INSERT INTO snapshot (resource, seq, id, object, origin, name, slot, kept_from, taken_at, tags,
-        health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes, accepted)
+        health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes, accepted,
+        kind, part, plan, blueprint)
     VALUES (:resource, :seq, :id, :object, :origin, :name, :slot, :kept_from, :taken_at, :tags,
         :health, :reason, :fate, :trashed_until_ns, :empty, :entries, :bytes, :stored, :exclusive,
-        :notes, :accepted)
+        :notes, :accepted, :kind, :part, :plan, :blueprint)
     ON CONFLICT (resource, seq) DO UPDATE SET
         object = excluded.object, origin = excluded.origin, name = excluded.name,
         slot = excluded.slot, kept_from = excluded.kept_from, taken_at = excluded.taken_at,
@@ -177,7 +186,8 @@ const PUT_SNAPSHOT: &str = "
         fate = excluded.fate, trashed_until_ns = excluded.trashed_until_ns,
         empty = excluded.empty, entries = excluded.entries, bytes = excluded.bytes,
         stored = excluded.stored, exclusive = excluded.exclusive, notes = excluded.notes,
-        accepted = excluded.accepted
+        accepted = excluded.accepted, kind = excluded.kind, part = excluded.part,
+        plan = excluded.plan, blueprint = excluded.blueprint
     WHERE snapshot.id = excluded.id";
 
 /// One, or all of a resource. What they were, and what ended them, stays.

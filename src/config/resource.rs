@@ -78,7 +78,16 @@ fn read(
     let (backend, options) = bound?;
     let text = Json::Object(options.clone()).to_string();
     let backend = Binding { kind: backend, options: text };
-    let resource = Resource { name: checked.ok()?, kind, backend, policy, tags };
+    let resource = Resource {
+        name: checked.ok()?,
+        kind,
+        backend,
+        policy,
+        tags,
+        plan: None,
+        blueprint: None,
+        enrolled: false,
+    };
     Some(Declared { resource, options, hooks })
 }
 

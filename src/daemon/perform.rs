@@ -1,7 +1,7 @@
 //! One order, performed against a backend: the promises that hold for every technology are kept
 //! here, right around its verbs.
 
-use crate::backend::{Backend, BackendError, Progress, TakeOrder};
+use crate::backend::{Backend, BackendError, Progress, RestoreOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Weight, Wholeness, Work,
 };
@@ -34,9 +34,9 @@ pub fn perform(
             }
             backend.destroy(handle).map(|()| Done::Destroyed).map_err(failure)
         }
-        Work::Restore { card, path } => backend
-            .restore(&card.handle, Path::new(path), progress)
-            .map(|()| Done::Restored)
+        Work::Restore { card, name, path } => backend
+            .restore(&RestoreOrder::copy(&card.handle, name, Path::new(path)), progress)
+            .map(|_| Done::Restored)
             .map_err(failure),
         Work::Mark { handle, mark } => {
             backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)

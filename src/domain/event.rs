@@ -131,6 +131,7 @@ pub enum Work {
     },
     Restore {
         card: Card,
+        name: ResourceName,
         path: String,
     },
     Mark {

@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod ledger;
 pub mod name;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod recovery;
 pub mod resource;

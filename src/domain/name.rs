@@ -72,6 +72,10 @@ name!(
     ResourceName
 );
 name!(
+    /// A plan's name in the configuration.
+    PlanName
+);
+name!(
     /// A manual snapshot's name: unique among the snapshots of a Region.
     SnapshotName
 );

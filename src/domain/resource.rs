@@ -1,6 +1,7 @@
 //! What heptad protects, as the configuration declares it.
 
 use super::name::ResourceName;
+use super::plan::Plan;
 use super::policy::Policy;
 use super::snapshot::Tags;
 use std::fmt;
@@ -13,6 +14,12 @@ pub struct Resource {
     /// The wish of the configuration; overrides come on top.
     pub policy: Policy,
     pub tags: Tags,
+    /// Its size; a new resource made from it is at least as large.
+    pub plan: Option<Plan>,
+    /// What it was made from: `debian-12`, `postgres-15`.
+    pub blueprint: Option<String>,
+    /// A command made it, and a file of heptad's own declares it.
+    pub enrolled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

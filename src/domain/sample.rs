@@ -6,7 +6,7 @@ use super::clock::Belief;
 use super::policy::{Policy, Retention, Rhythm, When, Zone};
 use super::resource::{Binding, Kind, Resource};
 use super::schedule::Period;
-use super::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use super::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot};
 use super::timeline::{Phase, Timeline};
 use super::view::Moment;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,9 @@ impl Builder {
             backend: Binding { kind: "files".into(), options: "{}".into() },
             policy: Policy { rhythm: rhythm.clone(), retention: Retention::SEVEN, enabled: true },
             tags: Default::default(),
+            plan: None,
+            blueprint: None,
+            enrolled: false,
         };
         let mut account = Account::new(resource, at("01T00:00"));
         account.timeline = Timeline::new(vec![Phase { rhythm, from: at("01T00:00") }]);
@@ -99,6 +102,10 @@ impl Builder {
                 kept_from: None,
                 taken_at: period.due,
                 tags: Default::default(),
+                kind: Kind::Disk,
+                part: Part::Whole,
+                plan: None,
+                blueprint: None,
             },
             health,
             fate: Fate::Live,

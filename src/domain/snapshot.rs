@@ -1,6 +1,8 @@
 //! A point-in-time image of a resource, as heptad remembers it.
 
 use super::name::{ResourceName, SnapshotName};
+use super::plan::Plan;
+use super::resource::Kind;
 use super::slot::Slot;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -45,6 +47,27 @@ impl Origin {
     pub const ALL: [Origin; 3] = [Origin::Automatic, Origin::Manual, Origin::Copied];
 }
 
+/// How much of a resource is in a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    Whole,
+    /// Only the disk that an instance starts from: a snapshot of a disk.
+    SystemDisk,
+}
+
+impl Part {
+    pub const ALL: [Part; 2] = [Part::Whole, Part::SystemDisk];
+
+    /// The stable word for manifest, API and catalogue.
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Whole => "whole",
+            Part::SystemDisk => "system-disk",
+        }
+    }
+}
+
 /// Key and value pairs that a person attached.
 pub type Tags = BTreeMap<String, String>;
 
@@ -62,6 +85,13 @@ pub struct Card {
     /// When the content was frozen; for a kept one, when the original's was.
     pub taken_at: Timestamp,
     pub tags: Tags,
+    /// What is made from it: an instance, a disk or a database.
+    pub kind: Kind,
+    pub part: Part,
+    /// The size that the resource had by the configuration, if that names a plan.
+    pub plan: Option<Plan>,
+    /// What the resource was made from by the configuration.
+    pub blueprint: Option<String>,
 }
 
 /// A snapshot with what has become of it.

@@ -18,6 +18,8 @@ mod loopfs;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::event::Wholeness;
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use heptad::host::sys;
 use std::ffi::OsStr;
@@ -82,6 +84,10 @@ fn card(seq: u64) -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: [].into(),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     }
 }
 

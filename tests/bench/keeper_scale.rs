@@ -19,6 +19,9 @@ fn resource(n: usize) -> Resource {
         backend: Binding { kind: "fake".into(), options: "{}".into() },
         policy: Policy { rhythm, retention: Retention::SEVEN, enabled: true },
         tags: BTreeMap::new(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     }
 }
 

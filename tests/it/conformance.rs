@@ -6,6 +6,8 @@
 use heptad::backend::{Backend, BackendError, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -139,6 +141,10 @@ pub fn card(seq: u64) -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: [("team".to_owned(), "web".to_owned())].into(),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     }
 }
 

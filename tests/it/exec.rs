@@ -1,10 +1,13 @@
 //! The exec backend against hostile programs, and against its own documentation.
 
+use crate::support::copied;
 use crate::support::trusted;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, BackendError, TakeOrder};
 use heptad::domain::event::Mark;
 use heptad::domain::operation::Fault;
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -39,6 +42,10 @@ fn card() -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: [("team".into(), "blue".into())].into(),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     }
 }
 
@@ -100,7 +107,7 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     assert_eq!((survey.high_water, &survey.found[0].mark), (Seq(43), &doubt));
     assert_eq!(backend.verify(&handle).unwrap().entries, Some(1200));
     backend.destroy(&handle).unwrap();
-    backend.restore(&handle, &target, &()).unwrap();
+    backend.restore(&copied(&handle, &target), &()).unwrap();
     backend.mark(&handle, &doubt).unwrap();
     assert_eq!(backend.usage(&handle).unwrap().exclusive, Some(1_048_576));
 
@@ -265,10 +272,10 @@ fn a_restore_that_made_nothing_is_no_success() {
     let dir = trusted::dir();
     let target = dir.path().join("new");
     let lying = plugin(&dir, "echo '{}'");
-    let error = lying.restore(&handle(), &target, &()).unwrap_err();
+    let error = lying.restore(&copied(&handle(), &target), &()).unwrap_err();
     assert!(error.to_string().contains("claims success"), "{error}");
     let asked = plugin(&dir, &format!("touch {}/asked; echo '{{}}'", dir.path().display()));
-    let error = asked.restore(&handle(), Path::new("/etc"), &()).unwrap_err();
+    let error = asked.restore(&copied(&handle(), Path::new("/etc")), &()).unwrap_err();
     assert!(error.to_string().contains("/etc exists already"), "{error}");
     assert!(!dir.path().join("asked").exists());
 }

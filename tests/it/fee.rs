@@ -9,6 +9,8 @@ use heptad::domain::clock::Reading;
 use heptad::domain::event::Entry;
 use heptad::domain::fee::{self, HISTORY_DAYS, Holding, Month, Tariff, UsageDay};
 use heptad::domain::keeper::Keeper;
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
 use heptad::host::clock::{Clock, Simulated};
 use jiff::civil::Date;
@@ -126,6 +128,10 @@ fn snapshot(seq: u64, facts: Facts) -> Snapshot {
             kept_from: None,
             taken_at: at("2026-11-01T00:00:00Z"),
             tags: Default::default(),
+            kind: Kind::Disk,
+            part: Part::Whole,
+            plan: None,
+            blueprint: None,
         },
         health: Health::Complete,
         fate: Fate::Live,

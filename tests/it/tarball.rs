@@ -3,12 +3,15 @@
 mod crash;
 pub mod harness;
 
+use crate::support::copied;
 use crate::support::loopfs::LoopFs;
 use crate::support::trusted;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, Object, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Content, Handle, Origin, Seq};
 use serde_json::json;
 use std::fs;
@@ -82,6 +85,10 @@ fn card(seq: u64) -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: [("team".into(), "blue \u{1f433}".into())].into(),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     }
 }
 
@@ -134,7 +141,7 @@ fn a_kept_snapshot_is_an_equal_of_its_own() {
     let found = scene.found(&kept).unwrap();
     assert_eq!(found.card, Card { handle: kept.clone(), ..card });
     let target = scene.root.join("new");
-    scene.backend.restore(&kept, &target, &()).unwrap();
+    scene.backend.restore(&copied(&kept, &target), &()).unwrap();
     assert_eq!(fs::read_to_string(target.join("a")).unwrap(), "one");
 }
 
@@ -147,7 +154,7 @@ fn what_was_changed_is_noticed() {
         assert_eq!(scene.found(&handle).unwrap().state, state, "{script}");
         assert_eq!(scene.backend.verify(&handle).is_ok(), readable, "{script}");
         let target = scene.root.join("new");
-        let restored = scene.backend.restore(&handle, &target, &());
+        let restored = scene.backend.restore(&copied(&handle, &target), &());
         assert_eq!((restored.is_ok(), target.exists()), (readable, readable), "{script}");
         scene.backend.destroy(&handle).unwrap();
         assert_eq!(scene.found(&handle), None, "{script}");
@@ -197,7 +204,7 @@ fn destroying_twice_is_fine_and_destroying_another_is_refused() {
         scene.backend.verify(&second).unwrap_err().fault,
         scene.backend.usage(&second).unwrap_err().fault,
         scene.backend.mark(&second, &Mark::default()).unwrap_err().fault,
-        scene.backend.restore(&second, &scene.root.join("new"), &()).unwrap_err().fault,
+        scene.backend.restore(&copied(&second, &scene.root.join("new")), &()).unwrap_err().fault,
     ] {
         assert_eq!(fault, Fault::Absent);
     }
@@ -229,7 +236,7 @@ fn a_restore_gives_back_the_tree_and_never_replaces_anything() {
     let remains = scene.root.join(format!(".new.{}", handle.id));
     fs::create_dir(&remains).unwrap();
     fs::write(remains.join("half"), "").unwrap();
-    scene.backend.restore(&handle, &target, &()).unwrap();
+    scene.backend.restore(&copied(&handle, &target), &()).unwrap();
     assert!(!remains.exists());
     let facts = "find . -printf '%p %y %m %U %G %s %T@ %n %l\\n' | sort";
     let facts = |dir: &Path| {
@@ -253,7 +260,7 @@ fn a_restore_gives_back_the_tree_and_never_replaces_anything() {
     };
     assert_eq!(whole(&target), whole(&live));
     fs::write(target.join("a"), "writable").unwrap();
-    let error = scene.backend.restore(&handle, &target, &()).unwrap_err();
+    let error = scene.backend.restore(&copied(&handle, &target), &()).unwrap_err();
     assert!(error.to_string().contains("exists already"), "{error}");
     assert_eq!(fs::read_to_string(target.join("a")).unwrap(), "writable");
 }

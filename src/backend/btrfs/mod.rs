@@ -20,8 +20,8 @@ use super::manifest;
 use super::options::Reader;
 use super::registry::{Context, OptionFinding};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
-    Usage, subvolume,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage, subvolume,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
@@ -32,7 +32,7 @@ use live::{Live, Nested};
 use place::Place;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use store::{Entry, Store};
 use stored::Stored;
@@ -153,7 +153,7 @@ fn expect_place(place: &Place, handle: &Handle) -> Result<(), BackendError> {
 
 impl Backend for Btrfs {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: true, in_flight: IN_FLIGHT }
+        Capabilities { instant: true, in_flight: IN_FLIGHT, by_name: false }
     }
 
     fn pool(&self) -> String {
@@ -250,16 +250,17 @@ impl Backend for Btrfs {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
-        let place = Place::of(&self.path)?;
+    ) -> Result<Restored, BackendError> {
+        order.is_plain()?;
+        let (handle, place) = (order.handle, Place::of(&self.path)?);
         let stored = self.stored(&place, handle)?.whole()?;
         let data = stored.data.as_ref().ok_or_else(|| self.missing(handle))?;
-        let target = restore::Target::open(target, handle.id, &place)?;
+        let target = restore::Target::open(order.target, handle.id, &place)?;
         progress.report(0, None);
-        target.fill(&stored, data)
+        target.fill(&stored, data)?;
+        Ok(Restored::at(order.target))
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

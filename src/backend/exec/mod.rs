@@ -12,7 +12,8 @@ use super::manifest::Manifest;
 use super::options::Reader;
 use super::registry::{Context, OptionFinding};
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
@@ -22,7 +23,6 @@ use plugin::Plugin;
 use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Verb, Verified};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,7 @@ impl Backend for Exec {
         Capabilities {
             instant: info.is_some_and(|info| info.instant),
             in_flight: self.in_flight.or(told).unwrap_or(1),
+            by_name: false,
         }
     }
 
@@ -149,10 +150,11 @@ impl Backend for Exec {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         _progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Restored, BackendError> {
+        order.is_plain()?;
+        let (handle, target) = (order.handle, order.target);
         let fail = |why: String| Err(self.plugin.error(Verb::Restore, Fault::Permanent, why));
         let Some(text) = target.to_str() else {
             return fail(format!("{} is not UTF-8, as JSON must be", target.display()));
@@ -162,7 +164,7 @@ impl Backend for Exec {
         }
         let Done {} = self.ask(Verb::Restore, Ask { target: Some(text), ..about(handle) })?;
         match target.symlink_metadata() {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Restored::default()),
             Err(error) => fail(format!("it claims success, but at {text}: {error}")),
         }
     }

@@ -25,8 +25,8 @@ use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
 use super::tree::below;
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
-    Usage,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use crate::backend::shelf::Seal;
 use crate::domain::event::{Mark, Survey};
@@ -35,7 +35,6 @@ use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
 use rustix::fs::{Mode, OFlags};
 use settings::Settings;
-use std::path::Path;
 
 pub use settings::build;
 
@@ -54,7 +53,7 @@ pub struct Files {
 
 impl Backend for Files {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2 }
+        Capabilities { instant: false, in_flight: 2, by_name: false }
     }
 
     fn pool(&self) -> String {
@@ -98,11 +97,12 @@ impl Backend for Files {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
-        restore::restore(&self.shelf.whole(handle)?, target, progress)
+    ) -> Result<Restored, BackendError> {
+        order.is_plain()?;
+        restore::restore(&self.shelf.whole(order.handle)?, order.target, progress)?;
+        Ok(Restored::at(order.target))
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

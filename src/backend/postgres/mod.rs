@@ -35,15 +35,14 @@ mod wal;
 use super::manifest::write_mark;
 use super::shelf::{Item, Shelf, blocks};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
-    Usage,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey, Wholeness};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
 use settings::Settings;
-use std::path::Path;
 use std::sync::Mutex;
 
 pub use settings::build;
@@ -79,7 +78,7 @@ impl Postgres {
 
 impl Backend for Postgres {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2 }
+        Capabilities { instant: false, in_flight: 2, by_name: false }
     }
 
     fn pool(&self) -> String {
@@ -123,12 +122,12 @@ impl Backend for Postgres {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
-        let (item, detail) = self.whole(handle)?;
-        restore::restore(&item, &detail, target, progress)
+    ) -> Result<Restored, BackendError> {
+        let (item, detail) = self.whole(order.handle)?;
+        restore::restore(&item, &detail, order.target, progress)?;
+        Ok(Restored::default())
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

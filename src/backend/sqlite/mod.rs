@@ -35,14 +35,13 @@ use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, TakeOrder, Territory,
-    Usage,
+    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
 use settings::Settings;
-use std::path::Path;
 
 pub use helper::serve;
 pub use settings::build;
@@ -62,7 +61,7 @@ pub struct Sqlite {
 
 impl Backend for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2 }
+        Capabilities { instant: false, in_flight: 2, by_name: false }
     }
 
     fn pool(&self) -> String {
@@ -102,11 +101,13 @@ impl Backend for Sqlite {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
-        restore::restore(&self.settings, &self.shelf.whole(handle)?, target, progress)
+    ) -> Result<Restored, BackendError> {
+        order.is_plain()?;
+        let item = self.shelf.whole(order.handle)?;
+        restore::restore(&self.settings, &item, order.target, progress)?;
+        Ok(Restored::at(order.target))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

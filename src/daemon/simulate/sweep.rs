@@ -93,5 +93,8 @@ fn resource() -> Resource {
         backend: Binding { kind: "fake".into(), options: "{}".into() },
         policy: Policy { rhythm, retention: Retention::SEVEN, enabled: true },
         tags: std::collections::BTreeMap::new(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     }
 }

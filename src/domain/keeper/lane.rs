@@ -5,7 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
-use crate::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use crate::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot};
 use std::sync::Arc;
 
 impl Keeper {
@@ -164,6 +164,10 @@ impl Keeper {
                     kept_from: None,
                     taken_at: self.now(),
                     tags: tags.clone(),
+                    kind: account.resource.kind,
+                    part: Part::Whole,
+                    plan: account.resource.plan.clone(),
+                    blueprint: account.resource.blueprint.clone(),
                 };
                 let identity = account.identity.clone();
                 Ok(self.intend(&account, card, Source::Live, identity))
@@ -171,13 +175,13 @@ impl Keeper {
             Act::Keep { from, seq, name, tags } => {
                 let original = usable(&account, *from)?;
                 let card = Card {
+                    tags: tags.clone(),
+                    kept_from: Some(*from),
                     handle: self.intended(&account, *seq),
                     origin: Origin::Manual,
                     name: Some(name.clone()),
                     slot: None,
-                    kept_from: Some(*from),
-                    taken_at: original.card.taken_at,
-                    tags: tags.clone(),
+                    ..original.card.clone()
                 };
                 let source = Source::Snapshot(original.card.handle.clone());
                 Ok(self.intend(&account, card, source, None))
@@ -188,9 +192,9 @@ impl Keeper {
                     "heptad stopped in the middle; if {path} exists it is whole, else ask again"
                 ),
             )),
-            Act::Create { from, path, .. } => {
+            Act::Create { from, name, path } => {
                 let card = usable(&account, *from)?.card.clone();
-                Ok(Work::Restore { card, path: path.clone() })
+                Ok(Work::Restore { card, name: name.clone(), path: path.clone() })
             }
             Act::Destroy { seq, why } => {
                 let snapshot = existing(&account, *seq)?;

@@ -6,6 +6,7 @@ use heptad::domain::agenda::{Outcome, SlotRecord};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
 use heptad::domain::timeline::{Phase, Timeline};
 use std::sync::Arc;
@@ -29,6 +30,9 @@ fn web(name: &str) -> Account {
         backend: Binding { kind: "files".into(), options: "{}".into() },
         policy: Policy { rhythm: rhythm.clone(), retention: Retention::SEVEN, enabled: true },
         tags: Default::default(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     };
     let mut account = Account::new(resource, at("2026-11-15T00:00:00Z"));
     account.timeline = Timeline::new(vec![Phase { rhythm, from: account.since }]);
@@ -43,6 +47,10 @@ fn web(name: &str) -> Account {
             kept_from: None,
             taken_at: due,
             tags: Default::default(),
+            kind: Kind::Disk,
+            part: Part::Whole,
+            plan: None,
+            blueprint: None,
         };
         let snapshot = Snapshot {
             resource: account.name().clone(),

@@ -2,6 +2,7 @@
 
 use super::live;
 use crate::conformance::{RESOURCE, Tree, card, find, read, states, take, write};
+use crate::support::copied;
 use crate::support::loopfs::LoopFs;
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::event::Wholeness;
@@ -53,7 +54,7 @@ fn a_snapshot_survives_a_power_cut_right_after_it_was_taken() {
             assert_eq!(found.card.tags, card.tags, "{options}");
             assert_eq!(backend.list().unwrap().high_water, Seq(seq), "{options}");
             let copy = fs.path().join(format!("copy-{seq}"));
-            backend.restore(&found.card.handle, &copy, &()).unwrap();
+            backend.restore(&copied(&found.card.handle, &copy), &()).unwrap();
             assert!(read(&copy) == tree, "{options}: content of {seq} differs");
             if !options.is_empty() {
                 fs.remount(options);
@@ -71,7 +72,7 @@ fn a_kept_copy_survives_a_power_cut_right_after() {
     cut_power(&mut fs);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
     let found = find(&*backend, 2).unwrap().card.handle;
-    backend.restore(&found, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&found, &fs.path().join("copy")), &()).unwrap();
     assert!(read(&fs.path().join("copy")) == tree);
 }
 
@@ -91,7 +92,7 @@ fn a_destroyed_snapshot_does_not_come_back_after_a_power_cut_and_its_number_does
 fn a_restored_copy_survives_a_power_cut_right_after() {
     let (mut fs, backend, tree) = content();
     let one = take(&*backend, &card(1));
-    backend.restore(&one, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&one, &fs.path().join("copy")), &()).unwrap();
     cut_power(&mut fs);
     assert!(read(&fs.path().join("copy")) == tree);
 }

@@ -3,6 +3,7 @@
 use super::identity::source_of;
 use super::{delete, live, set_read_only, snapshot, stored};
 use crate::conformance::{RESOURCE, card, fault, find, read, states, take, write};
+use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, run};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::{Mark, Wholeness};
@@ -68,7 +69,7 @@ fn a_read_only_file_system_is_named_stays_read_only_and_can_be_read() {
         backend.take(&order).unwrap_err(),
         backend.destroy(&handle).unwrap_err(),
         backend.mark(&handle, &Mark::default()).unwrap_err(),
-        backend.restore(&handle, &fs.path().join("copy"), &()).unwrap_err(),
+        backend.restore(&copied(&handle, &fs.path().join("copy")), &()).unwrap_err(),
     ];
     for refused in refusals {
         assert_eq!(refused.fault, Fault::Permanent, "{refused}");
@@ -186,12 +187,15 @@ fn an_interrupted_restore_is_cleared_and_a_stranger_under_its_name_is_not() {
     // The name for a target called "web" by snapshot 1; its unit test holds it.
     let hidden = fs.path().join(format!(".heptad-{}-5ea0e11948721ef1", handle.id));
     snapshot(&data, &hidden, &[]);
-    backend.restore(&handle, &fs.path().join("web"), &()).unwrap();
+    backend.restore(&copied(&handle, &fs.path().join("web")), &()).unwrap();
     assert_eq!(read(&fs.path().join("web")), read(&fs.path().join("live")));
     assert!(!hidden.exists());
     delete(&fs.path().join("web"));
     std::fs::create_dir(&hidden).unwrap();
-    assert_eq!(fault(backend.restore(&handle, &fs.path().join("web"), &())), Fault::Identity);
+    assert_eq!(
+        fault(backend.restore(&copied(&handle, &fs.path().join("web")), &())),
+        Fault::Identity
+    );
     assert!(hidden.exists() && !fs.path().join("web").exists());
 }
 
@@ -201,7 +205,7 @@ fn a_restore_to_another_file_system_says_where_it_can_go() {
     let (ext4, other) = (LoopFs::new("ext4", 50), LoopFs::new("btrfs", 120));
     let handle = take(&*backend, &card(1));
     for place in [ext4.path(), other.path()] {
-        let refused = backend.restore(&handle, &place.join("copy"), &()).unwrap_err();
+        let refused = backend.restore(&copied(&handle, &place.join("copy")), &()).unwrap_err();
         assert_eq!(refused.fault, Fault::Permanent);
         let text = refused.to_string();
         assert!(text.contains("another file system"), "{text}");
@@ -216,7 +220,7 @@ fn a_restore_does_not_follow_symbolic_links() {
     let handle = take(&*backend, &card(1));
     std::fs::create_dir(fs.path().join("real")).unwrap();
     std::os::unix::fs::symlink("real", fs.path().join("link")).unwrap();
-    let refused = backend.restore(&handle, &fs.path().join("link/copy"), &()).unwrap_err();
+    let refused = backend.restore(&copied(&handle, &fs.path().join("link/copy")), &()).unwrap_err();
     assert_eq!(refused.fault, Fault::Permanent);
     assert!(refused.to_string().contains("symbolic link"), "{refused}");
     assert!(!fs.path().join("real/copy").exists());

@@ -2,6 +2,7 @@
 
 use super::{build, live, try_build};
 use crate::conformance::{RESOURCE, card, fault, states, take, write};
+use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::{Mark, Wholeness};
@@ -144,7 +145,7 @@ fn the_disk_can_be_unmounted_right_after_a_job() {
     for seq in 1..=3 {
         let handle = take(&*backend, &card(seq));
         backend.verify(&handle).unwrap();
-        backend.restore(&handle, &fs.path().join(format!("copy-{seq}")), &()).unwrap();
+        backend.restore(&copied(&handle, &fs.path().join(format!("copy-{seq}"))), &()).unwrap();
         backend.destroy(&handle).unwrap();
         assert!(kernel.exists());
         fs.unmount();

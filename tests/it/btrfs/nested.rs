@@ -2,6 +2,7 @@
 
 use super::{build, delete, live, set_read_only, stored};
 use crate::conformance::{RESOURCE, Tree, card, fault, find, kept, read, states, take, write};
+use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
 use heptad::domain::event::Wholeness;
@@ -32,7 +33,7 @@ fn nested_subvolumes_are_part_of_the_snapshot() {
     assert!(found.notes[0].starts_with("3 nested subvolumes are included"), "{:?}", found.notes);
     write(&live, &[("home/ann", b"changed")]);
     let times = std::fs::metadata(live.join("var/lib")).unwrap().modified().unwrap();
-    backend.restore(&handle, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&handle, &fs.path().join("copy")), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), before);
     let restored = std::fs::metadata(fs.path().join("copy/var/lib")).unwrap().modified().unwrap();
     assert_eq!(restored, times);
@@ -54,7 +55,7 @@ fn a_kept_copy_has_the_nested_subvolumes_too() {
     assert_eq!(object.notes, find(&*backend, 1).unwrap().notes);
     backend.destroy(&original).unwrap();
     let copy = find(&*backend, 2).unwrap().card.handle;
-    backend.restore(&copy, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&copy, &fs.path().join("copy")), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), before);
 }
 
@@ -68,7 +69,7 @@ fn a_nested_subvolume_that_appears_later_is_in_the_next_snapshot() {
     let two = take(&*backend, &card(2));
     assert!(find(&*backend, 1).unwrap().notes.is_empty());
     assert!(!find(&*backend, 2).unwrap().notes.is_empty());
-    backend.restore(&two, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&two, &fs.path().join("copy")), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), read(&live));
 }
 
@@ -82,7 +83,7 @@ fn a_nested_subvolume_hidden_by_a_mount_is_in_the_snapshot() {
     let hiding = Mounted::tmpfs(&home);
     let handle = take(&*backend, &card(1));
     drop(hiding);
-    backend.restore(&handle, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&handle, &fs.path().join("copy")), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), before);
 }
 
@@ -113,7 +114,7 @@ fn what_is_left_out_is_named_or_is_protected_on_its_own() {
         assert_eq!(found.notes.len(), notes, "{nested}: {:?}", found.notes);
         assert!(found.notes.iter().all(|note| note.contains("var/lib/machines/m1/inner")));
         let copy = fs.path().join(nested);
-        backend.restore(&handle, &copy, &()).unwrap();
+        backend.restore(&copied(&handle, &copy), &()).unwrap();
         let tree = read(&copy);
         assert_eq!(tree.get(Path::new("home")), Some(&None), "{nested}");
         assert_eq!(tree.get(Path::new("home/ann")), None, "{nested}");
@@ -156,7 +157,7 @@ fn a_whole_file_system_can_be_a_resource() {
     assert_eq!((content.empty, content.entries), (false, Some(3)));
     assert!(find(&*backend, 2).unwrap().notes[0].starts_with("3 nested"), "the store is not one");
     let three = take(&*backend, &card(3));
-    backend.restore(&two, &fs.path().join("copy"), &()).unwrap();
+    backend.restore(&copied(&two, &fs.path().join("copy")), &()).unwrap();
     assert_eq!(read(&fs.path().join("copy")), before);
     assert!(!fs.path().join("copy/.heptad").exists());
     let whole = [(1, Wholeness::Whole), (2, Wholeness::Whole), (3, Wholeness::Whole)];

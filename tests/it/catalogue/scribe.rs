@@ -11,6 +11,7 @@ use heptad::domain::operation::{
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::slot::Slot;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
     Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags,
 };
@@ -72,6 +73,9 @@ pub fn account(n: u64, flavour: u64) -> Account {
         backend: Binding { kind: "files".into(), options: format!("{{\"path\":\"/srv/{f}\"}}") },
         policy: Policy { rhythm: rhythm(f), retention, enabled: !f.is_multiple_of(5) },
         tags: tags(f),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     };
     let phase = |i: u64| Phase { rhythm: rhythm(f + i), from: at(i) };
     Account {
@@ -103,6 +107,10 @@ pub fn taking(resource: &ResourceName, seq: Seq, f: u64) -> Snapshot {
         kept_from: maybe(f, Seq(f)),
         taken_at: at(f),
         tags: tags(f),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     };
     let facts = Facts::default();
     Snapshot { resource: resource.clone(), card, health: Health::Taking, fate: Fate::Live, facts }

@@ -1,6 +1,7 @@
 //! Making something new from a snapshot.
 
 use super::*;
+use crate::support::copied;
 
 pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
     let large: Vec<u8> = (0..1_500_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -20,7 +21,7 @@ pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     h.empty(&h.live());
-    backend.restore(&handle, &h.target("copy"), &()).unwrap();
+    backend.restore(&copied(&handle, &h.target("copy")), &()).unwrap();
     let after = h.content(&h.target("copy"));
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
     assert!(after == before, "contents differ");
@@ -31,10 +32,10 @@ pub fn a_restored_copy_is_writable_and_the_snapshot_stays_as_it_is(h: &impl Harn
     let before = h.content(&h.live());
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
-    backend.restore(&handle, &h.target("one"), &()).unwrap();
+    backend.restore(&copied(&handle, &h.target("one")), &()).unwrap();
     h.put(&h.target("one"), &[("index.html", b"written over"), ("new", b"file")]);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    backend.restore(&handle, &h.target("two"), &()).unwrap();
+    backend.restore(&copied(&handle, &h.target("two")), &()).unwrap();
     assert_eq!(h.content(&h.target("two")), before);
 }
 
@@ -47,7 +48,7 @@ pub fn restoring_never_touches_what_exists(h: &impl Harness) {
     std::fs::create_dir(&dir).unwrap();
     std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
     for target in [&file, &dir, &dangling] {
-        let refused = backend.restore(&handle, target, &());
+        let refused = backend.restore(&copied(&handle, target), &());
         assert_eq!(fault(refused), Fault::Permanent, "{}", target.display());
     }
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
@@ -60,7 +61,7 @@ pub fn restoring_below_a_missing_directory_is_refused(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     let target = h.target("missing").join("copy");
-    assert_eq!(fault(backend.restore(&handle, &target, &())), Fault::Permanent);
+    assert_eq!(fault(backend.restore(&copied(&handle, &target), &())), Fault::Permanent);
     assert!(!h.target("missing").exists());
 }
 
@@ -69,8 +70,8 @@ pub fn a_snapshot_can_be_restored_twice(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
     let handle = take(&*backend, &card(1));
     for name in ["one", "two"] {
-        backend.restore(&handle, &h.target(name), &()).unwrap();
+        backend.restore(&copied(&handle, &h.target(name)), &()).unwrap();
         assert_eq!(h.content(&h.target(name)), h.content(&h.live()), "{name}");
     }
-    assert_eq!(fault(backend.restore(&handle, &h.target("one"), &())), Fault::Permanent);
+    assert_eq!(fault(backend.restore(&copied(&handle, &h.target("one")), &())), Fault::Permanent);
 }

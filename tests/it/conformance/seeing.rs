@@ -1,6 +1,7 @@
 //! Probing, listing, verifying, marking, measuring.
 
 use super::*;
+use crate::support::copied;
 
 pub fn a_fresh_resource_has_an_identity_and_an_empty_listing(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
@@ -33,7 +34,7 @@ pub fn a_changed_snapshot_is_listed_as_tampered_and_not_restored(h: &impl Harnes
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     h.tamper(RESOURCE, &one);
     assert_eq!(states(&*backend), [(1, Wholeness::Tampered), (2, Wholeness::Whole)]);
-    assert!(backend.restore(&one, &h.target("copy"), &()).is_err());
+    assert!(backend.restore(&copied(&one, &h.target("copy")), &()).is_err());
     assert!(!h.target("copy").exists());
     backend.destroy(&one).unwrap();
     assert_eq!(states(&*backend), [(2, Wholeness::Whole)]);
@@ -67,7 +68,7 @@ pub fn snapshots_are_listed_and_restored_while_the_resource_is_absent(h: &impl H
     assert_eq!((survey.identity, survey.high_water), (None, Seq(2)));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
     backend.verify(&handle).unwrap();
-    backend.restore(&handle, &h.target("copy"), &()).unwrap();
+    backend.restore(&copied(&handle, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), before);
     backend.destroy(&spare).unwrap();
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
@@ -95,7 +96,10 @@ pub fn a_snapshot_that_never_was_is_absent(h: &impl Harness) {
         assert_eq!(fault(backend.verify(&nothing)), Fault::Absent);
         assert_eq!(fault(backend.mark(&nothing, &Mark::default())), Fault::Absent);
         assert_eq!(fault(backend.usage(&nothing)), Fault::Absent);
-        assert_eq!(fault(backend.restore(&nothing, &h.target("copy"), &())), Fault::Absent);
+        assert_eq!(
+            fault(backend.restore(&copied(&nothing, &h.target("copy")), &())),
+            Fault::Absent
+        );
         backend.destroy(&nothing).unwrap();
         // Once before the store exists, and once after.
         take(&*backend, &card(1));

@@ -1,6 +1,7 @@
 //! Taking and keeping.
 
 use super::*;
+use crate::support::copied;
 
 pub fn a_snapshot_is_listed_whole_with_its_card(h: &impl Harness) {
     h.put(&h.live(), SOME);
@@ -27,7 +28,7 @@ pub fn taking_the_same_snapshot_again_returns_it_as_it_is(h: &impl Harness) {
     let handle = take(&*h.backend(RESOURCE), &card(1));
     h.put(&h.live(), &[("index.html", b"changed")]);
     assert_eq!(take(&*h.backend(RESOURCE), &card(1)), handle);
-    h.backend(RESOURCE).restore(&handle, &h.target("copy"), &()).unwrap();
+    h.backend(RESOURCE).restore(&copied(&handle, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), before);
 }
 
@@ -55,7 +56,7 @@ pub fn a_kept_copy_survives_its_original(h: &impl Harness) {
     let found = find(&*h.backend(RESOURCE), 2).unwrap();
     assert_eq!(found.state, Wholeness::Whole);
     assert_eq!((found.card.kept_from, found.card.handle.object.clone()), (Some(Seq(1)), object));
-    backend.restore(&found.card.handle, &h.target("copy"), &()).unwrap();
+    backend.restore(&copied(&found.card.handle, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), before);
 }
 
@@ -68,7 +69,7 @@ pub fn an_interrupted_taking_is_listed_as_partial(h: &impl Harness) {
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Partial)]);
     assert_eq!(find(&*backend, 2).unwrap().card.handle.id, cut.id);
     assert!(backend.verify(&cut).is_err());
-    assert!(backend.restore(&cut, &h.target("copy"), &()).is_err());
+    assert!(backend.restore(&copied(&cut, &h.target("copy")), &()).is_err());
     assert!(!h.target("copy").exists());
 }
 
@@ -80,7 +81,7 @@ pub fn an_interrupted_taking_can_be_done_again(h: &impl Harness) {
     h.put(&h.live(), &[("later", b"than the interruption")]);
     let handle = take(&*h.backend(RESOURCE), &card(1));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    backend.restore(&handle, &h.target("copy"), &()).unwrap();
+    backend.restore(&copied(&handle, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), h.content(&h.live()));
 }
 

@@ -45,6 +45,9 @@ pub fn resource(name: &str, time: &str) -> Resource {
         backend: Binding { kind: "files".into(), options: "{}".into() },
         policy: Policy { rhythm, retention: Retention::SEVEN, enabled: true },
         tags: Default::default(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     }
 }
 

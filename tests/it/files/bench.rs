@@ -4,6 +4,8 @@ use crate::support::loopfs::LoopFs;
 use heptad::backend::registry::{Context, build};
 use heptad::backend::{Backend, BackendError, Object, TakeOrder};
 use heptad::domain::event::{Found, Wholeness};
+use heptad::domain::resource::Kind;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq, Tags};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -116,6 +118,10 @@ pub fn card(seq: u64) -> Card {
         kept_from: None,
         taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
         tags: Tags::new(),
+        kind: Kind::Disk,
+        part: Part::Whole,
+        plan: None,
+        blueprint: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, KINDS, handle, scratch};
 use super::picture::assert_same;
+use crate::support::copied;
 use crate::support::loopfs::Mounted;
 use crate::support::loopfs::{LoopFs, run};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
@@ -86,7 +87,7 @@ fn a_snapshot_and_what_is_restored_from_it_equal_the_tree_in_everything() {
         let content = bench.backend.verify(&handle(1)).unwrap();
         assert_eq!(bench.find(1).unwrap().content, Some(content));
         let target = bench.fs.as_ref().unwrap().path().join("restored");
-        bench.backend.restore(&handle(1), &target, &()).unwrap();
+        bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
         assert_same(&bench.live, &target);
     }
 }
@@ -116,7 +117,7 @@ fn a_sparse_file_stays_sparse_and_whole() {
         let other = scratch();
         bench.take(1);
         let target = other.path().join("restored");
-        bench.backend.restore(&handle(1), &target, &()).unwrap();
+        bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
         for root in [&bench.data(1), &target] {
             let meta = fs::metadata(root.join("sparse")).unwrap();
             assert_eq!(meta.len(), 1 << 30);
@@ -154,7 +155,7 @@ fn one_file_is_a_resource_too() {
     assert_eq!(inode(2), inode(3));
 
     let target = dir.path().join("restored");
-    bench.backend.restore(&handle(2), &target, &()).unwrap();
+    bench.backend.restore(&copied(&handle(2), &target), &()).unwrap();
     assert_same(&live, &target);
 }
 

@@ -3,6 +3,7 @@
 use super::bench::{Bench, as_ordinary_user, handle};
 use super::content::plant;
 use super::picture::{assert_same, picture};
+use crate::support::copied;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use rustix::fs::{CWD, RenameFlags};
@@ -125,7 +126,7 @@ fn an_ordinary_user_protects_what_he_may_read_and_is_told_the_rest() {
     assert_eq!(notes, ["linked 7 unchanged files"]);
     bench.try_take(3, Some(2)).unwrap();
     let target = bench.live.with_file_name("restored");
-    bench.backend.restore(&handle(3), &target, &()).unwrap();
+    bench.backend.restore(&copied(&handle(3), &target), &()).unwrap();
     assert_same(&bench.live, &target);
     for seq in [1, 2, 3] {
         bench.backend.verify(&handle(seq)).unwrap();

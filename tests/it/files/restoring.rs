@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, handle, scratch};
 use super::picture::assert_same;
+use crate::support::copied;
 use heptad::backend::Progress;
 use heptad::domain::operation::Fault;
 use serde_json::json;
@@ -21,7 +22,7 @@ fn bench() -> Bench {
 fn what_is_restored_is_independent_of_the_snapshot() {
     let (bench, dir) = (bench(), scratch());
     let target = dir.path().join("new");
-    bench.backend.restore(&handle(1), &target, &()).unwrap();
+    bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
     assert_eq!(fs::metadata(target.join("dir/file")).unwrap().nlink(), 1);
     fs::write(target.join("dir/file"), "changed").unwrap();
     bench.backend.verify(&handle(1)).unwrap();
@@ -38,10 +39,10 @@ fn nothing_is_restored_over_something_or_to_nowhere() {
     symlink(dir.path(), path("link")).unwrap();
     let before = super::picture::picture(dir.path());
     for name in ["file", "empty", "dangling", "link", "no/parent", "file/below", "link/x"] {
-        let error = bench.backend.restore(&handle(1), &path(name), &()).unwrap_err();
+        let error = bench.backend.restore(&copied(&handle(1), &path(name)), &()).unwrap_err();
         assert_eq!(error.fault, Fault::Permanent, "{name}: {error}");
     }
-    let error = bench.backend.restore(&handle(2), &path("new"), &()).unwrap_err();
+    let error = bench.backend.restore(&copied(&handle(2), &path("new")), &()).unwrap_err();
     assert_eq!(error.fault, Fault::Absent);
     assert_eq!(super::picture::picture(dir.path()), before);
 }
@@ -59,14 +60,14 @@ fn the_remains_of_an_interrupted_restore_are_cleared() {
     let (bench, dir) = (bench(), scratch());
     let spy = Spy(dir.path(), Mutex::default());
     let target = dir.path().join("new");
-    bench.backend.restore(&handle(1), &target, &spy).unwrap();
+    bench.backend.restore(&copied(&handle(1), &target), &spy).unwrap();
     let seen = spy.1.into_inner().unwrap();
     assert!(seen.len() == 1 && seen[0].starts_with(".heptad-"), "{seen:?}");
     fs::remove_dir_all(&target).unwrap();
     // As a crash in the middle would have left it.
     fs::create_dir_all(dir.path().join(&seen[0]).join("dir")).unwrap();
     fs::write(dir.path().join(&seen[0]).join("dir/half"), "x").unwrap();
-    bench.backend.restore(&handle(1), &target, &()).unwrap();
+    bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
     assert_same(&bench.live, &target);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -81,7 +82,7 @@ fn progress_grows_to_the_total() {
     }
     let (bench, dir) = (bench(), scratch());
     let heard = Heard(Mutex::default());
-    bench.backend.restore(&handle(1), &dir.path().join("new"), &heard).unwrap();
+    bench.backend.restore(&copied(&handle(1), &dir.path().join("new")), &heard).unwrap();
     let heard = heard.0.into_inner().unwrap();
     assert!(heard.is_sorted() && heard.last() == Some(&(300_000, Some(300_000))), "{heard:?}");
 }
@@ -90,7 +91,8 @@ fn progress_grows_to_the_total() {
 fn a_snapshot_that_lacks_something_is_not_restored_in_part() {
     let (bench, dir) = (bench(), scratch());
     fs::remove_file(bench.data(1).join("dir/file")).unwrap();
-    let error = bench.backend.restore(&handle(1), &dir.path().join("new"), &()).unwrap_err();
+    let error =
+        bench.backend.restore(&copied(&handle(1), &dir.path().join("new")), &()).unwrap_err();
     assert_eq!(error.fault, Fault::Permanent);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -101,7 +103,8 @@ fn a_full_target_leaves_nothing_behind() {
     let bench = Bench::scratch(&json!({}));
     fs::write(bench.live.join("large"), vec![3; 20 << 20]).unwrap();
     bench.take(1);
-    let error = bench.backend.restore(&handle(1), &small.path().join("new"), &()).unwrap_err();
+    let error =
+        bench.backend.restore(&copied(&handle(1), &small.path().join("new")), &()).unwrap_err();
     assert_eq!(error.fault, Fault::NoSpace, "{error}");
     let left: Vec<_> =
         fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -1,6 +1,7 @@
 //! A snapshot that was changed behind heptad's back is noticed.
 
 use super::bench::{Bench, handle};
+use crate::support::copied;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use serde_json::json;
@@ -77,7 +78,7 @@ fn what_was_changed_deep_inside_is_neither_restored_nor_kept() {
     bench.take(1);
     fs::write(bench.data(1).join("a/b/file"), "CONTENT").unwrap();
     let target = bench.live.with_file_name("copy");
-    let error = bench.backend.restore(&handle(1), &target, &()).unwrap_err();
+    let error = bench.backend.restore(&copied(&handle(1), &target), &()).unwrap_err();
     assert!(error.detail.contains("a/b/file has changed"), "{error}");
     assert!(!target.exists());
     let error = bench.try_take(2, Some(1)).unwrap_err();

@@ -4,6 +4,7 @@
 use super::build;
 use super::server::{Server, cluster, own, scratch, text};
 use crate::conformance::{card, find, take};
+use crate::support::copied;
 use crate::support::loopfs::{LoopFs, run, subvolume};
 use heptad::backend::Backend;
 use heptad::domain::snapshot::Handle;
@@ -78,7 +79,7 @@ impl Busy {
     /// Restores, starts, looks, and removes the copy again.
     fn must_start(&self, handle: &Handle) {
         let target = self.target(handle.seq.0);
-        self.backend.restore(handle, &target, &()).unwrap();
+        self.backend.restore(&copied(handle, &target), &()).unwrap();
         let copy = Server::start(&target, "");
         assert_ne!(copy.port(), self.server.port());
         let seen = copy.sql("select count(*), max(n) from witness");
@@ -152,7 +153,7 @@ fn a_kept_snapshot_of_a_subvolume_outlives_its_original() {
     let two = Handle { object, ..copy.handle };
     busy.backend.verify(&two).unwrap();
     let target = busy.target(2);
-    busy.backend.restore(&two, &target, &()).unwrap();
+    busy.backend.restore(&copied(&two, &target), &()).unwrap();
     let server = Server::start(&target, "");
     assert_eq!(server.sql("select max(n) from witness"), "1");
 }
@@ -170,7 +171,7 @@ fn tablespace(kind: &str) {
     busy.load = None;
     busy.server.sql("delete from away");
     let target = busy.target(1);
-    busy.backend.restore(&one, &target, &()).unwrap();
+    busy.backend.restore(&copied(&one, &target), &()).unwrap();
     let copy = Server::start(&target, "");
     assert_eq!(copy.sql("select count(*) from away"), "5000");
     let lies =
@@ -178,7 +179,7 @@ fn tablespace(kind: &str) {
     assert!(Path::new(&lies).starts_with(busy.fs.path().join("copy-1.tablespaces")), "{lies}");
     copy.must_be_sound();
     drop(copy);
-    let again = busy.backend.restore(&one, &busy.target(2), &());
+    let again = busy.backend.restore(&copied(&one, &busy.target(2)), &());
     assert!(again.is_ok(), "{again:?}");
 }
 

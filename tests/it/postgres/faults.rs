@@ -3,6 +3,7 @@
 use super::build;
 use super::server::{Server, cluster, scratch, tool};
 use crate::conformance::{card, fault, find, take};
+use crate::support::copied;
 use heptad::backend::TakeOrder;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
@@ -62,7 +63,7 @@ fn a_server_that_was_killed_is_copied_and_recovers() {
     let notes = find(&*backend, 1).unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("not shut down cleanly")), "{notes:?}");
     let target = fs.path().join("copy");
-    backend.restore(&handle, &target, &()).unwrap();
+    backend.restore(&copied(&handle, &target), &()).unwrap();
     assert_eq!(Server::start(&target, "").sql("select count(*) from t"), "1000");
 }
 
@@ -76,7 +77,7 @@ fn a_restored_cluster_has_a_port_of_its_own_and_archives_nothing() {
     let backend = build("db", &data, &fs.path().join("store"), json!({}));
     let handle = take(&*backend, &card(1));
     let target = fs.path().join("copy");
-    backend.restore(&handle, &target, &()).unwrap();
+    backend.restore(&copied(&handle, &target), &()).unwrap();
     let copy = Server::start(&target, "");
     let port: u16 = copy.sql("show port").parse().unwrap();
     assert!(port > 5611, "{port}");
@@ -109,7 +110,7 @@ fn configuration_that_lies_elsewhere_comes_along() {
     let backend = build("db", &data, &fs.path().join("store"), json!({}));
     let handle = take(&*backend, &card(1));
     let target = fs.path().join("copy");
-    backend.restore(&handle, &target, &()).unwrap();
+    backend.restore(&copied(&handle, &target), &()).unwrap();
     let copy = Server::start(&target, "");
     assert_eq!(copy.sql("show work_mem"), "7MB");
     assert_eq!(copy.sql("show hba_file"), target.join("pg_hba.conf").display().to_string());

@@ -3,6 +3,7 @@
 use super::build;
 use super::server::{Server, cluster, scratch};
 use crate::conformance::{card, find, take};
+use crate::support::copied;
 use heptad::domain::snapshot::Card;
 use serde_json::json;
 
@@ -50,5 +51,5 @@ fn a_broken_index_is_found_by_the_proof() {
     let handle = take(&*backend, &card(1));
     let error = backend.verify(&handle).unwrap_err();
     assert!(error.to_string().contains("database postgres"), "{error}");
-    assert!(backend.restore(&handle, &fs.path().join("copy"), &()).is_err());
+    assert!(backend.restore(&copied(&handle, &fs.path().join("copy")), &()).is_err());
 }

@@ -1,5 +1,6 @@
 //! One database with its backend, and other processes that write to it.
 
+use crate::support::copied;
 use heptad::backend::registry::{Context, build};
 use heptad::backend::{Backend, BackendError, Object, TakeOrder};
 use heptad::domain::event::Wholeness;
@@ -59,7 +60,7 @@ impl Bench {
 
     pub fn restore(&self, seq: u64) -> PathBuf {
         let target = self.target(&format!("restored-{seq}"));
-        self.backend.restore(&card(seq).handle, &target, &()).unwrap();
+        self.backend.restore(&copied(&card(seq).handle, &target), &()).unwrap();
         target
     }
 

@@ -1,6 +1,7 @@
 //! Files that mean harm, or are no databases at all.
 
 use super::bench::{Bench, Other, fill, no_options, rows};
+use crate::support::copied;
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use serde_json::json;
@@ -115,7 +116,7 @@ fn a_copy_that_was_changed_under_the_same_look_is_found_by_verifying() {
     let handle = crate::conformance::card(1).handle;
     assert_eq!(bench.backend.verify(&handle).unwrap_err().fault, Fault::Permanent);
     assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
-    assert!(bench.backend.restore(&handle, &bench.target("new"), &()).is_err());
+    assert!(bench.backend.restore(&copied(&handle, &bench.target("new")), &()).is_err());
     assert!(!bench.target("new").exists());
     bench.take(2);
     assert_eq!(rows(&bench.restore(2)), (500, 500));

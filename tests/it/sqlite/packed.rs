@@ -4,7 +4,8 @@
 use super::bench::{backend, no_options, scratch};
 use crate::conformance::{Harness, Tree, read};
 use heptad::backend::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
 };
 use heptad::domain::event::{Mark, Survey};
 use heptad::domain::snapshot::{Content, Handle};
@@ -136,13 +137,12 @@ impl Backend for Packing {
 
     fn restore(
         &self,
-        handle: &Handle,
-        target: &Path,
+        order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
-        self.inner.restore(handle, target, progress)?;
-        unpack(target);
-        Ok(())
+    ) -> Result<Restored, BackendError> {
+        let restored = self.inner.restore(order, progress)?;
+        unpack(order.target);
+        Ok(restored)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -49,6 +49,9 @@ pub fn resource(text: &str, time: &str) -> Resource {
             enabled: true,
         },
         tags: Default::default(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
     }
 }
 

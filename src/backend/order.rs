@@ -1,0 +1,114 @@
+//! What verbs are asked for, and what they bring back.
+
+use super::BackendError;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Fault;
+use crate::domain::plan::Plan;
+use crate::domain::snapshot::{Card, Handle};
+use std::path::{Path, PathBuf};
+
+/// What to take.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeOrder<'a> {
+    pub card: &'a Card,
+    /// Copy this snapshot instead of the live resource.
+    pub source: Option<&'a Handle>,
+    /// The newest whole snapshot's sequence number, for backends that store only what changed.
+    pub previous: Option<&'a Handle>,
+}
+
+/// A snapshot that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Object {
+    /// The backend's identity of it, to be found in the listing again.
+    pub object: String,
+    /// Sentences for a person: how it was copied, what is not in it.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Logical bytes.
+    pub stored: Option<u64>,
+    /// Bytes that would become free without it.
+    pub exclusive: Option<u64>,
+}
+
+/// What to make from a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreOrder<'a> {
+    pub handle: &'a Handle,
+    /// Of the new resource.
+    pub name: &'a ResourceName,
+    /// Where it appears: a tree, a file, a data directory, the directory of an instance's disks.
+    pub target: &'a Path,
+    /// The new size; none: as it was.
+    pub plan: Option<&'a Plan>,
+    /// The new size of a disk, or of an instance's system disk, in bytes; none: as it was, or as
+    /// the plan says.
+    pub size: Option<u64>,
+    /// Where a new server listens; none: where nothing does.
+    pub port: Option<u16>,
+}
+
+impl<'a> RestoreOrder<'a> {
+    /// The same again at another place.
+    pub fn copy(handle: &'a Handle, name: &'a ResourceName, target: &'a Path) -> Self {
+        Self { handle, name, target, plan: None, size: None, port: None }
+    }
+
+    /// For a technology without sizes or ports.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`], naming what has no use here.
+    pub fn is_plain(&self) -> Result<(), BackendError> {
+        let given = [
+            ("a size", self.size.is_some()),
+            ("a plan", self.plan.is_some()),
+            ("a port", self.port.is_some()),
+        ];
+        let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(what, _)| *what).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let doing = format!("making {}", self.name);
+        let why =
+            format!("what it is made of has no use for {}; leave it out", given.join(" and "));
+        Err(BackendError::new(Fault::Permanent, doing, why))
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    /// In what its options as a resource differ from the original's; null takes a key away. Empty
+    /// where it cannot be a resource.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// Sentences for a person: how to start it, what is left to do.
+    pub notes: Vec<String>,
+}
+
+/// What the live resource shall hold again.
+#[derive(Clone, Copy, Debug)]
+pub struct RollbackOrder<'a> {
+    pub handle: &'a Handle,
+    /// The same in every attempt: names what an interrupted one left.
+    pub token: uuid::Uuid,
+}
+
+/// A disk's image file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub name: ResourceName,
+    pub path: PathBuf,
+    /// `qcow2` or `raw`.
+    pub format: String,
+}
+
+impl Restored {
+    /// For a backend whose resource is what lies at one path.
+    pub fn at(target: &Path) -> Self {
+        let path = ("path".to_owned(), target.display().to_string().into());
+        Self { options: [path].into_iter().collect(), notes: Vec::new() }
+    }
+}
