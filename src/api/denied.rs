@@ -27,6 +27,39 @@ impl From<Denied> for Refuse {
                 format!("there is a resource {name} already"),
                 "choose another name",
             ),
+            Denied::SmallerPlan { wanted, had } => Self::clash(
+                "smaller-plan",
+                format!("plan {wanted} is smaller than {had}, which the snapshot was taken on"),
+                "choose the same plan or a larger one; `heptactl plans` shows what there is",
+            ),
+            Denied::NoUse { what, kind } => Self::clash(
+                "no-use",
+                format!("a {what} means nothing for a {kind}"),
+                format!("leave --{what} out"),
+            ),
+            Denied::WrongKind { resource, kind, wanted } => Self::clash(
+                "wrong-kind",
+                format!("{resource} is of kind {kind}; this works with one of kind {wanted}"),
+                "`heptactl status` shows what there is",
+            ),
+            Denied::NotOf { snapshot, resource, of } => Self::clash(
+                "not-of",
+                format!("{snapshot} is a snapshot of {of}, not of {resource}"),
+                format!("`heptactl list {resource}` shows its own"),
+            ),
+            Denied::NotWhole { snapshot } => Self::clash(
+                "not-whole",
+                format!("{snapshot} has the system disk alone"),
+                "make a disk of it: heptactl create",
+            ),
+            Denied::FarewellUnsaid { resource, kind } => Self::clash(
+                "final-snapshot",
+                format!("{resource} is of kind {kind}, and nothing was said of a last snapshot"),
+                format!(
+                    "take one: heptactl forget {resource} --final NAME; or do without it: \
+                     --skip-final"
+                ),
+            ),
             Denied::NotUsable { snapshot, health } => Self::clash(
                 "not-usable",
                 format!("{snapshot} cannot be used: it is {health}"),

@@ -3,7 +3,7 @@
 
 use super::{
     Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
@@ -32,6 +32,8 @@ pub struct World {
 pub struct Live {
     pub identity: Option<String>,
     pub entries: u64,
+    /// By which rollback its content came into its place.
+    pub turned: Option<uuid::Uuid>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,16 @@ pub struct FakeObject {
     pub state: Wholeness,
     pub mark: Mark,
     pub content: Content,
+}
+
+impl World {
+    /// Another content, which makes it another one than before.
+    pub fn roll_back(&mut self, resource: &ResourceName, content: Content, token: uuid::Uuid) {
+        if let Some(live) = self.lives.get_mut(resource) {
+            live.turned = Some(token);
+            live.entries = content.entries.unwrap_or_default();
+        }
+    }
 }
 
 impl FakeDisk {
@@ -97,7 +109,10 @@ impl Backend for FakeBackend {
     fn probe(&self) -> Result<Probe, BackendError> {
         let world = self.disk.world();
         let live = world.lives.get(&self.resource);
-        let identity = live.and_then(|live| live.identity.clone());
+        let identity = live.and_then(|live| {
+            let turned = live.turned.map(|token| format!("+{token}")).unwrap_or_default();
+            live.identity.as_ref().map(|identity| format!("{identity}{turned}"))
+        });
         identity.map(|identity| Probe { identity }).ok_or_else(|| absent("looking at it"))
     }
 
@@ -178,6 +193,23 @@ impl Backend for FakeBackend {
         }
         world.restored.push(order.target.display().to_string());
         Ok(Restored::default())
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        let mut world = self.act("rolling back")?;
+        let object = world.objects.get(&self.key(order.handle));
+        let content = object.ok_or_else(|| absent("rolling back"))?.content;
+        world.roll_back(&self.resource, content, order.token);
+        drop(world);
+        self.probe()
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -1,10 +1,11 @@
 //! The JSON texts inside rows: phases of a timeline, parameters of an act.
 
 use super::words::Word;
+use crate::domain::draft::Draft;
 use crate::domain::operation::{Act, Doom, Leftovers};
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
-use crate::domain::snapshot::{Seq, Tags};
+use crate::domain::snapshot::{Part, Seq, Tags};
 use crate::domain::timeline::{Phase, Timeline};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,7 +23,7 @@ pub(super) struct RhythmText {
     pub offset: u32,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PlanText {
     name: String,
@@ -31,16 +32,24 @@ struct PlanText {
     disk: u64,
 }
 
+impl PlanText {
+    fn new(plan: &Plan) -> Self {
+        let &Plan { vcpus, memory, disk, .. } = plan;
+        Self { name: plan.name.to_string(), vcpus, memory, disk }
+    }
+
+    fn plan(self) -> Result<Plan, String> {
+        let name = self.name.parse().map_err(|e| format!("name: {e}"))?;
+        Ok(Plan { name, vcpus: self.vcpus, memory: self.memory, disk: self.disk })
+    }
+}
+
 pub(super) fn plan_text(plan: &Plan) -> String {
-    let &Plan { vcpus, memory, disk, .. } = plan;
-    let text = PlanText { name: plan.name.to_string(), vcpus, memory, disk };
-    serde_json::json!(text).to_string()
+    serde_json::json!(PlanText::new(plan)).to_string()
 }
 
 pub(super) fn plan(text: &str) -> Result<Plan, String> {
-    let text: PlanText = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let name = text.name.parse().map_err(|e| format!("name: {e}"))?;
-    Ok(Plan { name, vcpus: text.vcpus, memory: text.memory, disk: text.disk })
+    serde_json::from_str::<PlanText>(text).map_err(|e| e.to_string())?.plan()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,13 +128,28 @@ pub(super) struct Parameters {
     time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     automatic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<PlanText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<u64>,
 }
 
 impl Parameters {
     pub(super) fn new(act: &Act) -> Self {
         let none = Self::default();
         match act {
-            Act::Take { slot, name, tags, .. } => Self {
+            Act::Take { slot, name, tags, part, .. } => Self {
+                part: (*part != Part::Whole).then(|| part.word().into()),
                 slot: slot.map(|slot| slot.to_string()),
                 name: name.as_ref().map(ToString::to_string),
                 tags: tags.clone(),
@@ -141,15 +165,46 @@ impl Parameters {
                 let (why, paid_by) = doom_word(*why);
                 Self { why: Some(why.into()), paid_by, ..none }
             }
-            Act::Create { name, path, .. } => {
-                Self { name: Some(name.to_string()), path: Some(path.clone()), ..none }
+            Act::Create { draft, .. } => Self::of_draft(draft),
+            Act::Rollback { safety, .. } => Self { safety: Some(safety.0), ..none },
+            Act::Attach { disk } | Act::Detach { disk } => {
+                Self { disk: Some(disk.to_string()), ..none }
             }
             Act::Enable { time } => Self { time: time.map(|time| time.to_string()), ..none },
             Act::SetTime { time } => Self { time: Some(time.to_string()), ..none },
-            Act::Forget { automatic } => Self { automatic: Some(automatic.word().into()), ..none },
+            Act::Forget { automatic, last } => Self {
+                automatic: Some(automatic.word().into()),
+                last: last.map(|seq| seq.0),
+                ..none
+            },
             Act::Trash { .. } | Act::Undelete { .. } | Act::Mark { .. } => none,
             Act::Survey | Act::Disable | Act::Reset | Act::Acknowledge | Act::Rotate => none,
         }
+    }
+
+    fn of_draft(draft: &Draft) -> Self {
+        Self {
+            name: Some(draft.name.to_string()),
+            path: draft.path.clone(),
+            plan: draft.plan.as_ref().map(PlanText::new),
+            size: draft.size,
+            port: draft.port,
+            time: draft.time.map(|time| time.to_string()),
+            tags: draft.tags.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn draft(self) -> Result<Draft, String> {
+        Ok(Draft {
+            name: need(parse(self.name, "name")?, "name")?,
+            path: self.path,
+            plan: self.plan.map(PlanText::plan).transpose()?,
+            size: self.size,
+            port: self.port,
+            time: parse(self.time, "time")?,
+            tags: self.tags,
+        })
     }
 
     /// The act of this word about this snapshot.
@@ -162,6 +217,10 @@ impl Parameters {
                 slot: parse(self.slot, "slot")?,
                 name: parse(self.name, "name")?,
                 tags: self.tags,
+                part: match self.part {
+                    Some(word) => Part::of(&word).ok_or(format!("part is {word:?}"))?,
+                    None => Part::Whole,
+                },
             },
             "keep" => Act::Keep {
                 from: Seq(need(self.from, "from")?),
@@ -170,11 +229,10 @@ impl Parameters {
                 tags: self.tags,
             },
             "destroy" => Act::Destroy { seq: about()?, why: doom(self.why, self.paid_by)? },
-            "create" => Act::Create {
-                from: about()?,
-                name: need(parse(self.name, "name")?, "name")?,
-                path: need(self.path, "path")?,
-            },
+            "create" => Act::Create { from: about()?, draft: Box::new(self.draft()?) },
+            "rollback" => Act::Rollback { to: about()?, safety: Seq(need(self.safety, "safety")?) },
+            "attach" => Act::Attach { disk: need(parse(self.disk, "disk")?, "disk")? },
+            "detach" => Act::Detach { disk: need(parse(self.disk, "disk")?, "disk")? },
             "delete" => Act::Trash { seq: about()? },
             "undelete" => Act::Undelete { seq: about()? },
             "mark" => Act::Mark { seq: about()? },
@@ -187,7 +245,7 @@ impl Parameters {
             "forget" => {
                 let word = need(self.automatic, "automatic")?;
                 let automatic = Leftovers::of(&word).ok_or(format!("automatic is {word:?}"))?;
-                Act::Forget { automatic }
+                Act::Forget { automatic, last: self.last.map(Seq) }
             }
             other => return Err(format!("no act is called {other:?}")),
         })

@@ -39,6 +39,22 @@ pub struct Global {
     pub quiet: bool,
 }
 
+/// What a new resource shall be.
+#[derive(Clone, Debug, Args)]
+pub struct CreateArgs {
+    /// Where it goes; without it, beside the original
+    #[arg(long)]
+    pub path: Option<PathBuf>,
+    /// Where a database's server listens; without it, where nothing does
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Put it under protection: automatic snapshots at this time of day
+    #[arg(long, value_name = "HH:MM")]
+    pub time: Option<String>,
+    #[command(flatten)]
+    pub tags: TagArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show each resource: time, next run, the last days, alarms
@@ -98,6 +114,9 @@ pub enum Command {
     Take {
         resource: String,
         name: String,
+        /// Of an instance's system disk alone, as a snapshot of a disk
+        #[arg(long)]
+        system_disk: bool,
         #[command(flatten)]
         tags: TagArgs,
     },
@@ -125,16 +144,33 @@ pub enum Command {
     },
     /// Forget what enable, disable and set-time changed: the configuration counts again
     Reset { resource: String },
-    /// Create a new resource from a snapshot, at a path that does not exist
+    /// Create a new resource from a snapshot, where nothing is yet
     Create {
         /// The name of the new resource
         #[arg(value_name = "NEW")]
         name: String,
         #[arg(long, value_name = "SNAPSHOT")]
         from: String,
-        #[arg(long)]
-        path: PathBuf,
+        #[command(flatten)]
+        wish: Box<CreateArgs>,
     },
+    /// Put the content of a snapshot in place of the live one; a snapshot of what is there is
+    /// taken before
+    Rollback {
+        resource: String,
+        #[arg(long, value_name = "SNAPSHOT")]
+        to: String,
+        /// What the snapshot that is taken before is called
+        #[arg(long, value_name = "NAME")]
+        safety: Option<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Give an instance a disk, which it keeps over its next starts
+    Attach { disk: String, instance: String },
+    /// Take a disk away from an instance; unmount it in the guest before
+    Detach { disk: String, instance: String },
     /// Delete snapshots, by way of the trash
     Delete {
         #[arg(required = true, value_name = "SNAPSHOT")]
@@ -189,9 +225,15 @@ pub enum Command {
     },
     /// Say that a suspect snapshot or a changed resource is right, so that rotation goes on
     Acknowledge { resource: String },
-    /// Forget a resource that left the configuration
+    /// Forget a resource that left the configuration, or that `create` made
     Forget {
         resource: String,
+        /// Take a last snapshot before, under this name
+        #[arg(long = "final", value_name = "NAME", conflicts_with = "skip_final")]
+        last: Option<String>,
+        /// Forget an instance or a database without a last snapshot
+        #[arg(long)]
+        skip_final: bool,
         /// What becomes of its automatic snapshots
         #[arg(long, value_name = "WHAT", default_value = "keep")]
         automatic: Leftovers,
@@ -246,7 +288,7 @@ mod tests {
         });
         check("show home@latest", "Show { name: \"home@latest\", snapshot: false }");
         check("take home before --tag a=b --tag c=d=e --tag f", {
-            "Take { resource: \"home\", name: \"before\", tags: TagArgs { tags: [(\"a\", \"b\"), \
+            "Take { resource: \"home\", name: \"before\", system_disk: false, tags: TagArgs { tags: [(\"a\", \"b\"), \
              (\"c\", \"d=e\"), (\"f\", \"\")] } }"
         });
         check("browse home@latest etc", {
@@ -262,9 +304,14 @@ mod tests {
             "Enable { resource: \"home\", time: Some(\"06:30\") }"
         });
         check("set-time home 15:00", "SetTime { resource: \"home\", time: \"15:00\" }");
-        check("create new --from home@latest --path /srv/new", {
-            "Create { name: \"new\", from: \"home@latest\", path: \"/srv/new\" }"
+        check("create new --from home@latest --path /srv/new --time 06:00", {
+            "Create { name: \"new\", from: \"home@latest\", wish: CreateArgs { path: \
+             Some(\"/srv/new\"), port: None, time: Some(\"06:00\"), tags: TagArgs { tags: [] } } }"
         });
+        check("rollback home --to home@latest -y", {
+            "Rollback { resource: \"home\", to: \"home@latest\", safety: None, yes: true }"
+        });
+        check("attach data web-1", "Attach { disk: \"data\", instance: \"web-1\" }");
         check("delete a b --now -y", {
             "Delete { snapshots: [\"a\", \"b\"], now: true, yes: true }"
         });
@@ -278,9 +325,12 @@ mod tests {
             "Operations { resource: Some(\"home\"), open: true, limit: Some(5) }"
         });
         check("operation 402 --wait", "Operation { id: 402, wait: true }");
-        check("forget old", "Forget { resource: \"old\", automatic: Keep, yes: false }");
+        check("forget old", {
+            "Forget { resource: \"old\", last: None, skip_final: false, automatic: Keep, yes: \
+             false }"
+        });
         check("forget old --automatic trash --yes", {
-            "Forget { resource: \"old\", automatic: Trash, yes: true }"
+            "Forget { resource: \"old\", last: None, skip_final: false, automatic: Trash, yes: true }"
         });
         check("completions fish", "Completions { shell: Fish }");
         check("man --out /tmp", "Man { out: Some(\"/tmp\") }");
@@ -298,7 +348,8 @@ mod tests {
         check("delete", "<SNAPSHOT>");
         check("operation x", "invalid value 'x'");
         check("forget old --automatic burn", "[possible values: keep, trash]");
-        check("create new --from a", "--path <PATH>");
+        check("create new", "--from <SNAPSHOT>");
+        check("forget db --final last --skip-final", "cannot be used with '--skip-final'");
         check("status --colour never", "'--color'");
     }
 }

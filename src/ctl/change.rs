@@ -5,27 +5,26 @@ use super::render::{self, Page};
 use super::session::{Done, Session, complaint};
 use super::values::TagArgs;
 use super::{exit, follow};
-use crate::api::wire::{Accepted, OperationState, Tags};
-use std::path::Path;
+use crate::api::wire::{Accepted, OperationState, Tags, TakeBody};
 
-fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
+pub(super) fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
     args.collect().map_err(CtlError::TagTwice)
 }
 
-pub fn take(session: &mut Session<'_, '_>, resource: &str, name: &str, args: &TagArgs) -> Done {
-    let accepted = session.client.take(resource, name, tags(args)?)?;
+pub fn take(
+    session: &mut Session<'_, '_>,
+    resource: &str,
+    name: &str,
+    system_disk: bool,
+    args: &TagArgs,
+) -> Done {
+    let body = TakeBody { name: name.into(), tags: tags(args)?, system_disk };
+    let accepted = session.client.take(resource, &body)?;
     conclude(session, accepted)
 }
 
 pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &TagArgs) -> Done {
     let accepted = session.client.keep(snapshot, name, tags(args)?)?;
-    conclude(session, accepted)
-}
-
-pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, path: &Path) -> Done {
-    let path = session.directory.join(path);
-    let text = path.to_str().ok_or_else(|| CtlError::Path(path.clone()))?;
-    let accepted = session.client.create(from, name, text)?;
     conclude(session, accepted)
 }
 
@@ -84,7 +83,7 @@ fn scheduled(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
     Ok(exit::OK)
 }
 
-fn conclude(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
+pub(super) fn conclude(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
     let accepted = awaited(session, accepted)?;
     report(session, &accepted)
 }

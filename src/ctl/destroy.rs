@@ -1,11 +1,11 @@
-//! Commands that take something away: they name what goes, and ask.
+//! Deleting snapshots: what goes is named, and somebody asked.
 
 use super::change::{awaited, report};
 use super::error::CtlError;
 use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};
 use super::{exit, render::View};
-use crate::api::wire::{Fate, Leftovers, Origin, Snapshot, SnapshotsQuery};
+use crate::api::wire::{Fate, Snapshot};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
@@ -39,7 +39,7 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
 }
 
 /// What can be undone, and until when.
-fn until(now: bool, zone: &TimeZone, view: &View) -> String {
+pub(super) fn until(now: bool, zone: &TimeZone, view: &View) -> String {
     if now {
         return "They are destroyed at once; nothing brings them back.".into();
     }
@@ -89,51 +89,9 @@ fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<
     session.say(&format!("{done}; `heptactl undelete {label}` brings it back{time}"))
 }
 
-pub fn forget(
-    session: &mut Session<'_, '_>,
-    resource: &str,
-    automatic: Leftovers,
-    yes: bool,
-) -> Done {
-    may_ask(session, yes)?;
-    if !yes {
-        // Refused with a way out before anything is asked.
-        let detail = session.client.resource(resource)?;
-        let query = SnapshotsQuery {
-            resource: Some(resource.into()),
-            origin: Some(Origin::Automatic),
-            all: None,
-        };
-        let going = session.client.snapshots(&query)?.snapshots;
-        let view = session.view();
-        let mut page = view.page();
-        let manual = units::count(detail.resource.counts.manual, "manual snapshot");
-        match (automatic, going.len() as u64) {
-            (_, 0) => page.prose(0, &Span::plain("It has no automatic snapshots.")),
-            (Leftovers::Keep, number) => {
-                let number = units::count(number, "automatic snapshot");
-                let text = format!("{number} of {resource} stay; nothing rotates them out.");
-                page.prose(0, &Span::plain(text));
-            }
-            (Leftovers::Trash, _) => {
-                page = render::gone(&going, &session.zones(), &view);
-                page.gap();
-                let zone = render::zone(&detail.resource.zone);
-                page.prose(0, &Span::plain(until(false, &zone, &view)));
-            }
-        }
-        page.prose(0, &Span::plain(format!("{manual} of {resource} stay.")));
-        page.prose(0, &Span::plain("heptad will not miss it any more: its alarms end."));
-        ask(session, page, &format!("Forget {resource}?"))?;
-    }
-    let accepted = session.client.forget(resource, automatic)?;
-    let accepted = awaited(session, accepted)?;
-    report(session, &accepted)
-}
-
 /// # Errors
 /// [`CtlError::Unconfirmed`] where nobody could be asked.
-fn may_ask(session: &Session<'_, '_>, yes: bool) -> Result<(), CtlError> {
+pub(super) fn may_ask(session: &Session<'_, '_>, yes: bool) -> Result<(), CtlError> {
     let terminals = session.io.terminals;
     if yes || (terminals.stdin && terminals.stderr) { Ok(()) } else { Err(CtlError::Unconfirmed) }
 }
@@ -142,18 +100,32 @@ fn may_ask(session: &Session<'_, '_>, yes: bool) -> Result<(), CtlError> {
 ///
 /// # Errors
 /// [`CtlError::Declined`] for everything but a plain yes.
-fn ask(session: &mut Session<'_, '_>, mut page: Page, question: &str) -> Result<(), CtlError> {
+pub(super) fn ask(
+    session: &mut Session<'_, '_>,
+    page: Page,
+    question: &str,
+) -> Result<(), CtlError> {
+    let answer = answer(session, page, &format!("{} [y/N] ", render::text::clean(question)))?;
+    match answer.to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CtlError::Declined),
+    }
+}
+
+/// Shows what is at stake on standard error and reads one line; nothing at its end.
+pub(super) fn answer(
+    session: &mut Session<'_, '_>,
+    mut page: Page,
+    prompt: &str,
+) -> Result<String, CtlError> {
     page.gap();
     session.note(&page)?;
-    write!(session.io.stderr, "{} [y/N] ", render::text::clean(question))?;
+    write!(session.io.stderr, "{prompt}")?;
     session.io.stderr.flush()?;
     let mut answer = String::new();
     if session.io.stdin.read_line(&mut answer)? == 0 {
         // Nobody pressed Enter, so the line of the question is not ended yet.
         writeln!(session.io.stderr)?;
     }
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(CtlError::Declined),
-    }
+    Ok(answer.trim().to_owned())
 }

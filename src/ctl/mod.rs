@@ -11,8 +11,10 @@ mod error;
 pub mod exit;
 mod files;
 mod follow;
+mod forget;
 mod generate;
 mod look;
+mod make;
 mod output;
 pub mod render;
 mod session;
@@ -24,6 +26,7 @@ pub use generate::write_pages;
 pub use values::Color;
 
 use crate::api::client::Client;
+use crate::api::wire::ForgetBody;
 use args::{Cli, Command, Global};
 use clap::{CommandFactory, FromArgMatches};
 use jiff::Timestamp;
@@ -158,19 +161,27 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Diff { old, new, path, exit_code } => {
             files::diff(session, (&old, &new), path.as_deref(), exit_code)
         }
-        Command::Take { resource, name, tags } => change::take(session, &resource, &name, &tags),
+        Command::Take { resource, name, system_disk, tags } => {
+            change::take(session, &resource, &name, system_disk, &tags)
+        }
         Command::Keep { snapshot, name, tags } => change::keep(session, &snapshot, &name, &tags),
         Command::Enable { resource, time } => change::enable(session, &resource, time.as_deref()),
         Command::Disable { resource } => change::disable(session, &resource),
         Command::SetTime { resource, time } => change::set_time(session, &resource, &time),
         Command::Reset { resource } => change::reset(session, &resource),
-        Command::Create { name, from, path } => change::create(session, &name, &from, &path),
+        Command::Create { name, from, wish } => make::create(session, &name, &from, &wish),
+        Command::Rollback { resource, to, safety, yes } => {
+            make::rollback(session, &resource, &to, safety, yes)
+        }
+        Command::Attach { disk, instance } => make::attach(session, &disk, &instance),
+        Command::Detach { disk, instance } => make::detach(session, &disk, &instance),
         Command::Undelete { snapshot } => change::undelete(session, &snapshot),
         Command::Acknowledge { resource } => change::acknowledge(session, &resource),
         Command::Rotate { resource } => change::rotate(session, &resource),
         Command::Delete { snapshots, now, yes } => destroy::delete(session, &snapshots, now, yes),
-        Command::Forget { resource, automatic, yes } => {
-            destroy::forget(session, &resource, automatic.into(), yes)
+        Command::Forget { resource, last, skip_final, automatic, yes } => {
+            let body = ForgetBody { automatic: automatic.into(), last, skip_final };
+            forget::forget(session, &resource, body, yes)
         }
         Command::Reload => look::reload(session),
         Command::Check => look::check(session),

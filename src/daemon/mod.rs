@@ -12,6 +12,7 @@ pub mod hooks;
 mod housekeeping;
 mod journal;
 mod leases;
+mod making;
 mod opening;
 pub mod perform;
 mod reading;

@@ -1,14 +1,14 @@
 //! One order, performed against a backend: the promises that hold for every technology are kept
 //! here, right around its verbs.
 
-use crate::backend::{Backend, BackendError, Progress, RestoreOrder, TakeOrder};
+use super::making::{self, Surroundings};
+use crate::backend::{Backend, BackendError, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Weight, Wholeness, Work,
 };
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
-use std::path::Path;
 
 /// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
 const COUNTABLE: u64 = i64::MAX.unsigned_abs();
@@ -17,7 +17,7 @@ const COUNTABLE: u64 = i64::MAX.unsigned_abs();
 pub fn perform(
     backend: &dyn Backend,
     order: &Order,
-    progress: &dyn Progress,
+    around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
     match &order.work {
         Work::Survey { known, weigh } => {
@@ -25,7 +25,10 @@ pub fn perform(
             let weights = weigh_all(backend, &survey, *weigh);
             Ok(Done::Surveyed(survey, weights))
         }
-        Work::Take { card, source, identity } => {
+        Work::Take { card, source, identity, idle } => {
+            if *idle {
+                making::idle(backend)?;
+            }
             take(backend, card, source, identity.as_deref()).map(Done::Taken)
         }
         Work::Destroy { handle, guard } => {
@@ -34,13 +37,15 @@ pub fn perform(
             }
             backend.destroy(handle).map(|()| Done::Destroyed).map_err(failure)
         }
-        Work::Restore { card, name, path } => backend
-            .restore(&RestoreOrder::copy(&card.handle, name, Path::new(path)), progress)
-            .map(|_| Done::Restored)
-            .map_err(failure),
         Work::Mark { handle, mark } => {
             backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)
         }
+        Work::Restore { card, draft, heir } => making::create(backend, (card, draft, heir), around),
+        Work::Rollback { handle, token, again } => {
+            making::roll_back(backend, handle, *token, *again, around)
+        }
+        Work::Attach { disk } => making::attach(backend, disk, around),
+        Work::Detach { disk } => making::detach(backend, disk, around),
     }
 }
 

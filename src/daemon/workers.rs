@@ -3,15 +3,17 @@
 
 use super::fleet::{Fleet, Post, Unended};
 use super::hooks::{self, Occasion};
+use super::making::Surroundings;
 use super::perform::perform;
-use crate::backend::Progress;
+use crate::backend::{Image, Progress};
 use crate::domain::event::{Done, Finished, Guard, Order, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault, OperationId};
+use crate::domain::resource::Resource;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where reports go.
 pub type Report = Arc<dyn Fn(Finished) + Send + Sync>;
@@ -24,6 +26,8 @@ pub struct Workers {
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
     progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+    /// Set once, before anything is created.
+    pub enrol: OnceLock<Box<Enrol>>,
 }
 
 #[derive(Default)]
@@ -31,6 +35,9 @@ struct Pool {
     running: usize,
     waiting: VecDeque<(Order, Arc<Post>)>,
 }
+
+/// How one resource becomes known, once the daemon can make it so.
+pub type Enrol = dyn Fn(&Resource) -> Result<(), String> + Send + Sync;
 
 /// How far one act is.
 #[derive(Debug, Default)]
@@ -47,9 +54,40 @@ impl Progress for Meter {
     }
 }
 
+/// What one order has around it.
+struct Around<'a> {
+    workers: &'a Workers,
+    meter: &'a Meter,
+}
+
+impl Progress for Around<'_> {
+    fn report(&self, done: u64, total: Option<u64>) {
+        self.meter.report(done, total);
+    }
+}
+
+impl Surroundings for Around<'_> {
+    fn enrol(&self, heir: &Resource) -> Result<(), String> {
+        match self.workers.enrol.get() {
+            Some(enrol) => enrol(heir),
+            None => Err("heptad is starting; declare it in the configuration".into()),
+        }
+    }
+
+    fn image(&self, disk: &ResourceName) -> Option<Image> {
+        self.workers.fleet.post(disk)?.backend.image()
+    }
+}
+
 impl Workers {
     pub fn new(fleet: Arc<Fleet>, report: Report) -> Arc<Self> {
-        Arc::new(Self { fleet, report, pools: Mutex::default(), progress: Mutex::default() })
+        Arc::new(Self {
+            fleet,
+            report,
+            pools: Mutex::default(),
+            progress: Mutex::default(),
+            enrol: OnceLock::new(),
+        })
     }
 
     /// Performs an order soon; its report comes whatever happens.
@@ -123,7 +161,9 @@ impl Workers {
             if let Some(unended) = self.fleet.unended(&order.resource) {
                 end(&order.resource, &post, &unended);
             }
-            let finished = self.unless_read(&order, || run(&order, &post, meter.as_ref()));
+            let finished = self.unless_read(&order, || {
+                run(&order, &post, &Around { workers: self, meter: &meter })
+            });
             lock(&self.progress).remove(&order.operation);
             (self.report)(finished);
         }
@@ -179,8 +219,8 @@ fn end(resource: &ResourceName, post: &Post, unended: &Unended) {
 }
 
 /// One order, with the hooks around a snapshot. A panic below fails this one operation.
-fn run(order: &Order, post: &Post, progress: &dyn Progress) -> Finished {
-    let act = || perform(post.backend.as_ref(), order, progress);
+fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
+    let act = || perform(post.backend.as_ref(), order, around);
     let (result, output) = match &order.work {
         Work::Take { card, source: crate::domain::event::Source::Live, .. } => {
             let snapshot = match (&card.name, &card.slot) {

@@ -2,11 +2,13 @@
 
 use super::account::Account;
 use super::agenda::SlotRecord;
+use super::draft::Draft;
 use super::name::{ResourceName, SnapshotName};
 use super::operation::{Failure, Leftovers, Operation, OperationId};
+use super::plan::Plan;
 use super::policy::Retention;
-use super::resource::Resource;
-use super::snapshot::{Card, Content, Facts, Handle, Selector, Seq, Snapshot, Tags};
+use super::resource::{Kind, Resource};
+use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
 use jiff::Timestamp;
 use jiff::civil::Time;
 
@@ -39,9 +41,12 @@ pub struct Ask {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    Take { resource: ResourceName, name: SnapshotName, tags: Tags },
+    Take { resource: ResourceName, name: SnapshotName, tags: Tags, part: Part },
     Keep { from: Selector, name: SnapshotName, tags: Tags },
-    Create { from: Selector, name: ResourceName, path: String },
+    Create { from: Selector, draft: Box<Draft> },
+    Rollback { resource: ResourceName, to: Selector, safety: Option<SnapshotName> },
+    Attach { instance: ResourceName, disk: ResourceName },
+    Detach { instance: ResourceName, disk: ResourceName },
     Delete { snapshot: Selector, now: bool },
     Undelete { snapshot: Selector },
     Enable { resource: ResourceName, time: Option<Time> },
@@ -50,29 +55,108 @@ pub enum Request {
     Reset { resource: ResourceName },
     Acknowledge { resource: ResourceName },
     Rotate { resource: ResourceName },
-    Forget { resource: ResourceName, automatic: Leftovers },
+    Forget { resource: ResourceName, automatic: Leftovers, last: Farewell },
+}
+
+/// Whether a resource that is forgotten leaves a last snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Farewell {
+    /// Nothing was said; of an instance or a database it has to be (Lightsail's rule for deleting
+    /// a database).
+    #[default]
+    Unsaid,
+    Skip,
+    Take(SnapshotName),
 }
 
 /// Why a request is refused: data, with a stable code, a public sentence and a hint at the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    NoSuchResource { name: ResourceName, similar: Option<ResourceName> },
-    NoSuchSnapshot { wanted: Selector, similar: Option<String> },
-    NameTaken { name: SnapshotName, by: ResourceName },
-    ResourceNameTaken { name: ResourceName },
-    NotUsable { snapshot: String, health: String },
-    InTrash { snapshot: String },
-    NotInTrash { snapshot: String },
-    InUse { snapshot: String, operation: OperationId },
-    NotAutomatic { snapshot: String },
-    CronPolicy { resource: ResourceName },
-    NothingToAcknowledge { resource: ResourceName },
-    StillConfigured { resource: ResourceName },
-    NotConfigured { resource: ResourceName },
-    InDoubt { resource: ResourceName, reason: String },
-    QueueFull { resource: ResourceName },
-    KeyReused { key: String },
-    CatalogueUnwritable { reason: String },
+    NoSuchResource {
+        name: ResourceName,
+        similar: Option<ResourceName>,
+    },
+    NoSuchSnapshot {
+        wanted: Selector,
+        similar: Option<String>,
+    },
+    NameTaken {
+        name: SnapshotName,
+        by: ResourceName,
+    },
+    SmallerPlan {
+        wanted: Plan,
+        had: Plan,
+    },
+    /// A wish that makes no sense for what is made.
+    NoUse {
+        what: &'static str,
+        kind: Kind,
+    },
+    WrongKind {
+        resource: ResourceName,
+        kind: Kind,
+        wanted: Kind,
+    },
+    /// The snapshot is of another resource.
+    NotOf {
+        snapshot: String,
+        resource: ResourceName,
+        of: ResourceName,
+    },
+    /// The snapshot is of the system disk alone.
+    NotWhole {
+        snapshot: String,
+    },
+    FarewellUnsaid {
+        resource: ResourceName,
+        kind: Kind,
+    },
+    ResourceNameTaken {
+        name: ResourceName,
+    },
+    NotUsable {
+        snapshot: String,
+        health: String,
+    },
+    InTrash {
+        snapshot: String,
+    },
+    NotInTrash {
+        snapshot: String,
+    },
+    InUse {
+        snapshot: String,
+        operation: OperationId,
+    },
+    NotAutomatic {
+        snapshot: String,
+    },
+    CronPolicy {
+        resource: ResourceName,
+    },
+    NothingToAcknowledge {
+        resource: ResourceName,
+    },
+    StillConfigured {
+        resource: ResourceName,
+    },
+    NotConfigured {
+        resource: ResourceName,
+    },
+    InDoubt {
+        resource: ResourceName,
+        reason: String,
+    },
+    QueueFull {
+        resource: ResourceName,
+    },
+    KeyReused {
+        key: String,
+    },
+    CatalogueUnwritable {
+        reason: String,
+    },
     Stopping,
 }
 
@@ -123,6 +207,8 @@ pub enum Work {
         source: Source,
         /// The identity that the resource had when it was last seen.
         identity: Option<String>,
+        /// Only if nobody uses it: what comes next replaces it.
+        idle: bool,
     },
     Destroy {
         handle: Handle,
@@ -131,8 +217,22 @@ pub enum Work {
     },
     Restore {
         card: Card,
-        name: ResourceName,
-        path: String,
+        draft: Box<Draft>,
+        /// What it will be as a resource, but for the options that the backend adds.
+        heir: Box<Resource>,
+    },
+    Rollback {
+        handle: Handle,
+        /// Names in every attempt what an earlier one left.
+        token: uuid::Uuid,
+        /// It was begun before, so what is there may be half of each.
+        again: bool,
+    },
+    Attach {
+        disk: ResourceName,
+    },
+    Detach {
+        disk: ResourceName,
     },
     Mark {
         handle: Handle,
@@ -171,7 +271,19 @@ pub enum Done {
     Destroyed,
     /// What would have paid for it is not there, or somebody reads it: nothing was touched.
     Unpaid(String),
-    Restored,
+    Restored {
+        path: String,
+        /// Sentences for a person.
+        notes: Vec<String>,
+    },
+    /// What is in the resource's place now, and why that is not what was meant, if so.
+    RolledBack {
+        identity: Option<String>,
+        failure: Option<Failure>,
+    },
+    /// Under the name that the guest gives it.
+    Attached(String),
+    Detached,
     Marked,
 }
 
@@ -239,6 +351,9 @@ impl Request {
             Request::Take { .. } => "take",
             Request::Keep { .. } => "keep",
             Request::Create { .. } => "create",
+            Request::Rollback { .. } => "rollback",
+            Request::Attach { .. } => "attach",
+            Request::Detach { .. } => "detach",
             Request::Delete { .. } => "delete",
             Request::Undelete { .. } => "undelete",
             Request::Enable { .. } => "enable",

@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod clock;
 pub mod cron;
 pub mod days;
+pub mod draft;
 pub mod event;
 pub mod fee;
 pub mod forecast;

@@ -1,8 +1,9 @@
 //! One attempt to do one thing: who asked, what, how far, how it ended.
 
+use super::draft::Draft;
 use super::name::{ResourceName, SnapshotName};
 use super::slot::Slot;
-use super::snapshot::{Seq, Tags};
+use super::snapshot::{Part, Seq, Tags};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use std::fmt;
@@ -50,6 +51,7 @@ pub enum Act {
         slot: Option<Slot>,
         name: Option<SnapshotName>,
         tags: Tags,
+        part: Part,
     },
     Keep {
         from: Seq,
@@ -63,8 +65,20 @@ pub enum Act {
     },
     Create {
         from: Seq,
-        name: ResourceName,
-        path: String,
+        draft: Box<Draft>,
+    },
+    /// Put the content of `to` in place of the live one. What was live is in `safety`, which is
+    /// taken before.
+    Rollback {
+        to: Seq,
+        safety: Seq,
+    },
+    /// Give this instance a disk, which is a resource too.
+    Attach {
+        disk: ResourceName,
+    },
+    Detach {
+        disk: ResourceName,
     },
     Trash {
         seq: Seq,
@@ -88,6 +102,8 @@ pub enum Act {
     Rotate,
     Forget {
         automatic: Leftovers,
+        /// A last snapshot, which is taken before.
+        last: Option<Seq>,
     },
 }
 
@@ -151,6 +167,9 @@ impl Act {
             Act::Keep { .. } => "keep",
             Act::Destroy { .. } => "destroy",
             Act::Create { .. } => "create",
+            Act::Rollback { .. } => "rollback",
+            Act::Attach { .. } => "attach",
+            Act::Detach { .. } => "detach",
             Act::Trash { .. } => "delete",
             Act::Undelete { .. } => "undelete",
             Act::Mark { .. } => "mark",
@@ -174,6 +193,7 @@ impl Act {
             | Act::Undelete { seq }
             | Act::Mark { seq } => Some(*seq),
             Act::Create { from, .. } => Some(*from),
+            Act::Rollback { to, .. } => Some(*to),
             _ => None,
         }
     }
@@ -183,11 +203,22 @@ impl Act {
         matches!((self, request), (Act::Destroy { .. }, super::event::Request::Delete { .. }))
     }
 
-    /// The snapshots that must not be destroyed while it is open.
-    pub fn pins(&self) -> Option<Seq> {
+    /// Whether that snapshot must not be destroyed while it is open.
+    pub fn pins(&self, snapshot: Seq) -> bool {
         match self {
-            Act::Keep { from, .. } | Act::Create { from, .. } => Some(*from),
-            Act::Undelete { seq } => Some(*seq),
+            Act::Keep { from, .. } | Act::Create { from, .. } => *from == snapshot,
+            Act::Undelete { seq } => *seq == snapshot,
+            Act::Rollback { to, safety } => [*to, *safety].contains(&snapshot),
+            Act::Forget { last, .. } => *last == Some(snapshot),
+            _ => false,
+        }
+    }
+
+    /// The snapshot that has to be complete before it may begin.
+    pub fn needs(&self) -> Option<Seq> {
+        match self {
+            Act::Rollback { safety, .. } => Some(*safety),
+            Act::Forget { last, .. } => *last,
             _ => None,
         }
     }

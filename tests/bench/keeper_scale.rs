@@ -30,7 +30,7 @@ fn day_of(count: usize) -> f64 {
     let resources: Vec<Resource> = (0..count).map(resource).collect();
     let disk = FakeDisk::default();
     for resource in &resources {
-        let live = Live { identity: Some("disk".into()), entries: 100 };
+        let live = Live { identity: Some("disk".into()), entries: 100, turned: None };
         disk.world().lives.insert(resource.name.clone(), live);
     }
     let start = Timestamp::constant(1_767_225_600, 0);

@@ -4,15 +4,23 @@ use crate::support::simulated::{Scene, at, day, name, resource, selector, snapsh
 use heptad::daemon::simulate::{Machine, Memory};
 use heptad::domain::agenda::Outcome;
 use heptad::domain::clock::Reading;
+use heptad::domain::draft::Draft;
+use heptad::domain::event::Farewell;
 use heptad::domain::event::{Action, Denied, Done, Event, Finished, Request, Survey, Taken};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::operation::{Fault, Leftovers, OperationId, State};
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Content, Facts, Fate, Health, Seq};
 use jiff::{SignedDuration, Timestamp};
 
 fn take(text: &str) -> Request {
-    Request::Take { resource: name("web"), name: snapshot_name(text), tags: Default::default() }
+    Request::Take {
+        resource: name("web"),
+        name: snapshot_name(text),
+        tags: Default::default(),
+        part: Part::Whole,
+    }
 }
 
 fn delete(snapshot: &str, now: bool) -> Request {
@@ -52,7 +60,7 @@ fn what_is_about_to_be_destroyed_can_neither_be_kept_nor_used() {
     let from = || selector("web@2026-01-06");
     let keep =
         Request::Keep { from: from(), name: snapshot_name("golden"), tags: Default::default() };
-    let create = Request::Create { from: from(), name: name("new"), path: "/new".into() };
+    let create = Request::Create { from: from(), draft: Box::new(Draft::at(name("new"), "/new")) };
     for request in [keep, create] {
         let answer = scene.machine.ask(request);
         assert!(matches!(answer, Err(Denied::InUse { .. })), "{answer:?}");
@@ -205,7 +213,11 @@ fn nothing_waits_for_a_resource_that_was_forgotten() {
     scene.cut(SignedDuration::from_secs(1));
     scene.machine.ask(take("one")).unwrap();
     scene.machine.configure(Vec::new());
-    let forget = Request::Forget { resource: name("web"), automatic: Leftovers::Keep };
+    let forget = Request::Forget {
+        resource: name("web"),
+        automatic: Leftovers::Keep,
+        last: Farewell::Unsaid,
+    };
     scene.machine.ask(forget).unwrap();
     scene.machine.settle();
     assert_eq!(scene.machine.keeper().ledger().open_operations().count(), 0);

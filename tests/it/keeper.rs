@@ -2,8 +2,10 @@
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::domain::agenda::Outcome;
+use heptad::domain::event::Farewell;
 use heptad::domain::event::{Denied, Request, Wholeness};
 use heptad::domain::operation::{Fault, Leftovers, State};
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Fate, Health, Seq};
 use jiff::SignedDuration;
 
@@ -34,7 +36,12 @@ fn keep(from: &str, name: &str) -> Request {
 }
 
 fn take(name_: &str) -> Request {
-    Request::Take { resource: name("web"), name: snapshot_name(name_), tags: Default::default() }
+    Request::Take {
+        resource: name("web"),
+        name: snapshot_name(name_),
+        tags: Default::default(),
+        part: Part::Whole,
+    }
 }
 
 #[test]
@@ -269,7 +276,8 @@ fn a_resource_that_left_the_configuration_keeps_everything_until_forgotten() {
     scene.run_to(&day(9, "12:00"));
     scene.machine.ask(keep("web@latest", "golden")).unwrap();
     scene.machine.settle();
-    let forget = |automatic| Request::Forget { resource: name("web"), automatic };
+    let forget =
+        |automatic| Request::Forget { resource: name("web"), automatic, last: Farewell::Unsaid };
     let early = scene.machine.ask(forget(Leftovers::Keep));
     assert!(matches!(early, Err(Denied::StillConfigured { .. })));
     scene.machine.configure(Vec::new());

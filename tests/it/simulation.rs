@@ -5,6 +5,7 @@ use crate::support::simulated::{Scene, at, day, name, resource, selector, snapsh
 use heptad::daemon::simulate::{Machine, Memory, Moment, OnDisk};
 use heptad::domain::event::Request;
 use heptad::domain::operation::{Fault, State};
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Fate, Health, Origin};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -24,11 +25,17 @@ fn operator(machine: &mut Machine, today: i16) {
             resource: web(),
             name: snapshot_name("by-hand"),
             tags: Default::default(),
+            part: Part::Whole,
         },
         12 => Request::Delete { snapshot: selector("by-hand"), now: false },
         15 => Request::SetTime { resource: web(), time: "20:00".parse().unwrap() },
         20 => Request::Disable { resource: web() },
         22 => Request::Enable { resource: web(), time: None },
+        26 => Request::Rollback {
+            resource: web(),
+            to: selector("web@2026-01-24"),
+            safety: Some(snapshot_name("before-rollback")),
+        },
         30 => Request::Delete { snapshot: selector("web@2026-01-28"), now: true },
         40 => Request::Reset { resource: web() },
         _ => return,
@@ -85,7 +92,11 @@ fn sixty_days_with_the_power_cut_at_every_single_step() {
     scene.no_violations();
     let account = scene.account();
     let of = |origin| account.snapshots.values().filter(|s| s.card.origin == origin).count();
-    assert_eq!((of(Origin::Automatic), of(Origin::Manual)), (7, 1));
+    assert_eq!(
+        (of(Origin::Automatic), of(Origin::Manual)),
+        (7, 2),
+        "two by hand: one kept, one before the rollback"
+    );
     let open = scene.machine.keeper().ledger().open_operations().count();
     assert_eq!(open, 0);
 }
@@ -118,7 +129,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Mount),
         1 => Just(Happening::Empty),
         1 => Just(Happening::Fill),
-        3 => (0u8..8).prop_map(Happening::Ask),
+        3 => (0u8..9).prop_map(Happening::Ask),
         1 => (1u32..10).prop_map(Happening::Retention),
     ]
 }
@@ -160,13 +171,19 @@ fn ask(machine: &mut Machine, which: u8, n: usize) {
     let web = || name("web");
     let fresh = snapshot_name(&format!("manual-{n}"));
     let request = match which {
-        0 => Request::Take { resource: web(), name: fresh, tags: Default::default() },
+        0 => Request::Take {
+            resource: web(),
+            name: fresh,
+            tags: Default::default(),
+            part: Part::Whole,
+        },
         1 => Request::Keep { from: selector("web@latest"), name: fresh, tags: Default::default() },
         2 => Request::Disable { resource: web() },
         3 => Request::Enable { resource: web(), time: None },
         4 => Request::SetTime { resource: web(), time: "13:00".parse().unwrap() },
         5 => Request::Acknowledge { resource: web() },
         6 => Request::Rotate { resource: web() },
+        7 => Request::Rollback { resource: web(), to: selector("web@latest"), safety: None },
         _ => Request::Reset { resource: web() },
     };
     // Some are refused, as they should be.

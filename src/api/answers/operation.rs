@@ -84,7 +84,14 @@ fn detail(account: Option<&Account>, act: &Act) -> Option<String> {
     let of = |seq| account.map(|account| label(account, seq));
     match act {
         Act::Keep { from, .. } => of(*from).map(|from| format!("from {from}")),
-        Act::Create { name, path, .. } => Some(format!("{name} at {path}")),
+        Act::Create { draft, .. } => Some(match &draft.path {
+            Some(path) => format!("{} at {path}", draft.name),
+            None => draft.name.to_string(),
+        }),
+        Act::Rollback { safety, .. } => {
+            of(*safety).map(|safety| format!("what was there is in {safety}"))
+        }
+        Act::Attach { disk } | Act::Detach { disk } => Some(disk.to_string()),
         Act::SetTime { time } | Act::Enable { time: Some(time) } => {
             Some(time.strftime("%H:%M").to_string())
         }
@@ -97,8 +104,8 @@ fn detail(account: Option<&Account>, act: &Act) -> Option<String> {
             Doom::TrashExpired => "its time in the trash is over".into(),
             Doom::Unfinished => "its taking was interrupted".into(),
         }),
-        Act::Forget { automatic: Leftovers::Keep } => Some("its snapshots stay".into()),
-        Act::Forget { automatic: Leftovers::Trash } => {
+        Act::Forget { automatic: Leftovers::Keep, .. } => Some("its snapshots stay".into()),
+        Act::Forget { automatic: Leftovers::Trash, .. } => {
             Some("its automatic snapshots go to the trash".into())
         }
         _ => None,

@@ -72,7 +72,7 @@ impl View<'_> {
     /// Whether an open operation reads it.
     pub(super) fn is_pinned(&self, account: &Account, seq: Seq) -> bool {
         let mut open = self.ledger.open_operations();
-        open.any(|o| o.act.pins() == Some(seq) && o.resource == *account.name())
+        open.any(|o| o.act.pins(seq) && o.resource == *account.name())
     }
 
     fn wire_snapshot(&self, account: &Account, s: &Snapshot, said: &Verdicts) -> wire::Snapshot {

@@ -3,11 +3,11 @@
 
 use super::{Client, ClientError, http, segment};
 use crate::api::wire::{
-    Accepted, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, DiffQuery, Differences,
-    EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody, Health, KeepBody, Leftovers,
-    Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded,
-    ResourceDetail, Resources, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery,
-    Status, Tags, TakeBody, TreeQuery,
+    Accepted, AttachBody, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, DiffQuery,
+    Differences, EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody, Health,
+    KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded,
+    ResourceDetail, Resources, RollbackBody, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots,
+    SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -113,8 +113,8 @@ impl Client {
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
-    pub fn take(&self, resource: &str, name: &str, tags: Tags) -> Answer<Accepted> {
-        self.post(&of_resource(resource, "snapshots"), &TakeBody { name: name.into(), tags })
+    pub fn take(&self, resource: &str, body: &TakeBody) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "snapshots"), body)
     }
 
     pub fn enable(&self, resource: &str, time: Option<&str>) -> Answer<Accepted> {
@@ -143,18 +143,29 @@ impl Client {
         self.post(&of_resource(resource, "rotate"), &Nothing {})
     }
 
-    pub fn forget(&self, resource: &str, automatic: Leftovers) -> Answer<Accepted> {
-        self.post(&of_resource(resource, "forget"), &ForgetBody { automatic })
+    pub fn forget(&self, resource: &str, body: &ForgetBody) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "forget"), body)
     }
 
     pub fn keep(&self, snapshot: &str, name: &str, tags: Tags) -> Answer<Accepted> {
         self.post(&of_snapshot(snapshot, "keep"), &KeepBody { name: name.into(), tags })
     }
 
-    /// A new resource of this name at an absolute path that does not exist.
-    pub fn create(&self, snapshot: &str, name: &str, path: &str) -> Answer<Accepted> {
-        let body = CreateBody { name: name.into(), path: path.into() };
-        self.post(&of_snapshot(snapshot, "create"), &body)
+    /// A new resource, where nothing is yet.
+    pub fn create(&self, snapshot: &str, body: &CreateBody) -> Answer<Accepted> {
+        self.post(&of_snapshot(snapshot, "create"), body)
+    }
+
+    pub fn rollback(&self, resource: &str, body: &RollbackBody) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "rollback"), body)
+    }
+
+    pub fn attach(&self, instance: &str, disk: &str) -> Answer<Accepted> {
+        self.post(&of_resource(instance, "attach"), &AttachBody { disk: disk.into() })
+    }
+
+    pub fn detach(&self, instance: &str, disk: &str) -> Answer<Accepted> {
+        self.post(&of_resource(instance, "detach"), &AttachBody { disk: disk.into() })
     }
 
     /// Into the trash, or with `now` for good.

@@ -1,23 +1,29 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
 use crate::api::extract::{Asked, Key, Named, Referred, Sent};
-use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
+use crate::api::meaning::{new_name, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{
-    Accepted, CreateBody, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing,
-    SetTimeBody, TakeBody,
+    Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, SetTimeBody,
+    TakeBody,
 };
-use crate::domain::event::Request;
+use crate::domain::event::{Farewell, Request};
 use crate::domain::operation;
+use crate::domain::snapshot::Part;
 use axum::Json;
 use axum::http::StatusCode;
 
-type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
+pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
 
 /// Logs who asks for what, asks, and answers with what came of it.
-async fn submit(office: &Office, peer: &Peer, key: Option<String>, request: Request) -> Answer {
+pub(super) async fn submit(
+    office: &Office,
+    peer: &Peer,
+    key: Option<String>,
+    request: Request,
+) -> Answer {
     let uid = peer.uid();
     tracing::info!(uid, pid = ?peer.credentials.pid, ?key, ?request, "asked for a change");
     let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
@@ -45,7 +51,8 @@ pub(super) async fn take(
     Sent(body): Sent<TakeBody>,
 ) -> Answer {
     let name = new_name(&body.name)?;
-    let request = Request::Take { resource, name, tags: parse_tags(body.tags)? };
+    let part = if body.system_disk { Part::SystemDisk } else { Part::Whole };
+    let request = Request::Take { resource, name, tags: parse_tags(body.tags)?, part };
     submit(&office, &peer, key, request).await
 }
 
@@ -165,7 +172,16 @@ pub(super) async fn forget(
         Leftovers::Keep => operation::Leftovers::Keep,
         Leftovers::Trash => operation::Leftovers::Trash,
     };
-    let request = Request::Forget { resource, automatic };
+    let last = match (body.last, body.skip_final) {
+        (Some(_), true) => {
+            let hint = "leave one of them out";
+            return Err(Refuse::bad("bad-final", "final and skip_final exclude each other", hint));
+        }
+        (Some(name), false) => Farewell::Take(new_name(&name)?),
+        (None, true) => Farewell::Skip,
+        (None, false) => Farewell::Unsaid,
+    };
+    let request = Request::Forget { resource, automatic, last };
     submit(&office, &peer, key, request).await
 }
 
@@ -184,24 +200,6 @@ pub(super) async fn keep(
 ) -> Answer {
     let name = new_name(&body.name)?;
     let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
-    submit(&office, &peer, key, request).await
-}
-
-/// Create a new resource from a snapshot, at a path that does not exist.
-#[utoipa::path(post, path = "/v1/snapshots/{ref}/create",
-    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
-    request_body = CreateBody,
-    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
-pub(super) async fn create(
-    office: Shared,
-    peer: Peer,
-    Referred(from): Referred,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<CreateBody>,
-) -> Answer {
-    let name = new_name(&body.name)?;
-    let request = Request::Create { from, name, path: parse_path(body.path)? };
     submit(&office, &peer, key, request).await
 }
 

@@ -7,6 +7,7 @@ mod events;
 mod fee;
 mod gate;
 mod look;
+mod make;
 mod shelf;
 mod tree;
 
@@ -56,7 +57,10 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Admin, routes!(change::acknowledge))
         .route(Admin, routes!(change::rotate))
         .route(Admin, routes!(change::forget))
-        .route(Admin, routes!(change::create))
+        .route(Admin, routes!(make::create))
+        .route(Admin, routes!(make::rollback))
+        .route(Admin, routes!(make::attach))
+        .route(Admin, routes!(make::detach))
         .route(Admin, routes!(change::delete))
         .route(Admin, routes!(change::undelete))
         .route(Operator, routes!(daemon::check))

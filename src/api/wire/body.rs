@@ -12,6 +12,16 @@ pub struct TakeBody {
     pub name: String,
     #[serde(default)]
     pub tags: Tags,
+    /// Only an instance's system disk: a snapshot of a disk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub system_disk: bool,
+}
+
+impl TakeBody {
+    /// All of a resource, under this name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), tags: Tags::new(), system_disk: false }
+    }
 }
 
 /// Keep an automatic snapshot as a manual one.
@@ -24,13 +34,48 @@ pub struct KeepBody {
 }
 
 /// Create a new resource from a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateBody {
     /// The new resource's name.
     pub name: String,
-    /// Absolute; must not exist.
-    pub path: String,
+    /// Absolute; must not exist. Without it, beside the original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Of the configuration, for an instance or a database; without it, the size that it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Of a disk, or of an instance's system disk, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Where a database's server listens; without it, where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// `HH:MM`: put it under protection, with automatic snapshots at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Beside those that it inherits.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+}
+
+/// Put the content of a snapshot in place of the live one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackBody {
+    /// NAME, RESOURCE@SLOT or RESOURCE@latest.
+    pub to: String,
+    /// The name of the snapshot that is taken before; without it heptad chooses one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety: Option<String>,
+}
+
+/// Give an instance a disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AttachBody {
+    /// A resource of kind disk.
+    pub disk: String,
 }
 
 /// Switch automatic snapshots on.
@@ -57,6 +102,13 @@ pub struct ForgetBody {
     /// What becomes of its automatic snapshots.
     #[serde(default)]
     pub automatic: Leftovers,
+    /// The name of a last snapshot, taken before. Of an instance or a database this or `skip_final`
+    /// has to be said.
+    #[serde(default, rename = "final", skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// Without a last snapshot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_final: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -17,9 +17,9 @@ mod snapshot;
 mod tree;
 
 pub use body::{
-    ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody, KeepBody,
-    Leftovers, Nothing, OperationQuery, OperationsQuery, SetTimeBody, SlotsQuery, SnapshotsQuery,
-    TakeBody,
+    AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
+    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, RollbackBody, SetTimeBody,
+    SlotsQuery, SnapshotsQuery, TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};

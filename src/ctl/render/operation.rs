@@ -138,6 +138,12 @@ pub fn ending(operation: &Operation) -> String {
             Some(detail) => format!("{resource}: created {detail} from {snapshot}"),
             None => format!("{resource}: created a resource from {snapshot}"),
         },
+        "rollback" => match detail {
+            Some(safety) => format!("{resource}: rolled back to {snapshot}; {safety}"),
+            None => format!("{resource}: rolled back to {snapshot}"),
+        },
+        "attach" => format!("{resource}: has {}", detail.unwrap_or("the disk")),
+        "detach" => format!("{resource}: has {} no more", detail.unwrap_or("the disk")),
         "delete" => format!("{resource}: {snapshot} is in the trash"),
         "destroy" => format!("{resource}: {snapshot} is deleted for good"),
         "undelete" => format!("{resource}: {snapshot} is back"),

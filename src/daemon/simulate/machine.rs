@@ -211,7 +211,19 @@ impl Machine {
                     object.state = Wholeness::Partial;
                 }
             }
-            Work::Survey { .. } | Work::Restore { .. } | Work::Mark { .. } => {}
+            // The last step was done, and nobody heard of it.
+            Work::Rollback { handle, token, .. } => {
+                let key = (order.resource.clone(), handle.seq);
+                let content = world.objects.get(&key).map(|object| object.content);
+                if let Some(content) = content {
+                    world.roll_back(&order.resource, content, *token);
+                }
+            }
+            Work::Survey { .. }
+            | Work::Restore { .. }
+            | Work::Attach { .. }
+            | Work::Detach { .. }
+            | Work::Mark { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The promises, checked from the outside: by what is on the disk and what is ordered, not by what
 //! the keeper believes.
 
-use crate::backend::fake::FakeDisk;
+use crate::backend::fake::{FakeDisk, FakeObject};
 use crate::domain::event::{Guard, Order, Wholeness, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::slot::Slot;
@@ -18,6 +18,8 @@ pub enum Violation {
     HandsOff { resource: ResourceName, victim: Seq },
     /// A sequence number stood for two snapshots.
     Reused { resource: ResourceName, seq: Seq },
+    /// The live content was to be replaced, and no whole snapshot had it.
+    Unsaved { resource: ResourceName },
     /// Two snapshots of one slot existed whole.
     Twice { resource: ResourceName, slot: Slot },
 }
@@ -63,6 +65,15 @@ impl Oracle {
                         && object.card.origin == Origin::Automatic
                 });
                 self.payment = Some((handle.seq, newer.count(), retention.latest));
+            }
+            Work::Rollback { token, .. } => {
+                let world = disk.world();
+                let saves = |object: &FakeObject| {
+                    object.card.handle.id == *token && object.state == Wholeness::Whole
+                };
+                if !world.objects.values().any(saves) {
+                    self.violations.push(Violation::Unsaved { resource: resource.clone() });
+                }
             }
             _ => {}
         }

@@ -60,7 +60,7 @@ fn live(days: u16, store: OnDisk) -> Report {
     let mut report = Report { days, ..Report::default() };
     let start = Timestamp::constant(1_767_225_600, 0);
     let (resource, disk) = (resource(), FakeDisk::default());
-    let live = Live { identity: Some("disk-1".into()), entries: 100 };
+    let live = Live { identity: Some("disk-1".into()), entries: 100, turned: None };
     disk.world().lives.insert(resource.name.clone(), live);
     let mut machine = Machine::new(Box::new(store), disk, vec![resource], start);
     let end = start + SignedDuration::from_hours(24 * i64::from(days));

@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Operation};
+use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Fate, Health, Selector, Snapshot};
 use std::sync::Arc;
 
@@ -87,6 +88,14 @@ impl Keeper {
             None => Ok(()),
         }
     }
+}
+
+pub(super) fn of_kind(account: &Account, wanted: Kind) -> Result<(), Denied> {
+    let kind = account.resource.kind;
+    if kind == wanted {
+        return Ok(());
+    }
+    Err(Denied::WrongKind { resource: account.name().clone(), kind, wanted })
 }
 
 pub(super) fn room(account: &Account) -> Result<(), Denied> {

@@ -1,10 +1,12 @@
 //! Each resource's lane: one operation in flight, the others queued behind it in order.
 
 use super::Keeper;
+use super::make::heir;
 use crate::domain::account::Account;
 use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot};
 use std::sync::Arc;
 
@@ -65,6 +67,14 @@ impl Keeper {
                 continue;
             }
             self.leave_queue(resource, id);
+            if let Some(failure) = self.unprepared(&operation) {
+                self.finish(&operation, State::Failed(failure), String::new());
+                continue;
+            }
+            if let Act::Forget { automatic, .. } = operation.act {
+                self.forget(&operation, automatic);
+                continue;
+            }
             match self.order(&operation) {
                 Ok(work) => {
                     self.start(&operation, work);
@@ -77,6 +87,24 @@ impl Keeper {
                     self.finish(&operation, state, String::new());
                 }
             }
+        }
+    }
+
+    /// Why an operation may not begin, because the snapshot that it needs was not taken.
+    fn unprepared(&self, operation: &Operation) -> Option<Failure> {
+        let seq = operation.act.needs()?;
+        let snapshot = self.ledger.snapshot(&operation.resource, seq);
+        if snapshot.is_some_and(|snapshot| snapshot.health.is_readable()) {
+            return None;
+        }
+        let taking = |other: &&Arc<Operation>| {
+            let of = other.resource == operation.resource;
+            of && matches!(other.act, Act::Take { seq: taken, .. } if taken == seq)
+        };
+        let taking = self.ledger.operations.values().rev().find(taking);
+        match taking.map(|taking| &taking.state) {
+            Some(State::Failed(failure)) => Some(failure.clone()),
+            _ => Some(Failure::new(Fault::Absent, "the snapshot that goes before it is gone")),
         }
     }
 
@@ -149,7 +177,7 @@ impl Keeper {
                 let weigh = operation.act == Act::Survey && self.is_weighing_due(&account);
                 Ok(Work::Survey { known, weigh })
             }
-            Act::Take { seq, slot, name, tags } => {
+            Act::Take { seq, slot, name, tags, part } => {
                 let taken = |s: &Arc<Snapshot>| s.seq() != *seq && slot.is_some_and(|t| s.is_of(t));
                 if account.snapshots.values().any(taken) {
                     // It turned up in the backend while this waited.
@@ -164,13 +192,17 @@ impl Keeper {
                     kept_from: None,
                     taken_at: self.now(),
                     tags: tags.clone(),
-                    kind: account.resource.kind,
-                    part: Part::Whole,
+                    kind: match part {
+                        Part::Whole => account.resource.kind,
+                        Part::SystemDisk => Kind::Disk,
+                    },
+                    part: *part,
                     plan: account.resource.plan.clone(),
                     blueprint: account.resource.blueprint.clone(),
                 };
                 let identity = account.identity.clone();
-                Ok(self.intend(&account, card, Source::Live, identity))
+                let idle = self.is_safety(&account, *seq);
+                Ok(self.intend(&account, card, Source::Live, identity, idle))
             }
             Act::Keep { from, seq, name, tags } => {
                 let original = usable(&account, *from)?;
@@ -184,18 +216,20 @@ impl Keeper {
                     ..original.card.clone()
                 };
                 let source = Source::Snapshot(original.card.handle.clone());
-                Ok(self.intend(&account, card, source, None))
+                Ok(self.intend(&account, card, source, None, false))
             }
-            Act::Create { path, .. } if operation.tries > 0 => Err(Failure::new(
-                Fault::Interrupted,
-                format!(
-                    "heptad stopped in the middle; if {path} exists it is whole, else ask again"
-                ),
-            )),
-            Act::Create { from, name, path } => {
+            Act::Create { from, draft } => {
                 let card = usable(&account, *from)?.card.clone();
-                Ok(Work::Restore { card, name: name.clone(), path: path.clone() })
+                let heir = Box::new(heir(&account, &card, draft));
+                Ok(Work::Restore { card, draft: draft.clone(), heir })
             }
+            Act::Rollback { to, safety } => {
+                let handle = usable(&account, *to)?.card.handle.clone();
+                let token = existing(&account, *safety)?.card.handle.id;
+                Ok(Work::Rollback { handle, token, again: operation.tries > 0 })
+            }
+            Act::Attach { disk } => Ok(Work::Attach { disk: disk.clone() }),
+            Act::Detach { disk } => Ok(Work::Detach { disk: disk.clone() }),
             Act::Destroy { seq, why } => {
                 let snapshot = existing(&account, *seq)?;
                 self.put(Entry::Snapshot(Box::new(Snapshot {
@@ -238,12 +272,20 @@ impl Keeper {
         }
     }
 
+    /// Whether a snapshot to be taken is one that a rollback waits for.
+    fn is_safety(&self, account: &Account, seq: Seq) -> bool {
+        let waiting = account.queue.iter().filter_map(|id| self.ledger.operations.get(id));
+        let mut acts = waiting.map(|operation| &operation.act);
+        acts.any(|act| matches!(act, Act::Rollback { safety, .. } if *safety == seq))
+    }
+
     fn intend(
         &mut self,
         account: &Account,
         card: Card,
         source: Source,
         identity: Option<String>,
+        idle: bool,
     ) -> Work {
         self.put(Entry::Snapshot(Box::new(Snapshot {
             resource: account.name().clone(),
@@ -252,7 +294,7 @@ impl Keeper {
             fate: Fate::Live,
             facts: Facts::default(),
         })));
-        Work::Take { card, source, identity }
+        Work::Take { card, source, identity, idle }
     }
 }
 

@@ -10,7 +10,9 @@
 
 mod configure;
 mod find;
+mod forget;
 mod lane;
+mod make;
 mod outcome;
 mod recover;
 mod request;
@@ -181,6 +183,6 @@ impl Keeper {
     /// Whether an open operation needs this snapshot.
     fn pinned(&self, resource: &ResourceName, seq: Seq) -> Option<OperationId> {
         let mut open = self.ledger.open_of(resource);
-        open.find(|operation| operation.act.pins() == Some(seq)).map(|operation| operation.id)
+        open.find(|operation| operation.act.pins(seq)).map(|operation| operation.id)
     }
 }

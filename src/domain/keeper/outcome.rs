@@ -3,9 +3,10 @@
 use super::Keeper;
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
+use crate::domain::draft::Draft;
 use crate::domain::event::{Done, Entry, Finished, Taken};
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Doom, Failure, Fault, Operation, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::rotation::CREDIT;
 use crate::domain::snapshot::{Content, Fate, Handle, Health, Origin, Seq, Snapshot};
 use crate::domain::suspicion;
@@ -72,9 +73,40 @@ impl Keeper {
                 self.set_fate(&name, *seq, Fate::Live);
                 self.finish(&operation, State::Succeeded, output);
             }
+            (Act::Create { from, draft }, Ok(Done::Restored { path, notes })) => {
+                let draft = Box::new(Draft { path: Some(path), ..(**draft).clone() });
+                let act = Act::Create { from: *from, draft };
+                let made = Operation { act, ..(*operation).clone() };
+                self.finish(&made, State::Succeeded, format!("{output}{}", notes.join("\n")));
+            }
+            (Act::Create { .. }, Err(failure)) if operation.tries > 1 => {
+                let why = &failure.message;
+                let message =
+                    format!("{why}; heptad had stopped in the middle of it: what exists is whole");
+                let failure = Failure::new(failure.fault, message);
+                self.finish(&operation, State::Failed(failure), output);
+            }
+            (Act::Rollback { .. }, Ok(Done::RolledBack { identity, failure })) => {
+                let state = failure.map_or(State::Succeeded, State::Failed);
+                self.finish(&operation, state, output);
+                self.rolled_back(&name, identity);
+            }
+            (Act::Attach { .. }, Ok(Done::Attached(device))) => {
+                let output = format!("{output}the guest sees it as {device}");
+                self.finish(&operation, State::Succeeded, output);
+            }
             (_, Ok(_)) => self.finish(&operation, State::Succeeded, output),
             (_, Err(failure)) => self.finish(&operation, State::Failed(failure), output),
         }
+    }
+
+    /// Whatever is there now was put there for a person, whether or not the swap came to its end.
+    fn rolled_back(&mut self, name: &ResourceName, identity: Option<String>) {
+        let Some(account) = self.ledger.account(name).cloned() else { return };
+        if identity.is_some() {
+            self.put_account(Account { identity, stranger: None, trouble: None, ..account });
+        }
+        self.survey(name, Cause::Recovery);
     }
 
     pub(super) fn set_fate(&mut self, name: &ResourceName, seq: Seq, fate: Fate) {

@@ -14,6 +14,12 @@ impl Keeper {
     /// Brings the ledger to what the backend shows.
     pub(super) fn absorb(&mut self, name: &ResourceName, survey: &Survey) {
         let Some(account) = self.ledger.account(name).cloned() else { return };
+        let mut seen = survey.clone();
+        if self.is_half_rolled_back(name) {
+            // Either content may be in its place until that is finished.
+            seen.identity = seen.identity.and(account.identity.clone());
+        }
+        let survey = &seen;
         let steps = recovery::reconcile(&account, survey);
         let head = recovery::head(&account, survey);
         let raised = head.next_seq > account.next_seq;
@@ -122,6 +128,11 @@ impl Keeper {
         self.finish(&operation, State::Failed(failure.clone()), operation.output.clone());
         self.close_attempt(&operation, None, Some(failure));
         self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+    }
+
+    fn is_half_rolled_back(&self, name: &ResourceName) -> bool {
+        let begun = |o: &Arc<Operation>| matches!(o.act, Act::Rollback { .. }) && o.tries > 0;
+        self.ledger.open_of(name).any(begun)
     }
 
     fn open_take(&self, name: &ResourceName, seq: Seq) -> Option<Operation> {

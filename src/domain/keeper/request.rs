@@ -1,15 +1,15 @@
 //! A client asks: refuse with a reason, answer at once, or queue.
 
 use super::Keeper;
-use super::find::room;
+use super::find::{of_kind, room};
 use crate::domain::account::{Account, Override};
+use crate::domain::draft::Draft;
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{
-    Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
-};
+use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use crate::domain::policy::When;
-use crate::domain::snapshot::{Fate, Health, Origin, Selector, Snapshot, Tags};
+use crate::domain::resource::Kind;
+use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot, Tags};
 use std::sync::Arc;
 
 impl Keeper {
@@ -47,9 +47,20 @@ impl Keeper {
     fn decide(&mut self, ask: &Ask) -> Result<OperationId, Denied> {
         let cause = Cause::Peer(ask.uid);
         match &ask.request {
-            Request::Take { resource, name, tags } => self.ask_take(resource, name, tags, cause),
+            Request::Take { resource, name, tags, part } => {
+                self.ask_take(resource, name, tags, *part, cause)
+            }
             Request::Keep { from, name, tags } => self.ask_keep(from, name, tags, cause),
-            Request::Create { from, name, path } => self.ask_create(from, name, path, cause),
+            Request::Create { from, draft } => self.ask_create(from, draft, cause),
+            Request::Rollback { resource, to, safety } => {
+                self.ask_rollback(resource, to, safety.as_ref(), cause)
+            }
+            Request::Attach { instance, disk } => {
+                self.ask_disk(instance, disk, Act::Attach { disk: disk.clone() }, cause)
+            }
+            Request::Detach { instance, disk } => {
+                self.ask_disk(instance, disk, Act::Detach { disk: disk.clone() }, cause)
+            }
             Request::Delete { snapshot, now } => self.ask_delete(snapshot, *now, cause),
             Request::Undelete { snapshot } => {
                 let found = self.find(snapshot)?;
@@ -84,7 +95,9 @@ impl Keeper {
                 self.rewish(resource, Override::default(), Act::Reset, cause)
             }
             Request::Acknowledge { resource } => self.ask_acknowledge(resource, cause),
-            Request::Forget { resource, automatic } => self.ask_forget(resource, *automatic, cause),
+            Request::Forget { resource, automatic, last } => {
+                self.ask_forget(resource, *automatic, last, cause)
+            }
         }
     }
 
@@ -93,9 +106,13 @@ impl Keeper {
         resource: &ResourceName,
         name: &SnapshotName,
         tags: &Tags,
+        part: Part,
         cause: Cause,
     ) -> Result<OperationId, Denied> {
         let mut account = self.configured(resource)?.clone();
+        if part == Part::SystemDisk {
+            of_kind(&account, Kind::Instance)?;
+        }
         self.free(name)?;
         room(&account)?;
         let mut all = account.resource.tags.clone();
@@ -103,7 +120,7 @@ impl Keeper {
         let seq = self.draw_seq(&mut account);
         self.queue(
             resource,
-            Act::Take { seq, slot: None, name: Some(name.clone()), tags: all },
+            Act::Take { seq, slot: None, name: Some(name.clone()), tags: all, part },
             cause,
         )
     }
@@ -126,27 +143,6 @@ impl Keeper {
         all.extend(tags.clone());
         let seq = self.draw_seq(&mut account);
         let act = Act::Keep { from: original.seq(), seq, name: name.clone(), tags: all };
-        self.queue(&original.resource, act, cause)
-    }
-
-    fn ask_create(
-        &mut self,
-        from: &Selector,
-        name: &ResourceName,
-        path: &str,
-        cause: Cause,
-    ) -> Result<OperationId, Denied> {
-        let original = self.find_usable(from)?;
-        let creating = |operation: &Operation| match &operation.act {
-            Act::Create { name: other, .. } => other == name,
-            _ => false,
-        };
-        let taken = self.ledger.accounts.contains_key(name)
-            || self.ledger.open_operations().any(|operation| creating(operation));
-        if taken {
-            return Err(Denied::ResourceNameTaken { name: name.clone() });
-        }
-        let act = Act::Create { from: original.seq(), name: name.clone(), path: path.into() };
         self.queue(&original.resource, act, cause)
     }
 
@@ -218,46 +214,8 @@ impl Keeper {
         Ok(self.done(operation))
     }
 
-    fn ask_forget(
-        &mut self,
-        resource: &ResourceName,
-        automatic: Leftovers,
-        cause: Cause,
-    ) -> Result<OperationId, Denied> {
-        let account = self.account(resource)?.clone();
-        if account.declared {
-            return Err(Denied::StillConfigured { resource: resource.clone() });
-        }
-        let old: Vec<_> = account
-            .snapshots
-            .values()
-            .filter(|s| s.card.origin == Origin::Automatic && s.fate == Fate::Live)
-            .map(|snapshot| snapshot.seq())
-            .collect();
-        let operation = self.operation(resource, Act::Forget { automatic }, cause);
-        let id = self.done(operation);
-        if account.snapshots.is_empty() {
-            for waiting in account.running.iter().chain(&account.queue) {
-                if let Some(waiting) = self.ledger.operations.get(waiting).cloned() {
-                    let failure = Failure::new(Fault::Absent, "the resource was forgotten");
-                    self.finish(&waiting, State::Failed(failure), String::new());
-                }
-            }
-            self.put(Entry::AccountErased(resource.clone()));
-            return Ok(id);
-        }
-        self.put_account(Account { forgotten: true, ..account });
-        if automatic == Leftovers::Trash {
-            for seq in old {
-                let trash = self.operation(resource, Act::Trash { seq }, cause);
-                self.enqueue(trash);
-            }
-        }
-        Ok(id)
-    }
-
     /// Records an operation that is finished already.
-    fn done(&mut self, operation: Operation) -> OperationId {
+    pub(super) fn done(&mut self, operation: Operation) -> OperationId {
         let now = Some(self.now());
         let id = operation.id;
         let state = State::Succeeded;
@@ -271,7 +229,7 @@ impl Keeper {
         id
     }
 
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         resource: &ResourceName,
         act: Act,
@@ -291,8 +249,14 @@ fn is_same(request: &Request, operation: &Operation) -> bool {
             *resource == operation.resource && taken.as_ref() == Some(name)
         }
         (Request::Keep { name, .. }, Act::Keep { name: kept, .. }) => name == kept,
-        (Request::Create { name, path, .. }, Act::Create { name: made, path: at, .. }) => {
-            name == made && path == at
+        (Request::Create { draft, .. }, Act::Create { draft: made, .. }) => {
+            // Its place may have been found meanwhile.
+            let path = draft.path.clone().or_else(|| made.path.clone());
+            Draft { path, ..(**draft).clone() } == **made
+        }
+        (Request::Attach { instance, disk }, Act::Attach { disk: meant })
+        | (Request::Detach { instance, disk }, Act::Detach { disk: meant }) => {
+            *instance == operation.resource && disk == meant
         }
         (Request::SetTime { resource, time }, Act::SetTime { time: set }) => {
             *resource == operation.resource && time == set
@@ -305,6 +269,7 @@ fn is_same(request: &Request, operation: &Operation) -> bool {
             | Request::Reset { resource }
             | Request::Acknowledge { resource }
             | Request::Rotate { resource }
+            | Request::Rollback { resource, .. }
             | Request::Forget { resource, .. },
             _,
         ) => *resource == operation.resource,

@@ -8,7 +8,7 @@ use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::recovery;
-use crate::domain::snapshot::{Fate, Seq, Tags};
+use crate::domain::snapshot::{Fate, Part, Seq, Tags};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -118,7 +118,13 @@ impl Keeper {
             return;
         }
         let seq = self.draw_seq(&mut account);
-        let act = Act::Take { seq, slot: Some(run.period.slot), name: None, tags: Tags::new() };
+        let act = Act::Take {
+            seq,
+            slot: Some(run.period.slot),
+            name: None,
+            tags: Tags::new(),
+            part: Part::Whole,
+        };
         let operation = self.operation(name, act, cause(run.why));
         let known = account.slots.get(&run.period.slot).cloned();
         let record = known.unwrap_or_else(|| SlotRecord::open(run.period));

@@ -2,7 +2,9 @@
 
 use super::stub::Scene;
 use heptad::api::client::{Client, ClientError};
-use heptad::api::wire::{Leftovers, Tags};
+use heptad::api::wire::ForgetBody;
+use heptad::api::wire::Leftovers;
+use heptad::api::wire::TakeBody;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::thread;
@@ -58,7 +60,7 @@ fn a_refusal_arrives_with_its_code_and_hint() {
     };
     let error = client.resource("wbe-1").unwrap_err();
     check(error, 404, "no-such-resource", "did you mean web-1?");
-    let error = client.take("web-1", "a/b", Tags::new()).unwrap_err();
+    let error = client.take("web-1", &TakeBody::named("a/b")).unwrap_err();
     check(error, 400, "bad-name", "choose another");
     // Nothing that a user types can become another route.
     let error = client.snapshot("../resources?x#y z").unwrap_err();
@@ -74,12 +76,14 @@ fn every_verb_reaches_the_daemon() {
     client.reset("web-1").unwrap();
     client.acknowledge("web-1").unwrap();
     client.rotate("web-1").unwrap();
-    client.forget("web-1", Leftovers::Trash).unwrap();
+    client
+        .forget("web-1", &ForgetBody { automatic: Leftovers::Trash, ..ForgetBody::default() })
+        .unwrap();
     client.delete("web-1@2026-11-22", true).unwrap();
     client.undelete("web-1@2026-11-22").unwrap();
     assert_eq!(client.reload().unwrap().added, ["db"]);
     assert!(client.check().unwrap().loadable);
-    let taken = client.take("web-1", "by-hand", Tags::new()).unwrap().operation.id;
+    let taken = client.take("web-1", &TakeBody::named("by-hand")).unwrap().operation.id;
     let mut glances = 0;
     let finished = client.finish(taken, |_| {
         glances += 1;

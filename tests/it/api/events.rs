@@ -3,7 +3,8 @@
 use super::stub::Scene;
 use heptad::api::client::{Client, ClientError};
 use heptad::api::server::Limits;
-use heptad::api::wire::{Changes, OperationState, Tags};
+use heptad::api::wire::TakeBody;
+use heptad::api::wire::{Changes, OperationState};
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread;
@@ -22,7 +23,7 @@ fn trouble(scene: &Scene, text: &str) {
 #[test]
 fn a_long_poll_on_an_operation_wakes_when_it_is_finished() {
     let scene = Scene::new();
-    let accepted = client(&scene).take("web-1", "by-hand", Tags::new()).unwrap();
+    let accepted = client(&scene).take("web-1", &TakeBody::named("by-hand")).unwrap();
     assert_eq!(accepted.operation.state, OperationState::Queued);
     assert_eq!(accepted.operation.snapshot.as_deref(), Some("by-hand"));
     let id = accepted.operation.id;
@@ -79,7 +80,7 @@ fn the_stream_delivers_every_change_in_order() {
     let next = || listen.recv_timeout(Duration::from_secs(20)).unwrap();
     let from = scene.stub.generation();
     assert_eq!(next(), Changes { generation: from, ..Changes::default() });
-    let id = client(&scene).take("web-1", "by-hand", Tags::new()).unwrap().operation.id;
+    let id = client(&scene).take("web-1", &TakeBody::named("by-hand")).unwrap().operation.id;
     assert_eq!(next().operations[0].state, OperationState::Queued);
     scene.stub.finish(id);
     assert_eq!(next().operations[0].state, OperationState::Succeeded);
@@ -115,7 +116,7 @@ fn stopping_ends_streams_and_long_polls_at_once() {
         })
     });
     listen.recv_timeout(Duration::from_secs(20)).unwrap();
-    let id = client(&scene).take("web-1", "by-hand", Tags::new()).unwrap().operation.id;
+    let id = client(&scene).take("web-1", &TakeBody::named("by-hand")).unwrap().operation.id;
     let before = scene.stub.listeners();
     let waiter = thread::spawn(move || waiting.operation(id, Some(300)));
     while scene.stub.listeners() == before {

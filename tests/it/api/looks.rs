@@ -3,6 +3,8 @@
 use super::caller::get;
 use super::stub::{Scene, at};
 use heptad::api::client::Client;
+use heptad::api::wire::CreateBody;
+use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
 use heptad::domain::snapshot::{Health, Seq};
 use std::sync::Arc;
@@ -138,9 +140,26 @@ fn the_fee_is_what_was_held_in_the_month_and_what_will_be() {
 #[test]
 fn operations_are_listed_newest_first_and_tell_who_asked() {
     let scene = Scene::new();
-    client(&scene).take("web-1", "by-hand", Tags::from([("a".into(), "b".into())])).unwrap();
+    client(&scene)
+        .take(
+            "web-1",
+            &TakeBody {
+                tags: Tags::from([("a".into(), "b".into())]),
+                ..TakeBody::named("by-hand")
+            },
+        )
+        .unwrap();
     client(&scene).keep("web-1@latest", "kept-1", Tags::new()).unwrap();
-    client(&scene).create("web-1@latest", "web-9", "/srv/web-9").unwrap();
+    client(&scene)
+        .create(
+            "web-1@latest",
+            &CreateBody {
+                name: "web-9".into(),
+                path: Some("/srv/web-9".into()),
+                ..CreateBody::default()
+            },
+        )
+        .unwrap();
     client(&scene).disable("web-1").unwrap();
     let list = client(&scene).operations(&Default::default()).unwrap().operations;
     let acts: Vec<_> = list.iter().map(|operation| operation.act.as_str()).collect();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 type Row = (&'static str, &'static str, &'static str, &'static str, bool);
 
 #[rustfmt::skip]
-const ROUTES: [Row; 33] = [
+const ROUTES: &[Row] = &[
     ("GET", "/v1/status", "/v1/status", "", true),
     ("GET", "/v1/health", "/v1/health", "", true),
     ("GET", "/v1/openapi.json", "/v1/openapi.json", "", true),
@@ -38,6 +38,9 @@ const ROUTES: [Row; 33] = [
     ("POST", "/v1/resources/{name}/rotate", "/v1/resources/web-1/rotate", "", false),
     ("POST", "/v1/resources/{name}/forget", "/v1/resources/web-1/forget", "", false),
     ("POST", "/v1/snapshots/{ref}/keep", "/v1/snapshots/web-1@latest/keep", r#"{"name":"x2"}"#, true),
+    ("POST", "/v1/resources/{name}/rollback", "/v1/resources/web-1/rollback", r#"{"to":"web-1@latest"}"#, false),
+    ("POST", "/v1/resources/{name}/attach", "/v1/resources/web-1/attach", r#"{"disk":"data"}"#, false),
+    ("POST", "/v1/resources/{name}/detach", "/v1/resources/web-1/detach", r#"{"disk":"data"}"#, false),
     ("POST", "/v1/snapshots/{ref}/create", "/v1/snapshots/web-1@latest/create", r#"{"name":"x3","path":"/srv/x3"}"#, false),
     ("DELETE", "/v1/snapshots/{ref}", "/v1/snapshots/web-1@latest?now=true", "", false),
     ("POST", "/v1/snapshots/{ref}/undelete", "/v1/snapshots/web-1@latest/undelete", "", false),

@@ -147,8 +147,8 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
     let web = || "web-1".parse().unwrap();
     let done = State::Succeeded;
     match request {
-        Request::Take { resource, name, tags } => {
-            let act = Act::Take { seq: Seq(90), slot: None, name: Some(name), tags };
+        Request::Take { resource, name, tags, part } => {
+            let act = Act::Take { seq: Seq(90), slot: None, name: Some(name), tags, part };
             (resource, act, State::Queued)
         }
         Request::SetTime { resource, time } => (resource, Act::SetTime { time }, done),
@@ -157,13 +157,20 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
         Request::Reset { resource } => (resource, Act::Reset, done),
         Request::Acknowledge { resource } => (resource, Act::Acknowledge, done),
         Request::Rotate { resource } => (resource, Act::Rotate, done),
-        Request::Forget { resource, automatic } => (resource, Act::Forget { automatic }, done),
+        Request::Forget { resource, automatic, .. } => {
+            (resource, Act::Forget { automatic, last: None }, done)
+        }
         Request::Keep { name, tags, .. } => {
             (web(), Act::Keep { from: Seq(7), seq: Seq(91), name, tags }, State::Queued)
         }
-        Request::Create { name, path, .. } => {
-            (web(), Act::Create { from: Seq(7), name, path }, State::Queued)
+        Request::Create { draft, .. } => {
+            (web(), Act::Create { from: Seq(7), draft }, State::Queued)
         }
+        Request::Rollback { resource, .. } => {
+            (resource, Act::Rollback { to: Seq(7), safety: Seq(92) }, State::Queued)
+        }
+        Request::Attach { instance, disk } => (instance, Act::Attach { disk }, State::Queued),
+        Request::Detach { instance, disk } => (instance, Act::Detach { disk }, State::Queued),
         Request::Delete { .. } => (web(), Act::Trash { seq: Seq(7) }, done),
         Request::Undelete { .. } => (web(), Act::Undelete { seq: Seq(7) }, done),
     }

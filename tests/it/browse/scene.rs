@@ -3,6 +3,7 @@
 
 use crate::support::loopfs::{LoopFs, run, subvolume};
 use heptad::api::client::{Client, ClientError};
+use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Entry, OperationState, SnapshotState, TreeQuery};
 use heptad::config::{DaemonDefaults, Locations};
 use heptad::ctl::{self, Environment, Io, Terminals};
@@ -74,7 +75,7 @@ impl Scene {
 
     /// Takes a snapshot and waits until it is complete.
     pub fn take(&self, resource: &str, name: &str) {
-        let accepted = self.client.take(resource, name, Default::default()).unwrap();
+        let accepted = self.client.take(resource, &TakeBody::named(name)).unwrap();
         self.finish(accepted.operation.id, OperationState::Succeeded);
         assert_eq!(self.client.snapshot(name).unwrap().state, SnapshotState::Complete);
     }

@@ -2,12 +2,14 @@
 
 use heptad::domain::account::{Account, Override};
 use heptad::domain::agenda::{Outcome, SlotRecord};
+use heptad::domain::draft::Draft;
 use heptad::domain::event::Entry;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
+use heptad::domain::plan::Plan;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::slot::Slot;
@@ -73,9 +75,9 @@ pub fn account(n: u64, flavour: u64) -> Account {
         backend: Binding { kind: "files".into(), options: format!("{{\"path\":\"/srv/{f}\"}}") },
         policy: Policy { rhythm: rhythm(f), retention, enabled: !f.is_multiple_of(5) },
         tags: tags(f),
-        plan: None,
-        blueprint: None,
-        enrolled: false,
+        plan: (f.is_multiple_of(2)).then(|| plan(f)),
+        blueprint: (f.is_multiple_of(3)).then(|| "debian-12".to_owned()),
+        enrolled: f % 2 == 1,
     };
     let phase = |i: u64| Phase { rhythm: rhythm(f + i), from: at(i) };
     Account {
@@ -108,9 +110,9 @@ pub fn taking(resource: &ResourceName, seq: Seq, f: u64) -> Snapshot {
         taken_at: at(f),
         tags: tags(f),
         kind: Kind::Disk,
-        part: Part::Whole,
-        plan: None,
-        blueprint: None,
+        part: if f.is_multiple_of(2) { Part::Whole } else { Part::SystemDisk },
+        plan: (f.is_multiple_of(3)).then(|| plan(f)),
+        blueprint: (f.is_multiple_of(2)).then(|| "debian-12".to_owned()),
     };
     let facts = Facts::default();
     Snapshot { resource: resource.clone(), card, health: Health::Taking, fate: Fate::Live, facts }
@@ -180,20 +182,46 @@ pub fn slot_record(kind: u64, n: u64, f: u64) -> SlotRecord {
     }
 }
 
+fn wish(f: u64) -> Draft {
+    Draft {
+        path: None,
+        plan: Some(plan(f)),
+        size: Some(1 << 30),
+        port: Some(5433),
+        time: Some("05:15".parse().unwrap()),
+        tags: tags(f),
+        ..Draft::named(name(f))
+    }
+}
+
+fn plan(f: u64) -> Plan {
+    Plan { name: "small".parse().unwrap(), vcpus: 2, memory: f << 20, disk: f << 30 }
+}
+
 pub fn acts(f: u64) -> Vec<Act> {
     let seq = Seq(f);
     let named: SnapshotName = "before-upgrade".parse().unwrap();
     let time = "05:15".parse().unwrap();
     vec![
         Act::Survey,
-        Act::Take { seq, slot: Some(slot(0, f)), name: None, tags: Tags::new() },
-        Act::Take { seq, slot: None, name: Some(named.clone()), tags: tags(f) },
+        Act::Take { seq, slot: Some(slot(0, f)), name: None, tags: Tags::new(), part: Part::Whole },
+        Act::Take {
+            seq,
+            slot: None,
+            name: Some(named.clone()),
+            tags: tags(f),
+            part: Part::SystemDisk,
+        },
         Act::Keep { from: Seq(f + 1), seq, name: named, tags: tags(f) },
         Act::Destroy { seq, why: Doom::Rotated { paid_by: Seq(f + 7) } },
         Act::Destroy { seq, why: Doom::Asked },
         Act::Destroy { seq, why: Doom::TrashExpired },
         Act::Destroy { seq, why: Doom::Unfinished },
-        Act::Create { from: seq, name: name(f), path: odd(f).into() },
+        Act::Create { from: seq, draft: Box::new(Draft::at(name(f), odd(f))) },
+        Act::Create { from: seq, draft: Box::new(wish(f)) },
+        Act::Rollback { to: seq, safety: Seq(seq.0 + 1) },
+        Act::Attach { disk: name(f) },
+        Act::Detach { disk: name(f) },
         Act::Trash { seq },
         Act::Undelete { seq },
         Act::Mark { seq },
@@ -204,8 +232,8 @@ pub fn acts(f: u64) -> Vec<Act> {
         Act::Reset,
         Act::Acknowledge,
         Act::Rotate,
-        Act::Forget { automatic: Leftovers::Keep },
-        Act::Forget { automatic: Leftovers::Trash },
+        Act::Forget { automatic: Leftovers::Keep, last: None },
+        Act::Forget { automatic: Leftovers::Trash, last: Some(seq) },
     ]
 }
 

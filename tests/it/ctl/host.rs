@@ -106,7 +106,15 @@ impl World {
                 objects.retain(|found| found.card.handle.seq != handle.seq);
                 Ok(Done::Destroyed)
             }
-            Work::Restore { .. } => Ok(Done::Restored),
+            Work::Restore { draft, .. } => Ok(Done::Restored {
+                path: draft.path.clone().unwrap_or_default(),
+                notes: Vec::new(),
+            }),
+            Work::Rollback { .. } => {
+                Ok(Done::RolledBack { identity: Some("1".into()), failure: None })
+            }
+            Work::Attach { .. } => Ok(Done::Attached("vdb".into())),
+            Work::Detach { .. } => Ok(Done::Detached),
             Work::Mark { handle, mark } => {
                 let of_it = |found: &&mut Found| found.card.handle.seq == handle.seq;
                 if let Some(found) = objects.iter_mut().find(of_it) {

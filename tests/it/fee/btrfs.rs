@@ -13,6 +13,7 @@ use heptad::domain::fee::{Basis, Holding};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::resource::Binding;
+use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Facts, Selector};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -87,7 +88,12 @@ impl Rig {
 
     fn take(&mut self, snapshot: &str) {
         let name_ = snapshot_name(snapshot);
-        self.ask(Request::Take { resource: name("web"), name: name_, tags: Default::default() });
+        self.ask(Request::Take {
+            resource: name("web"),
+            name: name_,
+            tags: Default::default(),
+            part: Part::Whole,
+        });
     }
 
     fn delete(&mut self, snapshot: &str) {

@@ -64,7 +64,7 @@ impl Scene {
     pub fn on(store: Box<dyn Store>, resources: Vec<Resource>) -> Self {
         let disk = FakeDisk::default();
         for resource in &resources {
-            let live = Live { identity: Some("disk-1".into()), entries: 100 };
+            let live = Live { identity: Some("disk-1".into()), entries: 100, turned: None };
             disk.world().lives.insert(resource.name.clone(), live);
         }
         let mut machine = Machine::new(store, disk, resources, at(&day(1, "00:00")));

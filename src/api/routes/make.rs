@@ -1,0 +1,95 @@
+//! Asking for something to be made of a snapshot: a new resource, the old content in its old
+//! place, a disk for another instance.
+
+use super::change::{Answer, submit};
+use crate::api::extract::{Asked, Key, Named, Referred, Sent};
+use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
+use crate::api::office::Shared;
+use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
+use crate::api::wire::{Accepted, AttachBody, CreateBody, Nothing, RollbackBody};
+use crate::domain::draft::Draft;
+use crate::domain::event::Request;
+
+/// Create a new resource from a snapshot, where nothing is yet.
+#[utoipa::path(post, path = "/v1/snapshots/{ref}/create",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
+    request_body = CreateBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn create(
+    office: Shared,
+    peer: Peer,
+    Referred(from): Referred,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<CreateBody>,
+) -> Answer {
+    if body.size == Some(0) || body.port == Some(0) {
+        return Err(Refuse::bad("bad-size", "0 is no size and no port", "leave it out"));
+    }
+    let draft = Draft {
+        name: new_name(&body.name)?,
+        path: body.path.map(parse_path).transpose()?,
+        plan: None,
+        size: body.size,
+        port: body.port,
+        time: body.time.as_deref().map(parse_time).transpose()?,
+        tags: parse_tags(body.tags)?,
+    };
+    submit(&office, &peer, key, Request::Create { from, draft: Box::new(draft) }).await
+}
+
+/// Put the content of a snapshot in place of the live one, after a snapshot of what is there.
+/// Refused while the resource is in use.
+#[utoipa::path(post, path = "/v1/resources/{name}/rollback",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = RollbackBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn rollback(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<RollbackBody>,
+) -> Answer {
+    let to = body.to.parse().map_err(|error: crate::domain::snapshot::SelectorError| {
+        Refuse::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
+    })?;
+    let safety = body.safety.as_deref().map(new_name).transpose()?;
+    submit(&office, &peer, key, Request::Rollback { resource, to, safety }).await
+}
+
+/// Give an instance a disk, at once and for its next starts.
+#[utoipa::path(post, path = "/v1/resources/{name}/attach",
+    params(("name" = String, Path, description = "The instance")),
+    request_body = AttachBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn attach(
+    office: Shared,
+    peer: Peer,
+    Named(instance): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<AttachBody>,
+) -> Answer {
+    let disk = new_name(&body.disk)?;
+    submit(&office, &peer, key, Request::Attach { instance, disk }).await
+}
+
+/// Take a disk away from an instance. Unmount it in the guest before.
+#[utoipa::path(post, path = "/v1/resources/{name}/detach",
+    params(("name" = String, Path, description = "The instance")),
+    request_body = AttachBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn detach(
+    office: Shared,
+    peer: Peer,
+    Named(instance): Named,
+    Key(key): Key,
+    _: Asked<Nothing>,
+    Sent(body): Sent<AttachBody>,
+) -> Answer {
+    let disk = new_name(&body.disk)?;
+    submit(&office, &peer, key, Request::Detach { instance, disk }).await
+}

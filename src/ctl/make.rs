@@ -1,0 +1,63 @@
+//! Commands that make something of a snapshot.
+
+use super::args::CreateArgs;
+use super::change::{conclude, tags};
+use super::destroy::{ask, may_ask};
+use super::error::CtlError;
+use super::render::{self, Span};
+use super::session::{Done, Session};
+use crate::api::wire::{CreateBody, RollbackBody};
+
+pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {
+    let path = wish.path.as_ref().map(|path| {
+        let path = session.directory.join(path);
+        path.to_str().map(str::to_owned).ok_or(CtlError::Path(path))
+    });
+    let body = CreateBody {
+        name: name.into(),
+        path: path.transpose()?,
+        plan: None,
+        size: None,
+        port: wish.port,
+        time: wish.time.clone(),
+        tags: tags(&wish.tags)?,
+    };
+    let accepted = session.client.create(from, &body)?;
+    conclude(session, accepted)
+}
+
+pub fn rollback(
+    session: &mut Session<'_, '_>,
+    resource: &str,
+    to: &str,
+    safety: Option<String>,
+    yes: bool,
+) -> Done {
+    may_ask(session, yes)?;
+    // By the label that was shown: `latest` may mean another one by then.
+    let found = session.client.snapshot(to)?;
+    if !yes {
+        let zone = session.zones().of(resource);
+        let view = session.view();
+        let mut page = view.page();
+        let (label, taken) = (&found.label, render::wall(found.taken_at, &zone));
+        let text = format!("The content of {resource} becomes that of {label}, taken {taken}.");
+        page.prose(0, &Span::plain(text));
+        let text = "A snapshot of what is there now is taken before; nothing is lost.";
+        page.prose(0, &Span::plain(text));
+        ask(session, page, &format!("Roll {resource} back?"))?;
+    }
+    let body = RollbackBody { to: found.label, safety };
+    let accepted = session.client.rollback(resource, &body)?;
+    conclude(session, accepted)
+}
+
+pub fn attach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
+    let accepted = session.client.attach(instance, disk)?;
+    conclude(session, accepted)
+}
+
+pub fn detach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
+    let accepted = session.client.detach(instance, disk)?;
+    conclude(session, accepted)
+}

@@ -1,0 +1,154 @@
+//! Orders that make something of a snapshot: a new resource, the old content in its old place, a
+//! disk for an instance.
+
+use crate::backend::{Backend, BackendError, Image, Progress, RestoreOrder, RollbackOrder};
+use crate::domain::draft::Draft;
+use crate::domain::event::Done;
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Failure, Fault};
+use crate::domain::resource::Resource;
+use crate::domain::snapshot::{Card, Handle};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// What an order needs beside its backend.
+pub trait Surroundings: Progress {
+    /// Declares a new resource by a file of heptad's own and puts that in force.
+    ///
+    /// # Errors
+    /// A sentence that says why it is not known now, and what to do.
+    fn enrol(&self, heir: &Resource) -> Result<(), String>;
+
+    /// The image that this resource is, if it is one.
+    fn image(&self, disk: &ResourceName) -> Option<Image>;
+}
+
+/// Nobody watches, nothing is known.
+impl Surroundings for () {
+    fn enrol(&self, _heir: &Resource) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn image(&self, _disk: &ResourceName) -> Option<Image> {
+        None
+    }
+}
+
+/// Makes a new resource. It is made known where it is to be protected, or used by its name.
+pub fn create(
+    backend: &dyn Backend,
+    (card, draft, heir): (&Card, &Draft, &Resource),
+    around: &dyn Surroundings,
+) -> Result<Done, Failure> {
+    let target = target(backend, draft)?;
+    let order = RestoreOrder {
+        handle: &card.handle,
+        name: &draft.name,
+        target: &target,
+        plan: draft.plan.as_ref(),
+        size: draft.size,
+        port: draft.port,
+    };
+    let restored = backend.restore(&order, &Watched(around)).map_err(failure)?;
+    let mut notes = restored.notes;
+    if draft.time.is_some() || backend.capabilities().by_name {
+        let known = if restored.options.is_empty() {
+            Err("this backend cannot say how to protect it; declare it in the configuration".into())
+        } else {
+            around.enrol(&patched(heir, &restored.options))
+        };
+        notes.extend(known.err().map(|why| format!("it is not known to heptad: {why}")));
+    }
+    Ok(Done::Restored { path: target.display().to_string(), notes })
+}
+
+fn target(backend: &dyn Backend, draft: &Draft) -> Result<PathBuf, Failure> {
+    let chosen = draft.path.as_ref().map(PathBuf::from);
+    chosen.or_else(|| backend.beside(&draft.name)).ok_or_else(|| {
+        let message = format!("nothing says where {} shall be; say it with --path", draft.name);
+        Failure::new(Fault::Permanent, message)
+    })
+}
+
+/// The heir with the original's options as the backend changed them.
+fn patched(heir: &Resource, changes: &serde_json::Map<String, serde_json::Value>) -> Resource {
+    let mut heir = heir.clone();
+    let mut options: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&heir.backend.options).unwrap_or_default();
+    for (key, value) in changes {
+        if value.is_null() {
+            options.remove(key);
+        } else {
+            options.insert(key.clone(), value.clone());
+        }
+    }
+    heir.backend.options = serde_json::Value::Object(options).to_string();
+    heir
+}
+
+/// Puts a snapshot's content in place of the live one.
+pub fn roll_back(
+    backend: &dyn Backend,
+    handle: &Handle,
+    token: Uuid,
+    again: bool,
+    around: &dyn Surroundings,
+) -> Result<Done, Failure> {
+    if !again {
+        idle(backend)?;
+    }
+    let order = RollbackOrder { handle, token };
+    let (identity, failed) = match backend.rollback(&order, &Watched(around)) {
+        Ok(probe) => (Some(probe.identity), None),
+        // It may have failed after the swap.
+        Err(error) => (backend.probe().ok().map(|probe| probe.identity), Some(failure(error))),
+    };
+    Ok(Done::RolledBack { identity, failure: failed })
+}
+
+/// # Errors
+/// [`Fault::Busy`] while somebody uses the resource, saying who.
+pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
+    let users = backend.users().map_err(failure)?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let message = format!("it is in use, so nothing was changed: {}", users.join("; "));
+    Err(Failure::new(Fault::Busy, message))
+}
+
+pub fn attach(
+    backend: &dyn Backend,
+    disk: &ResourceName,
+    around: &dyn Surroundings,
+) -> Result<Done, Failure> {
+    backend.attach(&image(disk, around)?).map(Done::Attached).map_err(failure)
+}
+
+pub fn detach(
+    backend: &dyn Backend,
+    disk: &ResourceName,
+    around: &dyn Surroundings,
+) -> Result<Done, Failure> {
+    backend.detach(&image(disk, around)?).map(|()| Done::Detached).map_err(failure)
+}
+
+fn image(disk: &ResourceName, around: &dyn Surroundings) -> Result<Image, Failure> {
+    around.image(disk).ok_or_else(|| {
+        let message = format!("{disk} is no disk image, so no instance can be given it");
+        Failure::new(Fault::Permanent, message)
+    })
+}
+
+/// The same as the backends know it.
+struct Watched<'a>(&'a dyn Surroundings);
+
+impl Progress for Watched<'_> {
+    fn report(&self, done_bytes: u64, total_bytes: Option<u64>) {
+        self.0.report(done_bytes, total_bytes);
+    }
+}
+
+fn failure(error: BackendError) -> Failure {
+    Failure::new(error.fault, error.to_string())
+}

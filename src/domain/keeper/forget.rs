@@ -1,0 +1,95 @@
+//! Forgetting a resource that will not come back, with a last snapshot where one is wished.
+
+use super::Keeper;
+use crate::domain::account::Account;
+use crate::domain::event::{Denied, Entry, Farewell};
+use crate::domain::name::{ResourceName, SnapshotName};
+use crate::domain::operation::{
+    Act, Cause, Failure, Fault, Leftovers, Operation, OperationId, State,
+};
+use crate::domain::resource::Kind;
+use crate::domain::snapshot::{Fate, Origin, Part, Seq};
+
+impl Keeper {
+    pub(super) fn ask_forget(
+        &mut self,
+        resource: &ResourceName,
+        automatic: Leftovers,
+        last: &Farewell,
+        cause: Cause,
+    ) -> Result<OperationId, Denied> {
+        let account = self.account(resource)?.clone();
+        // What a command made, a command forgets.
+        if account.declared && !account.resource.enrolled {
+            return Err(Denied::StillConfigured { resource: resource.clone() });
+        }
+        match last {
+            Farewell::Unsaid if !account.forgotten && account.resource.kind != Kind::Disk => {
+                let kind = account.resource.kind;
+                return Err(Denied::FarewellUnsaid { resource: resource.clone(), kind });
+            }
+            Farewell::Take(name) => {
+                self.free(name)?;
+                let seq = self.take_before(account, name, cause)?;
+                return self.queue(resource, Act::Forget { automatic, last: Some(seq) }, cause);
+            }
+            Farewell::Unsaid | Farewell::Skip => {}
+        }
+        let operation = self.operation(resource, Act::Forget { automatic, last: None }, cause);
+        let id = self.done(operation);
+        self.part_with(account, automatic, cause);
+        Ok(id)
+    }
+
+    /// Queues a manual snapshot that what follows depends on.
+    pub(super) fn take_before(
+        &mut self,
+        mut account: Account,
+        name: &SnapshotName,
+        cause: Cause,
+    ) -> Result<Seq, Denied> {
+        // The key belongs to what the client asked for, which is what follows.
+        let key = self.key.take();
+        let tags = account.resource.tags.clone();
+        let seq = self.draw_seq(&mut account);
+        let name = Some(name.clone());
+        let act = Act::Take { seq, slot: None, name, tags, part: Part::Whole };
+        let queued = self.queue(account.name(), act, cause);
+        self.key = key;
+        queued.map(|_| seq)
+    }
+
+    /// Its last snapshot is there.
+    pub(super) fn forget(&mut self, operation: &Operation, automatic: Leftovers) {
+        self.finish(operation, State::Succeeded, String::new());
+        if let Some(account) = self.ledger.account(&operation.resource).cloned() {
+            self.part_with(account, automatic, operation.cause);
+        }
+    }
+
+    fn part_with(&mut self, account: Account, automatic: Leftovers, cause: Cause) {
+        let name = account.name().clone();
+        let rotating = |s: &crate::domain::snapshot::Snapshot| {
+            s.card.origin == Origin::Automatic && s.fate == Fate::Live
+        };
+        let old: Vec<Seq> =
+            account.snapshots.values().filter(|s| rotating(s)).map(|s| s.seq()).collect();
+        if account.snapshots.is_empty() {
+            for waiting in account.running.iter().chain(&account.queue) {
+                if let Some(waiting) = self.ledger.operations.get(waiting).cloned() {
+                    let failure = Failure::new(Fault::Absent, "the resource was forgotten");
+                    self.finish(&waiting, State::Failed(failure), String::new());
+                }
+            }
+            self.put(Entry::AccountErased(name));
+            return;
+        }
+        self.put_account(Account { declared: false, forgotten: true, ..account });
+        if automatic == Leftovers::Trash {
+            for seq in old {
+                let trash = self.operation(&name, Act::Trash { seq }, cause);
+                self.enqueue(trash);
+            }
+        }
+    }
+}

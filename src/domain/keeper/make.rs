@@ -1,0 +1,119 @@
+//! What a person makes of snapshots: new resources, the old content in its old place, disks for
+//! other instances.
+
+use super::Keeper;
+use super::find::{of_kind, room};
+use crate::domain::account::Account;
+use crate::domain::draft::Draft;
+use crate::domain::event::Denied;
+use crate::domain::name::{ResourceName, SnapshotName};
+use crate::domain::operation::{Act, Cause, Operation, OperationId};
+use crate::domain::policy::{Policy, Rhythm, When};
+use crate::domain::resource::{Kind, Resource};
+use crate::domain::snapshot::{Card, Part, Selector};
+
+impl Keeper {
+    pub(super) fn ask_create(
+        &mut self,
+        from: &Selector,
+        draft: &Draft,
+        cause: Cause,
+    ) -> Result<OperationId, Denied> {
+        let original = self.find_usable(from)?;
+        draft.judge(&original.card)?;
+        let name = &draft.name;
+        let creating = |operation: &Operation| match &operation.act {
+            Act::Create { draft: other, .. } => other.name == *name,
+            _ => false,
+        };
+        let taken = self.ledger.accounts.contains_key(name)
+            || self.ledger.open_operations().any(|operation| creating(operation));
+        if taken {
+            return Err(Denied::ResourceNameTaken { name: name.clone() });
+        }
+        let act = Act::Create { from: original.seq(), draft: Box::new(draft.clone()) };
+        self.queue(&original.resource, act, cause)
+    }
+
+    pub(super) fn ask_rollback(
+        &mut self,
+        resource: &ResourceName,
+        to: &Selector,
+        safety: Option<&SnapshotName>,
+        cause: Cause,
+    ) -> Result<OperationId, Denied> {
+        let account = self.configured(resource)?.clone();
+        let original = self.find_usable(to)?;
+        let snapshot = original.label();
+        if original.resource != *resource {
+            let (resource, of) = (resource.clone(), original.resource.clone());
+            return Err(Denied::NotOf { snapshot, resource, of });
+        }
+        if original.card.part != Part::Whole {
+            return Err(Denied::NotWhole { snapshot });
+        }
+        if let Some(reason) = account.stranger.as_ref().and(account.doubt()) {
+            return Err(Denied::InDoubt { resource: resource.clone(), reason });
+        }
+        room(&account)?;
+        let safety = match safety {
+            Some(name) => {
+                self.free(name)?;
+                name.clone()
+            }
+            None => self.safety_name(resource),
+        };
+        let safety = self.take_before(account, &safety, cause)?;
+        self.queue(resource, Act::Rollback { to: original.seq(), safety }, cause)
+    }
+
+    /// `web-before-rollback-20261122T060000Z`; a number behind it where that is taken.
+    fn safety_name(&self, resource: &ResourceName) -> SnapshotName {
+        let at = self.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        // The longest name has 255 characters; what is cut off is at the resource's end.
+        let resource: String = resource.as_str().chars().take(200).collect();
+        let base = format!("{resource}-before-rollback-{at}");
+        let numbered = (2_u32..).map(|number| format!("{base}.{number}"));
+        let names = std::iter::once(base.clone()).chain(numbered);
+        let mut free = names.filter_map(|name| name.parse().ok());
+        let found = free.find(|name| self.free(name).is_ok());
+        #[expect(clippy::expect_used, reason = "numbers do not end before names do")]
+        found.expect("a free name")
+    }
+
+    pub(super) fn ask_disk(
+        &mut self,
+        instance: &ResourceName,
+        disk: &ResourceName,
+        act: Act,
+        cause: Cause,
+    ) -> Result<OperationId, Denied> {
+        of_kind(self.configured(instance)?, Kind::Instance)?;
+        of_kind(self.configured(disk)?, Kind::Disk)?;
+        self.queue(instance, act, cause)
+    }
+}
+
+/// What a draft will be as a resource of heptad's: as its original is, but for what was wished.
+pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
+    let origin = &account.resource;
+    let rhythm = &origin.policy.rhythm;
+    let when = draft.time.map_or_else(|| rhythm.when.clone(), When::Daily);
+    let mut tags = origin.tags.clone();
+    tags.extend(card.tags.clone());
+    tags.extend(draft.tags.clone());
+    Resource {
+        name: draft.name.clone(),
+        kind: card.kind,
+        backend: origin.backend.clone(),
+        policy: Policy {
+            rhythm: Rhythm { when, zone: rhythm.zone.clone(), offset: 0 },
+            retention: origin.policy.retention,
+            enabled: draft.time.is_some(),
+        },
+        tags,
+        plan: draft.plan.clone().or_else(|| card.plan.clone()),
+        blueprint: card.blueprint.clone(),
+        enrolled: true,
+    }
+}
