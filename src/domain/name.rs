@@ -76,6 +76,10 @@ name!(
     PlanName
 );
 name!(
+    /// A blueprint's name in the configuration.
+    BlueprintName
+);
+name!(
     /// A manual snapshot's name: unique among the snapshots of a Region.
     SnapshotName
 );

@@ -1,6 +1,11 @@
-//! Sizes that an instance or a database can have, and which of two is the larger.
+//! Sizes that an instance or a database can have, which of two is the larger, and what they can be
+//! made from.
 
-use super::name::PlanName;
+mod size;
+
+pub use size::{Size, SizeError};
+
+use super::name::{BlueprintName, PlanName};
 use std::fmt;
 
 /// The size of an instance or a database.
@@ -22,6 +27,17 @@ pub struct Offer {
     pub price: Option<f64>,
 }
 
+/// What an instance or a database can have been made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blueprint {
+    pub name: BlueprintName,
+    /// For a person: `Debian 12`.
+    pub description: Option<String>,
+    /// Whether its snapshots may be exported. Lightsail refuses it for Ghost, Django and cPanel &
+    /// WHM (its guide on exporting snapshots).
+    pub export: bool,
+}
+
 impl Plan {
     /// Whether whatever ran on `other` has room on this one: a snapshot goes to the same or a larger
     /// plan, never to a smaller one (Lightsail's rule for new instances and databases).
@@ -39,12 +55,22 @@ impl fmt::Display for Plan {
     }
 }
 
-/// A size in the largest binary unit that divides it.
+/// A size in the unit that makes the smallest whole number of it: exact, in powers of 1024 where
+/// those of 1000 are no shorter.
 pub fn binary(bytes: u64) -> String {
-    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let fits = |(shift, _): &&(u32, &str)| bytes > 0 && bytes.trailing_zeros() >= *shift;
-    match units.iter().find(fits) {
-        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+    let units = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "KB"),
+    ];
+    let fitting = units.into_iter().filter(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    match fitting.min_by_key(|(unit, _)| bytes / unit) {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
         None => format!("{bytes} bytes"),
     }
 }
@@ -73,8 +99,14 @@ mod tests {
     #[test]
     fn a_plan_tells_what_it_has() {
         assert_eq!(plan(1, 1, 20).to_string(), "small (1 vCPU, 1 GiB memory, 20 GiB disk)");
-        let odd = Plan { memory: 1536 << 20, disk: 1000, ..plan(2, 1, 1) };
-        assert_eq!(odd.to_string(), "small (2 vCPUs, 1536 MiB memory, 1000 bytes disk)");
-        assert_eq!(binary(0), "0 bytes");
+        let odd = Plan { memory: 1536 << 20, disk: 1001, ..plan(2, 1, 1) };
+        assert_eq!(odd.to_string(), "small (2 vCPUs, 1536 MiB memory, 1001 bytes disk)");
+        let check = |bytes: u64, want: &str| assert_eq!(binary(bytes), want);
+        check(0, "0 bytes");
+        check(1_000, "1 KB");
+        check(60_000_000_000, "60 GB");
+        check(60 << 30, "60 GiB");
+        check(1_024_000, "1000 KiB");
+        check(3 << 39, "1536 GiB");
     }
 }
