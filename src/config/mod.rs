@@ -18,6 +18,7 @@ mod gather;
 mod hooks;
 mod key;
 mod layer;
+mod offers;
 mod parse;
 mod paths;
 mod policy;
@@ -36,14 +37,17 @@ pub use paths::{DaemonDefaults, Locations};
 pub use resource::Declared;
 
 use crate::domain::fee::Tariff;
-use crate::domain::name::ResourceName;
+use crate::domain::name::{BlueprintName, PlanName, ResourceName};
+use crate::domain::plan::{Blueprint, Offer};
 use gather::Gathered;
 use key::KeyPath;
 use layer::Layers;
+use offers::Offers;
 use section::{Report, Section};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-const KEYS: &[&str] = &["daemon", "fee", "defaults", "resource"];
+const KEYS: &[&str] = &["daemon", "fee", "plan", "blueprint", "defaults", "resource"];
 
 /// A configuration without findings.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// The price of a GB-month.
     pub fee: Tariff,
+    pub plans: BTreeMap<PlanName, Offer>,
+    pub blueprints: BTreeMap<BlueprintName, Blueprint>,
     /// In the order of their names.
     pub resources: Vec<Declared>,
     main: std::path::PathBuf,
@@ -94,16 +100,19 @@ fn understand(gathered: Gathered, locations: &Locations) -> Reading {
         defaults.state.clone(),
     );
     let fee = fee::read(root.sub("fee", fee::KEYS));
+    let offers = Offers::read(&root, incomplete);
     let wish = root.sub("defaults", policy::KEYS).map(|section| {
         let wish = policy::Wish::read(&section);
         section.finish();
         wish
     });
-    let resources = resource::read_all(&root, &wish.unwrap_or_default(), incomplete);
+    let resources = resource::read_all(&root, &wish.unwrap_or_default(), &offers, incomplete);
     root.finish();
     findings.extend(report.into_findings());
     findings.extend(clash::find(&layers));
-    let config = Config { daemon, fee, resources, main: locations.file.clone(), layers };
+    let Offers { plans, blueprints, .. } = offers;
+    let main = locations.file.clone();
+    let config = Config { daemon, fee, plans, blueprints, resources, main, layers };
     Reading { config, findings: findings.into() }
 }
 

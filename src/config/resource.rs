@@ -2,6 +2,7 @@
 
 use super::hooks::Hooks;
 use super::key::KeyPath;
+use super::offers::Offers;
 use super::policy::Wish;
 use super::section::{Refusal, Report, Section, TEXT, describe, nearest, quote};
 use super::tags;
@@ -11,8 +12,21 @@ use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
 
 pub const KEYS: &[&str] = &[
-    "kind", "time", "cron", "timezone", "spread", "keep", "weekly", "monthly", "yearly", "enabled",
-    "tags", "before", "after",
+    "kind",
+    "time",
+    "cron",
+    "timezone",
+    "spread",
+    "keep",
+    "weekly",
+    "monthly",
+    "yearly",
+    "enabled",
+    "plan",
+    "blueprint",
+    "tags",
+    "before",
+    "after",
 ];
 
 /// A resource as the configuration declares it.
@@ -26,7 +40,12 @@ pub struct Declared {
 
 /// Reads every resource. Those that cannot be named or bound to a backend are left out, after a
 /// finding.
-pub fn read_all(root: &Section<'_>, defaults: &Wish, incomplete: bool) -> Vec<Declared> {
+pub fn read_all(
+    root: &Section<'_>,
+    defaults: &Wish,
+    offers: &Offers,
+    incomplete: bool,
+) -> Vec<Declared> {
     let path = root.path.key("resource");
     let entries = root.table("resource").into_iter().flatten();
     entries
@@ -35,7 +54,7 @@ pub fn read_all(root: &Section<'_>, defaults: &Wish, incomplete: bool) -> Vec<De
             match value {
                 Value::Dict(_, table) => {
                     let section = Section::new(root.report, path, table, KEYS);
-                    read(section, name, table, defaults, incomplete)
+                    read(section, name, table, defaults, offers, incomplete)
                 }
                 other => {
                     let problem = format!("is {}", describe(other));
@@ -52,6 +71,7 @@ fn read(
     name: &str,
     table: &Dict,
     defaults: &Wish,
+    offers: &Offers,
     incomplete: bool,
 ) -> Option<Declared> {
     let checked: Result<ResourceName, NameError> = name.parse();
@@ -59,8 +79,12 @@ fn read(
         let problem = format!("the name {error}");
         section.report.find(&section.path, problem, "choose another name for the resource");
     }
-    let kind = section.parsed("kind", TEXT, kind).unwrap_or(Kind::Disk);
+    let stated = section.parsed("kind", TEXT, kind);
+    let kind = stated.unwrap_or(Kind::Disk);
     let policy = Wish::read(&section).policy(defaults, name);
+    let is_disk = kind == Kind::Disk && section.has("kind") == stated.is_some();
+    let plan = offers.plan_of(&section, is_disk);
+    let blueprint = offers.blueprint_of(&section, is_disk);
     let tags = tags::read(&section);
     let hooks = Hooks::read(&section);
     let bound = bind(&section, table, incomplete);
@@ -84,8 +108,8 @@ fn read(
         backend,
         policy,
         tags,
-        plan: None,
-        blueprint: None,
+        plan,
+        blueprint,
         enrolled: false,
     };
     Some(Declared { resource, options, hooks })

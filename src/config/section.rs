@@ -3,6 +3,8 @@
 use super::finding::Finding;
 use super::key::KeyPath;
 use super::layer::Layers;
+use super::values::size;
+use crate::domain::plan::Size;
 use figment::value::{Dict, Value};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -92,6 +94,21 @@ impl<'a> Section<'a> {
 
     pub fn list(&self, key: &str, wanted: &str) -> Option<&'a [Value]> {
         self.take(key, wanted, Value::as_array)
+    }
+
+    /// A table without a finding where it is none.
+    pub fn peek(&self, key: &str) -> Option<&'a Dict> {
+        self.table.get(key).and_then(Value::as_dict)
+    }
+
+    /// A size in bytes or with a unit, of at least so many bytes.
+    pub fn size(&self, key: &str, least: u64) -> Option<Size> {
+        let wanted = "a size in quotes, such as \"2 GiB\"";
+        let text = self.take(key, wanted, |value| match value {
+            Value::String(_, text) => Some(text.clone()),
+            _ => value.to_i128().map(|bytes| bytes.to_string()),
+        })?;
+        size(&text, least).map_err(|(problem, hint)| self.find(key, problem, hint)).ok()
     }
 
     pub fn table(&self, key: &str) -> Option<&'a Dict> {

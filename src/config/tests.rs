@@ -20,7 +20,8 @@ fn reading(texts: &[String]) -> Reading {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    let known: Vec<&'static str> = [KEYS, daemon::KEYS, policy::KEYS, resource::KEYS, hooks::KEYS]
+    let tables = [KEYS, daemon::KEYS, policy::KEYS, resource::KEYS, hooks::KEYS, offers::PLAN_KEYS];
+    let known: Vec<&'static str> = tables
         .concat()
         .into_iter()
         .chain(["files", "btrfs", "home", "Home", "tag", "path"])
@@ -32,7 +33,21 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 fn value() -> impl Strategy<Value = String> {
-    let texts = ["06:00", "24:00", "UTC", "15 * * * *", "45min", "/bin/true", "fail", "info", ""];
+    let texts = [
+        "06:00",
+        "24:00",
+        "UTC",
+        "15 * * * *",
+        "45min",
+        "/bin/true",
+        "fail",
+        "info",
+        "",
+        "small",
+        "database",
+        "2 GiB",
+        "1.1 KB",
+    ];
     let leaf = prop_oneof![
         prop::sample::select(texts.to_vec()).prop_map(|text| format!("{text:?}")),
         any::<String>().prop_map(|text| toml::Value::from(text).to_string()),
@@ -73,10 +88,12 @@ fn filled() -> impl Strategy<Value = String> {
     (
         table("[daemon]", daemon::KEYS),
         table("[defaults]", policy::KEYS),
-        table("[resource.home]\nfiles = {}", &resource::KEYS[..10]),
+        table("[resource.home]\nfiles = {}", &resource::KEYS[..12]),
         table("[[resource.home.before]]", hooks::KEYS),
+        table("[plan.small]", offers::PLAN_KEYS),
+        table("[blueprint.small]", offers::BLUEPRINT_KEYS),
     )
-        .prop_map(|(a, b, c, d)| a + &b + &c + &d)
+        .prop_map(|(a, b, c, d, e, f)| a + &b + &c + &d + &e + &f)
 }
 
 proptest! {

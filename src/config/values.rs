@@ -1,6 +1,7 @@
 //! Texts with a meaning: a time of day, a duration, a time zone, an absolute path.
 
 use super::section::{Refusal, nearest, quote};
+use crate::domain::plan::{Size, SizeError};
 use crate::domain::policy::Zone;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -95,6 +96,21 @@ fn suggestion<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
     let near = nearest(&wanted, all.iter().map(String::as_str))?;
     let index = all.iter().position(|name| name == near)?;
     names.get(index).map(String::as_str)
+}
+
+/// A size of at least so many bytes.
+pub fn size(text: &str, least: u64) -> Result<Size, Refusal> {
+    let size: Size = text.parse().map_err(|error: SizeError| {
+        let message = error.to_string();
+        // Every message brings its way out.
+        let (problem, hint) = message.split_once("; ").unwrap_or((&message, "write \"2 GiB\""));
+        (problem.to_owned(), hint.to_owned())
+    })?;
+    if size.bytes() < least {
+        let problem = format!("is {size}, hardly meant");
+        return Err((problem, "write a unit behind the number, as in \"2 GiB\"".into()));
+    }
+    Ok(size)
 }
 
 /// An absolute path to something below `/`, with no `..` in it.

@@ -61,6 +61,11 @@ fn every_toml(dir: &Path, check: impl Fn(&Path)) {
 
 fn show(config: &Config) -> String {
     let mut text = format!("{:?}\n{:?}\n", config.daemon, config.fee);
+    for offer in config.plans.values() {
+        let price = offer.price.map(|price| format!(" for {price}")).unwrap_or_default();
+        writeln!(text, "{}{price}", offer.plan).unwrap();
+    }
+    config.blueprints.values().for_each(|blueprint| writeln!(text, "{blueprint:?}").unwrap());
     for declared in &config.resources {
         let resource = &declared.resource;
         let (policy, binding) = (&resource.policy, &resource.backend);
@@ -79,6 +84,12 @@ fn show(config: &Config) -> String {
             resource.tags,
         )
         .unwrap();
+        if let Some(plan) = &resource.plan {
+            writeln!(text, "  plan {plan}").unwrap();
+        }
+        if let Some(blueprint) = &resource.blueprint {
+            writeln!(text, "  blueprint {blueprint}").unwrap();
+        }
         declared.hooks.before.iter().for_each(|hook| writeln!(text, "  before {hook:?}").unwrap());
         declared.hooks.after.iter().for_each(|hook| writeln!(text, "  after {hook:?}").unwrap());
     }
@@ -160,7 +171,7 @@ fn the_reference_is_valid_and_empty_as_it_stands() {
 fn the_reference_is_valid_with_every_setting_in_it_uncommented() {
     let (_dir, locations) = scratch(&[("heptad.toml", uncommented().as_bytes())]);
     let config = load(&locations, &[]).unwrap_or_else(|findings| panic!("{findings}"));
-    assert_eq!(config.resources.len(), 2);
+    assert_eq!(config.resources.len(), 3);
     let (_dir, bare) = scratch(&[("heptad.toml", b"")]);
     let builtin = load(&bare, &[]).unwrap();
     let shown = (&config.daemon, &config.fee);
