@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 /// Everything that clashes.
 pub fn find(layers: &Layers) -> Vec<Finding> {
     let mut found = backend_in_two_files(layers);
+    found.extend(super::enrolled::declared_twice(layers));
     found.extend(names_that_differ_in_case(layers));
     found.extend(values_in_place_of_tables(layers));
     found
@@ -35,7 +36,8 @@ fn values_in_place_of_tables(layers: &Layers) -> Vec<Finding> {
 fn backend_in_two_files(layers: &Layers) -> Vec<Finding> {
     let mut first: BTreeMap<&String, (&Layer, KeyPath)> = BTreeMap::new();
     let mut found = Vec::new();
-    for layer in &layers.0 {
+    // What a command made is told on its own, whatever else stands in the other table.
+    for layer in layers.0.iter().filter(|layer| !layer.enrolled) {
         for (name, table) in resources(layer) {
             let Some(backend) = backends(table).into_iter().next() else {
                 continue;

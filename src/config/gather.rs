@@ -1,9 +1,12 @@
-//! Collects the layers: defaults, the main file, drop-ins in the order of their names, environment.
+//! Collects the layers: defaults, heptad's own files, the main file, drop-ins in the order of their
+//! names, environment.
 
+use super::enrolled::{self, ENROLLED};
 use super::finding::Finding;
 use super::layer::{Layer, Layers, Origin};
 use super::parse::parse;
 use super::paths::Locations;
+use super::values::absolute;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -22,17 +25,20 @@ pub struct Gathered {
     pub findings: Vec<Finding>,
     /// A file is left out, so what seems to be missing may stand there.
     pub incomplete: bool,
+    /// What may not be read by who looks, and need not be.
+    pub remarks: Vec<Finding>,
 }
 
 pub fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
     let mut gathered = Gathered::default();
     gathered.layers.0.push(defaults(locations));
     gathered.read(&locations.file);
-    match drop_ins(&locations.drop_ins) {
+    match toml_files(&locations.drop_ins) {
         Ok(files) => files.iter().for_each(|file| gathered.read(file)),
-        Err(findings) => gathered.give_up(findings),
+        Err(error) => gathered.give_up(unlistable(&locations.drop_ins, &error)),
     }
     gathered.layers.0.push(environment(env));
+    gathered.read_enrolled();
     gathered
 }
 
@@ -42,6 +48,40 @@ impl Gathered {
             Ok(layer) => self.layers.0.push(layer),
             Err(findings) => self.give_up(findings),
         }
+    }
+
+    /// Second, because the other layers say where the state directory is.
+    fn read_enrolled(&mut self) {
+        let Some(state) = self.state().filter(|_| !self.incomplete) else { return };
+        let dir = state.join(ENROLLED);
+        match toml_files(&dir) {
+            Ok(files) => files.iter().for_each(|file| self.read_one_enrolled(file)),
+            // The daemon's own user may; somebody else can still check the files in sight.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let hint = "ask the daemon: heptactl check";
+                let problem = "may not be read: resources made by commands are left out";
+                self.remarks.extend(one(&dir, problem, hint));
+            }
+            Err(error) => self.give_up(unlistable(&dir, &error)),
+        }
+    }
+
+    fn read_one_enrolled(&mut self, file: &Path) {
+        let layer = read(file).and_then(|text| parse(file, &text)).and_then(|layer| {
+            let found = enrolled::check(&layer, file);
+            if found.is_empty() { Ok(layer) } else { Err(found) }
+        });
+        match layer {
+            // The weakest but for the built-in defaults.
+            Ok(layer) => self.layers.0.insert(1, Layer { enrolled: true, ..layer }),
+            Err(findings) => self.give_up(findings),
+        }
+    }
+
+    /// The state directory, unless what says so is a finding of its own.
+    fn state(&self) -> Option<PathBuf> {
+        let merged = self.layers.merged().ok()?;
+        absolute(merged.get("daemon")?.as_dict()?.get("state")?.as_str()?).ok()
     }
 
     fn give_up(&mut self, findings: Vec<Finding>) {
@@ -67,21 +107,18 @@ fn environment(env: &[(String, String)]) -> Layer {
     Layer::daemon("environment", VARIABLES.iter().filter_map(set).collect())
 }
 
-/// The drop-ins in the order of their names. Hidden files, and those that do not end in `.toml`,
-/// are what editors and package managers leave behind.
-fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, Vec<Finding>> {
-    let failed = |error: std::io::Error| {
-        let hint = "make it a directory that heptad may read, or remove it";
-        one(dir, format!("cannot be listed: {error}"), hint)
-    };
+/// The TOML files of a directory in the order of their names; none if there is no such directory.
+/// Hidden files, and those that do not end in `.toml`, are what editors and package managers leave
+/// behind.
+fn toml_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error),
     };
     let mut files = Vec::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name();
+        let name = entry?.file_name();
         let bytes = name.as_encoded_bytes();
         if bytes.ends_with(b".toml") && !bytes.starts_with(b".") {
             files.push(dir.join(name));
@@ -89,6 +126,11 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, Vec<Finding>> {
     }
     files.sort();
     Ok(files)
+}
+
+fn unlistable(dir: &Path, error: &std::io::Error) -> Vec<Finding> {
+    let hint = "make it a directory that heptad may read, or remove it";
+    one(dir, format!("cannot be listed: {error}"), hint)
 }
 
 fn read(file: &Path) -> Result<String, Vec<Finding>> {

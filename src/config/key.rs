@@ -35,6 +35,14 @@ impl KeyPath {
         Some(Self(rest.to_vec()))
     }
 
+    /// The name in `resource.NAME`; `None` for other paths.
+    pub fn resource(&self) -> Option<&str> {
+        match &self.0[..] {
+            [Step::Key(root), Step::Key(name)] if root == "resource" => Some(name),
+            _ => None,
+        }
+    }
+
     fn with(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }

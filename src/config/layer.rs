@@ -36,6 +36,8 @@ pub struct Layer {
     pub name: String,
     pub values: Dict,
     pub origins: BTreeMap<KeyPath, Origin>,
+    /// A file of heptad's own, for a resource that a command made.
+    pub enrolled: bool,
 }
 
 impl Layer {
@@ -49,7 +51,7 @@ impl Layer {
         // An empty table would still replace whatever a file wrote in its place.
         let tables = [("daemon".to_owned(), Value::from(values))];
         let values = tables.into_iter().filter(|_| !origins.is_empty()).collect();
-        Self { name: name.into(), values, origins }
+        Self { name: name.into(), values, origins, enrolled: false }
     }
 }
 
@@ -77,6 +79,11 @@ impl Layers {
     /// Which layer a key's value comes from, as its index: higher is stronger.
     pub fn rank(&self, path: &KeyPath) -> Option<usize> {
         self.0.iter().rposition(|layer| layer.origins.contains_key(path))
+    }
+
+    /// Whether a file of heptad's own has this key.
+    pub fn is_enrolled(&self, path: &KeyPath) -> bool {
+        self.0.iter().any(|layer| layer.enrolled && layer.origins.contains_key(path))
     }
 
     /// Where the value in force of a key comes from.

@@ -2,9 +2,10 @@
 //! answers with checked domain types, or with everything that is wrong at once, each finding with
 //! its file, line, key and a way out.
 //!
-//! Layers, the weakest first, merged by figment: built-in defaults, the main file, drop-ins in the
-//! order of their names, three environment variables. Tables are merged key by key; of anything
-//! else, lists too, the strongest layer's wins whole.
+//! Layers, the weakest first, merged by figment: built-in defaults, a file of heptad's own for each
+//! resource that a command made, the main file, drop-ins in the order of their names, three
+//! environment variables. Tables are merged key by key; of anything else, lists too, the strongest
+//! layer's wins whole.
 //!
 //! This room knows the domain's types. It must not know any backend (options are handed on as
 //! JSON, and the backend's findings located here by [`Config::locate`]), nor the catalogue, where
@@ -12,6 +13,7 @@
 
 mod clash;
 mod daemon;
+mod enrolled;
 mod fee;
 mod finding;
 mod gather;
@@ -28,6 +30,7 @@ mod tags;
 mod values;
 
 pub use daemon::{Daemon, SOCKET_LIMIT};
+pub use enrolled::{ENROLLED, ENROLLED_NAME_LIMIT, Enrolment, Unwritable, file as enrolled_file};
 pub use fee::PRICE_LIMIT;
 pub use finding::{Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};
@@ -61,6 +64,7 @@ pub struct Config {
     pub resources: Vec<Declared>,
     main: std::path::PathBuf,
     layers: Layers,
+    remarks: Vec<Finding>,
 }
 
 /// What could be read, beside what is wrong. Only for a check that wants to go on to the backends'
@@ -86,7 +90,7 @@ pub fn examine(locations: &Locations, env: &[(String, String)]) -> Reading {
 }
 
 fn understand(gathered: Gathered, locations: &Locations) -> Reading {
-    let Gathered { layers, mut findings, incomplete } = gathered;
+    let Gathered { layers, mut findings, incomplete, remarks } = gathered;
     let merged = layers.merged().unwrap_or_else(|error| {
         findings.push(Finding::of_file(&locations.file, error.to_string(), ""));
         Default::default()
@@ -112,7 +116,7 @@ fn understand(gathered: Gathered, locations: &Locations) -> Reading {
     findings.extend(clash::find(&layers));
     let Offers { plans, blueprints, .. } = offers;
     let main = locations.file.clone();
-    let config = Config { daemon, fee, plans, blueprints, resources, main, layers };
+    let config = Config { daemon, fee, plans, blueprints, resources, main, layers, remarks };
     Reading { config, findings: findings.into() }
 }
 
@@ -153,11 +157,12 @@ impl Config {
 
     /// What is allowed but hardly meant.
     pub fn remarks(&self) -> Vec<Finding> {
-        if !self.resources.is_empty() {
-            return Vec::new();
+        let mut remarks = self.remarks.clone();
+        if self.resources.is_empty() {
+            let hint = "add a [resource.NAME] table, or nothing will ever be taken";
+            remarks.push(Finding::of_file(&self.main, "declares no resource", hint));
         }
-        let hint = "add a [resource.NAME] table, or nothing will ever be taken";
-        vec![Finding::of_file(&self.main, "declares no resource", hint)]
+        remarks
     }
 
     /// The main file.

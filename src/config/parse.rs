@@ -26,7 +26,8 @@ pub fn parse(file: &Path, text: &str) -> Result<Layer, Vec<Finding>> {
     let mut walk = Walk { lines, origins: BTreeMap::new(), findings: Vec::new() };
     let values = walk.table(table.get_ref(), &KeyPath::root());
     if walk.findings.is_empty() {
-        Ok(Layer { name: file.display().to_string(), values, origins: walk.origins })
+        let (name, origins) = (file.display().to_string(), walk.origins);
+        Ok(Layer { name, values, origins, enrolled: false })
     } else {
         Err(walk.findings)
     }

@@ -110,7 +110,7 @@ fn read(
         tags,
         plan,
         blueprint,
-        enrolled: false,
+        enrolled: section.report.layers.is_enrolled(&section.path),
     };
     Some(Declared { resource, options, hooks })
 }

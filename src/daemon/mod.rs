@@ -7,6 +7,7 @@ pub mod cli;
 mod desk;
 mod driver;
 pub mod engine;
+pub mod enroll;
 mod fleet;
 pub mod hooks;
 mod housekeeping;

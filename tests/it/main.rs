@@ -17,6 +17,7 @@ mod config;
 mod conformance;
 mod ctl;
 mod daemon;
+mod enrolled;
 mod exec;
 mod fee;
 mod files;
