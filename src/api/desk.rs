@@ -8,6 +8,7 @@ use crate::domain::fee::{Tariff, UsageDay};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
+use crate::domain::plan::{Blueprint, Offer};
 use crate::domain::snapshot::Handle;
 use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;
@@ -64,6 +65,9 @@ pub trait Desk: Send + Sync + 'static {
     /// Usage of the UTC days in `[from, until)` from the catalogue, and what it costs.
     fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>>;
 
+    /// What the configuration in force offers to choose from.
+    fn offers(&self) -> Offers;
+
     /// Loads the configuration whole, or keeps the old one and says why.
     fn reload(&self, uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;
 
@@ -117,6 +121,15 @@ pub struct OpenFile {
 pub struct Metered {
     pub tariff: Tariff,
     pub days: Vec<UsageDay>,
+}
+
+/// What can be chosen for a new instance or database.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offers {
+    /// Of the prices.
+    pub currency: String,
+    pub plans: Vec<Offer>,
+    pub blueprints: Vec<Blueprint>,
 }
 
 /// Which operations are asked for.

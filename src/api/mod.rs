@@ -17,6 +17,8 @@
 //! | GET /v1/forecast?days= | operator | [`wire::Forecasts`] |
 //! | GET /v1/fee?month= | operator | [`wire::Fees`] |
 //! | GET /v1/resources/{name}/fee?month= | operator | [`wire::Fees`] of one |
+//! | GET /v1/plans | operator | [`wire::Plans`] |
+//! | GET /v1/blueprints | operator | [`wire::Blueprints`] |
 //! | GET /v1/snapshots?resource=&origin=&all= | operator | [`wire::Snapshots`] |
 //! | GET /v1/snapshots/{ref} | operator | [`wire::Snapshot`] |
 //! | GET /v1/snapshots/{ref}/tree?path=&limit=&after= | admin | [`wire::Listing`] |

@@ -198,6 +198,10 @@ pub enum Command {
         #[arg(long, value_name = "YYYY-MM")]
         month: Option<String>,
     },
+    /// List the plans: the sizes that instances and databases can have
+    Plans,
+    /// List the blueprints: what instances and databases can have been made from
+    Blueprints,
     /// Show what became of each snapshot that was due on a day, and why
     Why {
         resource: String,
@@ -320,6 +324,8 @@ mod tests {
         check("fee home --month 2026-10", {
             "Fee { resource: Some(\"home\"), month: Some(\"2026-10\") }"
         });
+        check("plans --json", "Plans");
+        check("blueprints", "Blueprints");
         check("why home 2026-11-22", "Why { resource: \"home\", day: Some(\"2026-11-22\") }");
         check("operations home --open --limit 5", {
             "Operations { resource: Some(\"home\"), open: true, limit: Some(5) }"

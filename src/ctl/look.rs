@@ -108,6 +108,16 @@ pub fn fee(session: &mut Session<'_, '_>, resource: Option<&str>, month: Option<
     session.show(&answer, |view| render::fees(&answer, resource.is_some(), view))
 }
 
+pub fn plans(session: &mut Session<'_, '_>) -> Done {
+    let answer = session.client.plans()?;
+    session.show(&answer, |view| render::plans(&answer, view))
+}
+
+pub fn blueprints(session: &mut Session<'_, '_>) -> Done {
+    let answer = session.client.blueprints()?;
+    session.show(&answer, |view| render::blueprints(&answer, view))
+}
+
 pub fn why(session: &mut Session<'_, '_>, resource: &str, day: Option<&str>) -> Done {
     let answer = session.client.slots(resource, day)?;
     session.show(&answer, |view| render::slots(&answer, view))

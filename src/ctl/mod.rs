@@ -148,6 +148,8 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Fee { resource, month } => {
             look::fee(session, resource.as_deref(), month.as_deref())
         }
+        Command::Plans => look::plans(session),
+        Command::Blueprints => look::blueprints(session),
         Command::Why { resource, day } => look::why(session, &resource, day.as_deref()),
         Command::Watch => watch::watch(session),
         Command::Operations { resource, open, limit } => {

@@ -7,7 +7,7 @@ use super::fleet::Fleet;
 use super::reading::Readers;
 use super::workers::Workers;
 use crate::api::desk::{
-    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
 };
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
@@ -194,6 +194,16 @@ impl Desk for Counter {
             let days = self.ask_catalogue(move |catalogue| catalogue.usage(from, until)).await?;
             Ok(Metered { tariff, days })
         })
+    }
+
+    fn offers(&self) -> Offers {
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = &setup.config;
+        Offers {
+            currency: config.fee.currency.clone(),
+            plans: config.plans.values().cloned().collect(),
+            blueprints: config.blueprints.values().cloned().collect(),
+        }
     }
 
     fn reload(&self, uid: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {

@@ -5,12 +5,14 @@ mod fee;
 mod forecast;
 mod metrics;
 mod operation;
+mod plan;
 mod resource;
 mod slot;
 mod snapshot;
 mod tree;
 
 pub use metrics::CONTENT_TYPE as METRICS_TYPE;
+pub use plan::{blueprints, plans};
 pub use slot::bounds;
 pub use snapshot::wire_origin;
 pub use tree::{differences, listing};

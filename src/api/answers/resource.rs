@@ -1,5 +1,6 @@
 //! Resources and the whole status.
 
+use super::plan::plan;
 use super::{View, wire_alarm};
 use crate::api::wire;
 use crate::domain::account::Account;
@@ -51,6 +52,9 @@ impl View<'_> {
             name: account.name().to_string(),
             kind: account.resource.kind.word().into(),
             backend: account.resource.backend.kind.clone(),
+            plan: account.resource.plan.as_ref().map(plan),
+            blueprint: account.resource.blueprint.clone(),
+            enrolled: account.resource.enrolled,
             declared: account.declared,
             forgotten: account.forgotten,
             tags: account.resource.tags.clone(),

@@ -1,6 +1,7 @@
 //! Snapshots.
 
 use super::View;
+use super::plan::plan;
 use crate::api::wire;
 use crate::domain::account::Account;
 use crate::domain::event::Denied;
@@ -91,6 +92,10 @@ impl View<'_> {
             seq: s.seq().0,
             id: s.card.handle.id.to_string(),
             origin: wire_origin(s.card.origin),
+            kind: s.card.kind.word().into(),
+            part: s.card.part.word().into(),
+            plan: s.card.plan.as_ref().map(plan),
+            blueprint: s.card.blueprint.clone(),
             name: s.card.name.as_ref().map(ToString::to_string),
             slot: s.card.slot.map(|slot| slot.to_string()),
             kept_from: s.card.kept_from.map(|seq| label(account, seq)),

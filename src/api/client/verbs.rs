@@ -3,11 +3,11 @@
 
 use super::{Client, ClientError, http, segment};
 use crate::api::wire::{
-    Accepted, AttachBody, Changes, ChangesQuery, Check, CreateBody, DeleteQuery, DiffQuery,
-    Differences, EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody, Health,
-    KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery, Reloaded,
-    ResourceDetail, Resources, RollbackBody, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots,
-    SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
+    Accepted, AttachBody, Blueprints, Changes, ChangesQuery, Check, CreateBody, DeleteQuery,
+    DiffQuery, Differences, EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody,
+    Health, KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery,
+    Plans, Reloaded, ResourceDetail, Resources, RollbackBody, SetTimeBody, Slots, SlotsQuery,
+    Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -58,6 +58,14 @@ impl Client {
             None => "/v1/fee".into(),
         };
         self.look(&path, &FeeQuery { month: month.map(Into::into) }, 0)
+    }
+
+    pub fn plans(&self) -> Answer<Plans> {
+        self.look("/v1/plans", &Nothing {}, 0)
+    }
+
+    pub fn blueprints(&self) -> Answer<Blueprints> {
+        self.look("/v1/blueprints", &Nothing {}, 0)
     }
 
     pub fn snapshots(&self, query: &SnapshotsQuery) -> Answer<Snapshots> {

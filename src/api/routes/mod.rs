@@ -8,6 +8,7 @@ mod fee;
 mod gate;
 mod look;
 mod make;
+mod plan;
 mod shelf;
 mod tree;
 
@@ -38,6 +39,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::forecast))
         .route(Operator, routes!(fee::fee))
         .route(Operator, routes!(fee::fee_of))
+        .route(Operator, routes!(plan::plans))
+        .route(Operator, routes!(plan::blueprints))
         .route(Operator, routes!(shelf::snapshots))
         .route(Operator, routes!(shelf::snapshot))
         // Old content is root's to read: it has files that nobody else may see.

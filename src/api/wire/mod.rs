@@ -10,6 +10,7 @@ mod fee;
 mod forecast;
 mod operation;
 mod path;
+mod plan;
 mod refusal;
 mod resource;
 mod slot;
@@ -26,6 +27,7 @@ pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
 pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
 pub use path::{EscapeError, escape, unescape};
+pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};
 pub use refusal::{Refusal, Refused};
 pub use resource::{
     Alarm, Belief, Counts, NextRun, Resource, ResourceDetail, Resources, Retention, Setting,

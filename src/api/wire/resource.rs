@@ -1,6 +1,6 @@
 //! The state of the daemon and of each resource.
 
-use super::{Operation, Slot, StripMark, Tags};
+use super::{Operation, Plan, Slot, StripMark, Tags};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -46,6 +46,11 @@ pub struct Resource {
     /// `instance`, `disk` or `database`.
     pub kind: String,
     pub backend: String,
+    /// Its size by the configuration, and what it was made from.
+    pub plan: Option<Plan>,
+    pub blueprint: Option<String>,
+    /// A command made it and declared it, not the user's configuration.
+    pub enrolled: bool,
     /// False once it left the configuration.
     pub declared: bool,
     pub forgotten: bool,

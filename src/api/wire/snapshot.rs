@@ -1,6 +1,6 @@
 //! Snapshots as clients see them.
 
-use super::Tags;
+use super::{Plan, Tags};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,14 @@ pub struct Snapshot {
     pub seq: u64,
     pub id: String,
     pub origin: Origin,
+    /// What a new resource made from it is: `instance`, `disk` or `database`.
+    pub kind: String,
+    /// How much of the resource is in it: `whole`, or `system-disk` for only the disk that an
+    /// instance starts from.
+    pub part: String,
+    /// The size that the resource had, and what it was made from.
+    pub plan: Option<Plan>,
+    pub blueprint: Option<String>,
     pub name: Option<String>,
     pub slot: Option<String>,
     /// The automatic snapshot that it was kept from: its label, or `RESOURCE#SEQ` once that is gone.

@@ -3,7 +3,7 @@
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
 use super::{View, marks, slot, status, time, units};
-use crate::api::wire::{ResourceDetail, Retention, Slot, Tags};
+use crate::api::wire::{Plan, ResourceDetail, Retention, Slot, Tags};
 use jiff::tz::TimeZone;
 
 /// How many slots are listed; `--json` has them all.
@@ -14,6 +14,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     let zone = time::zone(&resource.zone);
     let mut page = view.page();
     status::block(resource, view, &mut page);
+    origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
     tags(&resource.tags, &mut page);
     let mut field = |label: &str, tone, value: &Option<String>| {
@@ -25,6 +26,11 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     field("stranger", Tone::Bad, &detail.stranger);
     field("trouble", Tone::Bad, &detail.trouble);
     field("doubt", Tone::Warn, &detail.doubt);
+    if resource.enrolled {
+        let name = &resource.name;
+        let way = format!("by a command; `heptactl forget {name}` ends it");
+        page.field("declared", &Span::plain(way));
+    }
     page.field("known", &Span::plain(format!("since {}", time::wall(detail.since, &zone))));
     history(&detail.slots, &zone, &mut page);
     page
@@ -39,6 +45,16 @@ fn retention(keeps: &Retention) -> String {
     ];
     let set = tiers.iter().filter(|(count, _)| *count > 0);
     set.map(|(count, tier)| format!("{count} {tier}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What it is, beside its kind.
+pub(super) fn origin(plan: Option<&Plan>, blueprint: Option<&String>, page: &mut Page) {
+    if let Some(plan) = plan {
+        page.field("plan", &Span::plain(plan.to_string()));
+    }
+    if let Some(blueprint) = blueprint {
+        page.field("blueprint", &Span::plain(blueprint));
+    }
 }
 
 pub(super) fn tags(tags: &Tags, page: &mut Page) {

@@ -94,6 +94,8 @@ pub fn snapshot(snapshot: &Snapshot, zones: &Zones, view: &View) -> Page {
     };
     let what = format!("  {origin} snapshot of {}", snapshot.resource);
     page.line([Span::strong(&snapshot.label), Span::plain(what)]);
+    page.field("kind", &Span::plain(kind(snapshot)));
+    resource::origin(snapshot.plan.as_ref(), snapshot.blueprint.as_ref(), &mut page);
     let (tone, state) = state(snapshot);
     page.field("state", &Span::new(tone, state));
     let age = units::span(snapshot.age_seconds);
@@ -110,6 +112,14 @@ pub fn snapshot(snapshot: &Snapshot, zones: &Zones, view: &View) -> Page {
     resource::tags(&snapshot.tags, &mut page);
     page.field("id", &Span::plain(format!("{}, number {}", snapshot.id, snapshot.seq)));
     page
+}
+
+/// What is made from it.
+fn kind(snapshot: &Snapshot) -> String {
+    match snapshot.part.as_str() {
+        "system-disk" => format!("{}, the system disk of {}", snapshot.kind, snapshot.resource),
+        _ => snapshot.kind.clone(),
+    }
 }
 
 fn sizes(snapshot: &Snapshot) -> String {

@@ -97,6 +97,20 @@ fn the_forecast_is_for_one_or_for_all() {
 }
 
 #[test]
+fn plans_come_with_the_smallest_first_and_blueprints_with_their_rule() {
+    let scene = Scene::new();
+    let plans = client(&scene).plans().unwrap();
+    let told: Vec<_> =
+        plans.plans.iter().map(|offer| (offer.plan.to_string(), offer.price)).collect();
+    let tiny = "tiny (1 vCPU, 512 MiB memory, 60 GB disk)".to_owned();
+    let large = "large (2 vCPUs, 8 GiB memory, 60 GB disk)".to_owned();
+    assert_eq!(told, [(tiny, None), (large, Some(12.5))]);
+    assert_eq!(plans.currency, "EUR");
+    let [ghost] = &client(&scene).blueprints().unwrap().blueprints[..] else { panic!() };
+    assert_eq!((ghost.name.as_str(), ghost.export), ("ghost", false));
+}
+
+#[test]
 fn the_fee_is_what_was_held_in_the_month_and_what_will_be() {
     let scene = Scene::new();
     scene.stub.turn(|ledger| {

@@ -21,6 +21,8 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/forecast", "/v1/forecast?days=3", "", true),
     ("GET", "/v1/fee", "/v1/fee?month=2026-10", "", true),
     ("GET", "/v1/resources/{name}/fee", "/v1/resources/web-1/fee", "", true),
+    ("GET", "/v1/plans", "/v1/plans", "", true),
+    ("GET", "/v1/blueprints", "/v1/blueprints", "", true),
     ("GET", "/v1/snapshots", "/v1/snapshots?all=true", "", true),
     ("GET", "/v1/snapshots/{ref}", "/v1/snapshots/web-1@latest", "", true),
     ("GET", "/v1/snapshots/{ref}/tree", "/v1/snapshots/web-1@latest/tree?path=etc&limit=5", "", false),

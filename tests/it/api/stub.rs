@@ -2,7 +2,7 @@
 
 use super::ledger::ledger;
 use heptad::api::desk::{
-    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
 };
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
@@ -14,6 +14,7 @@ use heptad::domain::fee::{Tariff, UsageDay};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
+use heptad::domain::plan::{Blueprint, Offer, Plan};
 use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
 use heptad::domain::tree::{Differences, Entry, Kind, Listing, Stamp, TreePath, Unshown};
@@ -240,6 +241,19 @@ impl Desk for Stub {
         ];
         days.retain(|usage| (from..until).contains(&usage.day));
         Box::pin(async { Ok(Metered { tariff: Tariff::default(), days }) })
+    }
+
+    fn offers(&self) -> Offers {
+        let plan = |name: &str, vcpus, memory| Offer {
+            plan: Plan { name: name.parse().unwrap(), vcpus, memory, disk: 60_000_000_000 },
+            price: (vcpus > 1).then_some(12.5),
+        };
+        let name = "ghost".parse().unwrap();
+        Offers {
+            currency: "EUR".into(),
+            plans: vec![plan("large", 2, 8 << 30), plan("tiny", 1, 512 << 20)],
+            blueprints: vec![Blueprint { name, description: None, export: false }],
+        }
     }
 
     fn reload(&self, _uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

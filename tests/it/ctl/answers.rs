@@ -1,11 +1,11 @@
 //! Longer answers about the host of `facts`.
 
-use super::facts::{self, at, db, home, snapshot};
+use super::facts::{self, at, db, home, snapshot, web};
 use heptad::api::wire::{
-    Alarm, Aspect, Change, Changes, Charge, Difference, Differences, Drop, Entry, EntryKind,
-    Failure, Fate, Fees, Finding, Forecast, Forecasts, Hold, Listing, Mark, Measured, Operation,
-    OperationState, Operations, Resource, ResourceFee, Slot, Slots, Snapshot, SnapshotFee,
-    SnapshotState, Snapshots, Tags, Take, Why,
+    Alarm, Aspect, Blueprint, Blueprints, Change, Changes, Charge, Difference, Differences, Drop,
+    Entry, EntryKind, Failure, Fate, Fees, Finding, Forecast, Forecasts, Hold, Listing, Mark,
+    Measured, Offer, Operation, OperationState, Operations, Plan, Plans, Resource, ResourceFee,
+    Slot, Slots, Snapshot, SnapshotFee, SnapshotState, Snapshots, Tags, Take, Why,
 };
 
 pub fn snapshots() -> Snapshots {
@@ -39,6 +39,33 @@ pub fn snapshots() -> Snapshots {
         },
     ];
     Snapshots { generation: 77, snapshots }
+}
+
+/// One without a price, one whose disk is measured in powers of 1000.
+pub fn plans() -> Plans {
+    let plan = |name: &str, vcpus, memory_bytes| Plan {
+        name: name.into(),
+        vcpus,
+        memory_bytes,
+        disk_bytes: 20 << 30,
+    };
+    let plans = vec![
+        Offer { plan: plan("nano", 1, 512 << 20), price: None },
+        Offer { plan: web().plan.unwrap(), price: Some(12.0) },
+        Offer { plan: plan("2xlarge", 8, 32 << 30), price: Some(164.5) },
+    ];
+    Plans { currency: "USD".into(), plans }
+}
+
+pub fn blueprints() -> Blueprints {
+    let blueprint = |name: &str, description: Option<&str>, export| Blueprint {
+        name: name.into(),
+        description: description.map(Into::into),
+        export,
+    };
+    let debian = blueprint("debian-12", Some("Debian 12"), true);
+    let ghost = blueprint("ghost", Some("a blog; its licence is for this host"), false);
+    Blueprints { blueprints: vec![debian, ghost, blueprint("postgres-15", None, true)] }
 }
 
 pub fn operations() -> Operations {

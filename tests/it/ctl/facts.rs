@@ -2,7 +2,7 @@
 //! not.
 
 use heptad::api::wire::{
-    Alarm, Belief, Counts, Fate, Mark, NextRun, Operation, OperationState, Origin, Resource,
+    Alarm, Belief, Counts, Fate, Mark, NextRun, Operation, OperationState, Origin, Plan, Resource,
     ResourceDetail, Resources, Retention, Schedule, Setting, Slot, Snapshot, SnapshotState, Source,
     Status, StripMark, Tags, Why,
 };
@@ -36,6 +36,9 @@ pub fn home() -> Resource {
         name: "home".into(),
         kind: "disk".into(),
         backend: "btrfs".into(),
+        plan: None,
+        blueprint: None,
+        enrolled: false,
         declared: true,
         forgotten: false,
         tags: Tags::from([("owner".into(), "anna".into())]),
@@ -53,6 +56,20 @@ pub fn home() -> Resource {
         alarms: Vec::new(),
         running: None,
         queued: 0,
+    }
+}
+
+/// Made by a command from a snapshot of another.
+pub fn web() -> Resource {
+    let plan =
+        Plan { name: "small".into(), vcpus: 2, memory_bytes: 2 << 30, disk_bytes: 60_000_000_000 };
+    Resource {
+        name: "web".into(),
+        kind: "instance".into(),
+        plan: Some(plan),
+        blueprint: Some("debian-12".into()),
+        enrolled: true,
+        ..home()
     }
 }
 
@@ -181,6 +198,10 @@ pub fn snapshot(label: &str, seq: u64, taken: &str) -> Snapshot {
         origin: if slot.is_some() { Origin::Automatic } else { Origin::Manual },
         name: slot.is_none().then(|| label.into()),
         slot,
+        kind: "disk".into(),
+        part: "whole".into(),
+        plan: None,
+        blueprint: None,
         kept_from: None,
         kept_as: Vec::new(),
         taken_at: at(taken),

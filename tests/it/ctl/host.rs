@@ -1,7 +1,7 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
 use heptad::api::desk::{
-    Desk, Metered, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
 };
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
@@ -205,6 +205,10 @@ impl Desk for Bench {
 
     fn usage(&self, _: Date, _: Date) -> Soon<'_, Result<Metered, Unreadable>> {
         Box::pin(async { Ok(Metered { tariff: Tariff::default(), days: Vec::new() }) })
+    }
+
+    fn offers(&self) -> Offers {
+        Offers { currency: "USD".into(), plans: Vec::new(), blueprints: Vec::new() }
     }
 
     fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

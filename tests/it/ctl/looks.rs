@@ -1,12 +1,14 @@
 //! Commands that look: their text, their JSON, their exit codes.
 
 use super::answers::{
-    changes, differences, fees, findings, forecasts, listing, only, operations, past_fees, slots,
-    snapshots,
+    blueprints, changes, differences, fees, findings, forecasts, listing, only, operations,
+    past_fees, plans, slots, snapshots,
 };
-use super::facts::{self, configured, db, home, overridden};
+use super::facts::{self, configured, db, home, overridden, web};
 use super::{Daemon, Script, Start, golden};
-use heptad::api::wire::{Changes, Check, Fees, Operations, Reloaded, Resource, Snapshots};
+use heptad::api::wire::{
+    Blueprints, Changes, Check, Fees, Operations, Plans, Reloaded, Resource, Snapshot, Snapshots,
+};
 use serde_json::Value;
 
 fn host() -> Script {
@@ -20,6 +22,22 @@ fn host() -> Script {
         .on("GET /v1/snapshots?resource=home&origin=manual", &snapshots())
         .on("GET /v1/snapshots/before-upgrade", &snapshots().snapshots[4])
         .on("GET /v1/snapshots/home@latest", &snapshots().snapshots[1])
+        .on("GET /v1/resources/web", &facts::detail(web()))
+        .on(
+            "GET /v1/snapshots/rescue",
+            &Snapshot {
+                resource: "web".into(),
+                kind: "disk".into(),
+                part: "system-disk".into(),
+                plan: web().plan,
+                blueprint: web().blueprint,
+                ..snapshots().snapshots[4].clone()
+            },
+        )
+        .on("GET /v1/plans", &plans())
+        .on("GET /v1/blueprints", &blueprints())
+        .refuse("GET /v1/snapshots/web", 404, "no-such-snapshot", "no", "")
+        .refuse("GET /v1/resources/rescue", 404, "no-such-resource", "no", "")
         .refuse("GET /v1/snapshots/home", 404, "no-such-snapshot", "no", "")
         .refuse("GET /v1/resources/before-upgrade", 404, "no-such-resource", "no", "")
         .on("GET /v1/snapshots/home@latest/tree", &listing(Some("b")))
@@ -63,6 +81,10 @@ fn each_look_has_its_text() {
     check("list", "list --all");
     check("show-resource", "show home");
     check("show-snapshot", "show before-upgrade");
+    check("show-enrolled", "show web");
+    check("show-system-disk", "show rescue");
+    check("plans", "plans");
+    check("blueprints", "blueprints");
     check("browse", "browse home@latest");
     check("browse-file", "browse a-file etc/caf\\xe9");
     check("diff", "diff before-upgrade home@latest");
@@ -107,6 +129,8 @@ fn an_empty_daemon_has_something_to_say() {
         .on("GET /v1/resources", &facts::resources())
         .on("GET /v1/snapshots", &Snapshots { generation: 1, snapshots: vec![] })
         .on("GET /v1/operations", &Operations { generation: 1, operations: vec![] })
+        .on("GET /v1/plans", &Plans { currency: "USD".into(), plans: vec![] })
+        .on("GET /v1/blueprints", &Blueprints { blueprints: vec![] })
         .on("POST /v1/reload", &Reloaded::default())
         .on("POST /v1/check", &Check { loadable: true, findings: vec![] });
     let daemon = Daemon::start(empty);
@@ -118,6 +142,10 @@ fn an_empty_daemon_has_something_to_say() {
     check("-q status", "");
     check("list", "no snapshots\n");
     check("operations", "no operations\n");
+    check("plans", "no plans; declare one in a table [plan.NAME] of the configuration\n");
+    check("blueprints", {
+        "no blueprints; declare one in a table [blueprint.NAME] of the configuration\n"
+    });
     check("reload", "reloaded; nothing changed\n");
     check("check", "the configuration is in order\n");
 }
@@ -144,6 +172,8 @@ fn json_is_what_the_wire_said() {
     check("operation 405", json(&operations().operations[1]));
     check("forecast home", json(&forecasts()));
     check("fee", json(&fees()));
+    check("plans", json(&plans()));
+    check("blueprints", json(&blueprints()));
     check("why home", json(&slots()));
     check("check", json(&Check { loadable: false, findings: findings() }));
     let ran = Start::at(&daemon).ctl("watch --json");
