@@ -2,14 +2,9 @@
 
 use super::refuse::Refuse;
 use super::wire::Tags;
+use crate::domain::tag::{TAG_LIMIT, check_key, check_value};
 use jiff::civil::Time;
 use std::str::FromStr;
-
-/// As many tags as Lightsail allows on a resource.
-const TAGS: usize = 50;
-/// Lightsail's longest key and value, in characters.
-const TAG_KEY: usize = 128;
-const TAG_VALUE: usize = 256;
 
 /// A name that is given to something new.
 pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refuse> {
@@ -38,20 +33,15 @@ pub fn parse_time(text: &str) -> Result<Time, Refuse> {
 }
 
 pub fn parse_tags(tags: Tags) -> Result<Tags, Refuse> {
-    let hint = format!(
-        "at most {TAGS} tags, keys of 1 to {TAG_KEY} and values of up to {TAG_VALUE} characters, \
-         none of them a control character"
-    );
-    if tags.len() > TAGS {
-        return Err(Refuse::bad("bad-tag", format!("{} tags are too many", tags.len()), hint));
+    if tags.len() > TAG_LIMIT {
+        let message = format!("{} tags are too many", tags.len());
+        return Err(Refuse::bad("bad-tag", message, format!("give at most {TAG_LIMIT}")));
     }
-    let fits = |text: &str, most| text.chars().count() <= most && !text.contains(char::is_control);
-    let bad = |(key, value): &(&String, &String)| {
-        key.is_empty() || !fits(key, TAG_KEY) || !fits(value, TAG_VALUE)
-    };
-    if let Some((key, _)) = tags.iter().find(bad) {
-        let shown: String = key.chars().take(60).collect();
-        return Err(Refuse::bad("bad-tag", format!("tag {shown:?} does not fit"), hint));
+    for (key, value) in &tags {
+        check_key(key).and_then(|()| check_value(value)).map_err(|error| {
+            let shown: String = key.chars().take(60).collect();
+            Refuse::bad("bad-tag", format!("tag {shown:?}: {error}"), error.hint())
+        })?;
     }
     Ok(tags)
 }
@@ -94,6 +84,7 @@ mod tests {
         assert!(!tag("k", "a\nb"));
         assert!(!tag("k", &"v".repeat(257)));
         assert!(!tag(&"k".repeat(129), "v"));
+        assert!(!tag("aws:k", "v"));
         let many: Tags = (0..51).map(|n| (n.to_string(), String::new())).collect();
         assert!(parse_tags(many).is_err());
         let check = |path: &str, good: bool| {

@@ -2,12 +2,8 @@
 
 use super::section::{Section, TEXT, describe};
 use crate::domain::snapshot::Tags;
+use crate::domain::tag::{TAG_LIMIT, TagError, check_key, check_value};
 use figment::value::Value;
-
-/// Lightsail's limits: pairs on one resource, characters of a key, characters of a value.
-pub const TAG_LIMIT: usize = 50;
-pub const KEY_LIMIT: usize = 128;
-pub const VALUE_LIMIT: usize = 256;
 
 pub fn read(section: &Section<'_>) -> Tags {
     let mut tags = Tags::new();
@@ -20,29 +16,22 @@ pub fn read(section: &Section<'_>) -> Tags {
     }
     for (key, value) in table {
         let path = section.path.key("tags").key(key);
-        let find = |problem: String, hint: &str| section.report.find(&path, problem, hint);
-        if let Some(problem) = wrong(key, 1..=KEY_LIMIT) {
-            find(format!("the tag's key {problem}"), "write a key of 1 to 128 characters");
+        let find = |error: TagError| section.report.find(&path, error.to_string(), error.hint());
+        if let Err(error) = check_key(key) {
+            find(error);
         }
         match value {
-            Value::String(_, text) => match wrong(text, 0..=VALUE_LIMIT) {
-                Some(problem) => {
-                    find(format!("its value {problem}"), "write a text of up to 256 characters");
-                }
-                None => {
+            Value::String(_, text) => match check_value(text) {
+                Err(error) => find(error),
+                Ok(()) => {
                     tags.insert(key.clone(), text.clone());
                 }
             },
-            other => find(format!("is {}", describe(other)), &format!("write {TEXT}")),
+            other => {
+                let problem = format!("is {}", describe(other));
+                section.report.find(&path, problem, format!("write {TEXT}"));
+            }
         }
     }
     tags
-}
-
-fn wrong(text: &str, range: std::ops::RangeInclusive<usize>) -> Option<String> {
-    let length = text.chars().count();
-    if text.contains(char::is_control) {
-        return Some("contains a control character".into());
-    }
-    (!range.contains(&length)).then(|| format!("has {length} characters"))
 }

@@ -27,6 +27,7 @@ pub mod schedule;
 pub mod slot;
 pub mod snapshot;
 pub mod suspicion;
+pub mod tag;
 pub mod timeline;
 pub mod tree;
 pub mod view;

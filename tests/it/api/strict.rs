@@ -30,6 +30,7 @@ fn bodies_that_cannot_be_meant_are_refused() {
     check(take, "{\"name\":\"a\\u0000b\"}", 400, "bad-name");
     check(take, "{\"name\":\"\\u001b]0;x\"}", 400, "bad-name");
     check(take, r#"{"name":"x1","tags":{"a":"b\nc"}}"#, 400, "bad-tag");
+    check(take, r#"{"name":"x1","tags":{"AWS:a":""}}"#, 400, "bad-tag");
     check(take, r#"{"name":"x1","tags":{"a":1}}"#, 400, "bad-body");
     check(take, &format!("{{\"tags\":{}1", "{\"a\":".repeat(5_000)), 400, "bad-body");
     check("PUT /v1/resources/web-1/time", r#"{"time":"25:00"}"#, 400, "bad-time");
