@@ -10,10 +10,9 @@ use super::finding::Finding;
 use super::key::KeyPath;
 use super::layer::{Layer, Layers};
 use crate::domain::name::{PlanName, ResourceName};
-use crate::domain::policy::Retention;
-use crate::domain::resource::Kind;
+use crate::domain::policy::{Retention, When};
+use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Tags;
-use jiff::civil::Time;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +31,7 @@ pub struct Enrolment {
     pub backend: String,
     pub options: serde_json::Map<String, Json>,
     /// None: as `[defaults]` of the configuration has it.
-    pub time: Option<Time>,
+    pub when: Option<When>,
     /// An IANA name.
     pub zone: String,
     pub retention: Retention,
@@ -52,6 +51,30 @@ pub struct Unwritable {
 }
 
 impl Enrolment {
+    /// What declares this resource. Its offset is not among it: that comes of its name and of the
+    /// spread in `[defaults]`.
+    ///
+    /// # Errors
+    /// [`Unwritable`], if its options are no table.
+    pub fn of(resource: &Resource) -> Result<Self, Unwritable> {
+        let Resource { backend, policy, plan, .. } = resource;
+        let options = serde_json::from_str(&backend.options)
+            .map_err(|_| Unwritable { key: backend.kind.clone(), what: "no table".into() })?;
+        Ok(Self {
+            name: resource.name.clone(),
+            kind: resource.kind,
+            backend: backend.kind.clone(),
+            options,
+            when: Some(policy.rhythm.when.clone()),
+            zone: policy.rhythm.zone.to_string(),
+            retention: policy.retention,
+            enabled: policy.enabled,
+            tags: resource.tags.clone(),
+            plan: plan.as_ref().map(|plan| plan.name.clone()),
+            blueprint: resource.blueprint.clone(),
+        })
+    }
+
     /// The file's text. Read back, it means the same.
     ///
     /// # Errors
@@ -60,8 +83,10 @@ impl Enrolment {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.into(), value));
         set("kind", self.kind.word().into());
-        if let Some(time) = self.time {
-            set("time", time.strftime("%H:%M").to_string().into());
+        match &self.when {
+            Some(When::Daily(time)) => set("time", time.strftime("%H:%M").to_string().into()),
+            Some(When::Cron(expression)) => set("cron", expression.as_str().into()),
+            None => {}
         }
         set("timezone", self.zone.as_str().into());
         let Retention { latest, weekly, monthly, yearly } = self.retention;

@@ -4,7 +4,7 @@ use heptad::config::{
     Config, DaemonDefaults, Declared, ENROLLED_NAME_LIMIT, Enrolment, Findings, Locations, load,
 };
 use heptad::daemon::enroll::{EnrolError, enroll, withdraw};
-use heptad::domain::policy::Retention;
+use heptad::domain::policy::{Retention, When};
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Tags;
 use jiff::civil::Time;
@@ -69,7 +69,7 @@ fn web() -> Enrolment {
         kind: Kind::Instance,
         backend: "files".into(),
         options,
-        time: Some(Time::constant(3, 30, 0, 0)),
+        when: Some(When::Daily(Time::constant(3, 30, 0, 0))),
         zone: "Europe/Berlin".into(),
         retention: Retention { latest: 5, ..Retention::SEVEN },
         enabled: true,
@@ -81,20 +81,9 @@ fn web() -> Enrolment {
 
 /// The same, as the configuration has it.
 fn says(declared: &Declared) -> Enrolment {
-    let resource = &declared.resource;
-    Enrolment {
-        name: resource.name.clone(),
-        kind: resource.kind,
-        backend: resource.backend.kind.clone(),
-        options: declared.options.clone(),
-        time: resource.policy.rhythm.time(),
-        zone: resource.policy.rhythm.zone.to_string(),
-        retention: resource.policy.retention,
-        enabled: resource.policy.enabled,
-        tags: resource.tags.clone(),
-        plan: resource.plan.as_ref().map(|plan| plan.name.clone()),
-        blueprint: resource.blueprint.clone(),
-    }
+    let said = Enrolment::of(&declared.resource).unwrap();
+    // In the resource itself they are a text, whose numbers are read to the last digit but one.
+    Enrolment { options: declared.options.clone(), ..said }
 }
 
 #[test]
@@ -250,7 +239,13 @@ prop_compose! {
         name in "[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}[a-zA-Z0-9]",
         kind in prop::sample::select(Kind::ALL.to_vec()),
         options in prop::collection::btree_map(any::<String>(), option(), 0..5),
-        time in prop::option::of((0..24_i8, 0..60_i8)),
+        when in prop_oneof![
+            Just(None),
+            (0..24_i8, 0..60_i8).prop_map(|(h, m)| Some(When::Daily(Time::constant(h, m, 0, 0)))),
+            (0..60, 0..24).prop_map(|(m, h)| {
+                Some(When::Cron(format!("{m} {h} * * SUN").parse().unwrap()))
+            }),
+        ],
         zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Kathmandu"]),
         tiers in (1..=10_000_u32, 0..=10_000_u32, 0..=10_000_u32, 0..=10_000_u32),
         enabled in any::<bool>(),
@@ -263,7 +258,7 @@ prop_compose! {
             kind,
             backend: "files".into(),
             options: options.into_iter().collect(),
-            time: time.map(|(hour, minute)| Time::constant(hour, minute, 0, 0)),
+            when,
             zone: zone.into(),
             retention: Retention {
                 latest: tiers.0, weekly: tiers.1, monthly: tiers.2, yearly: tiers.3,
@@ -281,15 +276,15 @@ proptest! {
 
     #[test]
     fn whatever_is_enrolled_reads_back_with_the_same_meaning(declared in enrolment()) {
-        // Nothing of the defaults may shine through, but for the time that was left to them.
+        // Nothing of the defaults may shine through, but for the rhythm that was left to them.
         let other = "[defaults]\ntime = \"01:02\"\ntimezone = \"America/New_York\"\nkeep = 3\n\
                      weekly = 4\nmonthly = 5\nyearly = 6\nenabled = false\n";
         let host = Host::new(&format!("{PLANS}{other}"));
         host.enroll(&declared);
         let config = host.load();
         let config = config.unwrap_or_else(|findings| panic!("{findings}"));
-        let left = Some(Time::constant(1, 2, 0, 0));
-        let want = Enrolment { time: declared.time.or(left), ..declared };
+        let left = Some(When::Daily(Time::constant(1, 2, 0, 0)));
+        let want = Enrolment { when: declared.when.or(left), ..declared };
         prop_assert_eq!(says(&config.resources[0]), want);
     }
 }
