@@ -2,6 +2,7 @@
 
 use super::exit;
 use super::values::{Color, Leftovers, Origin, TagArgs};
+use crate::api::wire::Size;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -45,6 +46,12 @@ pub struct CreateArgs {
     /// Where it goes; without it, beside the original
     #[arg(long)]
     pub path: Option<PathBuf>,
+    /// The size of an instance or a database, from `heptactl plans`: the same or a larger one
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// The size of a disk, or of an instance's system disk, such as 40GiB; never smaller than it was
+    #[arg(long)]
+    pub size: Option<Size>,
     /// Where a database's server listens; without it, where nothing does
     #[arg(long)]
     pub port: Option<u16>,
@@ -310,7 +317,7 @@ mod tests {
         check("set-time home 15:00", "SetTime { resource: \"home\", time: \"15:00\" }");
         check("create new --from home@latest --path /srv/new --time 06:00", {
             "Create { name: \"new\", from: \"home@latest\", wish: CreateArgs { path: \
-             Some(\"/srv/new\"), port: None, time: Some(\"06:00\"), tags: TagArgs { tags: [] } } }"
+             Some(\"/srv/new\"), plan: None, size: None, port: None, time: Some(\"06:00\"), tags: TagArgs { tags: [] } } }"
         });
         check("rollback home --to home@latest -y", {
             "Rollback { resource: \"home\", to: \"home@latest\", safety: None, yes: true }"

@@ -6,7 +6,7 @@ use super::destroy::{ask, may_ask};
 use super::error::CtlError;
 use super::render::{self, Span};
 use super::session::{Done, Session};
-use crate::api::wire::{CreateBody, RollbackBody};
+use crate::api::wire::{CreateBody, RollbackBody, Size};
 
 pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {
     let path = wish.path.as_ref().map(|path| {
@@ -16,8 +16,8 @@ pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &Crea
     let body = CreateBody {
         name: name.into(),
         path: path.transpose()?,
-        plan: None,
-        size: None,
+        plan: wish.plan.clone(),
+        size: wish.size.map(Size::bytes),
         port: wish.port,
         time: wish.time.clone(),
         tags: tags(&wish.tags)?,

@@ -9,6 +9,7 @@ use super::fleet::Fleet;
 use super::housekeeping;
 use super::opening::{Opening, open};
 use super::reading::Readers;
+use super::registrar;
 use super::workers::{Report, Workers};
 use crate::api::desk::Published;
 use crate::api::roles::{Group, Rules};
@@ -124,6 +125,7 @@ impl Daemon {
         let fleet = Arc::new(Fleet::default());
         fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
         fleet.note_unended(&ledger);
+        let left_over = registrar::left_over(&setup.config, &ledger);
         let report: Report = {
             let inbox = inbox.clone();
             Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))))
@@ -166,7 +168,12 @@ impl Daemon {
             state: setup.config.daemon.state.clone(),
             logging,
             setup: Mutex::new(setup),
+            loading: Mutex::default(),
+            registering: Mutex::default(),
         });
+        // Before anybody can ask for something new, as nobody is served yet.
+        counter.workers.know(counter.clone());
+        counter.workers.let_go(left_over);
         let (stop_serving, stopped) = watch::channel(false);
         let served =
             runtime.spawn(serve(listener, counter.clone(), rules, Limits::default(), stopped));

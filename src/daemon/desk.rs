@@ -40,6 +40,10 @@ pub struct Counter {
     pub logging: Option<Logging>,
     /// The configuration in force.
     pub setup: Mutex<Setup>,
+    /// Held while a configuration is read and put in force.
+    pub loading: Mutex<()>,
+    /// Held while a resource is enrolled or let go.
+    pub registering: Mutex<()>,
 }
 
 impl Counter {
@@ -48,6 +52,7 @@ impl Counter {
     /// # Errors
     /// Everything that is wrong with the files.
     pub fn load(&self) -> Result<wire::Reloaded, Findings> {
+        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = systemd::reloading();
         let loaded = check::prepare(&self.locations, &self.env);
         let _ = systemd::ready("");

@@ -8,8 +8,9 @@ use crate::api::desk::Published;
 use crate::catalogue::Catalogue;
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Reading;
-use crate::domain::event::{Denied, Event};
-use crate::domain::operation::Operation;
+use crate::domain::event::{Denied, Entry, Event};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::{Act, Operation, State};
 use crate::domain::view::Moment;
 use crate::host::clock::{Bell, Clock, Waiter, Woke};
 use crate::host::systemd;
@@ -205,6 +206,7 @@ impl Driver {
         for order in turn.orders {
             self.parts.workers.submit(order);
         }
+        self.parts.workers.let_go(turn.records.iter().filter_map(forgotten).collect());
     }
 
     fn publish(&self, changed: bool) {
@@ -242,5 +244,17 @@ impl Driver {
             tracing::warn!("leaving acts in flight; the next start finds out what became of them");
         }
         late
+    }
+}
+
+/// The resource that a record says was forgotten for good.
+fn forgotten(record: &Entry) -> Option<ResourceName> {
+    match record {
+        Entry::Operation(operation) => {
+            let is_forgotten = matches!(operation.act, Act::Forget { .. });
+            let done = operation.state == State::Succeeded;
+            (is_forgotten && done).then(|| operation.resource.clone())
+        }
+        _ => None,
     }
 }

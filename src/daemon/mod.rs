@@ -18,5 +18,6 @@ mod opening;
 pub mod perform;
 mod reading;
 pub mod rebuild;
+mod registrar;
 pub mod simulate;
 mod workers;

@@ -26,8 +26,7 @@ pub struct Workers {
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
     progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
-    /// Set once, before anything is created.
-    pub enrol: OnceLock<Box<Enrol>>,
+    registrar: OnceLock<Arc<dyn Registrar>>,
 }
 
 #[derive(Default)]
@@ -36,8 +35,15 @@ struct Pool {
     waiting: VecDeque<(Order, Arc<Post>)>,
 }
 
-/// How one resource becomes known, once the daemon can make it so.
-pub type Enrol = dyn Fn(&Resource) -> Result<(), String> + Send + Sync;
+/// Who makes new resources known, and lets go of those that were forgotten.
+pub trait Registrar: Send + Sync {
+    /// # Errors
+    /// A sentence that says why it is not known now, and what to do.
+    fn enrol(&self, heir: &Resource) -> Result<(), String>;
+
+    /// Ends the declarations of enrolled resources that were forgotten.
+    fn let_go(&self, names: &[ResourceName]);
+}
 
 /// How far one act is.
 #[derive(Debug, Default)]
@@ -68,8 +74,8 @@ impl Progress for Around<'_> {
 
 impl Surroundings for Around<'_> {
     fn enrol(&self, heir: &Resource) -> Result<(), String> {
-        match self.workers.enrol.get() {
-            Some(enrol) => enrol(heir),
+        match self.workers.registrar.get() {
+            Some(registrar) => registrar.enrol(heir),
             None => Err("heptad is starting; declare it in the configuration".into()),
         }
     }
@@ -86,7 +92,7 @@ impl Workers {
             report,
             pools: Mutex::default(),
             progress: Mutex::default(),
-            enrol: OnceLock::new(),
+            registrar: OnceLock::new(),
         })
     }
 
@@ -106,6 +112,22 @@ impl Workers {
             pool.running += 1;
             drop(pools);
             self.start(name);
+        }
+    }
+
+    /// Tells who makes new resources known.
+    pub fn know(&self, registrar: Arc<dyn Registrar>) {
+        let _ = self.registrar.set(registrar);
+    }
+
+    /// Lets go of enrolled resources that were forgotten, soon.
+    pub fn let_go(&self, names: Vec<ResourceName>) {
+        let Some(registrar) = self.registrar.get().cloned().filter(|_| !names.is_empty()) else {
+            return;
+        };
+        let thread = std::thread::Builder::new().name("registrar".into());
+        if let Err(error) = thread.spawn(move || registrar.let_go(&names)) {
+            tracing::warn!(%error, "no thread for the registrar; the next start lets go");
         }
     }
 

@@ -4,12 +4,13 @@
 use super::change::{Answer, submit};
 use crate::api::extract::{Asked, Key, Named, Referred, Sent};
 use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
-use crate::api::office::Shared;
+use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{Accepted, AttachBody, CreateBody, Nothing, RollbackBody};
 use crate::domain::draft::Draft;
 use crate::domain::event::Request;
+use crate::domain::plan::Plan;
 
 /// Create a new resource from a snapshot, where nothing is yet.
 #[utoipa::path(post, path = "/v1/snapshots/{ref}/create",
@@ -30,13 +31,28 @@ pub(super) async fn create(
     let draft = Draft {
         name: new_name(&body.name)?,
         path: body.path.map(parse_path).transpose()?,
-        plan: None,
+        plan: body.plan.map(|name| plan(&office, &name)).transpose()?,
         size: body.size,
         port: body.port,
         time: body.time.as_deref().map(parse_time).transpose()?,
         tags: parse_tags(body.tags)?,
     };
     submit(&office, &peer, key, Request::Create { from, draft: Box::new(draft) }).await
+}
+
+/// The plan of this name in the configuration.
+fn plan(office: &Office, name: &str) -> Result<Plan, Refuse> {
+    let plans = office.desk.offers().plans;
+    if let Some(offer) = plans.iter().find(|offer| offer.plan.name.as_str() == name) {
+        return Ok(offer.plan.clone());
+    }
+    let known: Vec<&str> = plans.iter().map(|offer| offer.plan.name.as_str()).collect();
+    let hint = match known.as_slice() {
+        [] => "the configuration has none; add one: [plan.NAME]".into(),
+        known => format!("known are {}", known.join(", ")),
+    };
+    let shown: String = name.chars().take(60).collect();
+    Err(Refuse::absent("no-such-plan", format!("there is no plan {shown:?}"), hint))
 }
 
 /// Put the content of a snapshot in place of the live one, after a snapshot of what is there.

@@ -17,6 +17,8 @@ mod slot;
 mod snapshot;
 mod tree;
 
+/// As a person writes one.
+pub use crate::domain::plan::Size;
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
     KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, RollbackBody, SetTimeBody,

@@ -52,6 +52,10 @@ impl Keeper {
             self.put_account(new);
             return;
         };
+        if resource.enrolled && known.forgotten {
+            // Its declaration is about to go.
+            return;
+        }
         let mut next = known.clone();
         (next.declared, next.forgotten) = (true, false);
         next.resource = resource;

@@ -6,6 +6,7 @@ mod faults;
 mod hooks;
 mod host;
 mod lives;
+mod making;
 mod nine_days;
 mod people;
 mod plugin;

@@ -1,0 +1,82 @@
+//! Making known what a command made, and letting go of it: the file that declares it, and the
+//! configuration in force.
+
+use super::desk::Counter;
+use super::enroll::{enroll, withdraw};
+use super::workers::Registrar;
+use crate::config::{Config, Enrolment, Findings, Unwritable, enrolled_file};
+use crate::domain::ledger::Ledger;
+use crate::domain::name::{BlueprintName, ResourceName};
+use crate::domain::resource::Resource;
+use std::path::Path;
+use std::sync::PoisonError;
+
+impl Registrar for Counter {
+    /// Declared durably even where it cannot be put in force, if the fault is elsewhere.
+    fn enrol(&self, heir: &Resource) -> Result<(), String> {
+        let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let declared = {
+            let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+            enrolment(heir, &setup.config)
+                .map_err(|error| format!("the backend's option {error}"))?
+        };
+        let path = enroll(&self.state, &declared).map_err(|error| error.to_string())?;
+        let Err(findings) = self.load() else { return Ok(()) };
+        match about(&findings, &path) {
+            Some(fault) => {
+                let _ = withdraw(&self.state, &heir.name);
+                Err(format!("{fault}; declare it in the configuration"))
+            }
+            None => Err("the configuration has faults, see `heptactl check`; mend them and \
+                         reload, then it is"
+                .into()),
+        }
+    }
+
+    fn let_go(&self, names: &[ResourceName]) {
+        let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is loaded for a resource that a person's own file declared.
+        let enrolled = |name: &&ResourceName| enrolled_file(&self.state, name).exists();
+        let names: Vec<&ResourceName> = names.iter().filter(enrolled).collect();
+        for name in &names {
+            match withdraw(&self.state, name) {
+                Ok(()) => tracing::info!(%name, "its declaration is withdrawn"),
+                Err(error) => {
+                    tracing::warn!(%name, %error, "its declaration stays; the next start tries again")
+                }
+            }
+        }
+        if !names.is_empty() {
+            // What is wrong is in the log.
+            let _ = self.load();
+        }
+    }
+}
+
+/// The enrolled resources that were forgotten, and heptad stopped before it let go of them.
+pub fn left_over(config: &Config, ledger: &Ledger) -> Vec<ResourceName> {
+    let enrolled = config.resources.iter().map(|declared| &declared.resource);
+    let gone = enrolled.filter(|resource| {
+        resource.enrolled && ledger.account(&resource.name).is_some_and(|a| a.forgotten)
+    });
+    gone.map(|resource| resource.name.clone()).collect()
+}
+
+/// What is to stand in the file. A plan or blueprint that the configuration no longer has would
+/// make it invalid.
+fn enrolment(heir: &Resource, config: &Config) -> Result<Enrolment, Unwritable> {
+    let mut declared = Enrolment::of(heir)?;
+    declared.plan = declared.plan.filter(|name| config.plans.contains_key(name));
+    let has = |name: &String| {
+        let name: Option<BlueprintName> = name.parse().ok();
+        name.is_some_and(|name| config.blueprints.contains_key(&name))
+    };
+    declared.blueprint = declared.blueprint.filter(has);
+    Ok(declared)
+}
+
+/// What is wrong with one file.
+fn about(findings: &Findings, path: &Path) -> Option<String> {
+    let of_it = |finding: &&crate::config::Finding| finding.file.as_deref() == Some(path);
+    findings.iter().find(of_it).map(|finding| finding.problem.clone())
+}

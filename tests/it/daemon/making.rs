@@ -1,0 +1,133 @@
+//! What people make of snapshots: new resources that heptad knows from then on, and a last
+//! snapshot of what goes.
+
+use super::host::{Host, at, day};
+
+const CONFIG: &str = "
+[resource.web]
+time = \"06:00\"
+timezone = \"Europe/Berlin\"
+keep = 3
+tags = { team = \"shop\" }
+files = { path = \"ROOT/web\", store = \"ROOT/store\" }
+";
+
+fn host() -> Host {
+    let mut host = Host::new(&at(1, "03:00"));
+    host.tree("web", "one");
+    host.configure(CONFIG);
+    host.start();
+    host.slot_ends("web", &at(1, "05:00"));
+    host
+}
+
+#[test]
+fn a_new_resource_goes_beside_the_original_unless_told_otherwise() {
+    let host = host();
+    let said = host.ok("create web-2 --from web@latest");
+    let path = host.path("web-2");
+    assert_eq!(said, format!("web: created web-2 at {} from web@2026-12-01\n", path.display()));
+    assert_eq!(std::fs::read_to_string(path.join("file")).unwrap(), "one");
+    // Nobody asked for its protection.
+    assert_eq!(host.ctl("show web-2").code, 1);
+    let again = host.ctl("create web-2 --from web@latest");
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("it exists already, and nothing is ever written over"), "{again:?}");
+}
+
+#[test]
+fn a_wish_that_makes_no_sense_is_refused_with_the_way_out() {
+    let host = host();
+    let check = |line: &str, wants: &[&str]| {
+        let ran = host.ctl(line);
+        assert_eq!(ran.code, 1, "{line}: {ran:?}");
+        for want in wants {
+            assert!(ran.err.contains(want), "{line}: {}", ran.err);
+        }
+    };
+    check(
+        "create x1 --from web@latest --port 5433",
+        &["a port means nothing for a disk", "leave --port out"],
+    );
+    check(
+        "create x1 --from web@latest --plan small",
+        &["there is no plan \"small\"", "[plan.NAME]"],
+    );
+    check("create x1 --from web@latest --size 1GiB", &["no use for a size"]);
+    check("create web --from web@latest", &["there is a resource web already"]);
+    check("rollback web --to nothing --yes", &["there is no snapshot nothing"]);
+    check("attach web web", &["web is of kind disk; this works with one of kind instance"]);
+    check("take web sys --system-disk", &["web is of kind disk"]);
+    assert!(!host.path("x1").exists());
+}
+
+#[test]
+fn one_that_is_protected_is_a_resource_like_any_other_until_it_is_forgotten() {
+    let mut host = host();
+    host.ok("create web-2 --from web@latest --time 07:30 --tag copy=yes");
+    let shown = host.get("/v1/resources/web-2");
+    assert_eq!(shown["resource"]["time"], "07:30", "{shown:#}");
+    assert_eq!(shown["resource"]["zone"], "Europe/Berlin");
+    assert_eq!(shown["resource"]["tags"]["team"], "shop");
+    assert_eq!(shown["resource"]["tags"]["copy"], "yes");
+    // It is known across a power cut, and its first snapshot comes at its own time.
+    host.kill();
+    host.start();
+    host.slot_ends("web-2", &at(1, "06:30"));
+    assert_eq!(host.labels("web-2"), [format!("web-2@{}", day(1))]);
+    host.ok("forget web-2 --yes");
+    host.until("letting go", |_| (!host.path("state/enrolled/web-2.toml").exists()).then_some(()));
+    host.stop();
+    host.start();
+    host.clock(&at(2, "12:00"));
+    host.complete(&["web"], &day(2));
+    assert_eq!(host.labels("web-2"), [format!("web-2@{}", day(1))], "no more were taken");
+    assert!(host.path("web-2/file").exists(), "forgetting destroys nothing");
+}
+
+#[test]
+fn a_declaration_that_was_not_withdrawn_in_time_is_withdrawn_at_the_next_start() {
+    let mut host = host();
+    host.ok("create web-2 --from web@latest --time 07:30");
+    host.ok("take web-2 mine");
+    let file = host.path("state/enrolled/web-2.toml");
+    let text = std::fs::read(&file).unwrap();
+    host.ok("forget web-2 --yes");
+    host.until("letting go", |_| (!file.exists()).then_some(()));
+    host.stop();
+    std::fs::write(&file, text).unwrap();
+    host.start();
+    host.until("letting go", |_| (!file.exists()).then_some(()));
+    assert!(host.ok("status web-2").contains("forgotten"));
+}
+
+#[test]
+fn of_a_database_a_last_snapshot_is_taken_or_declined_and_never_overlooked() {
+    let mut host = Host::new(&at(1, "03:00"));
+    for name in ["notes", "mail"] {
+        let db = rusqlite::Connection::open(host.path(&format!("{name}.db"))).unwrap();
+        db.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1);").unwrap();
+    }
+    let table = |name: &str| {
+        format!(
+            "[resource.{name}]\nkind = \"database\"\nsqlite = {{ path = \"ROOT/{name}.db\", store = \
+             \"ROOT/store\" }}\n"
+        )
+    };
+    host.configure(&(table("notes") + &table("mail")));
+    host.start();
+    host.configure("");
+    host.ok("reload");
+    let unsaid = host.ctl("forget notes --yes");
+    assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
+    assert!(unsaid.err.contains("heptactl forget notes --final NAME"), "{unsaid:?}");
+    assert_eq!(host.ok("forget notes --final notes-last --yes"), "notes: forgotten\n");
+    assert_eq!(host.labels("notes"), ["notes-last"]);
+    // The last one cannot be taken, so it is not forgotten.
+    std::fs::rename(host.path("mail.db"), host.path("away.db")).unwrap();
+    let gone = host.ctl("forget mail --final mail-last --yes");
+    assert_ne!(gone.code, 0, "{gone:?}");
+    assert!(host.ctl("show mail").code == 0);
+    host.ok("forget mail --skip-final --yes");
+    assert_eq!(host.ctl("show mail").code, 1, "it had no snapshots, so nothing is left of it");
+}
