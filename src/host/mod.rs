@@ -2,6 +2,7 @@
 //! spawn, locks, systemd. This room knows no other room.
 
 pub mod clock;
+pub mod holders;
 pub mod lock;
 pub mod logging;
 pub mod mounts;

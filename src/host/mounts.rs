@@ -9,9 +9,9 @@ const TABLE: &str = "/proc/self/mountinfo";
 
 #[derive(Debug, thiserror::Error)]
 pub enum MountsError {
-    #[error("cannot read {TABLE}: {0}; is /proc mounted?")]
+    #[error("cannot read the table of mounts: {0}; is /proc mounted?")]
     Unreadable(#[source] std::io::Error),
-    #[error("line {0} of {TABLE} is not as proc(5) describes it")]
+    #[error("line {0} of the table of mounts is not as proc(5) describes it")]
     Malformed(usize),
 }
 
@@ -53,7 +53,12 @@ pub struct Mounts(Vec<Mount>);
 impl Mounts {
     /// The table as it is now.
     pub fn read() -> Result<Self, MountsError> {
-        Self::parse(&std::fs::read(TABLE).map_err(MountsError::Unreadable)?)
+        Self::read_of(Path::new(TABLE))
+    }
+
+    /// That of another process, `/proc/PID/mountinfo`: of its namespace.
+    pub fn read_of(table: &Path) -> Result<Self, MountsError> {
+        Self::parse(&std::fs::read(table).map_err(MountsError::Unreadable)?)
     }
 
     /// # Errors
@@ -63,6 +68,11 @@ impl Mounts {
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let mount = |(at, line)| parse_line(line).ok_or(MountsError::Malformed(at + 1));
         lines.enumerate().map(mount).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// All mounts of one file system.
+    pub fn on(&self, device: &str) -> impl Iterator<Item = &Mount> {
+        self.0.iter().filter(move |mount| mount.device == device)
     }
 
     /// All that are mounted somewhere below a directory, not at it.

@@ -21,6 +21,7 @@ mod enrolled;
 mod exec;
 mod fee;
 mod files;
+mod holders;
 mod hooks;
 mod keeper;
 mod leftovers;
