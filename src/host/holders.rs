@@ -96,21 +96,24 @@ impl fmt::Display for Holder {
 }
 
 /// A place on a file system: its device as the table of mounts has it, and the path from its top.
-type Place = (String, PathBuf);
+pub(super) type Place = (String, PathBuf);
+
+/// Where a path lies.
+pub(super) fn place(table: &Mounts, root: &Path) -> Option<Place> {
+    let mount = table.of(root)?;
+    let rest = root.strip_prefix(&mount.point).unwrap_or(Path::new(""));
+    Some((mount.device.clone(), joined(&mount.root, rest)))
+}
 
 /// Where a path lies, and all that is mounted below it.
 fn places(table: &Mounts, root: &Path) -> Vec<Place> {
-    let mount = table.of(root);
-    let own = mount.map(|mount| {
-        let rest = root.strip_prefix(&mount.point).unwrap_or(Path::new(""));
-        (mount.device.clone(), joined(&mount.root, rest))
-    });
+    let own = place(table, root);
     let below = table.below(root).map(|mount| (mount.device.clone(), mount.root.clone()));
     own.into_iter().chain(below).collect()
 }
 
 /// The paths under which a table of mounts shows the places.
-fn windows(table: &Mounts, places: &[Place]) -> Vec<PathBuf> {
+pub(super) fn windows(table: &Mounts, places: &[Place]) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for (device, place) in places {
         for mount in table.on(device) {
@@ -140,11 +143,7 @@ fn held(
 ) -> io::Result<Option<PathBuf>> {
     let namespace = std::fs::read_link(proc.join("ns/mnt"))?.into_os_string();
     if !windows.contains_key(&namespace) {
-        let table = Mounts::read_of(&proc.join("mountinfo")).map_err(|error| match error {
-            MountsError::Unreadable(error) => error,
-            malformed => io::Error::other(malformed),
-        })?;
-        windows.insert(namespace.clone(), self::windows(&table, places));
+        windows.insert(namespace.clone(), self::windows(&mounts_of(proc)?, places));
     }
     let shown = windows.get(&namespace).map_or(&[][..], |shown| shown);
     if shown.is_empty() {
@@ -164,6 +163,25 @@ fn held(
     Ok(mapped(&std::fs::read(proc.join("maps"))?).find(|path| is_in(path)))
 }
 
+/// The mounts that a process sees.
+pub(super) fn mounts_of(proc: &Path) -> io::Result<Mounts> {
+    Mounts::read_of(&proc.join("mountinfo")).map_err(|error| match error {
+        MountsError::Unreadable(error) => error,
+        malformed => io::Error::other(malformed),
+    })
+}
+
+/// The namespace of mounts that a process lives in; none where it ended.
+pub(super) fn namespace(pid: u32, proc: &Path) -> io::Result<Option<PathBuf>> {
+    match link(&proc.join("ns/mnt")) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && pid == INIT => Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(blind(&format!("process {pid} cannot be looked into")))
+        }
+        found => found,
+    }
+}
+
 fn link(path: &Path) -> io::Result<Option<PathBuf>> {
     gone(std::fs::read_link(path))
 }
@@ -177,7 +195,7 @@ fn mapped(maps: &[u8]) -> impl Iterator<Item = PathBuf> {
 }
 
 /// What ended meanwhile holds nothing; a kernel's thread has no program.
-fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     let ended = rustix::io::Errno::SRCH.raw_os_error();
     match result {
         Ok(found) => Ok(Some(found)),
@@ -190,7 +208,7 @@ fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn processes() -> io::Result<Vec<u32>> {
+pub(super) fn processes() -> io::Result<Vec<u32>> {
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
@@ -199,7 +217,7 @@ fn processes() -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
-fn holder(pid: u32, proc: &Path, path: PathBuf) -> Holder {
+pub(super) fn holder(pid: u32, proc: &Path, path: PathBuf) -> Holder {
     let text = |name: &str| std::fs::read_to_string(proc.join(name)).unwrap_or_default();
     let program = text("comm").trim_end().to_owned();
     let unit = unit(&text("cgroup")).map(str::to_owned);

@@ -6,6 +6,7 @@ pub mod holders;
 pub mod lock;
 pub mod logging;
 pub mod mounts;
+pub mod pins;
 pub mod privileges;
 pub mod process;
 pub mod signals;

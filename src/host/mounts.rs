@@ -70,6 +70,10 @@ impl Mounts {
         lines.enumerate().map(mount).collect::<Result<_, _>>().map(Self)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &Mount> {
+        self.0.iter()
+    }
+
     /// All mounts of one file system.
     pub fn on(&self, device: &str) -> impl Iterator<Item = &Mount> {
         self.0.iter().filter(move |mount| mount.device == device)

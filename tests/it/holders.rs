@@ -1,33 +1,7 @@
 //! Seeing who uses a directory, with real processes, mounts and namespaces.
 
+use crate::support::other::Other;
 use heptad::host::holders::holders;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-/// A shell that has done something and then waits to be killed.
-struct Other(Child);
-
-impl Other {
-    fn doing(what: &str, dir: &Path) -> Self {
-        let script = format!("{what}\necho ready\nread never");
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-ec", &script, "sh"]);
-        command.arg(dir).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{what}");
-        Self(child)
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn whoever_holds_something_below_a_directory_is_found_and_nobody_else() {
@@ -44,7 +18,7 @@ fn whoever_holds_something_below_a_directory_is_found_and_nobody_else() {
         let want = want.map(|path| top.path().join(path));
         assert_eq!(paths, want.clone().into_iter().collect::<Vec<_>>(), "{what}");
         if want.is_some() {
-            assert_eq!((found[0].pid, &*found[0].program), (other.0.id(), "sh"), "{what}");
+            assert_eq!((found[0].pid, &*found[0].program), (other.pid(), "sh"), "{what}");
         }
     };
     check("exec 5<$1/used/sub/file", Some("used/sub/file"));
@@ -66,7 +40,7 @@ fn a_file_is_held_by_whoever_has_it_open_under_its_name() {
     let file = top.path().join("a.db");
     std::fs::write(&file, "x").unwrap();
     let other = Other::doing("exec 5<$1/a.db", top.path());
-    assert_eq!(holders(&file).unwrap()[0].pid, other.0.id());
+    assert_eq!(holders(&file).unwrap()[0].pid, other.pid());
     std::fs::write(top.path().join("new"), "y").unwrap();
     std::fs::rename(top.path().join("new"), &file).unwrap();
     assert_eq!(holders(&file).unwrap(), [], "it holds the one before");

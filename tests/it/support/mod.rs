@@ -1,6 +1,7 @@
 //! What several tests need: real file systems on loop devices, scratch directories.
 
 pub mod loopfs;
+pub mod other;
 pub mod pid1;
 pub mod simulated;
 pub mod source;
