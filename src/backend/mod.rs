@@ -11,6 +11,7 @@ mod exec;
 pub mod fake;
 mod files;
 mod identity;
+mod in_use;
 pub mod manifest;
 mod options;
 mod order;

@@ -4,6 +4,7 @@ mod durable;
 mod faults;
 mod identity;
 mod nested;
+mod rolling;
 mod strangers;
 
 use crate::conformance::Harness;
@@ -35,10 +36,15 @@ impl<const CHOSEN: bool> Harness for OnBtrfs<CHOSEN> {
     }
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
-        match CHOSEN {
-            true => build(resource, json!({ "path": self.live(), "store": self.store() })),
-            false => build(resource, json!({ "path": self.live() })),
-        }
+        build(resource, self.recipe().unwrap().1)
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
+        let options = match CHOSEN {
+            true => json!({ "path": self.live(), "store": self.store() }),
+            false => json!({ "path": self.live() }),
+        };
+        Some(("btrfs", options, "/nonexistent".into()))
     }
 
     fn live(&self) -> PathBuf {

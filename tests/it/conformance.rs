@@ -9,6 +9,7 @@ use heptad::domain::operation::Fault;
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,12 @@ pub trait Harness: Sized {
 
     /// A new instance for the live resource under this name; all share one store.
     fn backend(&self, resource: &str) -> Arc<dyn Backend>;
+
+    /// What the live resource's backend is made of, for another process: its name, options and
+    /// state directory. Whatever can be rolled back has one.
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
+        None
+    }
 
     /// The live resource's directory, where the suite puts files.
     fn live(&self) -> PathBuf;
@@ -97,6 +104,11 @@ macro_rules! conformance {
             the_identity_stays_while_the_content_changes,
             several_resources_are_taken_at_once,
             facts_about_the_technology_are_sound,
+            a_resource_rolled_back_holds_what_the_snapshot_holds,
+            rolling_back_again_by_the_same_order_changes_nothing,
+            a_resource_in_use_is_not_rolled_back_and_its_users_are_named,
+            a_snapshot_that_is_not_whole_rolls_nothing_back,
+            a_rollback_that_is_killed_at_any_moment_is_finished_by_the_same_order,
         }
     };
     ($module:ident, $harness:ty: $($promise:ident,)*) => {
@@ -121,11 +133,13 @@ conformance!(sqlite, crate::sqlite::packed::Packed);
 
 mod destroying;
 mod restoring;
+mod rolling_back;
 mod seeing;
 mod taking;
 
 pub use destroying::*;
 pub use restoring::*;
+pub use rolling_back::*;
 pub use seeing::*;
 pub use taking::*;
 

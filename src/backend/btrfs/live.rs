@@ -54,8 +54,13 @@ impl Live {
             let detail = "what is mounted there is changing at this moment";
             return Err(BackendError::new(Fault::Transient, doing(), detail));
         }
-        let identity = identity(fsid, &root);
-        Ok(Self { root, identity })
+        Ok(Self::of(root, place))
+    }
+
+    /// As it is open already, by whatever name it has.
+    pub fn of(root: Subvolume, place: &Place) -> Self {
+        let identity = identity(place.fsid, &root);
+        Self { root, identity }
     }
 
     /// Whether it is the subvolume at the top of its file system.

@@ -17,6 +17,9 @@ const COUNTED: u64 = 10_000;
 
 const ROOT_TREE: u64 = 1;
 const QUOTA_TREE: u64 = 8;
+/// The directory in the root tree whose only entry is the default subvolume.
+const ROOT_TREE_DIR: u64 = 6;
+const DIR_ITEM: u32 = 84;
 const ROOT_ITEM: u32 = 132;
 const QGROUP_STATUS: u32 = 240;
 const QGROUP_INFO: u32 = 242;
@@ -72,6 +75,13 @@ pub fn usage(stored: &Stored) -> Result<Usage, BackendError> {
         usage.exclusive = usage.exclusive.map(|sum| sum.saturating_add(exclusive));
     }
     Ok(usage)
+}
+
+/// The id of the subvolume that is mounted where none is named.
+pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, BackendError> {
+    let key =
+        SearchKey { tree: ROOT_TREE, object: ROOT_TREE_DIR, item_type: DIR_ITEM, offsets: ALL };
+    search(fs, key, search::dir_item_target)
 }
 
 /// Asks something that only an administrator of the machine may ask.

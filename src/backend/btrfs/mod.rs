@@ -4,11 +4,13 @@
 //! It must not know other backends, and nothing here may keep a descriptor between two jobs.
 //! Needs `CAP_SYS_ADMIN`; without it `probe` says so.
 
+mod carry;
 mod detail;
 mod live;
 mod measure;
 mod place;
 mod restore;
+mod rollback;
 mod search;
 mod store;
 mod store_root;
@@ -21,7 +23,7 @@ use super::options::Reader;
 use super::registry::{Context, OptionFinding};
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage, subvolume,
+    RollbackOrder, TakeOrder, Territory, Usage, subvolume,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
@@ -261,6 +263,19 @@ impl Backend for Btrfs {
         progress.report(0, None);
         target.fill(&stored, data)?;
         Ok(Restored::at(order.target))
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        rollback::users(self)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        progress.report(0, None);
+        rollback::rollback(self, order)
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

@@ -66,10 +66,16 @@ impl Target {
         Ok(Self { parent, name: name.into(), hidden, shown: path.into() })
     }
 
+    /// Where a copy grows that is to replace what lies at a path.
+    pub fn beside(parent: OwnedFd, hidden: OsString, live: &Path) -> Self {
+        let name = live.file_name().unwrap_or_default().into();
+        Self { parent, name, hidden, shown: live.into() }
+    }
+
     /// Builds the copy and lets it appear.
     pub fn fill(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
         self.clear(stored, data)?;
-        let result = self.build(stored, data).and_then(|()| self.appear());
+        let result = self.build(stored, data, &[]).and_then(|()| self.appear());
         if result.is_err() {
             // Better nothing than a hidden half; if this fails too, the next attempt clears it.
             let _ = self.clear(stored, data);
@@ -77,7 +83,13 @@ impl Target {
         result
     }
 
-    fn build(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+    /// Builds the copy under the hidden name, without the nested parts at or below some paths.
+    pub fn build(
+        &self,
+        stored: &Stored,
+        data: &Subvolume,
+        without: &[PathBuf],
+    ) -> Result<(), BackendError> {
         let doing = || format!("copying to {}", self.shown.display());
         sys::btrfs_snapshot(&self.parent, &data.dir, &self.hidden, false).doing(doing)?;
         let root = subvolume::open_below(&self.parent, &self.hidden).doing(doing)?;
@@ -86,6 +98,9 @@ impl Target {
         }
         for (part, nested) in stored.detail.nested.iter().zip(stored.nested.iter().flatten()) {
             let path = part.path.to_path();
+            if without.iter().any(|without| path.starts_with(without)) {
+                continue;
+            }
             let doing = || format!("copying {} to {}", path.display(), self.shown.display());
             let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(BackendError::new(Fault::Permanent, doing(), "it is no path"));
@@ -115,7 +130,7 @@ impl Target {
 
     /// Destroys what an interrupted attempt left under the hidden name: this snapshot's writable
     /// copy, and in it those of its nested ones.
-    fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+    pub fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
         let doing = || format!("clearing {} beside the target", self.hidden.display());
         let foreign = || {
             let detail = "it is no remains of this restore; move it away";
@@ -139,19 +154,19 @@ impl Target {
     }
 }
 
-fn open_or_same(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
+pub fn open_or_same(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     subvolume::open_below(root, path)
 }
 
 /// In a snapshot an empty directory stands where a nested subvolume was.
-fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), BackendError> {
+pub fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), BackendError> {
     let removed = subvolume::remove(above, name, AtFlags::REMOVEDIR);
     removed.doing(|| format!("making room for the nested subvolume {}", name.display()))
 }
 
 /// A directory's times, to be set again after its entries were replaced.
-fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
+pub fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
     let stat = rustix::fs::statx(
         dir,
         "",

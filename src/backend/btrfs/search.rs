@@ -54,6 +54,11 @@ pub fn root_bytes_used(item: Item<'_>) -> Result<u64, SearchError> {
     number(item, ROOT_BYTES_USED)
 }
 
+/// What a directory's item leads to: its key comes first.
+pub fn dir_item_target(item: Item<'_>) -> Result<u64, SearchError> {
+    number(item, 0)
+}
+
 /// Referenced and exclusive bytes, from a qgroup's info item.
 pub fn qgroup(item: Item<'_>) -> Result<(u64, u64), SearchError> {
     Ok((number(item, QGROUP_REFERENCED)?, number(item, QGROUP_EXCLUSIVE)?))

@@ -14,6 +14,7 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Seq;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub const BACKEND: &str = "btrfs";
 /// An extended attribute of the resource's directory: the highest sequence number ever used. Being
 /// metadata, it is made durable by the commit of the very snapshot that it counts.
 const HIGH_WATER: &str = "user.heptad.high-water";
+/// Another one: the last rollback. Set before the exchange of names, it is durable no later.
+const ROLLBACK: &str = "user.heptad.rollback";
 
 /// One resource's directory in a store, open for the length of a job.
 #[derive(Debug)]
@@ -47,6 +50,28 @@ pub enum Entry {
     /// It bears another resource's marker, or none.
     Foreign,
     Ours(Box<Stored>),
+}
+
+/// Which subvolume takes another one's place, by order of which token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    pub token: Uuid,
+    pub new: Uuid,
+    pub old: Uuid,
+}
+
+impl Swap {
+    fn parse(text: &str) -> Option<Self> {
+        let mut ids = text.split(' ').map(|id| id.parse().ok());
+        let swap = Self { token: ids.next()??, new: ids.next()??, old: ids.next()?? };
+        ids.next().is_none().then_some(swap)
+    }
+}
+
+impl fmt::Display for Swap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.token, self.new, self.old)
+    }
 }
 
 impl Store {
@@ -111,29 +136,51 @@ impl Store {
 
     /// The highest sequence number that was ever used here.
     pub fn high_water(&self) -> Result<Seq, BackendError> {
-        let doing = || format!("reading {HIGH_WATER} of {}", self.shown.display());
-        let mut buffer = [0; 32];
-        let length = match rustix::fs::fgetxattr(&self.dir, HIGH_WATER, &mut buffer) {
-            Ok(length) => length,
-            Err(Errno::NODATA) => 0,
-            Err(error) => return Err(error).doing(doing),
-        };
-        let text = buffer.get(..length).unwrap_or_default();
-        let noted = match std::str::from_utf8(text).ok().map(str::parse) {
-            _ if text.is_empty() => 0,
-            Some(Ok(noted)) => noted,
-            _ => return Err(BackendError::new(Fault::Permanent, doing(), "it is not a number")),
-        };
+        let text = self.noted(HIGH_WATER)?;
+        let noted = text.map_or(Some(0), |text| text.parse().ok());
+        let noted = noted.ok_or_else(|| self.garbled(HIGH_WATER, "it is not a number"))?;
         let seen = self.seqs()?.last().copied().unwrap_or_default();
         Ok(seen.max(Seq(noted)))
     }
 
+    /// The last rollback that got as far as to be noted.
+    pub fn rollback(&self) -> Result<Option<Swap>, BackendError> {
+        let Some(text) = self.noted(ROLLBACK)? else { return Ok(None) };
+        let swap = Swap::parse(&text).ok_or_else(|| self.garbled(ROLLBACK, "it names no swap"))?;
+        Ok(Some(swap))
+    }
+
+    pub fn note_rollback(&self, swap: &Swap) -> Result<(), BackendError> {
+        self.note(ROLLBACK, &swap.to_string())
+    }
+
+    /// An extended attribute of the resource's directory.
+    fn noted(&self, key: &str) -> Result<Option<String>, BackendError> {
+        let doing = || format!("reading {key} of {}", self.shown.display());
+        let mut buffer = [0; 256];
+        match rustix::fs::fgetxattr(&self.dir, key, &mut buffer) {
+            Ok(0) | Err(Errno::NODATA) => Ok(None),
+            Ok(length) => {
+                let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+                Ok(Some(text.into_owned()))
+            }
+            Err(error) => Err(error).doing(doing),
+        }
+    }
+
+    fn note(&self, key: &str, text: &str) -> Result<(), BackendError> {
+        let set = rustix::fs::fsetxattr(&self.dir, key, text.as_bytes(), XattrFlags::empty());
+        set.doing(|| format!("noting {text} in {key} of {}", self.shown.display()))
+    }
+
+    fn garbled(&self, key: &str, why: &str) -> BackendError {
+        let doing = format!("reading {key} of {}", self.shown.display());
+        BackendError::new(Fault::Permanent, doing, why)
+    }
+
     /// Notes that a sequence number is used. The caller keeps two from doing so at once.
     pub fn raise_high_water(&self, seq: Seq) -> Result<(), BackendError> {
-        let highest = self.high_water()?.max(seq).to_string();
-        let set =
-            rustix::fs::fsetxattr(&self.dir, HIGH_WATER, highest.as_bytes(), XattrFlags::empty());
-        set.doing(|| format!("noting {highest} in {HIGH_WATER} of {}", self.shown.display()))
+        self.note(HIGH_WATER, &self.high_water()?.max(seq).to_string())
     }
 
     /// Looks at what lies under a sequence number.
@@ -187,6 +234,16 @@ fn seq_of(name: &str) -> Option<Seq> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_swap_is_read_as_it_was_written_and_nothing_else_is() {
+        let id = Uuid::from_u128;
+        let swap = Swap { token: id(1), new: id(2), old: id(3) };
+        assert_eq!(Swap::parse(&swap.to_string()), Some(swap));
+        for text in ["", "1 2 3", &swap.to_string()[1..], &format!("{swap} {}", id(4))] {
+            assert_eq!(Swap::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn only_plain_numbers_are_sequence_numbers() {

@@ -10,7 +10,7 @@ use heptad::domain::snapshot::{Card, Seq};
 use std::sync::Arc;
 
 /// What a power cut at this instant leaves: the file system as its device has it now.
-fn cut_power(fs: &mut LoopFs) {
+pub fn cut_power(fs: &mut LoopFs) {
     let image = fs.path().with_file_name("image");
     let survives = fs.path().with_file_name("survives");
     // Plain reads and writes: no reflink, which would sync the image first.

@@ -5,7 +5,7 @@ use crate::support::loopfs::LoopFs;
 use heptad::backend::Backend;
 use heptad::backend::registry::{self, Context};
 use heptad::domain::snapshot::Handle;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,10 +29,15 @@ impl<const SHARES: bool> Harness for OnFiles<SHARES> {
     }
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
+        let (name, options, state) = self.recipe().unwrap();
+        let context = Context { resource: resource.parse().unwrap(), state };
+        registry::build(name, options.as_object().unwrap(), &context).unwrap()
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
         let root = self.0.path();
         let options = json!({ "path": root.join("live"), "store": root.join("store") });
-        let context = Context { resource: resource.parse().unwrap(), state: root.join("state") };
-        registry::build("files", options.as_object().unwrap(), &context).unwrap()
+        Some(("files", options, root.join("state")))
     }
 
     fn live(&self) -> PathBuf {

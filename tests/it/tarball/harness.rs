@@ -6,7 +6,7 @@ use crate::support::trusted;
 use heptad::backend::Backend;
 use heptad::backend::registry::{self, Context};
 use heptad::domain::snapshot::Handle;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,12 +37,17 @@ impl Harness for OnTarball {
     }
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
+        let (name, options, state) = self.recipe().unwrap();
+        let context = Context { resource: resource.parse().unwrap(), state };
+        registry::build(name, options.as_object().unwrap(), &context).unwrap()
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
         let options = json!({
             "program": self.program.path().join("tarball"),
             "options": { "path": self.live(), "store": self.fs.path().join("store") },
         });
-        let context = Context { resource: resource.parse().unwrap(), state: "/nowhere".into() };
-        registry::build("exec", options.as_object().unwrap(), &context).unwrap()
+        Some(("exec", options, "/nowhere".into()))
     }
 
     fn live(&self) -> PathBuf {

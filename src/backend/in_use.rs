@@ -1,0 +1,39 @@
+//! Who uses what lies at a path, for the backends that replace it.
+
+use super::BackendError;
+use crate::domain::operation::Fault;
+use crate::host::{holders, pins};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// A sentence for each user other than heptad itself, with what to stop.
+///
+/// # Errors
+/// [`Fault::Permanent`] when not everybody can be seen: that is never "nobody".
+pub fn users(root: &Path) -> Result<Vec<String>, BackendError> {
+    let look = || -> io::Result<Vec<String>> {
+        let mut users = pins::pins(root)?;
+        users.extend(holders::describe(&holders::holders(root)?));
+        Ok(users)
+    };
+    look().map_err(|error| {
+        let doing = format!("looking who uses {}", root.display());
+        match error.kind() {
+            ErrorKind::PermissionDenied => {
+                BackendError::new(Fault::Permanent, doing, error.to_string())
+            }
+            _ => BackendError::io(doing, &error),
+        }
+    })
+}
+
+/// # Errors
+/// [`Fault::Busy`] with who uses it.
+pub fn refuse_users(root: &Path) -> Result<(), BackendError> {
+    let users = users(root)?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let doing = format!("replacing {}", root.display());
+    Err(BackendError::new(Fault::Busy, doing, format!("it is in use: {}", users.join("; "))))
+}
