@@ -46,7 +46,8 @@ pub fn open(path: &Path) -> Result<(OwnedFd, Kind), BackendError> {
     Ok((reference, kind))
 }
 
-fn place(reference: &OwnedFd, path: &Path) -> Result<String, BackendError> {
+/// One object by its file system and inode, told apart from others that had its number before.
+pub fn place(reference: &OwnedFd, path: &Path) -> Result<String, BackendError> {
     let doing = || format!("identifying {}", path.display());
     let meta = Meta::of(reference).doing(doing)?;
     let kind =

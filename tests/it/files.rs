@@ -7,6 +7,7 @@ mod faults;
 pub mod harness;
 mod picture;
 mod restoring;
+mod rolling;
 mod sharing;
 mod tampering;
 mod tree;

@@ -15,6 +15,7 @@ mod index;
 mod past;
 mod pool;
 mod restore;
+mod rollback;
 mod settings;
 mod take;
 mod verify;
@@ -26,7 +27,7 @@ use super::shelf::{self, Shelf};
 use super::tree::below;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::backend::shelf::Seal;
 use crate::domain::event::{Mark, Survey};
@@ -103,6 +104,18 @@ impl Backend for Files {
         order.is_plain()?;
         restore::restore(&self.shelf.whole(order.handle)?, order.target, progress)?;
         Ok(Restored::at(order.target))
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        rollback::users(&self.settings, &self.shelf)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        rollback::rollback(&self.settings, &self.shelf, order, progress)
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

@@ -8,7 +8,8 @@ use super::verify;
 use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use std::collections::HashSet;
-use std::os::fd::AsFd;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// # Errors
@@ -18,7 +19,8 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
     let target = Target::open(item, target)?;
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
-    let placed = fill(item, &target, progress).and_then(|()| target.appear());
+    let filled = fill(item, target.dir.as_fd(), &target.hidden, &HashSet::new(), progress);
+    let placed = filled.and_then(|()| target.appear());
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
@@ -26,21 +28,29 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
     placed
 }
 
-fn fill(item: &Item, target: &Target, progress: &dyn Progress) -> Result<(), BackendError> {
+/// Copies the snapshot to a new `name` in `dir`, all but some paths.
+pub fn fill(
+    item: &Item,
+    dir: BorrowedFd<'_>,
+    name: &CStr,
+    without: &HashSet<Vec<u8>>,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let detail = Detail::of(&item.manifest);
     let options = Copy {
-        exclude: &HashSet::new(),
+        exclude: without,
         cross_mounts: true,
         own_store: None,
         progress,
         total: detail.as_ref().map(|detail| detail.bytes),
     };
     let from = data(&item.path).doing(doing)?;
-    let report = copy_tree(from.as_fd(), target.dir.as_fd(), &target.hidden, &options, &mut ())?;
+    let report = copy_tree(from.as_fd(), dir, name, &options, &mut ())?;
     let mut losses = report.missing();
     losses.extend(report.bare());
-    if detail.map(|detail| (detail.entries, detail.bytes)) != Some((report.entries, report.bytes)) {
+    let expected = detail.map(|detail| (detail.entries, detail.bytes));
+    if without.is_empty() && expected != Some((report.entries, report.bytes)) {
         losses.push("the snapshot is not what its manifest says".into());
     }
     if losses.is_empty() {

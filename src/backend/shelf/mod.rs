@@ -9,12 +9,14 @@
 
 mod growing;
 mod listing;
+mod swap;
 mod target;
 mod usage;
 mod verdict;
 
 pub use growing::Growing;
 pub use listing::{Seal, list};
+pub use swap::{Replacement, Swap, replaceable};
 pub use target::Target;
 pub use usage::blocks;
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};

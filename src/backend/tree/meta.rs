@@ -1,6 +1,6 @@
 //! What the kernel tells of one file, in plain types.
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp};
+use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, StatxTimestamp};
 use std::ffi::CStr;
 use std::fmt;
 use std::os::fd::AsFd;
@@ -75,8 +75,11 @@ pub struct Meta {
     pub ctime: Time,
     /// When it came into being, where the file system remembers.
     pub btime: Option<Time>,
+    /// Not to be changed or removed by anybody, see chattr(1): immutable, or only appended to.
+    pub fixed: bool,
 }
 
+const FIXED: StatxAttributes = StatxAttributes::IMMUTABLE.union(StatxAttributes::APPEND);
 const MASK: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
 
 impl Meta {
@@ -108,6 +111,7 @@ impl Meta {
             mtime: stat.stx_mtime.into(),
             ctime: stat.stx_ctime.into(),
             btime: told.contains(StatxFlags::BTIME).then(|| stat.stx_btime.into()),
+            fixed: stat.stx_attributes.intersects(FIXED),
         })
     }
 

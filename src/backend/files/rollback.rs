@@ -1,0 +1,171 @@
+//! The live tree or file replaced by an independent copy of a snapshot.
+//!
+//! What snapshots leave out on purpose is in none of them, so it is carried over to the new tree.
+//! What they leave out by nature (another file system inside) is a reason to refuse.
+
+use super::super::shelf::{Item, Replacement, Shelf, Swap, replaceable};
+use super::super::tree::{Kind, Meta, below, open_dir, shown, walk};
+use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
+use super::settings::Settings;
+use super::{restore, verify};
+use crate::domain::operation::Fault;
+use rustix::fs::{RenameFlags, Timestamps};
+use rustix::io::Errno;
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+pub fn users(settings: &Settings, shelf: &Shelf) -> Result<Vec<String>, BackendError> {
+    identity::open(&settings.path)?;
+    refuse_own_store(settings, shelf)?;
+    replaceable(&settings.path)?;
+    in_use::users(&settings.path)
+}
+
+pub fn rollback(
+    settings: &Settings,
+    shelf: &Shelf,
+    order: &RollbackOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Probe, BackendError> {
+    let item = shelf.whole(order.handle)?;
+    refuse_own_store(settings, shelf)?;
+    let swap = Swap::open(shelf, &settings.path, order.token)?;
+    swap.run(&Rollback { settings, item: &item, progress })?;
+    identity::probe(&settings.path)
+}
+
+/// The store would be where nobody finds it, for a moment.
+fn refuse_own_store(settings: &Settings, shelf: &Shelf) -> Result<(), BackendError> {
+    if !shelf.store().starts_with(&settings.path) {
+        return Ok(());
+    }
+    let why = "the store of its snapshots lies in it; make a new resource from the snapshot: \
+               heptactl create";
+    Err(BackendError::new(Fault::Permanent, doing(settings), why))
+}
+
+fn doing(settings: &Settings) -> String {
+    format!("rolling {} back", settings.path.display())
+}
+
+struct Rollback<'a> {
+    settings: &'a Settings,
+    item: &'a Item,
+    progress: &'a dyn Progress,
+}
+
+impl Replacement for Rollback<'_> {
+    fn stage(&self, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), BackendError> {
+        // What was changed meanwhile is not what was asked for.
+        verify::verify(self.item)?;
+        let (live, kind) = identity::open(&self.settings.path)?;
+        let carried = self.left_out(&live, kind)?;
+        self.expendable(&live, &carried)?;
+        let without = carried.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
+        restore::fill(self.item, dir, name, &without, self.progress)?;
+        let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
+        carried.iter().try_for_each(|path| self.fits(&new, path))
+    }
+
+    fn carry(&self, old: &OwnedFd, new: &OwnedFd) -> Result<(), BackendError> {
+        let kind = Meta::of(old).doing(|| doing(self.settings))?.kind;
+        let carried = self.left_out(old, kind)?;
+        for path in &carried {
+            self.carry_one(old, new, path)?;
+        }
+        match carried.is_empty() {
+            true => Ok(()),
+            // They must have arrived before the tree that they came from is gone.
+            false => rustix::fs::syncfs(&open_dir(new).doing(|| doing(self.settings))?)
+                .doing(|| doing(self.settings)),
+        }
+    }
+}
+
+impl Rollback<'_> {
+    /// The excluded paths that are there, none of them inside another.
+    fn left_out(&self, root: &OwnedFd, kind: Kind) -> Result<Vec<PathBuf>, BackendError> {
+        let mut found: Vec<PathBuf> = Vec::new();
+        if kind != Kind::Dir {
+            return Ok(found);
+        }
+        let mut excluded: Vec<&PathBuf> = self.settings.exclude.iter().collect();
+        excluded.sort();
+        for path in excluded {
+            if found.iter().any(|above| path.starts_with(above)) {
+                continue;
+            }
+            match below(root, path.as_os_str().as_bytes()) {
+                Ok(_) => found.push(path.clone()),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(error) => return Err(error).doing(|| self.carrying(path)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// # Errors
+    /// [`Fault::Permanent`] for what is neither carried over nor in a snapshot, or cannot be removed.
+    fn expendable(&self, live: &OwnedFd, carried: &[PathBuf]) -> Result<(), BackendError> {
+        let root = Meta::of(live).doing(|| doing(self.settings))?;
+        walk(live, &mut |path, meta| {
+            let why = if !meta.same_mount(&root) {
+                "it is another file system, which no snapshot holds; move it out of the resource"
+            } else if meta.fixed {
+                "it cannot be removed, being immutable or only appended to; see chattr(1)"
+            } else {
+                return Ok(());
+            };
+            if carried.iter().any(|above| Path::new(OsStr::from_bytes(path)).starts_with(above)) {
+                return Ok(());
+            }
+            let why = format!("{why}, or make a new one from the snapshot: heptactl create");
+            let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
+            Err(BackendError::new(Fault::Permanent, doing, why))
+        })
+    }
+
+    fn fits(&self, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+        match below(new, above(path)) {
+            Ok((_, meta)) if meta.kind == Kind::Dir => Ok(()),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+                let why = "snapshots leave it out, and this one has no directory that it could lie \
+                           in; move it out of the resource, or make a new one from the snapshot: \
+                           heptactl create";
+                Err(BackendError::new(Fault::Permanent, self.carrying(path), why))
+            }
+            Err(error) => Err(error).doing(|| self.carrying(path)),
+        }
+    }
+
+    fn carry_one(&self, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+        let doing = || self.carrying(path);
+        let parent = |root: &OwnedFd| below(root, above(path)).and_then(|(dir, _)| open_dir(dir));
+        let (from, to) = (parent(old).doing(doing)?, parent(new).doing(doing)?);
+        let before = Meta::of(&to).doing(doing)?;
+        let name = path.file_name().unwrap_or_default();
+        match rustix::fs::renameat_with(&from, name, &to, name, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {
+                let why = "something has appeared in its place since; move that away";
+                return Err(BackendError::new(Fault::Permanent, doing(), why));
+            }
+            moved => moved.doing(doing)?,
+        }
+        let (last_access, last_modification) = (before.atime.into(), before.mtime.into());
+        rustix::fs::futimens(&to, &Timestamps { last_access, last_modification }).doing(doing)
+    }
+
+    fn carrying(&self, path: &Path) -> String {
+        format!("{}: carrying {} over", doing(self.settings), path.display())
+    }
+}
+
+/// The directory that an entry lies in, from the root.
+fn above(path: &Path) -> &[u8] {
+    match path.parent().map(|above| above.as_os_str().as_bytes()) {
+        None | Some(b"") => b".",
+        Some(above) => above,
+    }
+}

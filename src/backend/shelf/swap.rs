@@ -1,0 +1,225 @@
+//! A live tree or file that gives way to a new one under the same name.
+//!
+//! The new one grows under a hidden name beside it. Which object takes which one's place is noted
+//! on the shelf; then the two exchange their names, which is the commit point; then the old one
+//! goes. Each state in between is told from the note and from who has the hidden name.
+
+use super::super::identity;
+use super::super::in_use::refuse_users;
+use super::super::tree::{Meta, open_dir, open_nosymlink, peek, remove_tree};
+use super::super::{BackendError, Doing};
+use super::{Shelf, replace};
+use crate::domain::operation::Fault;
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// On the shelf: three lines, the token, the new object, the old one.
+const NOTE: &str = "rollback";
+
+/// What a backend does to it.
+pub trait Replacement {
+    /// Makes the new content as a new `name` in `dir`. What is left of a failure is removed.
+    fn stage(&self, dir: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<(), BackendError>;
+
+    /// Moves what shall stay from the old one to the new one, right before the old one goes; also
+    /// after a crash in the middle of it.
+    fn carry(&self, _old: &OwnedFd, _new: &OwnedFd) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+pub struct Swap<'a> {
+    shelf: &'a Shelf,
+    path: &'a Path,
+    token: Uuid,
+    /// The directory that both lie in.
+    dir: OwnedFd,
+    name: CString,
+    hidden: CString,
+}
+
+struct Note {
+    new: String,
+    old: String,
+}
+
+impl<'a> Swap<'a> {
+    /// # Errors
+    /// [`Fault::Permanent`] where the path is that of a mount.
+    pub fn open(shelf: &'a Shelf, path: &'a Path, token: Uuid) -> Result<Self, BackendError> {
+        let doing = || doing(path);
+        let (above, name) = replaceable(path)?;
+        let dir = open_dir(&open_nosymlink(above)?).doing(doing)?;
+        let c_name = |bytes: &[u8]| CString::new(bytes).map_err(std::io::Error::from);
+        let name = c_name(name.as_bytes()).doing(doing)?;
+        let hidden = c_name(format!(".heptad-rollback-{token}").as_bytes()).doing(doing)?;
+        Ok(Self { shelf, path, token, dir, name, hidden })
+    }
+
+    /// Does what is left to do of it: all, or nothing if it is done.
+    pub fn run(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        let (note, aside) = (self.note()?, self.object(&self.hidden)?);
+        let live = self.object(&self.name)?;
+        match (&note, &aside) {
+            (Some(note), Some(aside)) if *aside == note.old => self.finish(replacement),
+            // Only its end may not be durable.
+            (Some(note), None) if live.as_ref() != Some(&note.old) => self.sync(),
+            (Some(note), Some(aside)) if *aside == note.new && live.as_ref() == Some(&note.old) => {
+                self.exchange(replacement)
+            }
+            (Some(note), Some(aside)) if *aside != note.new => Err(self.foreign()),
+            _ => {
+                self.stage(replacement)?;
+                self.exchange(replacement)
+            }
+        }
+    }
+
+    fn stage(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        // Else all would be copied in vain.
+        refuse_users(self.path)?;
+        self.discard()?;
+        let staged = replacement.stage(self.dir.as_fd(), &self.hidden).and_then(|()| {
+            rustix::fs::syncfs(&self.dir).doing(|| doing(self.path))?;
+            self.write_note()
+        });
+        if staged.is_err() {
+            // The first error is the one to tell; a second try clears what this leaves.
+            let _ = self.discard();
+        }
+        staged
+    }
+
+    fn exchange(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        if let Err(error) = self.swap_unused() {
+            let staged = self.note()?.map(|note| note.new);
+            if staged.is_some() && self.object(&self.hidden)? == staged {
+                let _ = self.discard();
+            }
+            return Err(error);
+        }
+        self.sync()?;
+        self.finish(replacement)
+    }
+
+    /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
+    /// on would be lost. He may come between the look and the exchange, so there is a look after it.
+    fn swap_unused(&self) -> Result<(), BackendError> {
+        refuse_users(self.path)?;
+        self.swap_names()?;
+        if let Err(error) = refuse_users(&self.hidden_path()) {
+            self.swap_names()?;
+            self.sync()?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn swap_names(&self) -> Result<(), BackendError> {
+        let flags = RenameFlags::EXCHANGE;
+        let swapped =
+            rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, &self.name, flags);
+        swapped.map_err(|error| match error {
+            Errno::INVAL | Errno::NOSYS => {
+                let why = "the file system there cannot exchange two names at once; make a new \
+                           resource from the snapshot: heptactl create";
+                BackendError::new(Fault::Permanent, doing(self.path), why)
+            }
+            other => BackendError::io(doing(self.path), &other.into()),
+        })
+    }
+
+    fn finish(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        let open = |name| peek(&self.dir, name).doing(|| doing(self.path)).map(|(fd, _)| fd);
+        replacement.carry(&open(&self.hidden)?, &open(&self.name)?)?;
+        self.discard()?;
+        self.sync()
+    }
+
+    /// Removes what has the hidden name.
+    fn discard(&self) -> Result<(), BackendError> {
+        remove_tree(self.dir.as_fd(), &self.hidden)
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        rustix::fs::fsync(&self.dir).doing(|| doing(self.path))
+    }
+
+    /// What has a name, told apart from whatever had it before.
+    fn object(&self, name: &CString) -> Result<Option<String>, BackendError> {
+        match peek(&self.dir, name) {
+            Ok((reference, _)) => identity::place(&reference, self.path).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).doing(|| doing(self.path)),
+        }
+    }
+
+    /// Of this very rollback, if it got so far.
+    fn note(&self) -> Result<Option<Note>, BackendError> {
+        let path = self.shelf.dir().join(NOTE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            text => text.doing(|| format!("reading {}", path.display()))?,
+        };
+        let mut lines = text.lines();
+        if lines.next() != Some(&*self.token.to_string()) {
+            return Ok(None);
+        }
+        match (lines.next(), lines.next()) {
+            (Some(new), Some(old)) => Ok(Some(Note { new: new.into(), old: old.into() })),
+            _ => {
+                let doing = format!("reading {}", path.display());
+                Err(BackendError::new(Fault::Permanent, doing, "it is cut short; remove it"))
+            }
+        }
+    }
+
+    fn write_note(&self) -> Result<(), BackendError> {
+        let gone = || BackendError::new(Fault::Transient, doing(self.path), "it was moved away");
+        let new = self.object(&self.hidden)?.ok_or_else(gone)?;
+        let old = self.object(&self.name)?.ok_or_else(gone)?;
+        let text = format!("{}\n{new}\n{old}\n", self.token);
+        replace(self.shelf.dir(), NOTE, text.as_bytes())
+    }
+
+    fn foreign(&self) -> BackendError {
+        let hidden = self.hidden_path();
+        let why = format!("{} is something else than before; move it away", hidden.display());
+        BackendError::new(Fault::Identity, doing(self.path), why)
+    }
+
+    fn hidden_path(&self) -> PathBuf {
+        self.path.with_file_name(OsStr::from_bytes(self.hidden.as_bytes()))
+    }
+}
+
+/// The directory and the name that can be given to another object.
+///
+/// # Errors
+/// [`Fault::Permanent`] for a mount point or a btrfs subvolume, with the way out.
+pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
+    let refuse = |why: &str| {
+        let out = "make a new resource from the snapshot (heptactl create) and use that";
+        Err(BackendError::new(Fault::Permanent, doing(path), format!("{why}; {out}")))
+    };
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return refuse("nothing can replace the root of all files");
+    };
+    let meta = |path: &Path| -> Result<_, BackendError> {
+        Meta::of(open_nosymlink(path)?).doing(|| doing(path))
+    };
+    if !meta(path)?.same_mount(&meta(above)?) {
+        return refuse("it is mounted there or a btrfs subvolume, and has no other name to take");
+    }
+    Ok((above, name))
+}
+
+fn doing(path: &Path) -> String {
+    format!("rolling {} back", path.display())
+}
