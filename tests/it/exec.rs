@@ -3,7 +3,7 @@
 use crate::support::copied;
 use crate::support::trusted;
 use heptad::backend::registry::{self, Context};
-use heptad::backend::{Backend, BackendError, TakeOrder};
+use heptad::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
 use heptad::domain::event::Mark;
 use heptad::domain::operation::Fault;
 use heptad::domain::resource::Kind;
@@ -73,7 +73,10 @@ fn example(verb: &str) -> (Value, Value) {
 fn the_protocol_as_written_is_the_protocol_as_spoken() {
     let dir = trusted::dir();
     let place = dir.path().display();
-    let verbs = ["info", "probe", "take", "list", "verify", "destroy", "restore", "mark", "usage"];
+    let verbs = [
+        "info", "probe", "take", "list", "verify", "destroy", "restore", "users", "rollback",
+        "mark", "usage",
+    ];
     for verb in verbs {
         let answer = example(verb).1.to_string();
         std::fs::write(dir.path().join(format!("{verb}.answer")), answer).unwrap();
@@ -108,6 +111,11 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     assert_eq!(backend.verify(&handle).unwrap().entries, Some(1200));
     backend.destroy(&handle).unwrap();
     backend.restore(&copied(&handle, &target), &()).unwrap();
+    let users = backend.users().unwrap();
+    assert_eq!(users, ["editor (process 812) holds /srv/notes/a.txt; end it"]);
+    let token = "7c1b7f7e-52a8-4c58-9a70-3f0f1d7b6a02".parse().unwrap();
+    let back = backend.rollback(&RollbackOrder { handle: &handle, token }, &()).unwrap();
+    assert_eq!(back.identity, "2f61a3de-0b7c-4c43-8f4e-5f3f7f0e9c11");
     backend.mark(&handle, &doubt).unwrap();
     assert_eq!(backend.usage(&handle).unwrap().exclusive, Some(1_048_576));
 
@@ -120,6 +128,19 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
         }
         assert_eq!(sent, written, "{verb}");
     }
+}
+
+#[test]
+fn a_plugin_that_does_not_say_that_it_can_roll_back_is_never_asked_to() {
+    let dir = trusted::dir();
+    let backend = plugin(&dir, "touch \"$(dirname $0)/asked\"; echo '{}'");
+    let (handle, token) = (handle(), uuid::Uuid::from_u128(1));
+    let refused = backend.rollback(&RollbackOrder { handle: &handle, token }, &()).unwrap_err();
+    for error in [backend.users().unwrap_err(), refused] {
+        assert_eq!(error.fault, Fault::Permanent);
+        assert!(error.to_string().ends_with("heptactl create"), "{error}");
+    }
+    assert!(!dir.path().join("asked").exists());
 }
 
 #[test]

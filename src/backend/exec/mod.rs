@@ -13,14 +13,14 @@ use super::options::Reader;
 use super::registry::{Context, OptionFinding};
 use super::{
     Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use plugin::Plugin;
-use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Verb, Verified};
+use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Users, Verb, Verified};
 use serde_json::{Map, Value};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,9 +110,7 @@ impl Backend for Exec {
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {
-        let Probed { identity } = self.ask(Verb::Probe, Ask::default())?;
-        let identity = listing::identity("its identity", identity);
-        identity.map(|identity| Probe { identity }).map_err(|why| self.lie(Verb::Probe, why))
+        self.probed(Verb::Probe, Ask::default())
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
@@ -169,6 +167,23 @@ impl Backend for Exec {
         }
     }
 
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        self.must_roll_back()?;
+        let Users { users } = self.ask(Verb::Users, Ask::default())?;
+        Ok(listing::sentences(users))
+    }
+
+    /// The plugin itself sees to it that nobody uses the resource: only it knows whether the order
+    /// is done already, and then it does not matter.
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        self.must_roll_back()?;
+        self.probed(Verb::Rollback, Ask { token: Some(order.token), ..about(order.handle) })
+    }
+
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
         let Done {} = self.ask(Verb::Mark, Ask { mark: Some(mark.into()), ..about(handle) })?;
         Ok(())
@@ -202,6 +217,27 @@ impl Exec {
         *self.info.lock().unwrap_or_else(PoisonError::into_inner) =
             stamp.map(|stamp| (stamp, info));
         Ok(())
+    }
+
+    /// Asks for something that is answered with the live resource's identity.
+    fn probed(&self, verb: Verb, ask: Ask<'_>) -> Result<Probe, BackendError> {
+        let Probed { identity } = self.ask(verb, ask)?;
+        let identity = listing::identity("its identity", identity);
+        identity.map(|identity| Probe { identity }).map_err(|why| self.lie(verb, why))
+    }
+
+    /// # Errors
+    /// [`Fault::Permanent`] where the plugin does not say that it can.
+    fn must_roll_back(&self) -> Result<(), BackendError> {
+        self.agree()?;
+        match self.known() {
+            Some((_, info)) if info.rollback => Ok(()),
+            _ => Err(self.plugin.error(
+                Verb::Rollback,
+                Fault::Permanent,
+                "this plugin cannot; make a new resource from the snapshot: heptactl create",
+            )),
+        }
     }
 
     fn known(&self) -> Option<(Stamp, Info)> {

@@ -21,6 +21,8 @@ pub(super) enum Verb {
     Verify,
     Destroy,
     Restore,
+    Users,
+    Rollback,
     Mark,
     Usage,
 }
@@ -36,6 +38,8 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Destroy => "destroy",
             Verb::Restore => "restore",
+            Verb::Users => "users",
+            Verb::Rollback => "rollback",
             Verb::Mark => "mark",
             Verb::Usage => "usage",
         }
@@ -43,7 +47,7 @@ impl Verb {
 
     /// Whether it only looks, and must be done within a minute.
     pub(super) fn is_quick(self) -> bool {
-        matches!(self, Verb::Info | Verb::Probe | Verb::List)
+        matches!(self, Verb::Info | Verb::Probe | Verb::List | Verb::Users)
     }
 
     /// Bytes that an answer may have. A listing has some 500 for each snapshot.
@@ -75,6 +79,8 @@ pub(super) struct Ask<'a> {
     pub(super) previous: Option<Subject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mark: Option<Mark>,
 }
@@ -133,11 +139,19 @@ pub(super) struct Info {
     pub(super) instant: bool,
     #[serde(default)]
     pub(super) in_flight: Option<usize>,
+    /// Whether it knows `users` and `rollback`.
+    #[serde(default)]
+    pub(super) rollback: bool,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Probed {
     pub(super) identity: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Users {
+    pub(super) users: Vec<String>,
 }
 
 #[derive(Deserialize)]

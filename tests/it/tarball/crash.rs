@@ -2,7 +2,7 @@
 
 use super::{Scene, card};
 use crate::support::trusted;
-use heptad::backend::TakeOrder;
+use heptad::backend::{RollbackOrder, TakeOrder};
 use heptad::domain::snapshot::{Card, Handle};
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,9 @@ CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link"}
 
 def hook(event, args):
     global left
-    if event in CHANGES or (event == "open" and args[2] & os.O_ACCMODE):
+    # renameat2 is looked up right before it is called.
+    called = event == "ctypes.dlsym" and args[1] == "renameat2"
+    if called or event in CHANGES or (event == "open" and args[2] & os.O_ACCMODE):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -62,14 +64,18 @@ fn assert_converges(scene: &Scene, card: Card, change: u64) {
     assert_eq!(left, 2, "{change}: only high-water and lock stay");
 }
 
-#[test]
-fn a_plugin_killed_at_any_change_converges_when_asked_again() {
+fn crashing() -> Scene {
     let dir = trusted::dir();
     trusted::script(&dir, "crashing", CRASHING);
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/plugin/tarball");
     trusted::install(&sample, &dir.path().join("tarball"));
     let root = dir.path().to_owned();
-    let scene = Scene::with_program(dir, root, "crashing");
+    Scene::with_program(dir, root, "crashing")
+}
+
+#[test]
+fn a_plugin_killed_at_any_change_converges_when_asked_again() {
+    let scene = crashing();
     let mut seqs = 1..;
     let taking = sweep(&scene, &mut seqs, &|card, change| {
         crash_at(&scene, change);
@@ -82,4 +88,38 @@ fn a_plugin_killed_at_any_change_converges_when_asked_again() {
         scene.backend.destroy(&card.handle).is_ok()
     });
     assert!(taking >= 8 && destroying >= 5, "{taking} {destroying}");
+}
+
+#[test]
+fn a_plugin_killed_at_any_change_of_a_rollback_finishes_it_when_asked_again() {
+    let scene = crashing();
+    let live = scene.root.join("live");
+    let names = |dir: &Path| -> Vec<_> {
+        let mut all: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        all.sort();
+        all
+    };
+    crash_at(&scene, 0);
+    let then = scene.taken(1);
+    fs::remove_file(live.join("a")).unwrap();
+    fs::write(live.join("b"), "two").unwrap();
+    let now = scene.taken(2);
+    let beside = names(&scene.root);
+    for change in 1..200 {
+        let (handle, from, to) = if change % 2 == 0 { (&now, "a", "b") } else { (&then, "b", "a") };
+        let order = RollbackOrder { handle, token: uuid::Uuid::from_u128(change.into()) };
+        crash_at(&scene, change);
+        let came_through = scene.backend.rollback(&order, &()).is_ok();
+        let content = names(&live);
+        assert!(content == [from] || content == [to], "{change}: {content:?}");
+        crash_at(&scene, 0);
+        scene.backend.rollback(&order, &()).unwrap();
+        assert_eq!((names(&live), names(&scene.root)), (vec![to.into()], beside.clone()));
+        assert_eq!(scene.backend.list().unwrap().found.len(), 2, "{change}");
+        if came_through {
+            assert!(change > 8, "{change}");
+            return;
+        }
+    }
+    panic!("it changes things without end");
 }
