@@ -107,6 +107,7 @@ macro_rules! conformance {
             a_resource_rolled_back_holds_what_the_snapshot_holds,
             rolling_back_again_by_the_same_order_changes_nothing,
             a_resource_in_use_is_not_rolled_back_and_its_users_are_named,
+            what_was_written_after_the_safety_snapshot_is_never_lost,
             a_snapshot_that_is_not_whole_rolls_nothing_back,
             a_rollback_that_is_killed_at_any_moment_is_finished_by_the_same_order,
         }

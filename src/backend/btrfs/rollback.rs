@@ -9,7 +9,7 @@ use super::live::Live;
 use super::measure;
 use super::place::{self, Place};
 use super::restore::Target;
-use super::store::{Store, Swap};
+use super::store::{Entry, Store, Swap};
 use super::stored::{self, Stored};
 use super::{Btrfs, NestedMode};
 use crate::backend::in_use;
@@ -154,6 +154,7 @@ impl<'a> Act<'a> {
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self) -> Result<(), BackendError> {
         in_use::refuse_users(self.path)?;
+        self.refuse_changed()?;
         self.swap_names()?;
         if let Err(error) = in_use::refuse_users(&self.path.with_file_name(&self.hidden)) {
             self.swap_names()?;
@@ -161,6 +162,45 @@ impl<'a> Act<'a> {
             return Err(error);
         }
         Ok(())
+    }
+
+    /// What was written after the snapshot that was taken to be safe would be lost. It bears the
+    /// token as its id; who took none knows why.
+    fn refuse_changed(&self) -> Result<(), BackendError> {
+        let Some(safety) = self.safety()? else { return Ok(()) };
+        let mut live = Live::open(self.path, self.place)?;
+        let newer = |live: &Subvolume, stored: Option<&Subvolume>| {
+            stored.is_none_or(|stored| {
+                live.uuid() != stored.parent() || live.info.changed > stored.info.created
+            })
+        };
+        let mut changed = newer(&live.root, safety.data.as_ref());
+        let nested = live.nested()?;
+        for nested in Plan::of(self.mode, &self.stored.detail, nested).replaced {
+            let open = live.open_nested(&nested)?;
+            let mut parts = safety.nested.iter().flatten();
+            changed |= newer(&open, parts.find(|part| part.parent() == open.uuid()));
+        }
+        if !changed {
+            return Ok(());
+        }
+        let why = format!(
+            "it was changed after snapshot {} was taken, which alone would hold it; stop what \
+             writes to it, then ask again",
+            safety.seq
+        );
+        Err(BackendError::new(Fault::Busy, doing(self.path), why))
+    }
+
+    fn safety(&self) -> Result<Option<Stored>, BackendError> {
+        for seq in self.store.seqs()?.into_iter().rev() {
+            if let Entry::Ours(stored) = self.store.look(seq)?
+                && stored.manifest.id == self.token
+            {
+                return stored.whole().map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Destroys what was staged; never what was live.
@@ -183,6 +223,19 @@ impl<'a> Act<'a> {
 
     /// Carries over what no snapshot holds, and destroys the rest of the old subvolume.
     fn finish(&self, old: Subvolume) -> Result<(), BackendError> {
+        self.clear_away(old).map_err(|error| {
+            let hidden = self.path.with_file_name(&self.hidden);
+            let detail = format!(
+                "{}; the snapshot's content is in place, what was there before is left at {}: \
+                 remove it with btrfs subvolume delete",
+                error.detail,
+                hidden.display()
+            );
+            BackendError { detail, ..error }
+        })
+    }
+
+    fn clear_away(&self, old: Subvolume) -> Result<(), BackendError> {
         let new = Live::open(self.path, self.place)?;
         // Names below can be moved only between two that were opened by the same mount.
         let old_dir = old.dir.try_clone().doing(|| doing(self.path))?;

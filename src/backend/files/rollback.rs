@@ -6,8 +6,9 @@
 use super::super::shelf::{Item, Replacement, Shelf, Swap, replaceable};
 use super::super::tree::{Kind, Meta, below, open_dir, shown, walk};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
+use super::index::Reader;
 use super::settings::Settings;
-use super::{restore, verify};
+use super::{INDEX, restore, verify};
 use crate::domain::operation::Fault;
 use rustix::fs::{RenameFlags, Timestamps};
 use rustix::io::Errno;
@@ -32,7 +33,8 @@ pub fn rollback(
     let item = shelf.whole(order.handle)?;
     refuse_own_store(settings, shelf)?;
     let swap = Swap::open(shelf, &settings.path, order.token)?;
-    swap.run(&Rollback { settings, item: &item, progress })?;
+    let safety = shelf.items()?.0.into_iter().find(|item| item.manifest.id == order.token);
+    swap.run(&Rollback { settings, item: &item, safety, progress })?;
     identity::probe(&settings.path)
 }
 
@@ -53,6 +55,8 @@ fn doing(settings: &Settings) -> String {
 struct Rollback<'a> {
     settings: &'a Settings,
     item: &'a Item,
+    /// What was taken of the live tree to be safe: it bears the token as its id.
+    safety: Option<Item>,
     progress: &'a dyn Progress,
 }
 
@@ -60,13 +64,15 @@ impl Replacement for Rollback<'_> {
     fn stage(&self, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), BackendError> {
         // What was changed meanwhile is not what was asked for.
         verify::verify(self.item)?;
-        let (live, kind) = identity::open(&self.settings.path)?;
-        let carried = self.left_out(&live, kind)?;
-        self.expendable(&live, &carried)?;
+        let carried = self.expendable()?;
         let without = carried.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
         restore::fill(self.item, dir, name, &without, self.progress)?;
         let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
         carried.iter().try_for_each(|path| self.fits(&new, path))
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        self.expendable().map(|_| ())
     }
 
     fn carry(&self, old: &OwnedFd, new: &OwnedFd) -> Result<(), BackendError> {
@@ -106,25 +112,46 @@ impl Rollback<'_> {
         Ok(found)
     }
 
+    /// Looks at the whole live tree. Returns what is carried over.
+    ///
     /// # Errors
-    /// [`Fault::Permanent`] for what is neither carried over nor in a snapshot, or cannot be removed.
-    fn expendable(&self, live: &OwnedFd, carried: &[PathBuf]) -> Result<(), BackendError> {
-        let root = Meta::of(live).doing(|| doing(self.settings))?;
+    /// [`Fault::Permanent`] for what no snapshot holds or nobody can remove, [`Fault::Busy`] for what
+    /// was changed since the snapshot that was taken to be safe.
+    fn expendable(&self) -> Result<Vec<PathBuf>, BackendError> {
+        let (live, kind) = identity::open(&self.settings.path)?;
+        let carried = self.left_out(&live, kind)?;
+        let root = Meta::of(&live).doing(|| doing(self.settings))?;
+        let index = self.safety.as_ref().map(|safety| Reader::open(&safety.path.join(INDEX)));
+        let mut index = index.transpose()?;
         walk(live, &mut |path, meta| {
-            let why = if !meta.same_mount(&root) {
-                "it is another file system, which no snapshot holds; move it out of the resource"
-            } else if meta.fixed {
-                "it cannot be removed, being immutable or only appended to; see chattr(1)"
-            } else {
-                return Ok(());
-            };
-            if carried.iter().any(|above| Path::new(OsStr::from_bytes(path)).starts_with(above)) {
+            let is_below = |above: &PathBuf| Path::new(OsStr::from_bytes(path)).starts_with(above);
+            if carried.iter().any(is_below) {
                 return Ok(());
             }
-            let why = format!("{why}, or make a new one from the snapshot: heptactl create");
-            let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
-            Err(BackendError::new(Fault::Permanent, doing, why))
-        })
+            refuse_stuck(&root, meta).map_err(|why| {
+                let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
+                BackendError::new(Fault::Permanent, doing, why)
+            })?;
+            let Some(index) = &mut index else { return Ok(()) };
+            match index.next()? {
+                Some(line) if line.path == path && line.was == meta.into() => Ok(()),
+                _ => Err(self.changed(path)),
+            }
+        })?;
+        match index.map(|mut index| index.next()).transpose()?.flatten() {
+            Some(line) => Err(self.changed(&line.path)),
+            None => Ok(carried),
+        }
+    }
+
+    fn changed(&self, path: &[u8]) -> BackendError {
+        let safety = self.safety.as_ref().map(|safety| safety.seq).unwrap_or_default();
+        let why = format!(
+            "{} is not as snapshot {safety} has it, which alone would hold it; stop what writes to \
+             it, then ask again",
+            shown(path)
+        );
+        BackendError::new(Fault::Busy, doing(self.settings), why)
     }
 
     fn fits(&self, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
@@ -160,6 +187,18 @@ impl Rollback<'_> {
     fn carrying(&self, path: &Path) -> String {
         format!("{}: carrying {} over", doing(self.settings), path.display())
     }
+}
+
+/// What stands against the removal of an entry of the live tree.
+fn refuse_stuck(root: &Meta, meta: &Meta) -> Result<(), String> {
+    let why = if !meta.same_mount(root) {
+        "it is another file system, which no snapshot holds; move it out of the resource"
+    } else if meta.fixed {
+        "it cannot be removed, being immutable or only appended to; see chattr(1)"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{why}, or make a new one from the snapshot: heptactl create"))
 }
 
 /// The directory that an entry lies in, from the root.

@@ -27,6 +27,14 @@ pub trait Replacement {
     /// Makes the new content as a new `name` in `dir`. What is left of a failure is removed.
     fn stage(&self, dir: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<(), BackendError>;
 
+    /// Called right before the exchange of names.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when something would be lost that is stored nowhere.
+    fn ready(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Moves what shall stay from the old one to the new one, right before the old one goes; also
     /// after a crash in the middle of it.
     fn carry(&self, _old: &OwnedFd, _new: &OwnedFd) -> Result<(), BackendError> {
@@ -97,7 +105,7 @@ impl<'a> Swap<'a> {
     }
 
     fn exchange(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
-        if let Err(error) = self.swap_unused() {
+        if let Err(error) = self.swap_unused(replacement) {
             let staged = self.note()?.map(|note| note.new);
             if staged.is_some() && self.object(&self.hidden)? == staged {
                 let _ = self.discard();
@@ -110,8 +118,9 @@ impl<'a> Swap<'a> {
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
-    fn swap_unused(&self) -> Result<(), BackendError> {
+    fn swap_unused(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         refuse_users(self.path)?;
+        replacement.ready()?;
         self.swap_names()?;
         if let Err(error) = refuse_users(&self.hidden_path()) {
             self.swap_names()?;
@@ -136,6 +145,18 @@ impl<'a> Swap<'a> {
     }
 
     fn finish(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.clear_away(replacement).map_err(|error| {
+            let detail = format!(
+                "{}; the snapshot's content is in place, what was there before is left at {}: \
+                 remove it",
+                error.detail,
+                self.hidden_path().display()
+            );
+            BackendError { detail, ..error }
+        })
+    }
+
+    fn clear_away(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         let open = |name| peek(&self.dir, name).doing(|| doing(self.path)).map(|(fd, _)| fd);
         replacement.carry(&open(&self.hidden)?, &open(&self.name)?)?;
         self.discard()?;

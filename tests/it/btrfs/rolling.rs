@@ -13,7 +13,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 fn order(handle: &Handle, token: u128) -> RollbackOrder<'_> {
-    RollbackOrder { handle, token: Uuid::from_u128(token) }
+    RollbackOrder { handle, token: Uuid::from_u128(token + 1000) }
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -198,7 +198,7 @@ fn what_is_not_this_rollbacks_is_left_alone() {
     let live = fs.path().join("live");
     write(&live, &[("file", b"1")]);
     let one = take(&*backend, &card(1));
-    let hidden = fs.path().join(format!(".heptad-rollback-{}", Uuid::from_u128(1)));
+    let hidden = fs.path().join(format!(".heptad-rollback-{}", Uuid::from_u128(1001)));
     subvolume(&fs.path().join("mine"));
     write(&fs.path(), &[("mine/precious", b"1")]);
     snapshot(&fs.path().join("mine"), &hidden, &[]);

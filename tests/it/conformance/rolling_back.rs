@@ -32,8 +32,9 @@ fn can(backend: &dyn Backend, handle: &Handle) -> bool {
     }
 }
 
+/// By an order that no safety snapshot was taken for.
 fn order(handle: &Handle, token: u128) -> RollbackOrder<'_> {
-    RollbackOrder { handle, token: Uuid::from_u128(token) }
+    RollbackOrder { handle, token: Uuid::from_u128(token + 1000) }
 }
 
 /// What lies beside the live resource; nothing hidden may stay there.
@@ -114,6 +115,30 @@ pub fn a_resource_in_use_is_not_rolled_back_and_its_users_are_named(h: &impl Har
     drop(user);
     assert_eq!(backend.users().unwrap(), [""; 0]);
     backend.rollback(&order(&one, 1), &()).unwrap();
+}
+
+pub fn what_was_written_after_the_safety_snapshot_is_never_lost(h: &impl Harness) {
+    h.put(&h.live(), SOME);
+    let backend = h.backend(RESOURCE);
+    let (then, one) = (h.content(&h.live()), take(&*backend, &card(1)));
+    if !can(&*backend, &one) {
+        return;
+    }
+    let neighbours = beside(h);
+    for (seq, late) in [(2, "index.html"), (3, "etc/late")] {
+        replace_content(h, LATER);
+        // The token is the id of the snapshot that was taken to be safe.
+        let safety = take(&*backend, &card(seq));
+        h.put(&h.live(), &[(late, b"written right after it")]);
+        let now = h.content(&h.live());
+        let order = RollbackOrder { handle: &one, token: safety.id };
+        let refused = backend.rollback(&order, &()).unwrap_err();
+        assert_eq!(refused.fault, Fault::Busy, "{refused}");
+        assert_eq!((h.content(&h.live()), beside(h)), (now, neighbours.clone()));
+    }
+    let safety = take(&*backend, &card(4));
+    backend.rollback(&RollbackOrder { handle: &one, token: safety.id }, &()).unwrap();
+    assert_eq!(h.content(&h.live()), then);
 }
 
 pub fn a_snapshot_that_is_not_whole_rolls_nothing_back(h: &impl Harness) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 fn order(handle: &Handle, token: u128) -> RollbackOrder<'_> {
-    RollbackOrder { handle, token: Uuid::from_u128(token) }
+    RollbackOrder { handle, token: Uuid::from_u128(token + 1000) }
 }
 
 fn build(root: &Path, path: &Path, more: &Value) -> Arc<dyn Backend> {

@@ -107,7 +107,8 @@ fn a_plugin_killed_at_any_change_of_a_rollback_finishes_it_when_asked_again() {
     let beside = names(&scene.root);
     for change in 1..200 {
         let (handle, from, to) = if change % 2 == 0 { (&now, "a", "b") } else { (&then, "b", "a") };
-        let order = RollbackOrder { handle, token: uuid::Uuid::from_u128(change.into()) };
+        let order =
+            RollbackOrder { handle, token: uuid::Uuid::from_u128(u128::from(change) + 1000) };
         crash_at(&scene, change);
         let came_through = scene.backend.rollback(&order, &()).is_ok();
         let content = names(&live);
