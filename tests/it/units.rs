@@ -190,6 +190,9 @@ fn the_sandbox_lets_through_what_backends_need_and_little_more() {
         btrfs subvolume snapshot -r /var/lib/heptad/top/vol /var/lib/heptad/top/snap
         btrfs subvolume delete --commit-after /var/lib/heptad/top/snap
         umount /var/lib/heptad/top
+        # It is seen who uses a file.
+        for link in root cwd exe ns/mnt; do readlink /proc/1/$link; done
+        ls /proc/1/fd
         # Nothing else.
         fail() {{ if "$@"; then echo "this was possible: $*"; exit 1; fi; }}
         fail touch /etc/x
