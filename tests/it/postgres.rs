@@ -3,8 +3,10 @@
 mod busy;
 mod crash;
 mod faults;
+mod load;
 mod proof;
 mod server;
+mod spaces;
 pub mod stopped;
 
 use heptad::backend::Backend;

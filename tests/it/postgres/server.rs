@@ -122,9 +122,17 @@ impl Server {
         text(sql, self.client("psql", &args).output().unwrap()).trim().to_owned()
     }
 
-    /// Every check that PostgreSQL has for a cluster.
+    /// Nothing of a take is left: no slot, no session, no label.
+    pub fn must_be_out_of_backup_mode(&self) {
+        assert_eq!(self.sql("select count(*) from pg_replication_slots"), "0");
+        let sessions = "select count(*) from pg_stat_activity where application_name = 'heptad'";
+        assert_eq!(self.sql(sessions), "0");
+        assert!(!self.data.join("backup_label").exists());
+    }
+
+    /// Every check that PostgreSQL has for tables and indexes, in all databases.
     pub fn must_be_sound(&self) {
-        let args = ["--all", "--install-missing", "--heapallindexed"];
+        let args = ["--all", "--install-missing", "--heapallindexed", "--parent-check"];
         text("pg_amcheck", self.client("pg_amcheck", &args).output().unwrap());
     }
 }
