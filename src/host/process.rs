@@ -4,6 +4,7 @@
 //! own. Whatever of that group is left when the program ended, or when its time is up, is killed.
 //! A service that shall stay must be started by the service manager, or leave the session.
 
+mod guard;
 mod printed;
 mod talk;
 mod watch;
@@ -37,6 +38,8 @@ pub struct Spawn {
     pub limits: Limits,
     /// Killed with the thread that runs it, and so with the daemon.
     pub dies_with_us: bool,
+    /// So is all that it starts itself, unless that leaves its process group.
+    pub guarded: bool,
     /// Run as this user and group, without supplementary groups; needs root.
     pub user: Option<User>,
     /// An open directory that it inherits and reaches as `/proc/self/fd/N`, so that a user who may
@@ -106,6 +109,7 @@ impl Spawn {
             stdin: Vec::new(),
             limits,
             dies_with_us: true,
+            guarded: false,
             user: None,
             dir: None,
         }
@@ -123,11 +127,16 @@ impl Spawn {
         }
         let started = Instant::now();
         let program = || self.program.clone();
-        let mut child = self
-            .command()
-            .spawn()
-            .map_err(|source| ProcessError::Start { program: program(), source })?;
-        let watched = watch::until_the_end(&mut child, &self.stdin, self.limits, started);
+        let start = |source| ProcessError::Start { program: program(), source };
+        let mut guard =
+            self.guarded.then(|| guard::Guard::start(self.user)).transpose().map_err(start)?;
+        let mut child = self.command().spawn().map_err(start)?;
+        let guarded = guard.as_mut().map_or(Ok(()), |guard| guard.watch(&child));
+        let watched = guarded
+            .and_then(|()| watch::until_the_end(&mut child, &self.stdin, self.limits, started));
+        signal(&child, Signal::KILL);
+        // Before the program is reaped: from then on its number may be anybody's.
+        drop(guard);
         let status = finish(&mut child);
         let both = watched.and_then(|seen| status.map(|status| (seen, status)));
         let (seen, status) =

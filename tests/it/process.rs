@@ -160,19 +160,21 @@ fn what_cannot_be_started_says_so() {
     assert!(matches!(spawn.run(), Err(ProcessError::Start { .. })), "a NUL is no panic");
 }
 
-/// The daemon of the test below: a process of its own, so that it can be killed. By itself, and
+/// The daemon of the tests below: a process of its own, so that it can be killed. By itself, and
 /// without the other's variable, it only sees that a program ends when it is told to.
 #[test]
 fn a_program_runs_as_long_as_its_daemon() {
     let fifo = std::env::var_os("HEPTAD_TEST_FIFO").unwrap_or("/dev/null".into());
-    let mut spawn = shell("echo $$ > \"$FIFO\"; read line; exec sleep $SECONDS_LEFT", LIMITS);
     let seconds = if fifo == "/dev/null" { "0" } else { "600" };
+    let script = "sleep $SECONDS_LEFT & echo $$ $! > \"$FIFO\"; exec sleep $SECONDS_LEFT";
+    let mut spawn = shell(script, LIMITS);
     spawn.env = vec![("FIFO".into(), fifo), ("SECONDS_LEFT".into(), seconds.into())];
+    spawn.guarded = true;
     assert!(spawn.run().unwrap().status.success());
 }
 
 #[test]
-fn a_program_dies_with_the_daemon() {
+fn a_program_and_what_it_started_die_with_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("pid");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -182,12 +184,12 @@ fn a_program_dies_with_the_daemon() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let mut pid = String::new();
-    BufReader::new(std::fs::File::open(&fifo).unwrap()).read_line(&mut pid).unwrap();
+    let mut pids = String::new();
+    BufReader::new(std::fs::File::open(&fifo).unwrap()).read_line(&mut pids).unwrap();
     let begun = Instant::now();
     daemon.kill().unwrap();
     daemon.wait().unwrap();
-    assert_gone(&pid);
+    pids.split_whitespace().for_each(assert_gone);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 

@@ -44,7 +44,9 @@ pub fn copy(
         args.push(format!("--tablespace-mapping={old}={place_path}/tablespaces/{}", space.oid));
     }
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let spawn = source.tools.spawn("pg_basebackup", &args, &place, DEADLINE);
+    let mut spawn = source.tools.spawn("pg_basebackup", &args, &place, DEADLINE);
+    // It has a process of its own for the log, which would hold slot and backup mode for ever.
+    spawn.guarded = true;
     let doing = format!("copying the server of {}", cluster.path.display());
     run(&spawn, Fault::Transient, &doing)?;
     if cluster.tablespaces()? != before {
