@@ -1,8 +1,9 @@
 //! The `postgres` backend with real servers on real file systems.
 
 mod busy;
-mod crash;
+
 mod faults;
+mod killed;
 mod load;
 mod proof;
 mod server;

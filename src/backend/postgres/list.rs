@@ -13,6 +13,8 @@ pub const TAMPERED: &str = "tampered";
 
 pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
     let (items, high_water) = postgres.shelf.items()?;
+    // What cannot be removed now (a store that is read-only) can still be looked at.
+    let _ = prove::sweep(postgres);
     let found = items.iter().map(found).collect::<Result<_, _>>()?;
     // Absent, or not to be read at the moment: that is for probing to say.
     let identity = identity(postgres).ok();

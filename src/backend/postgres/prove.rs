@@ -16,7 +16,8 @@ use super::settings::Prove;
 use super::tools::{Tools, handed};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
-use rustix::fs::Mode;
+use rustix::fs::{FlockOperation, Mode};
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, PoisonError};
@@ -84,49 +85,57 @@ pub fn prove(
     sync_dir(&item.path)
 }
 
-/// Removes what a crash left of a proof, unless one is going on.
+/// Removes what a crash left of a proof. One that goes on holds a lock on its directory, which ends
+/// with it however it ends.
 pub fn sweep(postgres: &Postgres) -> Result<(), BackendError> {
-    let Ok(_one) = postgres.proving.try_lock() else { return Ok(()) };
-    clear(postgres)
-}
-
-fn clear(postgres: &Postgres) -> Result<(), BackendError> {
-    let shelf = std::fs::File::open(postgres.shelf.dir()).doing(|| "opening the store".into())?;
-    let names = super::super::tree::names(&shelf).doing(|| "reading the store".into())?;
+    let doing = || format!("sweeping {}", postgres.shelf.dir().display());
+    let shelf = std::fs::File::open(postgres.shelf.dir()).doing(doing)?;
+    let names = super::super::tree::names(&shelf).doing(doing)?;
     for found in names.iter().filter(|name| name.to_bytes().starts_with(SCRATCH.as_bytes())) {
-        remove_tree(shelf.as_fd(), found)?;
+        let left = open(&shelf, &found.to_string_lossy());
+        if left.is_ok_and(|left| lock(&left).is_ok()) {
+            remove_tree(shelf.as_fd(), found)?;
+        }
     }
     Ok(())
 }
 
-/// The directory of the copy; gone when dropped, at the latest with the next take.
-struct Scratch<'a> {
-    postgres: &'a Postgres,
+fn lock(dir: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// The directory of the copy; gone when dropped, at the latest with the next look at the store.
+struct Scratch {
+    shelf: std::fs::File,
+    name: CString,
     dir: OwnedFd,
 }
 
-impl<'a> Scratch<'a> {
-    fn make(postgres: &'a Postgres, item: &Item) -> Result<Self, BackendError> {
-        clear(postgres)?;
-        let path = postgres.shelf.dir().join(format!("{SCRATCH}{}", item.seq));
+impl Scratch {
+    fn make(postgres: &Postgres, item: &Item) -> Result<Self, BackendError> {
+        sweep(postgres)?;
+        let text = format!("{SCRATCH}{}", item.seq);
+        let path = postgres.shelf.dir().join(&text);
         let doing = || format!("making {}", path.display());
         std::fs::create_dir(&path).doing(doing)?;
+        let dir = std::fs::File::open(&path).doing(doing)?.into();
+        lock(&dir).doing(doing)?;
         let mode = std::fs::Permissions::from_mode(super::take::PASSABLE);
         std::fs::set_permissions(&path, mode).doing(doing)?;
-        let dir = std::fs::File::open(&path).doing(doing)?.into();
-        Ok(Self { postgres, dir })
+        let shelf = std::fs::File::open(postgres.shelf.dir()).doing(doing)?;
+        Ok(Self { shelf, name: name(&text)?, dir })
     }
 }
 
-impl Drop for Scratch<'_> {
+impl Drop for Scratch {
     fn drop(&mut self) {
-        // The next one tries again.
-        let _ = clear(self.postgres);
+        // The next look at the store tries again.
+        let _ = remove_tree(self.shelf.as_fd(), &self.name);
     }
 }
 
 fn try_out(
-    scratch: &Scratch<'_>,
+    scratch: &Scratch,
     item: &Item,
     detail: &Detail,
     tools: &Tools,

@@ -4,7 +4,7 @@
 mod disk;
 mod faults;
 mod hooks;
-mod host;
+pub mod host;
 mod lives;
 mod making;
 mod nine_days;
