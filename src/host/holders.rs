@@ -63,6 +63,18 @@ pub fn holders(root: &Path) -> io::Result<Vec<Holder>> {
     Ok(found)
 }
 
+/// Whether a process has this number, also one that is hidden from us.
+pub fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).map(nix::unistd::Pid::from_raw);
+    pid.is_some_and(|pid| nix::sys::signal::kill(pid, None) != Err(nix::errno::Errno::ESRCH))
+}
+
+/// The unit of the system's manager that a process belongs to.
+pub fn unit_of(pid: u32) -> Option<String> {
+    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    unit(&cgroup).map(str::to_owned)
+}
+
 /// One sentence for each unit or process, with what to do.
 pub fn describe(holders: &[Holder]) -> Vec<String> {
     let mut units: BTreeMap<&str, Vec<&Holder>> = BTreeMap::new();
@@ -208,6 +220,7 @@ pub(super) fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// All that this process can see, by rising number.
 pub(super) fn processes() -> io::Result<Vec<u32>> {
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
@@ -218,9 +231,8 @@ pub(super) fn processes() -> io::Result<Vec<u32>> {
 }
 
 pub(super) fn holder(pid: u32, proc: &Path, path: PathBuf) -> Holder {
-    let text = |name: &str| std::fs::read_to_string(proc.join(name)).unwrap_or_default();
-    let program = text("comm").trim_end().to_owned();
-    let unit = unit(&text("cgroup")).map(str::to_owned);
+    let program = std::fs::read_to_string(proc.join("comm")).unwrap_or_default();
+    let (program, unit) = (program.trim_end().to_owned(), unit_of(pid));
     Holder {
         pid,
         program: if program.is_empty() { "a program".into() } else { program },

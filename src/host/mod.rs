@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod holders;
+pub mod listeners;
 pub mod lock;
 pub mod logging;
 pub mod mounts;

@@ -1,5 +1,6 @@
 //! The `postgres` backend with real servers on real file systems.
 
+mod back;
 mod busy;
 
 mod faults;

@@ -1,26 +1,36 @@
 //! A data directory that can be started, put together from a snapshot's parts.
 
 use super::super::shelf::Item;
+use super::super::subvolume::Subvolume;
 use super::super::tree::{below, peek, remove_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::copy::{DROPPED, EMPTIED, WAL, name, open, tree};
-use super::detail::Detail;
+use super::detail::{Detail, Space};
 use super::online::LABEL;
+use crate::host::sys;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::collections::HashSet;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 /// Where the parts go.
 pub struct Place<'a> {
     /// The directory that `data` is made in.
     pub dir: BorrowedFd<'a>,
     pub data: &'a CStr,
-    /// The directory that the tablespaces are made in, where there are any.
-    pub spaces: Option<BorrowedFd<'a>>,
-    /// What a link to a tablespace says, by its oid.
-    pub link: &'a dyn Fn(&str) -> String,
+    /// Where each tablespace goes.
+    pub space: &'a dyn Fn(&Space) -> Result<Spot, BackendError>,
+}
+
+/// The place of one tablespace.
+pub struct Spot {
+    /// The directory that it is made in, and its name there.
+    pub dir: OwnedFd,
+    pub name: CString,
+    /// What the link to it says.
+    pub link: String,
 }
 
 /// Copies all of it, sharing blocks where the file systems can; returns the data directory.
@@ -32,9 +42,11 @@ pub fn assemble(
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
-    let (data, _) = below(&from, b"data").doing(doing)?;
     let none = HashSet::new();
-    tree(data.as_fd(), place.dir, place.data, &none, progress, &mut ())?;
+    if !snapshot(&from, place).doing(doing)? {
+        let (data, _) = below(&from, b"data").doing(doing)?;
+        tree(data.as_fd(), place.dir, place.data, &none, progress, &mut ())?;
+    }
     let data = rustix::fs::openat(place.dir, place.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {
         remove_tree(data.as_fd(), &name(file)?)?;
@@ -80,19 +92,32 @@ fn spaces(
     detail: &Detail,
     place: &Place<'_>,
 ) -> Result<(), BackendError> {
-    let Some(into) = place.spaces else { return Ok(()) };
     for space in &detail.tablespaces {
         let doing = || format!("restoring tablespace {}", space.oid);
         let above = open(&from, "tablespaces").doing(doing)?;
-        let oid = name(&space.oid)?;
-        let (part, _) = peek(&above, &oid).doing(doing)?;
-        tree(part.as_fd(), into, &oid, &HashSet::new(), &(), &mut ())?;
+        let (part, _) = peek(&above, &name(&space.oid)?).doing(doing)?;
+        let spot = (place.space)(space)?;
+        tree(part.as_fd(), spot.dir.as_fd(), &spot.name, &HashSet::new(), &(), &mut ())?;
         let link = format!("pg_tblspc/{}", space.oid);
         rustix::fs::unlinkat(data, &*link, AtFlags::empty()).doing(doing)?;
-        rustix::fs::symlinkat((place.link)(&space.oid), data, &*link).doing(doing)?;
+        rustix::fs::symlinkat(spot.link, data, &*link).doing(doing)?;
         give(data, &link, detail).doing(doing)?;
     }
     Ok(())
+}
+
+/// Where the copy is a subvolume and its place lies on the same btrfs, it becomes one again, at
+/// once, so that snapshots of it are as quick as those of the original.
+fn snapshot(from: impl AsFd, place: &Place<'_>) -> std::io::Result<bool> {
+    let Some(data) = Subvolume::open(from, "data")? else { return Ok(false) };
+    let name = OsStr::from_bytes(place.data.to_bytes());
+    match sys::btrfs_snapshot(place.dir, &data.dir, name, false) {
+        Ok(()) => Ok(true),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::XDEV | Errno::NOTTY | Errno::PERM | Errno::OPNOTSUPP) => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 /// A new directory of the owner's.

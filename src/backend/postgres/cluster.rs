@@ -3,6 +3,7 @@
 use super::super::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
 use super::super::{BackendError, Doing, subvolume};
 use crate::domain::operation::Fault;
+use crate::host::holders::is_alive;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -42,6 +43,7 @@ pub struct Control {
 /// A server that runs on a data directory, by its `postmaster.pid`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Postmaster {
+    pub pid: u32,
     pub port: u16,
     /// Its first socket directory; none: it has no Unix socket.
     pub socket: Option<PathBuf>,
@@ -121,10 +123,17 @@ impl Cluster {
             Ok(cwd) if cwd.ino() == us.ino => {}
             // Another process has that number now, or none.
             Ok(_) => return Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let hidden = !Path::new(&format!("/proc/{pid}")).exists() && is_alive(pid);
+                return if hidden { Err(blind(doing(), pid)) } else { Ok(None) };
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(blind(doing(), pid));
+            }
             Err(error) => return Err(BackendError::io(doing(), &error)),
         }
         Ok(Some(Postmaster {
+            pid,
             port: line(3).parse().unwrap_or(5432),
             socket: Some(PathBuf::from(line(4))).filter(|dir| dir.is_absolute()),
             ready: line(7) == "ready",
@@ -169,6 +178,15 @@ impl Cluster {
     pub fn wal(&self) -> Result<OwnedFd, BackendError> {
         self.open_own(&subvolume::path_of(&self.dir).join("pg_wal"))
     }
+}
+
+/// To take a server that runs for one that does not would make a snapshot that is none.
+fn blind(doing: String, pid: u32) -> BackendError {
+    let why = format!(
+        "process {pid} may be its server, and heptad may not look at it: it needs CAP_SYS_PTRACE \
+         (in its unit: CapabilityBoundingSet=CAP_SYS_PTRACE)"
+    );
+    BackendError::new(Fault::Permanent, doing, why)
 }
 
 /// A small file below a directory, never through a link; `None` where it is not.

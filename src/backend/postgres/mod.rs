@@ -16,6 +16,7 @@ mod assemble;
 mod base;
 mod cluster;
 mod config;
+mod configure;
 mod copy;
 mod detail;
 mod ground;
@@ -23,8 +24,11 @@ mod keep;
 mod list;
 mod offline;
 mod online;
+mod outside;
+mod ports;
 mod prove;
 mod restore;
+mod rollback;
 mod session;
 mod settings;
 mod take;
@@ -36,7 +40,7 @@ use super::manifest::write_mark;
 use super::shelf::{Item, Shelf, blocks};
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey, Wholeness};
 use crate::domain::operation::Fault;
@@ -126,8 +130,20 @@ impl Backend for Postgres {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         let (item, detail) = self.whole(order.handle)?;
-        restore::restore(&item, &detail, order.target, progress)?;
-        Ok(Restored::default())
+        restore::restore(&self.settings, &item, &detail, order, progress)
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        rollback::users(self)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        rollback::rollback(self, order, progress)?;
+        self.probe()
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -5,19 +5,19 @@
 //! the cluster's, so nothing that the cluster would load or run is loaded or run.
 
 use super::super::manifest::{Manifest, sync_dir};
-use super::super::shelf::{Item, Stage};
+use super::super::shelf::{Item, Stage, remove};
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing};
-use super::assemble::{Place, assemble, give};
+use super::assemble::{Place, Spot, assemble, give};
 use super::copy::{name, open};
-use super::detail::Detail;
+use super::detail::{Detail, Space};
 use super::offline::control;
 use super::settings::Prove;
 use super::tools::{Tools, handed};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
 use rustix::fs::{FlockOperation, Mode};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, PoisonError};
@@ -93,11 +93,17 @@ pub fn sweep(postgres: &Postgres) -> Result<(), BackendError> {
     let names = super::super::tree::names(&shelf).doing(doing)?;
     for found in names.iter().filter(|name| name.to_bytes().starts_with(SCRATCH.as_bytes())) {
         let left = open(&shelf, &found.to_string_lossy());
-        if left.is_ok_and(|left| lock(&left).is_ok()) {
-            remove_tree(shelf.as_fd(), found)?;
+        if let Some(left) = left.ok().filter(|left| lock(left).is_ok()) {
+            clear(&shelf, found, &left)?;
         }
     }
     Ok(())
+}
+
+/// The copy may be a subvolume.
+fn clear(shelf: &std::fs::File, found: &CStr, dir: &OwnedFd) -> Result<(), BackendError> {
+    remove(dir, &name("data")?)?;
+    remove_tree(shelf.as_fd(), found)
 }
 
 fn lock(dir: &OwnedFd) -> rustix::io::Result<()> {
@@ -130,7 +136,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // The next look at the store tries again.
-        let _ = remove_tree(self.shelf.as_fd(), &self.name);
+        let _ = clear(&self.shelf, &self.name, &self.dir);
     }
 }
 
@@ -143,13 +149,11 @@ fn try_out(
     let doing = || "preparing a copy to prove".to_owned();
     assemble::make(&scratch.dir, "tablespaces", detail)?;
     let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
-    let link = |oid: &str| format!("../../tablespaces/{oid}");
-    let place = Place {
-        dir: scratch.dir.as_fd(),
-        data: &name("data")?,
-        spaces: Some(spaces.as_fd()),
-        link: &link,
+    let space = |space: &Space| {
+        let link = format!("../../tablespaces/{}", space.oid);
+        Ok(Spot { dir: spaces.try_clone().doing(doing)?, name: name(&space.oid)?, link })
     };
+    let place = Place { dir: scratch.dir.as_fd(), data: &name("data")?, space: &space };
     let data = Arc::new(assemble(item, detail, &place, &())?);
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;

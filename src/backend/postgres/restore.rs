@@ -1,42 +1,45 @@
 //! A new cluster at a path of the user's, ready to be started.
 //!
-//! It has a port of its own: the first above the original's that nothing listens on. It neither
-//! archives nor replicates: a second server must not write into the first one's archive.
+//! It has a port of its own, and it neither archives nor replicates: a second server must not write
+//! into the first one's archive.
 
 use super::super::shelf::{Item, Target};
 use super::super::tree::remove_tree;
-use super::super::{BackendError, Doing, Progress};
-use super::assemble::{Place, assemble, give};
-use super::cluster::read;
-use super::config::{DIR, NAMES};
+use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
+use super::assemble::{Place, Spot, assemble};
+use super::configure::New;
 use super::copy::open;
-use super::detail::Detail;
+use super::detail::{Detail, Space};
+use super::settings::Settings;
+use super::{ports, tools};
 use crate::domain::operation::Fault;
-use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::fs::{Mode, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CString, OsString};
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a person finds in the new data directory.
-const README: &str = "RESTORED.txt";
-const AUTO: &str = "postgresql.auto.conf";
-
 /// # Errors
-/// [`Fault::Permanent`] where the target or its tablespaces' directory exists. Then nothing is
-/// left.
+/// [`Fault::Permanent`] where the target or its tablespaces' directory exists, or the port is in
+/// use. Then nothing is left.
 pub fn restore(
+    settings: &Settings,
     item: &Item,
     detail: &Detail,
-    path: &Path,
+    order: &RestoreOrder<'_>,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<Restored, BackendError> {
+    // A plan is a promise of what the server will need, nothing that is set here.
+    RestoreOrder { plan: None, port: None, ..*order }.is_plain()?;
+    let path = order.target;
     let target = Target::open(item, path)?;
     let spaces = Spaces::open(item, detail, path, &target)?;
-    let made = fill(item, detail, path, &target, &spaces, progress)
+    let near: Vec<&Path> = path.parent().into_iter().chain(settings.data.parent()).collect();
+    let port = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
+    let start = tools::control(settings, detail.major, detail.uid, path, "start");
+    let new = New { item, detail, path, port, spaces: &spaces.path, start };
+    let made = fill(&new, &target, &spaces, progress)
         .and_then(|()| spaces.appear(&target))
         .and_then(|()| target.appear());
     if made.is_err() {
@@ -44,128 +47,32 @@ pub fn restore(
         let _ = target.clear().and_then(|()| spaces.clear(&target));
     }
     made?;
-    spaces.finish(&target)
+    spaces.finish(&target)?;
+    let data = path.display().to_string();
+    let options = [("data".to_owned(), data.into()), ("port".to_owned(), port.into())];
+    let mut notes = new.notes();
+    notes.extend(order.plan.map(|plan| {
+        format!("give it what plan {plan} has room for: shared_buffers in postgresql.conf")
+    }));
+    Ok(Restored { options: options.into_iter().collect(), notes })
 }
 
 fn fill(
-    item: &Item,
-    detail: &Detail,
-    path: &Path,
+    new: &New<'_>,
     target: &Target,
     spaces: &Spaces,
     progress: &dyn Progress,
 ) -> Result<(), BackendError> {
-    let link = |oid: &str| spaces.path.join(oid).display().to_string();
-    let into = spaces.make(target, detail)?;
-    let place = Place {
-        dir: target.dir.as_fd(),
-        data: &target.hidden,
-        spaces: into.as_ref().map(AsFd::as_fd),
-        link: &link,
+    let into = spaces.make(target, new.detail)?;
+    let space = |space: &Space| {
+        let doing = || format!("restoring tablespace {}", space.oid);
+        let dir = into.as_ref().map_or_else(|| target.dir.try_clone(), OwnedFd::try_clone);
+        let link = spaces.path.join(&space.oid).display().to_string();
+        Ok(Spot { dir: dir.doing(doing)?, name: super::copy::name(&space.oid)?, link })
     };
-    let data = assemble(item, detail, &place, progress)?;
-    configure(item, detail, path, &data, spaces)
-}
-
-/// Writes what makes it another server than the original.
-fn configure(
-    item: &Item,
-    detail: &Detail,
-    path: &Path,
-    data: &OwnedFd,
-    spaces: &Spaces,
-) -> Result<(), BackendError> {
-    let port = free_port(detail.port);
-    let kept = item.path.join(DIR);
-    let mut main = read(data, NAMES[0]).doing(|| "reading postgresql.conf".into())?;
-    for (name, setting) in NAMES.iter().zip([None, Some("hba_file"), Some("ident_file")]) {
-        let text = match std::fs::read_to_string(kept.join(name)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).doing(|| format!("reading {name}")),
-        };
-        match setting {
-            None => main = Some(text),
-            Some(setting) => {
-                write(data, name, &text, detail)?;
-                // The last line of a setting is the one that counts.
-                let line = format!("{setting} = '{}'\n", quoted(&path.join(name)));
-                main.get_or_insert_default().push_str(&format!("\n{line}"));
-            }
-        }
-    }
-    if let Some(mut main) = main {
-        let own = quoted(path);
-        main.push_str(&format!(
-            "\n# Restored by heptad.\ndata_directory = '{own}'\nexternal_pid_file = ''\n"
-        ));
-        write(data, NAMES[0], &main, detail)?;
-    }
-    let auto = read(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
-    write(data, AUTO, &settings(&auto, port), detail)?;
-    let text = readme(item, path, port, detail, spaces);
-    write(data, README, &text, detail)
-}
-
-/// The server's own settings, without those that would make it the original's twin.
-fn settings(auto: &str, port: u16) -> String {
-    const CHANGED: [&str; 6] = [
-        "port",
-        "archive_mode",
-        "primary_conninfo",
-        "primary_slot_name",
-        "restore_command",
-        "recovery_target_timeline",
-    ];
-    let is_kept = |line: &&str| {
-        let name = line.split(['=', ' ', '\t']).next().unwrap_or_default();
-        !CHANGED.contains(&name.to_ascii_lowercase().as_str())
-    };
-    let mut text: String = auto.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
-    text.push_str(&format!("port = '{port}'\narchive_mode = 'off'\n"));
-    text
-}
-
-fn readme(item: &Item, path: &Path, port: u16, detail: &Detail, spaces: &Spaces) -> String {
-    let (path, major) = (path.display(), detail.major);
-    let mut text = format!(
-        "This PostgreSQL {major} cluster was restored by heptad from snapshot {} of {}, taken {}.\n\
-         Its port is {port} and archiving is off, both in {AUTO}.\n\
-         Start it as its owner: pg_ctl -D {path} start\n",
-        item.seq, item.manifest.resource, item.manifest.taken_at,
-    );
-    if !detail.tablespaces.is_empty() {
-        text.push_str(&format!("Its tablespaces are in {}\n", spaces.path.display()));
-        for space in &detail.tablespaces {
-            text.push_str(&format!("  {} was {}\n", space.oid, space.location));
-        }
-    }
-    text
-}
-
-/// The first port above the original's that nothing listens on at this moment.
-fn free_port(original: u16) -> u16 {
-    let is_free = |port: &u16| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
-            && ["/run/postgresql", "/tmp"]
-                .iter()
-                .all(|dir| !Path::new(dir).join(format!(".s.PGSQL.{port}.lock")).exists())
-    };
-    (original.saturating_add(1)..=u16::MAX).find(is_free).unwrap_or(original)
-}
-
-/// For a setting in single quotes.
-fn quoted(path: &Path) -> String {
-    path.display().to_string().replace('\'', "''")
-}
-
-fn write(data: &OwnedFd, file: &str, text: &str, detail: &Detail) -> Result<(), BackendError> {
-    let doing = || format!("writing {file}");
-    remove_tree(data.as_fd(), &super::copy::name(file)?)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat(data, file, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
-    std::fs::File::from(opened).write_all(text.as_bytes()).doing(doing)?;
-    give(data, file, detail).doing(doing)
+    let place = Place { dir: target.dir.as_fd(), data: &target.hidden, space: &space };
+    let data = assemble(new.item, new.detail, &place, progress)?;
+    new.configure(&data)
 }
 
 /// `TARGET.tablespaces`, which appears just before the target. Until the target is there, a
@@ -251,20 +158,5 @@ impl Spaces {
             _ => {}
         }
         rustix::fs::fsync(&target.dir).doing(doing)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_copy_keeps_its_settings_but_not_its_place_in_the_world() {
-        let auto = "# Do not edit\nwork_mem = '8MB'\nport = '5432'\nPORT=1\nport_x = '1'\n\
-                    primary_conninfo = 'host=a'\narchive_mode = 'on'\n";
-        let want = "# Do not edit\nwork_mem = '8MB'\nport_x = '1'\nport = '5433'\n\
-                    archive_mode = 'off'\n";
-        assert_eq!(settings(auto, 5433), want);
-        assert_eq!(quoted(Path::new("/it's")), "/it''s");
     }
 }

@@ -27,8 +27,7 @@ impl Tools {
     /// [`Fault::Permanent`] where they are not installed, or would have to run as root.
     pub fn find(settings: &Settings, major: u32, owner: User) -> Result<Self, BackendError> {
         let doing = || format!("looking for the programs of PostgreSQL {major}");
-        let places = PLACES.map(|(before, after)| PathBuf::from(format!("{before}{major}{after}")));
-        let places = settings.bin.clone().map_or(places.to_vec(), |bin| vec![bin]);
+        let places = places(settings, major);
         let Some(bin) = places.iter().find(|bin| bin.join("postgres").is_file()) else {
             let all: Vec<String> = places.iter().map(|bin| bin.display().to_string()).collect();
             let why = format!(
@@ -81,6 +80,24 @@ impl Tools {
             None => Ok(()),
         }
     }
+}
+
+fn places(settings: &Settings, major: u32) -> Vec<PathBuf> {
+    let places = PLACES.map(|(before, after)| PathBuf::from(format!("{before}{major}{after}")));
+    settings.bin.clone().map_or(places.to_vec(), |bin| vec![bin])
+}
+
+/// What a person types, as root, to start or stop the server of a data directory.
+pub fn control(settings: &Settings, major: u32, owner: u32, data: &Path, act: &str) -> String {
+    let found = places(settings, major).into_iter().map(|bin| bin.join("pg_ctl"));
+    let program = found.into_iter().find(|program| program.is_file());
+    let program = program.unwrap_or_else(|| "pg_ctl".into());
+    let name = nix::unistd::User::from_uid(owner.into()).ok().flatten().map(|user| user.name);
+    let user = match name {
+        Some(name) => format!("runuser -u {name} --"),
+        None => format!("setpriv --reuid={owner} --clear-groups"),
+    };
+    format!("{user} {} -D {} {act}", program.display(), data.display())
 }
 
 /// The path of the directory that a program was given. (Its working directory would not do: up to

@@ -79,8 +79,8 @@ fn open(path: &Path) -> Result<OwnedFd, BackendError> {
     Ok(opened.into())
 }
 
-/// Removes a part of a snapshot. One that is a btrfs subvolume goes as one, by its id.
-fn remove(dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+/// Removes what was made here. What is a btrfs subvolume goes as one, by its id.
+pub fn remove(dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
     let looking = || format!("removing {}", name.to_string_lossy());
     match Subvolume::open(dir, OsStr::from_bytes(name.to_bytes())).doing(looking)? {
         Some(subvolume) => sys::btrfs_destroy(dir, subvolume.info.id).doing(looking),

@@ -7,6 +7,7 @@
 //! are ours. The manifest is the first thing in such a directory and the last one out of it, so
 //! what has none was not made here and is never touched.
 
+mod exchange;
 mod growing;
 mod listing;
 mod swap;
@@ -14,7 +15,8 @@ mod target;
 mod usage;
 mod verdict;
 
-pub use growing::Growing;
+pub use exchange::Exchange;
+pub use growing::{Growing, remove};
 pub use listing::{Seal, list};
 pub use swap::{Replacement, Swap, replaceable};
 pub use target::Target;

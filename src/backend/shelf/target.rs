@@ -1,13 +1,14 @@
 //! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
 
-use super::super::tree::{open_dir, open_nosymlink, remove_tree};
+use super::super::tree::{open_dir, open_nosymlink};
 use super::super::{BackendError, Doing};
 use super::Item;
+use super::growing::remove;
 use crate::domain::operation::Fault;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -50,7 +51,7 @@ impl Target {
 
     /// Removes what grew under the hidden name.
     pub fn clear(&self) -> Result<(), BackendError> {
-        remove_tree(self.dir.as_fd(), &self.hidden)
+        remove(&self.dir, &self.hidden)
     }
 
     /// Makes all of it durable and gives it its name, never over something.

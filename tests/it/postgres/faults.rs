@@ -4,9 +4,11 @@ use super::build;
 use super::server::{Server, cluster, scratch, tool};
 use crate::conformance::{card, fault, find, take};
 use crate::support::copied;
-use heptad::backend::TakeOrder;
+use crate::support::loopfs::run;
+use heptad::backend::{RestoreOrder, TakeOrder};
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::plan::Plan;
 use serde_json::json;
 use std::path::Path;
 
@@ -77,7 +79,7 @@ fn a_restored_cluster_has_a_port_of_its_own_and_archives_nothing() {
     let backend = build("db", &data, &fs.path().join("store"), json!({}));
     let handle = take(&*backend, &card(1));
     let target = fs.path().join("copy");
-    backend.restore(&copied(&handle, &target), &()).unwrap();
+    let restored = backend.restore(&copied(&handle, &target), &()).unwrap();
     let copy = Server::start(&target, "");
     let port: u16 = copy.sql("show port").parse().unwrap();
     assert!(port > 5611, "{port}");
@@ -86,6 +88,46 @@ fn a_restored_cluster_has_a_port_of_its_own_and_archives_nothing() {
     let readme = std::fs::read_to_string(target.join("RESTORED.txt")).unwrap();
     assert!(readme.contains(&port.to_string()), "{readme}");
     assert!(!Path::new(&target).join("postmaster.opts.old").exists());
+    let wanted = json!({ "data": target, "port": port });
+    assert_eq!(restored.options, *wanted.as_object().unwrap());
+    assert!(restored.notes[0].contains(&format!("port is {port}")), "{restored:?}");
+    drop(copy);
+    // What it says to type does start it.
+    let (_, start) = restored.notes[1].split_once("start it: ").unwrap();
+    let log = target.join("log");
+    run("sh", &["-c", &format!("{start} -w -s -l {} -o \"-k /tmp\"", log.display())]);
+    tool("pg_ctl", &["-D", target.to_str().unwrap(), "-s", "-m", "immediate", "stop"]);
+    let second = backend.restore(&copied(&handle, &fs.path().join("second")), &()).unwrap();
+    assert!(second.options["port"].as_u64().unwrap() > port.into(), "{second:?}");
+}
+
+#[test]
+fn a_new_cluster_gets_the_port_that_is_asked_for_unless_somebody_has_it() {
+    let fs = scratch("xfs", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let handle = take(&*backend, &card(1));
+    let ours = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = ours.local_addr().unwrap().port();
+    let target = fs.path().join("copy");
+    let order = RestoreOrder { port: Some(port), ..copied(&handle, &target) };
+    let error = backend.restore(&order, &()).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent, "{error}");
+    let us = format!("(process {})", std::process::id());
+    assert!(error.to_string().contains(&us), "{error}");
+    assert!(!target.exists());
+    drop(ours);
+    let restored = backend.restore(&order, &()).unwrap();
+    assert_eq!(restored.options["port"], port);
+    assert_eq!(Server::start(&target, "").port(), port.to_string());
+    let sized = RestoreOrder { size: Some(1 << 30), ..copied(&handle, &target) };
+    assert_eq!(fault(backend.restore(&sized, &())), Fault::Permanent);
+    let larger = Plan { name: "medium".parse().unwrap(), vcpus: 2, memory: 4 << 30, disk: 1 << 40 };
+    let other = fs.path().join("other");
+    let planned = RestoreOrder { plan: Some(&larger), ..copied(&handle, &other) };
+    let notes = backend.restore(&planned, &()).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("4 GiB memory")), "{notes:?}");
 }
 
 #[test]

@@ -26,7 +26,9 @@ impl Load {
         let init = server.client("pgbench", &["-i", "-q", "-s", "1", "postgres"]).output();
         text("pgbench -i", init.unwrap());
         server.sql("create table ledger (n int primary key)");
-        let mut bench = server.client("pgbench", &["-c", "2", "-T", "600", "-n", "postgres"]);
+        // Busy, but not to the last: both processors are needed for looking at the copies, too.
+        let bench = ["-c", "2", "-R", "300", "-T", "600", "-n", "postgres"];
+        let mut bench = server.client("pgbench", &bench);
         let bench = bench.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut writer = server.client("psql", &["-X", "-q", "-A", "-t", "postgres"]);
         let mut writer = writer.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -37,7 +39,9 @@ impl Load {
         std::thread::spawn(move || {
             let mut told = BufReader::new(told).lines();
             for n in 1_u64.. {
-                let asked = writeln!(ask, "insert into ledger values ({n}) returning n;");
+                let sql =
+                    format!("insert into ledger select {n} from pg_sleep(0.002) returning n;");
+                let asked = writeln!(ask, "{sql}");
                 match told.next() {
                     Some(Ok(line)) if asked.is_ok() && line == n.to_string() => {
                         newest.store(n, SeqCst);
