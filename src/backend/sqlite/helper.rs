@@ -39,17 +39,21 @@ fn obey(order: &Order) -> Result<Answer, BackendError> {
     let user = order.user.map(|(uid, gid)| User { uid, gid });
     match &order.act {
         Act::Copy { path, into, hold_ms } => {
-            let no_file = || {
-                let doing = format!("opening {}", path.display());
-                BackendError::new(Fault::Permanent, doing, "it is no path of a file")
-            };
-            let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(no_file)?;
+            let (parent, name) = parts(path)?;
             let (from, into) = (open_nosymlink(parent)?, open_nosymlink(into)?);
             become_other(user, path)?;
             let live = open::inside(from.as_fd(), name);
             let hold = Duration::from_millis(*hold_ms);
             let note = copy::copy(&live, path, into.as_fd(), hold)?;
             finish(&into, order, path, note)
+        }
+        Act::Settle { path } => {
+            let (parent, name) = parts(path)?;
+            let from = open_nosymlink(parent)?;
+            become_other(user, path)?;
+            open::settle(&open::inside(from.as_fd(), name))
+                .explain(|| format!("settling database {}", path.display()))?;
+            Ok(Answer::default())
         }
         Act::Check { dir } => {
             let held = open_nosymlink(dir)?;
@@ -58,6 +62,14 @@ fn obey(order: &Order) -> Result<Answer, BackendError> {
             check::check(&open::stored(held.as_fd()).explain(doing)?, order.check)
         }
     }
+}
+
+/// A file's directory and its name.
+fn parts(path: &Path) -> Result<(&Path, &std::ffi::OsStr), BackendError> {
+    path.parent().zip(path.file_name()).ok_or_else(|| {
+        let doing = format!("opening {}", path.display());
+        BackendError::new(Fault::Permanent, doing, "it is no path of a file")
+    })
 }
 
 /// Makes the copy stand by itself and checks it.

@@ -25,6 +25,7 @@ mod open;
 mod owner;
 mod protocol;
 mod restore;
+mod rollback;
 mod run;
 mod seal;
 mod settings;
@@ -36,7 +37,7 @@ use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::snapshot::{Content, Handle};
@@ -108,6 +109,20 @@ impl Backend for Sqlite {
         let item = self.shelf.whole(order.handle)?;
         restore::restore(&self.settings, &item, order.target, progress)?;
         Ok(Restored::at(order.target))
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        owner::open(&self.settings.path)?;
+        rollback::users(&self.settings.path)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        rollback::rollback(&self.settings, &self.shelf, order, progress)?;
+        self.probe()
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

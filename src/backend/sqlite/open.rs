@@ -33,6 +33,15 @@ pub fn live(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the live database as its last user and takes leave of it: what a crash left is rolled
+/// back, and all of a write-ahead log goes into the file.
+pub fn settle(path: &Path) -> Result<()> {
+    let connection = live(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)
+}
+
 /// A new file to be filled page by page. Nobody needs it before it is whole, so no journal.
 pub fn empty(dir: BorrowedFd<'_>) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;

@@ -17,6 +17,8 @@ pub struct Order {
 pub enum Act {
     /// Copies the live database at `path` into a new file in the empty directory `into`.
     Copy { path: PathBuf, into: PathBuf, hold_ms: u64 },
+    /// Finishes what the last user of the live database at `path` has left beside it.
+    Settle { path: PathBuf },
     /// Checks the copy in a directory, without writing.
     Check { dir: PathBuf },
 }

@@ -7,7 +7,8 @@ use super::detail::database;
 use super::settings::Settings;
 use super::{keep, verify};
 use crate::domain::operation::Fault;
-use std::os::fd::AsFd;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// The stored copy is checked by SQLite, and what was written is compared with it byte by byte: its
@@ -24,7 +25,7 @@ pub fn restore(
 ) -> Result<(), BackendError> {
     let target = Target::open(item, target)?;
     verify::verify(settings, item)?;
-    let placed = fill(item, &target, progress).and_then(|()| target.appear());
+    let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|()| target.appear());
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
@@ -32,11 +33,17 @@ pub fn restore(
     placed
 }
 
-fn fill(item: &Item, target: &Target, progress: &dyn Progress) -> Result<(), BackendError> {
+/// Writes the stored copy to a new name and reads it again.
+pub fn fill(
+    item: &Item,
+    dir: &OwnedFd,
+    name: &CStr,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let from = database(&item.path).doing(doing)?;
-    keep::whole(from.as_fd(), target.dir.as_fd(), &target.hidden, progress, &mut ())?;
-    let (made, _) = peek(&target.dir, &target.hidden).doing(doing)?;
+    keep::whole(from.as_fd(), dir.as_fd(), name, progress, &mut ())?;
+    let (made, _) = peek(dir, name).doing(doing)?;
     let same = same_content(open_file(&from).doing(doing)?, open_file(&made).doing(doing)?);
     if same.doing(doing)? {
         return Ok(());

@@ -1,0 +1,168 @@
+//! Rolling a database back in its place.
+
+use super::bench::{Bench, NOBODY, Other, backend, fill, no_options, rows};
+use crate::conformance::{card, fault};
+use heptad::backend::{BackendError, RollbackOrder};
+use heptad::domain::operation::Fault;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Set for the process that rolls back and is killed: the directory of the live database.
+const PLACE: &str = "HEPTAD_TEST_SQLITE_BACK";
+const TOKEN: Uuid = Uuid::from_u128(7);
+const SOME: &str = "CREATE TABLE t(n INTEGER PRIMARY KEY, pad BLOB);
+    WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300)
+    INSERT INTO t SELECT n, randomblob(1000) FROM c;";
+const MORE: &str = "INSERT INTO t SELECT n + 300, pad FROM t;";
+
+fn back(bench: &Bench, seq: u64, token: Uuid) -> Result<(), BackendError> {
+    let handle = card(seq).handle;
+    bench.backend.rollback(&RollbackOrder { handle: &handle, token }, &()).map(|_| ())
+}
+
+/// What lies beside the database, apart from store and state.
+fn beside(bench: &Bench) -> Vec<String> {
+    let dir = std::fs::read_dir(bench.dir.path()).unwrap();
+    let names = dir.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> =
+        names.filter(|name| name.starts_with(".heptad") || name.starts_with("live.db")).collect();
+    names.sort();
+    names
+}
+
+fn taken(sql: &str) -> Bench {
+    let bench = Bench::new(&no_options());
+    fill(&bench.live, sql);
+    bench.take(1);
+    bench
+}
+
+#[test]
+fn a_database_goes_back_and_keeps_owner_mode_and_place() {
+    let bench = taken(SOME);
+    fill(&bench.live, MORE);
+    let nobody = Some(NOBODY);
+    std::os::unix::fs::chown(&bench.live, nobody, nobody).unwrap();
+    std::os::unix::fs::chown(bench.dir.path(), nobody, nobody).unwrap();
+    std::fs::set_permissions(&bench.live, PermissionsExt::from_mode(0o640)).unwrap();
+    let identity = bench.backend.probe().unwrap();
+    assert_eq!(bench.backend.users().unwrap(), [""; 0]);
+    back(&bench, 1, TOKEN).unwrap();
+    let is = std::fs::metadata(&bench.live).unwrap();
+    assert_eq!((is.uid(), is.gid(), is.mode() & 0o7777), (NOBODY, NOBODY, 0o640));
+    assert_eq!(bench.backend.probe().unwrap(), identity);
+    assert_eq!(rows(&bench.live), (300, 300));
+    assert_eq!(beside(&bench), ["live.db"]);
+    // It was done, so doing it again does nothing.
+    fill(&bench.live, MORE);
+    back(&bench, 1, TOKEN).unwrap();
+    assert_eq!(rows(&bench.live), (600, 600));
+    assert_eq!(fault(back(&bench, 9, Uuid::new_v4())), Fault::Absent);
+}
+
+/// What a killed writer left beside the old database does not get into the new one.
+#[test]
+fn a_log_or_journal_of_the_old_database_does_not_meet_the_new_one() {
+    let logged = "db.execute('PRAGMA journal_mode=WAL')\ndb.execute('PRAGMA wal_autocheckpoint=0')\n\
+                  db.execute('UPDATE t SET pad = 1')\nprint(1, flush=True)\ntime.sleep(60)\n";
+    let half = "db.execute('PRAGMA cache_size=5')\ndb.execute('BEGIN')\n\
+                db.execute('UPDATE t SET pad = randomblob(1500)')\n\
+                db.execute('INSERT INTO t SELECT n + 1000, pad FROM t')\n\
+                print(1, flush=True)\ntime.sleep(60)\n";
+    let check = |script: &str, end: &str, damaged: bool| {
+        let bench = taken(SOME);
+        let mut other = Other::start(&bench.live, 0, script);
+        other.wait_for(1);
+        other.kill();
+        let side = PathBuf::from(format!("{}{end}", bench.live.display()));
+        assert!(std::fs::metadata(side).unwrap().len() > 512, "{end}");
+        if damaged {
+            let mut file = std::fs::read(&bench.live).unwrap();
+            file[..200].fill(b'x');
+            std::fs::write(&bench.live, file).unwrap();
+        }
+        back(&bench, 1, TOKEN).unwrap();
+        assert_eq!(rows(&bench.live), (300, 300));
+        assert_eq!(std::fs::read(&bench.live).unwrap(), std::fs::read(bench.copy(1)).unwrap());
+        assert_eq!(beside(&bench), ["live.db"], "{end}");
+    };
+    check(logged, "-wal", false);
+    check(half, "-journal", false);
+    check(logged, "-wal", true);
+    check(half, "-journal", true);
+}
+
+#[test]
+fn a_database_in_use_is_not_rolled_back_and_its_users_are_named() {
+    let bench = taken(SOME);
+    fill(&bench.live, MORE);
+    let mut other = Other::start(
+        &bench.live,
+        0,
+        "db.execute('SELECT count(*) FROM t').fetchone()\nprint(1, flush=True)\ntime.sleep(60)\n",
+    );
+    other.wait_for(1);
+    let users = bench.backend.users().unwrap();
+    let named = format!("python3 (process {}) holds", other.child.id());
+    assert!(users.len() == 1 && users[0].starts_with(&named), "{users:?}");
+    let error = back(&bench, 1, TOKEN).unwrap_err();
+    assert_eq!(error.fault, Fault::Busy);
+    assert!(error.to_string().contains(&named), "{error}");
+    assert_eq!(beside(&bench), ["live.db"]);
+    other.kill();
+    assert_eq!(rows(&bench.live), (600, 600));
+    back(&bench, 1, TOKEN).unwrap();
+    assert_eq!(rows(&bench.live), (300, 300));
+}
+
+#[test]
+fn a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one() {
+    if let Some(place) = std::env::var_os(PLACE) {
+        let place = Path::new(&place);
+        let (live, store) = (place.join("live.db"), place.join("store"));
+        let backend = backend(super::bench::RESOURCE, &live, &store, &no_options());
+        let handle = card(1).handle;
+        backend.rollback(&RollbackOrder { handle: &handle, token: TOKEN }, &()).unwrap();
+        return;
+    }
+    let bench = taken(SOME);
+    fill(&bench.live, MORE);
+    bench.take(2);
+    let hidden = bench.dir.path().join(format!(".heptad-back-{}", TOKEN.simple()));
+    let inode = || std::fs::metadata(&bench.live).unwrap().ino();
+    let check = |step: &str, reached: &dyn Fn(u64) -> bool| {
+        let before = inode();
+        let mut child = child(bench.dir.path());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !reached(before) {
+            assert!(Instant::now() < deadline, "{step} was not reached");
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Whole, whichever of the two it is.
+        let want = if inode() == before { (600, 600) } else { (300, 300) };
+        assert_eq!(rows(&bench.live), want, "{step}");
+        back(&bench, 1, TOKEN).unwrap();
+        assert_eq!(rows(&bench.live), (300, 300), "{step}");
+        assert_eq!(beside(&bench), ["live.db"], "{step}");
+        back(&bench, 2, Uuid::new_v4()).unwrap();
+    };
+    check("the copy", &|_| hidden.exists());
+    check("all of the copy", &|_| {
+        std::fs::metadata(&hidden).is_ok_and(|file| file.len() > 300_000)
+    });
+    check("the exchange", &|before| inode() != before);
+    check("the end", &|before| inode() != before && !hidden.exists());
+}
+
+/// This very test as another process.
+fn child(place: &Path) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let name = "a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one";
+    command.args(["--exact", &format!("sqlite::back::{name}")]).env(PLACE, place);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
