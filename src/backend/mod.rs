@@ -12,6 +12,7 @@ pub mod fake;
 mod files;
 mod identity;
 mod in_use;
+mod libvirt;
 pub mod manifest;
 mod options;
 mod order;
@@ -22,6 +23,8 @@ mod sqlite;
 mod subvolume;
 pub mod tree;
 
+/// The helper process of the `libvirt` backend, for the program that is started as one.
+pub use libvirt::serve as libvirt_helper;
 /// The helper process of the `sqlite` backend, for the program that is started as one.
 pub use sqlite::serve as sqlite_helper;
 

@@ -32,6 +32,7 @@ pub const BACKENDS: &[(&str, Build)] = &[
     ("btrfs", super::btrfs::build),
     ("exec", super::exec::build),
     ("files", super::files::build),
+    ("libvirt", super::libvirt::build),
     ("postgres", super::postgres::build),
     ("sqlite", super::sqlite::build),
 ];

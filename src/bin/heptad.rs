@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo => demo::run(out),
+        Command::LibvirtHelper => cli::libvirt_helper(Box::new(io::stdin()), out, err),
         Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {
             Ok(pages) => {

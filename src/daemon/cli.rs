@@ -41,6 +41,9 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show what heptad does: a real daemon on scratch directories, on a clock that is moved
     Demo,
+    /// Hold a guest still, and let it go whatever happens; heptad starts this itself
+    #[command(hide = true)]
+    LibvirtHelper,
     /// Copy and check databases, as their owners; heptad starts this itself
     #[command(hide = true)]
     SqliteHelper,
@@ -200,6 +203,11 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
             1
         }
     }
+}
+
+/// Holds a guest for the `libvirt` backend. Returns the exit code.
+pub fn libvirt_helper(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    crate::backend::libvirt_helper(input, out, err)
 }
 
 /// Does one act of the `sqlite` backend. Returns the exit code.

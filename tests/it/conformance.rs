@@ -129,6 +129,8 @@ conformance!(btrfs_with_a_chosen_store, crate::btrfs::OnBtrfs<true>);
 conformance!(exec, crate::tarball::harness::OnTarball);
 conformance!(files, crate::files::harness::OnFiles<true>);
 conformance!(files_copied, crate::files::harness::OnFiles<false>);
+conformance!(libvirt, crate::libvirt::packed::Packed<true>);
+conformance!(libvirt_copied, crate::libvirt::packed::Packed<false>);
 conformance!(postgres, crate::postgres::stopped::Stopped);
 conformance!(sqlite, crate::sqlite::packed::Packed);
 

@@ -25,6 +25,7 @@ mod holders;
 mod hooks;
 mod keeper;
 mod leftovers;
+mod libvirt;
 mod postgres;
 mod process;
 mod readme;

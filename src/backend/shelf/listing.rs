@@ -23,11 +23,18 @@ pub trait Seal: DeserializeOwned {
 
 /// Everything of a shelf, and the identity of the live resource at `path`.
 pub fn list<S: Seal>(shelf: &Shelf, path: &Path) -> Result<Survey, BackendError> {
+    // Absent, or not to be read at the moment: that is for probing to say.
+    survey::<S>(shelf, || identity::probe(path).ok().map(|probe| probe.identity))
+}
+
+/// Everything of a shelf, beside an identity that is no path's.
+pub fn survey<S: Seal>(
+    shelf: &Shelf,
+    identity: impl FnOnce() -> Option<String>,
+) -> Result<Survey, BackendError> {
     let (items, high_water) = shelf.items()?;
     let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
-    // Absent, or not to be read at the moment: that is for probing to say.
-    let identity = identity::probe(path).ok().map(|probe| probe.identity);
-    Ok(Survey { identity, found, high_water })
+    Ok(Survey { identity: identity(), found, high_water })
 }
 
 fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {

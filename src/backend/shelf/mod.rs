@@ -17,7 +17,7 @@ mod verdict;
 
 pub use exchange::Exchange;
 pub use growing::{Growing, remove};
-pub use listing::{Seal, list};
+pub use listing::{Seal, list, survey};
 pub use swap::{Replacement, Swap, replaceable};
 pub use target::Target;
 pub use usage::blocks;

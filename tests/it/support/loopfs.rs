@@ -81,11 +81,11 @@ impl Mounted {
 /// A script that runs when this is dropped, or when the test's process ends without dropping it:
 /// it waits in another process group for its input to be closed.
 #[derive(Debug)]
-struct Undo(Child);
+pub struct Undo(Child);
 
 impl Undo {
     /// The path is `$1` in the script.
-    fn new(script: &str, path: &Path) -> Self {
+    pub fn new(script: &str, path: &Path) -> Self {
         let script = format!("read -r nothing; {script}");
         let mut shell = Command::new("sh");
         shell.args(["-c", &script, "undo"]).arg(path).current_dir("/");

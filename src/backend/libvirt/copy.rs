@@ -1,0 +1,211 @@
+//! Copying the disks at one point in time, in the way that their guest and their file system allow.
+//!
+//! Running, on a file system that shares blocks: freeze, pause, share all, let go; the same time
+//! whatever the size. Running elsewhere: freeze, let qemu begin to copy as of this moment, let go.
+//! Not running: share or copy, and see that the guest did not begin to run meanwhile.
+
+use super::super::shelf::Growing;
+use super::super::{BackendError, Doing};
+use super::detail::{DISKS, NVRAM};
+use super::domain::{Disk, Domain};
+use super::hold::Held;
+use super::settings::Settings;
+use super::subject::{Guest, Live};
+use super::virsh::State;
+use super::{Libvirt, image, push};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Part;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// File systems that share blocks between files: btrfs, XFS, bcachefs, OCFS2 (statfs(2)). Some of
+/// them only if made so: then sharing fails, and the guest was paused for nothing.
+const SHARING: [u64; 4] = [0x9123_683e, 0x5846_5342, 0xca45_1a4e, 0x7461_636f];
+/// Times that a resource which does not keep still is looked at anew.
+const TRIES: u32 = 2;
+
+/// How it went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    pub frozen_ms: Option<u64>,
+    pub paused_ms: Option<u64>,
+    pub notes: Vec<String>,
+}
+
+/// Copies all disks into the growing snapshot. Returns the resource as it was copied.
+pub fn copy(
+    libvirt: &Libvirt,
+    growing: &Growing<'_>,
+    mut live: Live,
+    part: Part,
+) -> Result<(Live, Story), BackendError> {
+    let dir = growing.path.join(DISKS);
+    for _ in 0..TRIES {
+        let state = live.guest.as_ref().map_or(State::Off, |guest| guest.state);
+        match state {
+            State::Running => {
+                let story = running(libvirt, growing, &dir, &live)?;
+                return Ok((live, story));
+            }
+            State::Ending => return Err(restless(&live, "it is being shut down; try again later")),
+            State::Off | State::Still => {
+                let story = still(&libvirt.settings, growing, &dir, &live)?;
+                if live.is_same(&libvirt.settings)? {
+                    return Ok((live, story));
+                }
+            }
+        }
+        clear(growing, &dir)?;
+        live = Live::look(&libvirt.settings, part)?;
+    }
+    Err(restless(&live, "it was started or stopped while its disks were copied; try again"))
+}
+
+fn restless(live: &Live, why: &str) -> BackendError {
+    let uuid = live.guest.as_ref().map_or("", |guest| guest.uuid.as_str());
+    BackendError::new(Fault::Busy, format!("copying the disks of domain {uuid}"), why)
+}
+
+fn clear(growing: &Growing<'_>, dir: &Path) -> Result<(), BackendError> {
+    let doing = || format!("clearing {}", dir.display());
+    for entry in std::fs::read_dir(dir).doing(doing)? {
+        std::fs::remove_file(entry.doing(doing)?.path()).doing(doing)?;
+    }
+    match std::fs::remove_file(growing.path.join(NVRAM)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(BackendError::io(doing(), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the copy of a disk goes.
+pub fn place(dir: &Path, disk: &Disk) -> PathBuf {
+    dir.join(format!("{}.{}", disk.target, disk.format.word()))
+}
+
+fn running(
+    libvirt: &Libvirt,
+    growing: &Growing<'_>,
+    dir: &Path,
+    live: &Live,
+) -> Result<Story, BackendError> {
+    let Some(guest) = &live.guest else { return Err(restless(live, "it has no guest")) };
+    let files = open(live)?;
+    let nvram = live.instance.as_ref().and_then(|(domain, _)| domain.nvram.clone());
+    if may_share(&files, growing)? && !is_based(live)? {
+        files.iter().for_each(image::settle);
+        let hold = libvirt.settings.holder.hold(&guest.uuid, true, &libvirt.held)?;
+        let shared = share(live, &files, dir)
+            .and_then(|shared| copy_nvram(nvram.as_deref(), growing).map(|()| shared));
+        // Whatever came of it, the guest goes first.
+        let held = hold.release()?;
+        if shared? {
+            return Ok(story(&held, live, "the blocks of its disks are shared"));
+        }
+        clear(growing, dir)?;
+    }
+    let held = push::push(libvirt, growing, dir, live, guest, &mut || {
+        copy_nvram(nvram.as_deref(), growing)
+    })?;
+    Ok(story(&held, live, "its disks were copied by qemu, as they were at that moment"))
+}
+
+fn open(live: &Live) -> Result<Vec<File>, BackendError> {
+    live.disks.iter().map(|disk| image::open(&disk.file)).collect()
+}
+
+/// Whether one of the images is a difference to another: a copy of it alone would be worth nothing.
+fn is_based(live: &Live) -> Result<bool, BackendError> {
+    for disk in &live.disks {
+        if image::facts(&disk.file, disk.format)?.backing.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn may_share(files: &[File], growing: &Growing<'_>) -> Result<bool, BackendError> {
+    let looking = || "looking at the file system of the images".to_owned();
+    let store = rustix::fs::fstat(&growing.dir).doing(looking)?;
+    let kind = rustix::fs::fstatfs(&growing.dir).doing(looking)?.f_type;
+    let kind = u64::from_ne_bytes(kind.to_ne_bytes());
+    // btrfs gives each subvolume a device number of its own; there only trying tells.
+    let is_same = |file: &File| file.metadata().is_ok_and(|meta| meta.dev() == store.st_dev);
+    Ok(SHARING.contains(&kind) && (kind == SHARING[0] || files.iter().all(is_same)))
+}
+
+fn share(live: &Live, files: &[File], dir: &Path) -> Result<bool, BackendError> {
+    for (disk, file) in live.disks.iter().zip(files) {
+        if !image::share(file, &place(dir, disk))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn copy_nvram(nvram: Option<&Path>, growing: &Growing<'_>) -> Result<(), BackendError> {
+    let Some(path) = nvram else { return Ok(()) };
+    match image::open(path) {
+        Ok(file) => image::share_or_copy(&file, &growing.path.join(NVRAM), &mut |_| {}).map(|_| ()),
+        // libvirt makes it at the first start.
+        Err(error) if error.fault == Fault::Absent => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// For a guest that is off or stands still by itself.
+fn still(
+    settings: &Settings,
+    growing: &Growing<'_>,
+    dir: &Path,
+    live: &Live,
+) -> Result<Story, BackendError> {
+    let mut all_shared = true;
+    for disk in &live.disks {
+        let to = place(dir, disk);
+        if image::facts(&disk.file, disk.format)?.backing.is_some() {
+            image::flatten(&disk.file, disk.format, &to, settings.deadline)?;
+            all_shared = false;
+        } else {
+            all_shared &= image::share_or_copy(&image::open(&disk.file)?, &to, &mut |_| {})?;
+        }
+    }
+    let domain: Option<&Domain> = live.instance.as_ref().map(|(domain, _)| domain);
+    copy_nvram(domain.and_then(|domain| domain.nvram.as_deref()), growing)?;
+    let how =
+        if all_shared { "the blocks of its disks are shared" } else { "its disks were copied" };
+    let state = match &live.guest {
+        Some(Guest { state: State::Still, .. }) => {
+            "crash-consistent: its guest was paused, by somebody else, and could not be asked"
+        }
+        Some(_) => "its guest was off",
+        None => "no running guest used it",
+    };
+    Ok(Story { notes: vec![format!("{state}; {how}")], ..Story::default() })
+}
+
+fn story(held: &Held, live: &Live, how: &str) -> Story {
+    let disks = match live.disks.len() {
+        1 => "its disk".to_owned(),
+        count => format!("all {count} disks"),
+    };
+    let mut notes = Vec::new();
+    match (held.frozen_ms, &held.unfrozen) {
+        (Some(ms), _) => notes.push(format!(
+            "its guest agent froze the file systems for {ms} ms: {disks} at one point in time"
+        )),
+        (None, why) => {
+            let why = why.as_deref().unwrap_or("it was not asked");
+            notes.push(format!(
+                "crash-consistent, {disks} at one point in time: the guest agent did not answer ({why})"
+            ));
+        }
+    }
+    if let Some(ms) = held.paused_ms {
+        notes.push(format!("its processors were paused for {ms} ms"));
+    }
+    notes.push(how.into());
+    Story { frozen_ms: held.frozen_ms, paused_ms: held.paused_ms, notes }
+}

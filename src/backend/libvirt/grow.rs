@@ -1,0 +1,107 @@
+//! The file system on a disk that became larger.
+//!
+//! Only one case is safe to do from outside: a raw image that is an ext2, ext3 or ext4 file system
+//! from its first to its last byte. Its bytes are the guest's, so e2fsprogs look at them as nobody.
+//! In all other cases the guest itself grows it, and is told how.
+
+use super::super::{BackendError, Doing};
+use super::detail::Stored;
+use super::domain::Format;
+use crate::domain::plan::binary;
+use crate::host::process::{GRACE, Limits, Overflow, Spawn, User};
+use std::ffi::OsString;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, chown};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who owns nothing.
+const NOBODY: User = User { uid: 65_534, gid: 65_534 };
+/// Where an ext file system's magic number lies: in its superblock at 1,024, at 0x38.
+/// (Linux, Documentation/filesystems/ext4/super.rst.)
+const MAGIC: (u64, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
+const DEADLINE: Duration = Duration::from_secs(3600);
+const PRINTED: usize = 64 << 10;
+
+/// Grows the file system on the image at `path`, which is larger already, if that is safe. Returns a
+/// sentence that tells what was done or is left to do. `again` makes the image anew where growing
+/// failed half way.
+pub fn grow(
+    path: &Path,
+    disk: &Stored,
+    size: u64,
+    again: &mut dyn FnMut() -> Result<(), BackendError>,
+) -> Result<String, BackendError> {
+    let (name, now) = (&disk.target, binary(size));
+    let inside = format!(
+        "its disk {name} has {now} now; grow the file system inside the guest, for example: growpart \
+         /dev/{name} 1; resize2fs /dev/{name}1 (Windows: Disk Management, Extend Volume)"
+    );
+    if disk.format != Format::Raw
+        || !is_ext(path).doing(|| format!("reading {}", path.display()))?
+    {
+        return Ok(inside);
+    }
+    match run(path) {
+        Ok(()) => Ok(format!("its disk {name} has {now} now, and so has its file system")),
+        Err(why) => {
+            again()?;
+            Ok(format!("{inside}; it could not be done from outside: {why}"))
+        }
+    }
+}
+
+fn is_ext(path: &Path) -> std::io::Result<bool> {
+    let mut magic = [0; 2];
+    std::fs::File::open(path)?.read_exact_at(&mut magic, MAGIC.0)?;
+    Ok(magic == MAGIC.1)
+}
+
+fn run(path: &Path) -> Result<(), String> {
+    let said = |error: std::io::Error| error.to_string();
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err("it has no place".into());
+    };
+    let dir: OwnedFd = std::fs::File::open(dir).map_err(said)?.into();
+    let dir = Arc::new(dir);
+    let root = nix::unistd::geteuid().is_root();
+    if root {
+        chown(path, Some(NOBODY.uid), Some(NOBODY.gid)).map_err(said)?;
+    }
+    let mut image = OsString::from(format!("/proc/self/fd/{}/", dir.as_raw_fd()));
+    image.push(name);
+    // Whether the file system was closed properly; it replays a journal, as after a power cut.
+    tool("/usr/sbin/e2fsck", &["-f", "-p"], &image, &dir, root, 1)?;
+    tool("/usr/sbin/resize2fs", &[], &image, &dir, root, 0)
+}
+
+fn tool(
+    program: &str,
+    args: &[&str],
+    image: &OsString,
+    dir: &Arc<OwnedFd>,
+    root: bool,
+    best: i32,
+) -> Result<(), String> {
+    let limits = Limits {
+        deadline: DEADLINE,
+        grace: GRACE,
+        stdout: PRINTED,
+        stderr: PRINTED,
+        overflow: Overflow::Discard,
+    };
+    let mut all: Vec<OsString> = args.iter().map(OsString::from).collect();
+    all.push(image.clone());
+    let spawn = Spawn {
+        args: all,
+        user: root.then_some(NOBODY),
+        dir: Some(Arc::clone(dir)),
+        ..Spawn::new(Path::new(program), limits)
+    };
+    let finished = spawn.run().map_err(|error| error.to_string())?;
+    match finished.status.code() {
+        Some(code) if code <= best && !finished.timed_out => Ok(()),
+        _ => Err(format!("{program}: {} ({})", finished.stderr.first_lines(2), finished.status)),
+    }
+}

@@ -1,0 +1,198 @@
+//! The helper process: holds one guest, and lets it go.
+
+use super::super::super::BackendError;
+use super::super::virsh::{State, Virsh};
+use super::agent::Agent;
+use super::note::{Note, Notes};
+use super::protocol::{Grasp, HELD, Order, Outcome, RELEASED};
+use super::release::let_go;
+use crate::domain::operation::Fault;
+use crate::host::signals::Signals;
+use std::io::{BufRead, Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Bytes of an order.
+const ORDER: u64 = 64 * 1024;
+
+/// Why the guest is let go.
+enum Reason {
+    Asked,
+    /// heptad closed the pipe or died.
+    Left,
+    Signal,
+}
+
+/// Does what the first line of standard input says, until the next one or its end. Returns the exit
+/// code: 0, or 1 when there is no outcome to tell.
+pub fn serve(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let told = || -> std::io::Result<()> {
+        let (tell, reasons) = channel();
+        let signals = tell.clone();
+        // Before the first act: from here on SIGTERM lets go.
+        let listening = listen(signals)?;
+        let mut input = std::io::BufReader::new(input);
+        let mut line = String::new();
+        input.by_ref().take(ORDER).read_line(&mut line)?;
+        let order: Order = serde_json::from_str(&line)?;
+        std::thread::spawn(move || hear(input, &tell));
+        let done = hold(&order, &reasons, out);
+        drop(listening);
+        done
+    };
+    match told() {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(err, "this is not for people, and it had no proper order: {error}");
+            1
+        }
+    }
+}
+
+fn hear(mut input: impl BufRead, tell: &Sender<Reason>) {
+    let mut line = String::new();
+    let reason = match input.read_line(&mut line) {
+        Ok(count) if count > 0 => Reason::Asked,
+        _ => Reason::Left,
+    };
+    // Nobody listens any more when the guest has been let go.
+    let _ = tell.send(reason);
+}
+
+/// Tells of SIGTERM, as long as the returned runtime lives.
+fn listen(tell: Sender<Reason>) -> std::io::Result<tokio::runtime::Runtime> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    runtime.spawn(async move {
+        loop {
+            signals.next().await;
+            if tell.send(Reason::Signal).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(runtime)
+}
+
+fn hold(order: &Order, reasons: &Receiver<Reason>, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut grip = Grip::new(order);
+    let grasp = grip.grasp();
+    // heptad may be gone: then it is the end of input that is heard next.
+    let _ = say(out, &grasp, HELD);
+    let left = Duration::from_millis(order.hold_ms).saturating_sub(grip.begun.elapsed());
+    let early = match reasons.recv_timeout(left) {
+        Ok(Reason::Asked) => None,
+        Ok(Reason::Left) => Some("heptad went away".to_owned()),
+        Ok(Reason::Signal) => Some("the helper was told to stop".to_owned()),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Some(format!("it was held for {} s: raise hold", order.hold_ms.div_ceil(1000)))
+        }
+    };
+    let mut outcome = grip.let_go();
+    outcome.early = early.or(outcome.early);
+    say(out, &outcome, RELEASED)
+}
+
+fn say(out: &mut dyn Write, what: &impl serde::Serialize, end: &str) -> std::io::Result<()> {
+    writeln!(out, "{}\n{end}", serde_json::to_string(what)?)?;
+    out.flush()
+}
+
+struct Grip<'a> {
+    order: &'a Order,
+    virsh: Virsh,
+    notes: Notes,
+    note: Note,
+    begun: Instant,
+    frozen_at: Option<Instant>,
+    paused_at: Option<Instant>,
+}
+
+impl<'a> Grip<'a> {
+    fn new(order: &'a Order) -> Self {
+        let (uri, domain) = (order.uri.clone(), order.domain.clone());
+        Self {
+            order,
+            virsh: Virsh { uri: uri.clone() },
+            notes: Notes { path: order.note.clone() },
+            note: Note { uri, domain, run: String::new(), frozen: false, paused: false },
+            begun: Instant::now(),
+            frozen_at: None,
+            paused_at: None,
+        }
+    }
+
+    fn grasp(&mut self) -> Grasp {
+        let said = |error: BackendError| error.to_string();
+        match self.virsh.run_number(&self.order.domain) {
+            Ok(run) => self.note.run = run,
+            Err(error) => {
+                let why = said(error);
+                return Grasp { frozen: Err(why.clone()), paused: Err(why) };
+            }
+        }
+        let frozen = if self.order.freeze {
+            self.freeze().map_err(said)
+        } else {
+            Err("it was not asked for".into())
+        };
+        let paused = if self.order.pause { self.pause().map_err(said) } else { Ok(false) };
+        Grasp { frozen, paused }
+    }
+
+    fn freeze(&mut self) -> Result<u64, BackendError> {
+        let agent = Agent { virsh: &self.virsh, domain: &self.order.domain };
+        agent.ping(Duration::from_millis(self.order.agent_ms))?;
+        self.begun = Instant::now();
+        self.note.frozen = true;
+        self.notes.write(&self.note)?;
+        self.frozen_at = Some(Instant::now());
+        let frozen = agent.freeze(Duration::from_millis(self.order.hold_ms));
+        if frozen.is_err() {
+            // It may have come to pass all the same, or half: both end here.
+            let_go(&self.note)?;
+            self.note.frozen = false;
+            self.frozen_at = None;
+        }
+        frozen
+    }
+
+    fn pause(&mut self) -> Result<bool, BackendError> {
+        // Whoever paused it meanwhile shall find it paused.
+        if self.virsh.state(&self.order.domain)? != State::Running {
+            let doing = format!("pausing domain {}", self.order.domain);
+            return Err(BackendError::new(Fault::Busy, doing, "it does not run any more"));
+        }
+        self.note.paused = true;
+        self.notes.write(&self.note)?;
+        if self.frozen_at.is_none() {
+            self.begun = Instant::now();
+        }
+        self.paused_at = Some(Instant::now());
+        let doing = format!("pausing domain {}", self.order.domain);
+        self.virsh.call(&["suspend", "--domain", &self.order.domain], &doing)?;
+        Ok(true)
+    }
+
+    /// Lets go as long as it takes; what cannot be let go stays written down.
+    fn let_go(&mut self) -> Outcome {
+        // Whoever resumed it meanwhile let its disks change under the copies.
+        let state = self.paused_at.and_then(|_| self.virsh.state(&self.order.domain).ok());
+        let early = state.filter(|state| *state != State::Still);
+        let early = early.map(|_| "somebody else resumed it meanwhile".to_owned());
+        let stuck = match let_go(&self.note) {
+            Ok(()) => self.notes.clear().err(),
+            Err(error) => Some(error),
+        };
+        let since = |at: Option<Instant>| {
+            at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
+        };
+        Outcome {
+            frozen_ms: since(self.frozen_at),
+            paused_ms: since(self.paused_at),
+            early,
+            stuck: stuck.map(|error| error.to_string()),
+        }
+    }
+}

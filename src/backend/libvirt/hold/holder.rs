@@ -1,0 +1,155 @@
+//! heptad's side of holding a guest: starts the helper and believes it only if all is right.
+
+use super::super::super::BackendError;
+use super::note::Notes;
+use super::protocol::{Grasp, HELD, Order, Outcome, RELEASE, RELEASED};
+use super::release::recover;
+use crate::domain::operation::Fault;
+use crate::host::process::{GRACE, Limits, Overflow, Spawn, Talk};
+use crate::host::trust::trusted_program;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// This very program, also after its file was replaced.
+const OURSELVES: &str = "/proc/self/exe";
+/// The hidden command that leads to [`super::serve`].
+const COMMAND: &str = "libvirt-helper";
+/// Bytes of an answer, and of complaints.
+const PRINTED: usize = 64 * 1024;
+/// How long letting go may take before the helper is given up: longer than it tries by itself.
+const LETTING_GO: Duration = Duration::from_secs(180);
+
+/// How guests are held.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    pub uri: String,
+    /// How long a guest may be held at most.
+    pub hold: Duration,
+    /// How long the agent may take to answer.
+    pub agent: Duration,
+    /// The program that has the helper in it; this very one where none is named.
+    pub helper: Option<PathBuf>,
+}
+
+/// A guest that stands still.
+pub struct Hold {
+    talk: Talk,
+    grasp: Grasp,
+    notes: Notes,
+    doing: String,
+}
+
+/// How it was held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Milliseconds for which its file systems were frozen; none: they were not.
+    pub frozen_ms: Option<u64>,
+    pub paused_ms: Option<u64>,
+    /// Why its file systems were not frozen.
+    pub unfrozen: Option<String>,
+}
+
+impl Holder {
+    /// Freezes the domain's file systems if its agent answers, and pauses it if asked for.
+    ///
+    /// # Errors
+    /// When it was not held; then nothing is held.
+    pub fn hold(&self, domain: &str, pause: bool, notes: &Notes) -> Result<Hold, BackendError> {
+        let doing = format!("holding domain {domain} still");
+        let fail = |fault, why: String| BackendError::new(fault, &doing, why);
+        recover(notes)?;
+        notes.make()?;
+        let program = self.helper.as_deref().unwrap_or(Path::new(OURSELVES));
+        if self.helper.is_some() {
+            let why = |distrust| format!("the helper is not run: {distrust}");
+            trusted_program(program).map_err(|error| fail(Fault::Permanent, why(error)))?;
+        }
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let order = Order {
+            uri: self.uri.clone(),
+            domain: domain.into(),
+            freeze: true,
+            agent_ms: millis(self.agent),
+            pause,
+            hold_ms: millis(self.hold),
+            note: notes.path.clone(),
+        };
+        let order = serde_json::to_string(&order)
+            .map_err(|error| fail(Fault::Permanent, error.to_string()))?;
+        // Out of reach of whatever ends this thread.
+        let spawn = Spawn {
+            args: vec![COMMAND.into()],
+            dies_with_us: false,
+            ..Spawn::new(program, limits(self.hold))
+        };
+        let wait = self.hold + self.agent + LETTING_GO;
+        let mut talk = spawn.talk().map_err(|error| fail(Fault::Transient, error.to_string()))?;
+        let answer = talk.ask(&format!("{order}\n"), HELD, wait);
+        let grasp = answer.map_err(|error| error.to_string()).and_then(|answer| {
+            serde_json::from_str::<Grasp>(&answer).map_err(|error| error.to_string())
+        });
+        match grasp {
+            Ok(grasp) => {
+                let paused = grasp.paused.clone();
+                let hold = Hold { talk, grasp, notes: notes.clone(), doing: doing.clone() };
+                match paused {
+                    Ok(_) => Ok(hold),
+                    Err(why) => {
+                        hold.release()?;
+                        Err(fail(Fault::Busy, why))
+                    }
+                }
+            }
+            Err(why) => {
+                // It is gone; what it held is written down.
+                drop(talk);
+                recover(notes)?;
+                Err(fail(Fault::Transient, why))
+            }
+        }
+    }
+}
+
+fn limits(hold: Duration) -> Limits {
+    Limits {
+        deadline: hold + LETTING_GO,
+        grace: GRACE,
+        stdout: PRINTED,
+        stderr: PRINTED,
+        overflow: Overflow::End,
+    }
+}
+
+impl Hold {
+    /// Lets the guest go.
+    ///
+    /// # Errors
+    /// When it was not held all the time until now, or could not be let go.
+    pub fn release(mut self) -> Result<Held, BackendError> {
+        let fail = |why: String| BackendError::new(Fault::Transient, &self.doing, why);
+        let answer = self.talk.ask(RELEASE, RELEASED, LETTING_GO);
+        let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| {
+            serde_json::from_str::<Outcome>(&answer).map_err(|error| error.to_string())
+        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(why) => {
+                let error = fail(format!("the helper failed: {why}"));
+                drop(self.talk);
+                recover(&self.notes)?;
+                return Err(error);
+            }
+        };
+        let error = outcome.stuck.or(outcome.early).map(fail);
+        // It has said its last word.
+        let _ = self.talk.close(GRACE);
+        match error {
+            Some(error) => Err(error),
+            None => Ok(Held {
+                frozen_ms: outcome.frozen_ms,
+                paused_ms: outcome.paused_ms,
+                unfrozen: self.grasp.frozen.err(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Holding a guest still for a moment, and letting it go whatever happens.
+//!
+//! The guest's file systems are frozen by its agent, and its processors paused, by a process of its
+//! own: `heptad libvirt-helper`. It lets go when it is told to, when its standard input is closed
+//! (heptad died), at its deadline, and at SIGTERM. Before each of its two acts it writes down,
+//! durably, what it is about to do: if it is killed too, whoever looks next lets go by that note.
+//!
+//! This part knows virsh and notes. It must not know snapshots, stores or images.
+
+mod agent;
+mod helper;
+mod holder;
+mod note;
+mod protocol;
+mod release;
+
+pub use helper::serve;
+pub use holder::{Held, Holder};
+pub use note::Notes;
+pub use release::recover;

@@ -1,0 +1,110 @@
+//! What is under way in a guest, written down before it is: the only thing that a SIGKILL of heptad
+//! and of its helper leaves.
+
+use super::super::super::manifest::sync_dir;
+use super::super::super::{BackendError, Doing};
+use crate::domain::name::ResourceName;
+use crate::domain::operation::Fault;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A guest that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    pub uri: String,
+    /// The domain's UUID.
+    pub domain: String,
+    /// The number of its run: a guest that was started anew is not held any more.
+    pub run: String,
+    pub frozen: bool,
+    pub paused: bool,
+}
+
+/// Where one resource's notes of one kind lie: in heptad's state directory, and not in a store,
+/// which may be away when a guest must be let go.
+#[derive(Clone, Debug)]
+pub struct Notes {
+    pub path: PathBuf,
+}
+
+impl Notes {
+    pub fn new(state: &Path, kind: &str, resource: &ResourceName) -> Self {
+        Self { path: state.join(kind).join(resource.as_str()) }
+    }
+
+    /// Makes room for a note.
+    pub fn make(&self) -> Result<(), BackendError> {
+        let Some(dir) = self.path.parent() else { return Ok(()) };
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(BackendError::io(format!("making {}", dir.display()), &error)),
+            Ok(()) => dir.parent().map_or(Ok(()), sync_dir),
+        }
+    }
+
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, BackendError> {
+        let doing = || format!("reading {}", self.path.display());
+        match std::fs::read(&self.path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(BackendError::io(doing(), &error)),
+        }
+    }
+
+    /// Durably replaces it.
+    pub fn write<T: Serialize>(&self, note: &T) -> Result<(), BackendError> {
+        let new = self.ending(".");
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&new)?;
+            file.write_all(&serde_json::to_vec(note)?)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &self.path)
+        };
+        write().doing(|| format!("writing {}", self.path.display()))?;
+        self.path.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// Whoever has this may act on what is written down. It ends with the process at the latest.
+    /// `None` where somebody else has it and `wait` is false.
+    pub fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, BackendError> {
+        self.make()?;
+        // No resource's name ends so.
+        let path = self.ending("~");
+        let doing = || format!("locking {}", path.display());
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.doing(doing)?;
+        let how = FlockOperation::LockExclusive;
+        let how = if wait { how } else { FlockOperation::NonBlockingLockExclusive };
+        match rustix::fs::flock(&file, how) {
+            Ok(()) => Ok(Some(file.into())),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(BackendError::io(doing(), &error.into())),
+        }
+    }
+
+    fn ending(&self, with: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(with);
+        path.into()
+    }
+
+    pub fn clear(&self) -> Result<(), BackendError> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(BackendError::io(format!("removing {}", self.path.display()), &error))
+            }
+            // Its return after a power cut would do no harm: no guest survives one.
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Image files: looking into one, sharing or copying its bytes, making it larger.
+//!
+//! Every call of qemu-img names the format, and none writes to an image that a guest may have open.
+
+use super::super::tree::{copy_data, share_data};
+use super::super::{BackendError, Doing};
+use super::domain::Format;
+use crate::domain::operation::Fault;
+use crate::host::process::{GRACE, Limits, Overflow, Spawn};
+use rustix::fs::{IFlags, OFlags};
+use serde_json::Value;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+const PROGRAM: &str = "/usr/bin/qemu-img";
+/// Looking into an image reads some of its tables.
+const LOOK: Duration = Duration::from_secs(60);
+const OUTPUT: usize = 4 << 20;
+const ERRORS: usize = 64 << 10;
+
+/// What an image says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes that the guest sees.
+    pub size: u64,
+    /// The image that it is a difference to.
+    pub backing: Option<String>,
+    /// Its reference counts were not written before it was closed, or copied.
+    pub dirty: bool,
+}
+
+/// Looks into an image, also one that is in use.
+///
+/// # Errors
+/// [`Fault::Absent`] where there is none, [`Fault::Permanent`] where it is not of that format or
+/// keeps its data in another file.
+pub fn facts(path: &Path, format: Format) -> Result<Facts, BackendError> {
+    let doing = format!("looking into image {}", path.display());
+    let file = open(path)?;
+    if format == Format::Raw {
+        let size = file.metadata().doing(|| doing.clone())?.len();
+        return Ok(Facts { size, backing: None, dirty: false });
+    }
+    let args = ["info", "--force-share", "--output=json", "-f", format.word()];
+    let said = qemu_img(&args, &[path], &doing, LOOK)?;
+    let wrong = |why: &str| BackendError::new(Fault::Permanent, &doing, why);
+    let said: Value = serde_json::from_str(&said).map_err(|error| wrong(&error.to_string()))?;
+    let data = &said["format-specific"]["data"];
+    if !data["data-file"].is_null() {
+        return Err(wrong("it keeps its data in another file: convert it with qemu-img convert"));
+    }
+    Ok(Facts {
+        size: said["virtual-size"].as_u64().ok_or_else(|| wrong("it has no size"))?,
+        backing: said["backing-filename"].as_str().map(str::to_owned),
+        dirty: said["dirty-flag"].as_bool() == Some(true),
+    })
+}
+
+/// Opens an image for reading.
+///
+/// # Errors
+/// [`Fault::Permanent`] for what is no regular file.
+pub fn open(path: &Path) -> Result<File, BackendError> {
+    let doing = || format!("opening image {}", path.display());
+    // Not waiting for whatever a pipe or a device would wait for.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.doing(doing)?;
+    let kind = file.metadata().doing(doing)?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    let what = if kind.is_block_device() { "a block device" } else { "no regular file" };
+    Err(BackendError::new(Fault::Permanent, doing(), format!("it is {what}, not an image file")))
+}
+
+/// Makes an empty file for a copy.
+pub fn create(path: &Path) -> Result<File, BackendError> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(path);
+    file.doing(|| format!("making {}", path.display()))
+}
+
+/// Shares the blocks of an image with a new file; `false` where the file systems cannot.
+pub fn share(from: &File, path: &Path) -> Result<bool, BackendError> {
+    let doing = || format!("sharing blocks with {}", path.display());
+    let to = create(path)?;
+    // btrfs shares only between files that agree on this, and images often have it.
+    let flags = rustix::fs::ioctl_getflags(from).unwrap_or(IFlags::empty());
+    if flags.contains(IFlags::NOCOW) {
+        let mine = rustix::fs::ioctl_getflags(&to).doing(doing)?;
+        rustix::fs::ioctl_setflags(&to, mine | IFlags::NOCOW).doing(doing)?;
+    }
+    if share_data(from.as_fd(), to.as_fd()).doing(doing)? == Some(true) {
+        return Ok(true);
+    }
+    drop(to);
+    std::fs::remove_file(path).doing(doing)?;
+    Ok(false)
+}
+
+/// Shares an image's blocks with a new file, or copies them without its holes.
+pub fn share_or_copy(
+    from: &File,
+    path: &Path,
+    tell: &mut dyn FnMut(u64),
+) -> Result<bool, BackendError> {
+    if share(from, path)? {
+        return Ok(true);
+    }
+    let doing = || format!("copying to {}", path.display());
+    let to = create(path)?;
+    let size = from.metadata().doing(doing)?.len();
+    copy_data(from.as_fd(), to.as_fd(), size, tell).doing(doing)?;
+    Ok(false)
+}
+
+/// Copies an image and all that it is a difference to into one new image of the same format.
+///
+/// # Errors
+/// [`Fault::Permanent`] where its chain does not say each format: it would have to be guessed.
+pub fn flatten(
+    from: &Path,
+    format: Format,
+    to: &Path,
+    deadline: Duration,
+) -> Result<(), BackendError> {
+    let doing = format!("copying image {} with what it is based on", from.display());
+    expect_formats(from, format, &doing)?;
+    drop(create(to)?);
+    let word = format.word();
+    // A paused guest holds its lock on the image, but writes nothing.
+    qemu_img(&["convert", "-U", "-f", word, "-O", word], &[from, to], &doing, deadline)?;
+    Ok(())
+}
+
+fn expect_formats(path: &Path, format: Format, doing: &str) -> Result<(), BackendError> {
+    let args = ["info", "--force-share", "--output=json", "-f", format.word()];
+    let said = qemu_img(&args, &[path], doing, LOOK)?;
+    let said: Value = serde_json::from_str(&said)
+        .map_err(|error| BackendError::new(Fault::Permanent, doing, error.to_string()))?;
+    let Some(backing) = said["full-backing-filename"].as_str() else { return Ok(()) };
+    let word = said["backing-filename-format"].as_str();
+    match Format::ALL.iter().find(|(known, _)| Some(*known) == word) {
+        Some((_, format)) => expect_formats(Path::new(backing), *format, doing),
+        None => {
+            let (path, said) = (path.display(), word.unwrap_or("none"));
+            let why = format!(
+                "the format of what it is based on, {backing}, is {said}, and nothing is guessed; \
+                 with the guest off: qemu-img rebase -u -f qcow2 -F FORMAT -b {backing} {path}"
+            );
+            Err(BackendError::new(Fault::Permanent, doing, why))
+        }
+    }
+}
+
+/// Makes an empty image that a guest sees with this size.
+pub fn make(path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
+    let doing = format!("making {}", path.display());
+    let file = create(path)?;
+    if format == Format::Raw {
+        return file.set_len(size).doing(|| doing);
+    }
+    let text = size.to_string();
+    let args = ["create", "-q", "-f", format.word(), "--"];
+    qemu_img(&args, &[path, Path::new(&text)], &doing, LOOK).map(|_| ())
+}
+
+/// Makes an image larger for its guest.
+pub fn resize(path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
+    let doing = format!("resizing {}", path.display());
+    let size = size.to_string();
+    let args = ["resize", "-q", "-f", format.word(), "--"];
+    let size = Path::new(&size);
+    qemu_img(&args, &[path, size], &doing, LOOK).map(|_| ())
+}
+
+/// Checks a stored image's own tables; tells how many bytes hold something.
+///
+/// # Errors
+/// [`Fault::Permanent`] where they contradict one another.
+pub fn check(path: &Path, format: Format, deadline: Duration) -> Result<u64, BackendError> {
+    let doing = format!("checking image {}", path.display());
+    if format == Format::Raw {
+        return used(path).doing(|| doing);
+    }
+    let args = ["check", "--output=json", "-f", format.word()];
+    // It prints its findings and fails with 2 for damage, 3 for blocks that nobody uses.
+    let finished = spawn(&args, &[path], &doing, deadline)?;
+    let said: Value = serde_json::from_slice(&finished.stdout.bytes).unwrap_or_default();
+    let count = |what: &str| said[what].as_u64().unwrap_or_default();
+    let (damage, errors) = (count("corruptions"), count("check-errors"));
+    if said.is_null() || damage > 0 || errors > 0 {
+        let said = finished.stderr.first_lines(2);
+        let why = format!("qemu-img found {damage} contradictions in its tables; {said}");
+        return Err(BackendError::new(Fault::Permanent, doing, why));
+    }
+    // Clusters have 64 KiB unless made otherwise; only their number counts here.
+    Ok(count("allocated-clusters") * 65_536)
+}
+
+/// Mends the reference counts of a copy whose original was in use.
+pub fn mend(path: &Path, format: Format, deadline: Duration) -> Result<(), BackendError> {
+    let doing = format!("mending image {}", path.display());
+    let args = ["check", "-q", "-r", "all", "-f", format.word()];
+    let finished = spawn(&args, &[path], &doing, deadline)?;
+    if finished.status.success() {
+        return Ok(());
+    }
+    Err(BackendError::new(Fault::Permanent, doing, finished.stderr.first_lines(3)))
+}
+
+/// Bytes of the blocks that a file has.
+pub fn used(path: &Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(std::fs::symlink_metadata(path)?.blocks() * 512)
+}
+
+fn qemu_img(
+    args: &[&str],
+    paths: &[&Path],
+    doing: &str,
+    deadline: Duration,
+) -> Result<String, BackendError> {
+    let finished = spawn(args, paths, doing, deadline)?;
+    if finished.status.success() {
+        return Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned());
+    }
+    let said = finished.stderr.first_lines(3);
+    let fault = if said.contains("No space left") { Fault::NoSpace } else { Fault::Permanent };
+    Err(BackendError::new(fault, doing, format!("{said} ({})", finished.status)))
+}
+
+fn spawn(
+    args: &[&str],
+    paths: &[&Path],
+    doing: &str,
+    deadline: Duration,
+) -> Result<crate::host::process::Finished, BackendError> {
+    let limits =
+        Limits { deadline, grace: GRACE, stdout: OUTPUT, stderr: ERRORS, overflow: Overflow::End };
+    let args = args.iter().map(Into::into).chain(paths.iter().map(|path| path.as_os_str().into()));
+    let spawn = Spawn { args: args.collect(), ..Spawn::new(Path::new(PROGRAM), limits) };
+    let finished = spawn.run().map_err(|error| {
+        let why = format!("{error}; the package qemu-utils has it");
+        BackendError::new(Fault::Permanent, doing, why)
+    })?;
+    if finished.timed_out {
+        let why = format!("it took longer than {} s: raise deadline", deadline.as_secs());
+        return Err(BackendError::new(Fault::Transient, doing, why));
+    }
+    Ok(finished)
+}
+
+/// Makes the bytes of an image durable, so that sharing them has nothing left to write.
+pub fn settle(file: &File) {
+    // Only to be quicker later: whoever shares the blocks writes them out again.
+    let _ = file.sync_data();
+}

@@ -1,0 +1,234 @@
+//! Letting a running qemu copy its own disks, as of one moment, into the growing snapshot: a push
+//! backup. It works on any file system and leaves no overlay: what the guest overwrites meanwhile
+//! is copied first.
+
+use super::super::shelf::{Growing, Shelf};
+use super::super::{BackendError, Doing};
+use super::copy::place;
+use super::domain::{Format, is_disk, target};
+use super::hold::{Held, Notes};
+use super::settings::Settings;
+use super::subject::{Guest, Live};
+use super::virsh::Virsh;
+use super::xml::Element;
+use super::{Libvirt, image};
+use crate::domain::operation::Fault;
+use serde::{Deserialize, Serialize};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Others may pass, and see nothing: qemu runs as a user of its own.
+const PASSABLE: u32 = 0o711;
+const PRIVATE: u32 = 0o700;
+/// Between two looks at the job.
+const REST: Duration = Duration::from_millis(200);
+
+/// A copy that a qemu is at.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Copying {
+    uri: String,
+    domain: String,
+    /// The first file that it writes.
+    file: String,
+}
+
+/// Holds the guest until the copy has begun; returns when it is done. `meanwhile` is done while the
+/// guest is held.
+pub fn push(
+    libvirt: &Libvirt,
+    growing: &Growing<'_>,
+    dir: &Path,
+    live: &Live,
+    guest: &Guest,
+    meanwhile: &mut dyn FnMut() -> Result<(), BackendError>,
+) -> Result<Held, BackendError> {
+    let settings = &libvirt.settings;
+    let doing = format!("copying the disks of domain {}", guest.uuid);
+    open_up(&libvirt.shelf, growing, dir, guest.user)?;
+    let mut files = Vec::new();
+    for disk in &live.disks {
+        let size = image::facts(&disk.file, disk.format)?.size;
+        let file = place(dir, disk);
+        image::make(&file, disk.format, size)?;
+        if let Some((uid, gid)) = guest.user {
+            chown(&file, Some(uid), Some(gid)).doing(|| doing.clone())?;
+        }
+        files.push((file, disk.format));
+    }
+    let order = order(settings, guest, &files)?;
+    libvirt.copying.make()?;
+    libvirt.copying.write(&Copying {
+        uri: settings.virsh.uri.clone(),
+        domain: guest.uuid.clone(),
+        file: files.first().map(|(file, _)| file.display().to_string()).unwrap_or_default(),
+    })?;
+    let hold = settings.holder.hold(&guest.uuid, false, &libvirt.held)?;
+    let args = ["backup-begin", "--reuse-external", "--domain", &guest.uuid, "/dev/stdin"];
+    let begun = settings.virsh.feed(&args, &order.print(), &doing).and_then(|_| meanwhile());
+    let held = hold.release();
+    let done = begun.and_then(|()| wait(settings, &guest.uuid, &doing));
+    if done.is_err() || held.is_err() {
+        recover(&libvirt.copying)?;
+    }
+    done?;
+    libvirt.copying.clear()?;
+    close_again(&libvirt.shelf, growing, dir, &files)?;
+    held
+}
+
+fn order(
+    settings: &Settings,
+    guest: &Guest,
+    files: &[(std::path::PathBuf, Format)],
+) -> Result<Element, BackendError> {
+    let mut disks = Element::new("disks");
+    let definition = settings.virsh.definition(&guest.uuid, false)?;
+    let devices = definition.child("devices").into_iter().flat_map(|devices| devices.elements());
+    for name in devices.filter(|element| is_disk(element)).map(target) {
+        let ours = guest.targets.iter().position(|target| *target == name);
+        let disk = Element::new("disk").with("name", name);
+        disks = disks.holding(match ours.and_then(|at| files.get(at)) {
+            None => disk.with("backup", "no"),
+            Some((file, format)) => disk
+                .with("backup", "yes")
+                .with("type", "file")
+                .holding(Element::new("driver").with("type", format.word()))
+                .holding(Element::new("target").with("file", file.display().to_string())),
+        });
+    }
+    Ok(Element::new("domainbackup").with("mode", "push").holding(disks))
+}
+
+/// Waits for the end of the copy.
+fn wait(settings: &Settings, domain: &str, doing: &str) -> Result<(), BackendError> {
+    let until = Instant::now() + settings.deadline;
+    let fail = |fault, why: String| Err(BackendError::new(fault, doing, why));
+    loop {
+        let now = settings.virsh.call(&["domjobinfo", "--domain", domain], doing)?;
+        if field(&now, "Job type").is_none_or(|kind| kind == "None") {
+            break;
+        }
+        if Instant::now() >= until {
+            let seconds = settings.deadline.as_secs();
+            return fail(Fault::Transient, format!("not done after {seconds} s: raise deadline"));
+        }
+        std::thread::park_timeout(REST);
+    }
+    let args = ["domjobinfo", "--completed", "--keep-completed", "--anystats", "--domain", domain];
+    let ended = settings.virsh.call(&args, doing)?;
+    match (field(&ended, "Job type"), field(&ended, "Operation")) {
+        (Some("Completed"), Some("Backup")) => Ok(()),
+        (kind, _) => {
+            let why = field(&ended, "Error message").or(kind).unwrap_or("unknown");
+            let full = why.contains("No space left");
+            let fault = if full { Fault::NoSpace } else { Fault::Transient };
+            fail(fault, format!("qemu did not complete the copy: {why}"))
+        }
+    }
+}
+
+/// The value of `Name:   value`.
+fn field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+    said.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+/// Ends a copy that nobody waits for.
+pub fn recover(copying: &Notes) -> Result<(), BackendError> {
+    let Some(note) = copying.read::<Copying>()? else { return Ok(()) };
+    let virsh = Virsh { uri: note.uri.clone() };
+    let doing = format!("ending the copy of domain {}", note.domain);
+    match virsh.call(&["backup-dumpxml", "--domain", &note.domain], &doing) {
+        Ok(job) if is_ours(&job, &note.file) => {
+            virsh.call(&["domjobabort", "--domain", &note.domain], &doing)?;
+        }
+        // Somebody else's, or none, or there is no such guest.
+        Ok(_) => {}
+        Err(error) if matches!(error.fault, Fault::Permanent | Fault::Absent | Fault::Busy) => {}
+        Err(error) => return Err(error),
+    }
+    copying.clear()
+}
+
+fn is_ours(job: &str, file: &str) -> bool {
+    let Ok(job) = Element::parse(job) else { return false };
+    let disks = job.child("disks").into_iter().flat_map(|disks| disks.elements());
+    let targets = disks.filter_map(|disk| disk.child("target")?.get("file"));
+    targets.into_iter().any(|target| target == file)
+}
+
+/// Lets the user of the guest's process through to the growing images.
+///
+/// # Errors
+/// [`Fault::Permanent`] where a directory above keeps it out.
+fn open_up(
+    shelf: &Shelf,
+    growing: &Growing<'_>,
+    dir: &Path,
+    user: Option<(u32, u32)>,
+) -> Result<(), BackendError> {
+    let Some((uid, gid)) = user.filter(|(uid, _)| *uid != 0) else { return Ok(()) };
+    for path in [shelf.store(), shelf.dir(), &growing.path, dir] {
+        set_mode(path, PASSABLE)?;
+    }
+    for above in shelf.store().ancestors().skip(1) {
+        let meta = std::fs::metadata(above).doing(|| format!("looking at {}", above.display()))?;
+        let bit = match (meta.uid() == uid, meta.gid() == gid) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        if meta.mode() & bit == 0 {
+            let above = above.display();
+            let why = format!(
+                "qemu, which copies them, runs as user {uid} and may not pass {above}: chmod o+x \
+                 {above}, or name a store elsewhere, best on the file system of the images"
+            );
+            let doing = format!("opening {} to qemu", growing.path.display());
+            return Err(BackendError::new(Fault::Permanent, doing, why));
+        }
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), BackendError> {
+    let set = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
+    set.doing(|| format!("setting the mode of {}", path.display()))
+}
+
+/// The copies are ours from here on. The store itself stays passable: other guests' copies may be
+/// under way in it.
+fn close_again(
+    shelf: &Shelf,
+    growing: &Growing<'_>,
+    dir: &Path,
+    files: &[(std::path::PathBuf, Format)],
+) -> Result<(), BackendError> {
+    for (file, _) in files {
+        let us = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        chown(file, Some(us.0), Some(us.1)).doing(|| format!("taking over {}", file.display()))?;
+        set_mode(file, 0o600)?;
+    }
+    for path in [dir, &growing.path, shelf.dir()] {
+        set_mode(path, PRIVATE)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_ended_only_if_it_writes_our_file() {
+        let job = "<domainbackup><disks><disk name='vda'><target file='/s/1.partial/vda'/></disk>\
+                   <disk name='vdb' backup='no'/></disks></domainbackup>";
+        assert!(is_ours(job, "/s/1.partial/vda"));
+        assert!(!is_ours(job, "/s/2.partial/vda"));
+        assert!(!is_ours("nothing", "/s/1.partial/vda"));
+        assert_eq!(field("Job type:         None  \nOperation: Backup", "Job type"), Some("None"));
+    }
+}

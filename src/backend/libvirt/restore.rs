@@ -1,0 +1,272 @@
+//! Something new from a snapshot: an instance with its disks in a directory, or a disk's image.
+
+use super::super::shelf::{Item, Target};
+use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
+use super::detail::{DEFINITION, Detail, NVRAM, Stored};
+use super::newborn::{Birth, newborn, origin};
+use super::virsh::State;
+use super::xml::Element;
+use super::{Libvirt, grow, image, verify};
+use crate::domain::operation::Fault;
+use crate::domain::plan::{Plan, binary};
+use serde_json::{Map, Value, json};
+use std::ffi::OsStr;
+use std::fs::DirBuilder;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// # Errors
+/// [`Fault::Permanent`] where the target or a domain of this name exists, or a size is smaller than
+/// what it had. Then nothing is left.
+pub fn restore(
+    libvirt: &Libvirt,
+    order: &RestoreOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Restored, BackendError> {
+    let item = libvirt.shelf.whole(order.handle)?;
+    let making = format!("making {}", order.name);
+    if order.port.is_some() {
+        let why = "a guest's services have their own ports; leave it out";
+        return Err(BackendError::new(Fault::Permanent, making, why));
+    }
+    let target = Target::open(&item, order.target)?;
+    let detail = verify::whole(&libvirt.settings, &item)?;
+    let hidden = order.target.parent().unwrap_or(Path::new("/"));
+    let hidden = hidden.join(OsStr::from_bytes(target.hidden.as_bytes()));
+    let mut work = Work { libvirt, order, item: &item, detail: &detail, hidden, progress, done: 0 };
+    let made = if detail.domain.is_some() { work.instance(&target) } else { work.disk(&target) };
+    if made.is_err() {
+        // The first error is the one to tell; a second try clears what this leaves.
+        let _ = target.clear();
+    }
+    made
+}
+
+struct Work<'a> {
+    libvirt: &'a Libvirt,
+    order: &'a RestoreOrder<'a>,
+    item: &'a Item,
+    detail: &'a Detail,
+    /// Where it grows.
+    hidden: PathBuf,
+    progress: &'a dyn Progress,
+    done: u64,
+}
+
+impl Work<'_> {
+    fn refuse<T>(&self, why: impl Into<String>) -> Result<T, BackendError> {
+        Err(BackendError::new(Fault::Permanent, format!("making {}", self.order.name), why))
+    }
+
+    fn disk(&mut self, target: &Target) -> Result<Restored, BackendError> {
+        if self.order.plan.is_some() {
+            return self.refuse("a disk has a size and no plan; leave it out");
+        }
+        let Some(disk) = self.detail.disks.first() else {
+            return self.refuse("there is no disk in the snapshot");
+        };
+        let notes = self.place(disk, &self.hidden.clone(), self.size(disk)?)?;
+        target.appear()?;
+        let mut options = Map::new();
+        options.insert("image".into(), self.order.target.display().to_string().into());
+        options.insert("format".into(), disk.format.word().into());
+        options.insert("domain".into(), Value::Null);
+        options.insert("leave_out".into(), Value::Null);
+        Ok(Restored { options, notes })
+    }
+
+    /// The new size of the system disk, if it is another.
+    fn size(&self, disk: &Stored) -> Result<Option<u64>, BackendError> {
+        let had = self.item.manifest.plan.as_ref();
+        let same = |plan: &Plan| had.is_some_and(|had| had.name == plan.name.to_string());
+        let planned = self.order.plan.filter(|plan| !same(plan)).map(|plan| plan.disk);
+        match self.order.size.or(planned) {
+            Some(size) if size < disk.size => self.refuse(format!(
+                "its system disk has {}, and a disk is never made smaller; ask for {} would cut it",
+                binary(disk.size),
+                binary(size)
+            )),
+            Some(size) if size % 512 != 0 => {
+                self.refuse("a disk's size is a multiple of 512 bytes")
+            }
+            size => Ok(size.filter(|size| *size > disk.size)),
+        }
+    }
+
+    /// Puts a copy of an image somewhere, larger if asked for.
+    fn place(
+        &mut self,
+        disk: &Stored,
+        path: &Path,
+        size: Option<u64>,
+    ) -> Result<Vec<String>, BackendError> {
+        let from = image::open(&disk.path(&self.item.path))?;
+        let total: u64 = self.detail.disks.iter().map(|disk| disk.used).sum();
+        let (progress, mut done) = (self.progress, self.done);
+        let copy = |done: &mut u64| {
+            image::share_or_copy(&from, path, &mut |bytes| {
+                *done += bytes;
+                progress.report(*done, Some(total.max(*done)));
+            })
+        };
+        copy(&mut done)?;
+        let mut notes = Vec::new();
+        if let Some(size) = size {
+            image::resize(path, disk.format, size)?;
+            let mut again = || -> Result<(), BackendError> {
+                std::fs::remove_file(path).doing(|| format!("clearing {}", path.display()))?;
+                copy(&mut done)?;
+                image::resize(path, disk.format, size)
+            };
+            notes.push(grow::grow(path, disk, size, &mut again)?);
+        }
+        self.done = done;
+        // As the live one was: libvirt gives it to the guest's process when it starts.
+        chown(path, Some(disk.uid), Some(disk.gid))
+            .and_then(|()| {
+                std::fs::set_permissions(path, PermissionsExt::from_mode(disk.mode | 0o600))
+            })
+            .doing(|| format!("dressing {}", path.display()))?;
+        Ok(notes)
+    }
+
+    fn instance(&mut self, target: &Target) -> Result<Restored, BackendError> {
+        self.free_name()?;
+        let Some(system) = self.detail.disks.first() else {
+            return self.refuse("there is no disk in the snapshot");
+        };
+        let size = self.size(system)?;
+        let mut definition = self.definition()?;
+        self.expect_room(&definition)?;
+        let making = || format!("making {}", self.hidden.display());
+        // The process of the guest passes, and sees nothing.
+        DirBuilder::new().mode(0o711).create(&self.hidden).doing(making)?;
+        std::fs::set_permissions(&self.hidden, PermissionsExt::from_mode(0o711)).doing(making)?;
+        let mut notes = Vec::new();
+        for (at, disk) in self.detail.disks.iter().enumerate() {
+            let path = self.hidden.join(disk.file());
+            notes.extend(self.place(disk, &path, size.filter(|_| at == 0))?);
+        }
+        let nvram = self.nvram()?;
+        let mut birth = Birth {
+            name: self.order.name.as_str(),
+            uuid: Uuid::new_v4().to_string(),
+            disks: self.placed(),
+            nvram,
+            plan: self.order.plan,
+            origin: self.origin(),
+            draw: &mut || {
+                let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
+                [a, b, c]
+            },
+        };
+        notes.extend(newborn(&mut definition, &mut birth));
+        self.appear(&definition, &birth.uuid, target)?;
+        let (name, uri) = (self.order.name, &self.libvirt.settings.virsh.uri);
+        notes.push(format!("it is shut off: virsh --connect '{uri}' start {name}"));
+        let options = [("domain".to_owned(), json!(name.as_str()))];
+        Ok(Restored { options: options.into_iter().collect(), notes })
+    }
+
+    /// Defines it and gives its disks their place; neither without the other.
+    fn appear(
+        &self,
+        definition: &Element,
+        uuid: &str,
+        target: &Target,
+    ) -> Result<(), BackendError> {
+        let virsh = &self.libvirt.settings.virsh;
+        let doing = format!("defining domain {}", self.order.name);
+        virsh.feed(&["define", "/dev/stdin"], &definition.print(), &doing)?;
+        let appeared = target.appear();
+        if appeared.is_err() {
+            // The first error is the one to tell; a second try finds what this leaves.
+            let _ = virsh.call(&["undefine", "--keep-nvram", "--domain", uuid], &doing);
+        }
+        appeared
+    }
+
+    fn origin(&self) -> (String, String) {
+        (self.item.manifest.id.to_string(), self.order.target.display().to_string())
+    }
+
+    fn placed(&self) -> Vec<(String, PathBuf)> {
+        let at = |disk: &Stored| (disk.target.clone(), self.order.target.join(disk.file()));
+        self.detail.disks.iter().map(at).collect()
+    }
+
+    /// Sees that no domain has the name, but for the remains of an interrupted attempt: a domain
+    /// made by the same order, whose disks did not appear.
+    fn free_name(&self) -> Result<(), BackendError> {
+        let (virsh, name) = (&self.libvirt.settings.virsh, self.order.name.as_str());
+        let uuid = match virsh.uuid(name) {
+            Err(error) if error.fault == Fault::Absent => return Ok(()),
+            found => found?,
+        };
+        let definition = virsh.definition(&uuid, true)?;
+        let (snapshot, target) = self.origin();
+        let ours = origin(&definition) == Some((&snapshot, &target));
+        if !ours || virsh.state(&uuid)? != State::Off {
+            return self.refuse(format!(
+                "libvirt has a domain of this name already ({uuid}): choose another name, or virsh \
+                 domrename it"
+            ));
+        }
+        let doing = format!("clearing the remains of domain {name}");
+        virsh.call(&["undefine", "--keep-nvram", "--domain", &uuid], &doing).map(|_| ())
+    }
+
+    fn definition(&self) -> Result<Element, BackendError> {
+        let path = self.item.path.join(DEFINITION);
+        let doing = || format!("reading {}", path.display());
+        let text = std::fs::read_to_string(&path).doing(doing)?;
+        Element::parse(&text)
+            .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))
+    }
+
+    /// Sees that the plan is not smaller than what the guest had.
+    fn expect_room(&self, definition: &Element) -> Result<(), BackendError> {
+        let Some(plan) = self.order.plan else { return Ok(()) };
+        let vcpus = definition.child("vcpu").and_then(|vcpu| vcpu.text().parse::<u32>().ok());
+        let memory = definition.child("memory").and_then(bytes);
+        let had = self.item.manifest.plan.as_ref();
+        if had.is_some_and(|had| had.name == plan.name.to_string()) {
+            return Ok(());
+        }
+        if vcpus.is_some_and(|had| had > plan.vcpus) || memory.is_some_and(|had| had > plan.memory)
+        {
+            let (vcpus, memory) = (vcpus.unwrap_or_default(), binary(memory.unwrap_or_default()));
+            return self.refuse(format!(
+                "it had {vcpus} vCPUs and {memory} of memory, more than {plan}: take a larger plan"
+            ));
+        }
+        Ok(())
+    }
+
+    fn nvram(&self) -> Result<Option<PathBuf>, BackendError> {
+        if !self.detail.beside.iter().any(|(name, _)| name == NVRAM) {
+            return Ok(None);
+        }
+        let from = image::open(&self.item.path.join(NVRAM))?;
+        image::share_or_copy(&from, &self.hidden.join(NVRAM), &mut |_| {})?;
+        Ok(Some(self.order.target.join(NVRAM)))
+    }
+}
+
+/// `<memory unit='KiB'>`; KiB without one (libvirt, "Memory Allocation").
+fn bytes(memory: &Element) -> Option<u64> {
+    let count: u64 = memory.text().parse().ok()?;
+    let unit = match memory.get("unit").unwrap_or("KiB") {
+        "b" | "bytes" => 1,
+        "KB" => 1000,
+        "k" | "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "M" | "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "G" | "GiB" => 1 << 30,
+        _ => return None,
+    };
+    count.checked_mul(unit)
+}

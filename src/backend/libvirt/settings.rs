@@ -1,0 +1,146 @@
+//! The options table of this backend.
+
+use super::super::Backend;
+use super::super::options::Reader;
+use super::super::registry::{Context, OptionFinding};
+use super::super::shelf::Shelf;
+use super::domain::Format;
+use super::hold::{Holder, Notes};
+use super::virsh::Virsh;
+use super::{Libvirt, WORD};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const URI: &str = "qemu:///system";
+/// How long a guest is held still at most. Windows lets go by itself after 10 s (the limit of a
+/// shadow copy's freeze), and a Linux guest's programs begin to complain not much later.
+const HOLD: u64 = 10;
+/// How long a guest agent may take to answer; libvirt's own limit for synchronising with one.
+const AGENT: u64 = 5;
+/// How long copying all disks may take where blocks cannot be shared.
+const DEADLINE: u64 = 6 * 3600;
+
+#[derive(Debug)]
+pub struct Settings {
+    pub subject: Subject,
+    pub virsh: Virsh,
+    pub holder: Holder,
+    /// Disks of an instance that snapshots do without, by the names in its definition.
+    pub leave_out: Vec<String>,
+    pub deadline: Duration,
+}
+
+/// What is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A domain with all its disks, by its name.
+    Instance(String),
+    /// One image file.
+    Disk(PathBuf, Format),
+}
+
+/// The constructor for the registry; touches nothing.
+pub fn build(
+    options: &Map<String, Value>,
+    context: &Context,
+) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
+    let mut reader = Reader::new(options);
+    let subject = subject(&mut reader);
+    let uri = reader.text("uri").unwrap_or_else(|| URI.into());
+    if uri.is_empty() || uri.starts_with('-') {
+        reader.find("uri", format!("{uri:?} is no address of libvirt"), "write \"qemu:///system\"");
+    }
+    let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
+    let leave_out = reader.texts("leave_out").unwrap_or_default();
+    let hold = seconds(&mut reader, "hold", HOLD, 300);
+    let agent = seconds(&mut reader, "agent", AGENT, 60);
+    let deadline = seconds(&mut reader, "deadline", DEADLINE, 7 * 86_400);
+    let helper = reader.path("helper");
+    if let Some(Subject::Disk(path, _)) = &subject
+        && path.starts_with(store.join(context.resource.as_str()))
+    {
+        let problem = "lies inside the store of its own snapshots".into();
+        reader.find("image", problem, "choose another store");
+    }
+    let virsh = Virsh { uri: uri.clone() };
+    let holder = Holder { uri, hold, agent, helper };
+    let built = subject.map(|subject| Libvirt {
+        settings: Settings { subject, virsh, holder, leave_out, deadline },
+        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
+        held: Notes::new(&context.state, "held", &context.resource),
+        copying: Notes::new(&context.state, "copying", &context.resource),
+    });
+    reader.finish(built).map(|libvirt| Arc::new(libvirt) as Arc<dyn Backend>)
+}
+
+fn subject(reader: &mut Reader<'_>) -> Option<Subject> {
+    let domain = reader.text("domain");
+    let image = reader.path("image");
+    let format = reader.choice("format", &Format::ALL);
+    if domain.as_deref().is_some_and(|name| name.is_empty() || name.starts_with('-')) {
+        reader.find("domain", "is no name of a domain".into(), "write what virsh list --all shows");
+    }
+    match (domain, image, format) {
+        (Some(domain), None, None) => Some(Subject::Instance(domain)),
+        (None, Some(image), Some(format)) => Some(Subject::Disk(image, format)),
+        (None, Some(_), None) => {
+            let hint = "write format = \"qcow2\" or \"raw\"; it is never guessed";
+            reader.find("format", "is missing".into(), hint);
+            None
+        }
+        (None, None, _) => {
+            let hint = "add domain = \"…\" for an instance, or image = \"/…\" for a disk";
+            reader.find("domain", "is missing".into(), hint);
+            None
+        }
+        (Some(_), ..) => {
+            let hint = "an instance has domain, a disk has image and format";
+            reader.find("image", "does not go with domain".into(), hint);
+            None
+        }
+    }
+}
+
+fn seconds(reader: &mut Reader<'_>, key: &'static str, otherwise: u64, most: u64) -> Duration {
+    let given = reader.number(key);
+    if given.is_some_and(|given| !(1..=most).contains(&given)) {
+        reader.find(key, "is out of range".into(), &format!("write seconds, from 1 to {most}"));
+    }
+    Duration::from_secs(given.unwrap_or(otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn everything_wrong_with_the_options_is_found_at_once() {
+        let check = |options: Value, want: &[&str]| {
+            let context = Context { resource: "web".parse().unwrap(), state: "/var/lib/x".into() };
+            let found = build(options.as_object().unwrap(), &context).err().unwrap_or_default();
+            let found = found.iter().map(|found| format!("{} {}", found.key, found.problem));
+            assert_eq!(found.collect::<Vec<_>>(), want);
+        };
+        check(json!({ "domain": "web" }), &[]);
+        check(json!({ "image": "/a.qcow2", "format": "qcow2" }), &[]);
+        check(json!({}), &["domain is missing"]);
+        check(json!({ "image": "/a.img" }), &["format is missing"]);
+        check(
+            json!({ "domain": "web", "image": "/a", "format": "raw" }),
+            &["image does not go with domain"],
+        );
+        let wrong = json!({ "image": "/var/lib/x/store/web/a", "format": "raw", "hold": 0,
+            "uri": "-x", "leave_out": "vdb", "agnet": 1 });
+        let want = [
+            "uri \"-x\" is no address of libvirt",
+            "leave_out \"vdb\" is not a list of texts",
+            "hold is out of range",
+            "image lies inside the store of its own snapshots",
+            "agnet is not an option of this backend",
+        ];
+        check(wrong, &want);
+    }
+}

@@ -1,0 +1,129 @@
+//! Taking a snapshot: of the live resource, or of one of its snapshots.
+
+use super::super::manifest::Manifest;
+use super::super::shelf::{Growing, Item};
+use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::copy::{self, Story};
+use super::detail::{DEFINITION, DISKS, Detail, NVRAM, Original, Stored, look};
+use super::domain::Disk;
+use super::subject::Live;
+use super::{Libvirt, WORD, image, keep, verify};
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Part;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+enum Source {
+    Live(Live),
+    Snapshot(Item),
+}
+
+pub fn take(libvirt: &Libvirt, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    let (shelf, card) = (&libvirt.shelf, order.card);
+    if let Some(done) = shelf.already(&card.handle)? {
+        return Ok(object(&done.manifest));
+    }
+    // Before anything is made: a source that is away leaves nothing behind.
+    let source = match order.source {
+        None => {
+            libvirt.recover()?;
+            Source::Live(Live::look(&libvirt.settings, card.part)?)
+        }
+        Some(source) => {
+            let item = shelf.whole(source)?;
+            // A copy of something changed would pass for the snapshot that it was.
+            verify::verify(&libvirt.settings, &item)?;
+            Source::Snapshot(item)
+        }
+    };
+    shelf.make()?;
+    shelf.sweep()?;
+    shelf.expect_free(card.handle.seq)?;
+    shelf.raise(card.handle.seq)?;
+    let mut manifest = Manifest::new(shelf.resource(), WORD, card);
+    let growing = Growing::begin(shelf, &manifest)?;
+    let disks = growing.path.join(DISKS);
+    DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))?;
+    let (detail, notes) = match source {
+        Source::Live(live) => copy_live(libvirt, &growing, live, card.part)?,
+        Source::Snapshot(item) => keep::keep(&growing, &item, card.part)?,
+    };
+    manifest.detail = serde_json::to_value(detail)
+        .map_err(std::io::Error::from)
+        .doing(|| "writing the manifest".into())?;
+    manifest.notes = notes;
+    growing.commit(&manifest)?;
+    Ok(object(&manifest))
+}
+
+fn object(manifest: &Manifest) -> Object {
+    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+}
+
+fn copy_live(
+    libvirt: &Libvirt,
+    growing: &Growing<'_>,
+    live: Live,
+    part: Part,
+) -> Result<(Detail, Vec<String>), BackendError> {
+    let (live, story) = copy::copy(libvirt, growing, live, part)?;
+    let mut beside = Vec::new();
+    if let Some((_, definition)) = &live.instance {
+        let path = growing.path.join(DEFINITION);
+        write(&path, definition.print().as_bytes())?;
+        beside.push((DEFINITION.to_owned(), look(&path).doing(looking)?));
+        let nvram = growing.path.join(NVRAM);
+        if nvram.exists() {
+            beside.push((NVRAM.to_owned(), look(&nvram).doing(looking)?));
+        }
+    }
+    let stored = live.disks.iter().map(|disk| stored(libvirt, growing, disk));
+    let disks = stored.collect::<Result<Vec<_>, _>>()?;
+    let original = live
+        .instance
+        .as_ref()
+        .map(|(domain, _)| Original { name: domain.name.clone(), uuid: domain.uuid.clone() });
+    let Story { frozen_ms, paused_ms, notes } = story;
+    Ok((Detail { domain: original, disks, beside, frozen_ms, paused_ms }, notes))
+}
+
+fn looking() -> String {
+    "looking at the copy".into()
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), BackendError> {
+    use std::io::Write;
+    let mut file = image::create(path)?;
+    file.write_all(text).doing(|| format!("writing {}", path.display()))
+}
+
+/// Sees that a copied image is sound, and measures it.
+fn stored(libvirt: &Libvirt, growing: &Growing<'_>, disk: &Disk) -> Result<Stored, BackendError> {
+    let file = growing.path.join(DISKS).join(format!("{}.{}", disk.target, disk.format.word()));
+    let deadline = libvirt.settings.deadline;
+    let mut facts = image::facts(&file, disk.format)?;
+    if facts.dirty {
+        image::mend(&file, disk.format, deadline)?;
+        facts = image::facts(&file, disk.format)?;
+    }
+    if facts.backing.is_some() {
+        let why = "it has become the difference to another image: try again";
+        let doing = format!("copying image {}", disk.file.display());
+        return Err(BackendError::new(Fault::Busy, doing, why));
+    }
+    let used = image::check(&file, disk.format, deadline)?;
+    let original = std::fs::metadata(&disk.file);
+    let original = original.doing(|| format!("looking at {}", disk.file.display()))?;
+    Ok(Stored {
+        target: disk.target.clone(),
+        format: disk.format,
+        source: disk.file.clone(),
+        size: facts.size,
+        used,
+        uid: original.uid(),
+        gid: original.gid(),
+        mode: original.mode() & 0o777,
+        look: look(&file).doing(looking)?,
+    })
+}

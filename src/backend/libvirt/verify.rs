@@ -1,0 +1,49 @@
+//! Seeing that the stored images are what they were.
+
+use super::super::shelf::{Item, Seal, clear_tampered, note_tampered};
+use super::super::{BackendError, Doing};
+use super::detail::Detail;
+use super::image;
+use super::settings::Settings;
+use crate::domain::operation::Fault;
+use crate::domain::snapshot::Content;
+
+/// Compares how they look, and checks the tables of those that have some. The guest's bytes are not
+/// read: on terabytes that would take longer than the day.
+///
+/// # Errors
+/// [`Fault::Permanent`] where they have changed or are damaged; the listing remembers that.
+pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
+    let verified = compare(settings, item);
+    match &verified {
+        Ok(_) => clear_tampered(&item.path)?,
+        Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
+        Err(_) => {}
+    }
+    verified.map(|detail| detail.content())
+}
+
+/// As [`verify`], and what is known of the snapshot.
+pub fn whole(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
+    verify(settings, item)?;
+    let doing = || format!("reading {}", item.path.display());
+    Detail::of(&item.manifest)
+        .ok_or(std::io::ErrorKind::InvalidData)
+        .map_err(std::io::Error::from)
+        .doing(doing)
+}
+
+fn compare(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
+    let doing = || format!("verifying {}", item.path.display());
+    let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
+    let Some(detail) = Detail::of(&item.manifest) else {
+        return differs("its manifest does not say what it holds");
+    };
+    if !detail.matches(&item.path)? {
+        return differs("it has changed since it was taken, or a part of it is gone");
+    }
+    for disk in &detail.disks {
+        image::check(&disk.path(&item.path), disk.format, settings.deadline)?;
+    }
+    Ok(detail)
+}

@@ -1,0 +1,210 @@
+//! The `libvirt` backend in the hands of the conformance suite: the suite's files are packed onto
+//! the two disks of a domain that is off, and unpacked from those of the restored one.
+
+use super::host::{Libvirtd, definition};
+use crate::conformance::{Harness, Tree, read};
+use crate::support::loopfs::{LoopFs, run};
+use heptad::backend::registry::{self, Context};
+use heptad::backend::{
+    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
+    TakeOrder, Territory, Usage,
+};
+use heptad::domain::event::{Mark, Survey};
+use heptad::domain::snapshot::{Content, Handle};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+const DOMAIN: &str = "web";
+/// Bytes of each disk.
+const SIZE: u64 = 24 << 20;
+
+/// Images and store on a file system that shares blocks, or on one that copies them.
+pub struct Packed<const SHARES: bool> {
+    libvirtd: Arc<Libvirtd>,
+    fs: LoopFs,
+    packed: Arc<Mutex<Option<Tree>>>,
+}
+
+impl<const SHARES: bool> Packed<SHARES> {
+    fn shelf(&self, resource: &str) -> PathBuf {
+        self.fs.path().join("store").join(resource)
+    }
+
+    fn stored(&self, resource: &str, handle: &Handle) -> PathBuf {
+        self.shelf(resource).join(handle.seq.to_string())
+    }
+}
+
+impl<const SHARES: bool> Harness for Packed<SHARES> {
+    fn new() -> Self {
+        let fs = if SHARES { LoopFs::new("xfs", 600) } else { LoopFs::new("ext4", 600) };
+        for name in ["files", "state"] {
+            std::fs::create_dir(fs.path().join(name)).unwrap();
+        }
+        let libvirtd = Libvirtd::start();
+        let (vda, vdb) = (fs.path().join("vda.qcow2"), fs.path().join("vdb.raw"));
+        pack(&Tree::new(), &fs.path());
+        let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
+        libvirtd.define(&definition(DOMAIN, &disks, "", &fs.path().join("serial")));
+        Self { libvirtd: Arc::new(libvirtd), fs, packed: Arc::default() }
+    }
+
+    fn backend(&self, resource: &str) -> Arc<dyn Backend> {
+        let root = self.fs.path();
+        let options =
+            json!({ "domain": DOMAIN, "uri": self.libvirtd.uri(), "store": root.join("store") });
+        let context = Context { resource: resource.parse().unwrap(), state: root.join("state") };
+        let inner = registry::build("libvirt", options.as_object().unwrap(), &context).unwrap();
+        let (libvirtd, packed) = (Arc::clone(&self.libvirtd), Arc::clone(&self.packed));
+        Arc::new(Packing { inner, libvirtd, packed, root })
+    }
+
+    fn live(&self) -> PathBuf {
+        self.fs.path().join("files")
+    }
+
+    fn hide(&self) {
+        self.libvirtd.virsh(&["undefine", DOMAIN]);
+    }
+
+    fn target(&self, name: &str) -> PathBuf {
+        self.fs.path().join(name)
+    }
+
+    /// The manifest is there, the commit point was not reached.
+    fn interrupt(&self, resource: &str, handle: &Handle) {
+        let partial = self.shelf(resource).join(format!("{}.partial", handle.seq));
+        std::fs::rename(self.stored(resource, handle), &partial).unwrap();
+        std::fs::remove_file(partial.join("disks/vdb.raw")).unwrap();
+    }
+
+    fn tamper(&self, resource: &str, handle: &Handle) {
+        let path = self.stored(resource, handle).join("disks/vdb.raw");
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"another boot sector", 0).unwrap();
+    }
+
+    fn lose(&self, resource: &str, handle: &Handle) {
+        std::fs::remove_dir_all(self.stored(resource, handle)).unwrap();
+    }
+
+    fn plant(&self, resource: &str, seq: u64) -> PathBuf {
+        let planted = self.shelf(resource).join(seq.to_string());
+        std::fs::create_dir(&planted).unwrap();
+        std::fs::write(planted.join("mine"), "x").unwrap();
+        planted
+    }
+}
+
+#[derive(Debug)]
+struct Packing {
+    inner: Arc<dyn Backend>,
+    libvirtd: Arc<Libvirtd>,
+    /// What was packed last.
+    packed: Arc<Mutex<Option<Tree>>>,
+    root: PathBuf,
+}
+
+impl Backend for Packing {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn pool(&self) -> String {
+        self.inner.pool()
+    }
+
+    fn territory(&self) -> Territory {
+        self.inner.territory()
+    }
+
+    fn probe(&self) -> Result<Probe, BackendError> {
+        self.inner.probe()
+    }
+
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        let mut packed = self.packed.lock().unwrap();
+        let wanted = read(&self.root.join("files"));
+        if packed.as_ref() != Some(&wanted) {
+            pack(&wanted, &self.root);
+            *packed = Some(wanted);
+        }
+        drop(packed);
+        self.inner.take(order)
+    }
+
+    fn list(&self) -> Result<Survey, BackendError> {
+        self.inner.list()
+    }
+
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        self.inner.verify(handle)
+    }
+
+    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+        self.inner.destroy(handle)
+    }
+
+    /// The suite has one name for all that it makes; domains need one each.
+    fn restore(
+        &self,
+        order: &RestoreOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Restored, BackendError> {
+        let name = order.target.file_name().unwrap().to_str().unwrap();
+        let name = format!("new-{name}").parse().unwrap();
+        let restored = self.inner.restore(&RestoreOrder { name: &name, ..*order }, progress)?;
+        assert_eq!(restored.options["domain"], name.as_str());
+        assert_eq!(self.libvirtd.state(name.as_str()), "shut off");
+        unpack(order.target);
+        Ok(restored)
+    }
+
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        self.inner.mark(handle, mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+        self.inner.usage(handle)
+    }
+}
+
+/// Half of the files go onto each disk; of no files, nothing.
+fn pack(files: &Tree, root: &Path) {
+    for (at, disk) in ["vda", "vdb"].into_iter().enumerate() {
+        let raw = root.join(format!("{disk}.raw"));
+        let _ = std::fs::remove_file(&raw);
+        let names: Vec<&Path> =
+            files.keys().enumerate().filter(|(n, _)| n % 2 == at).map(|(_, p)| &**p).collect();
+        if !names.is_empty() {
+            let mut tar = Command::new("tar");
+            tar.arg("--create").arg("--no-recursion").arg("--file").arg(&raw);
+            tar.arg("--directory").arg(root.join("files")).arg("--").args(&names);
+            assert!(tar.status().unwrap().success());
+        }
+        let file = std::fs::File::options().create(true).append(true).open(&raw).unwrap();
+        assert!(file.metadata().unwrap().len() <= SIZE);
+        file.set_len(SIZE).unwrap();
+    }
+    let (raw, vda) = (root.join("vda.raw"), root.join("vda.qcow2"));
+    let (from, to) = (raw.to_str().unwrap(), vda.to_str().unwrap());
+    run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", from, to]);
+    std::fs::remove_file(raw).unwrap();
+}
+
+/// The restored disks' directory becomes the one that was packed onto them.
+fn unpack(target: &Path) {
+    let disks = target.with_extension("disks");
+    std::fs::rename(target, &disks).unwrap();
+    std::fs::create_dir(target).unwrap();
+    let (vda, raw) = (disks.join("vda.qcow2"), disks.join("vda.raw"));
+    let (from, to) = (vda.to_str().unwrap(), raw.to_str().unwrap());
+    run("qemu-img", &["convert", "-f", "qcow2", "-O", "raw", from, to]);
+    for disk in ["vda.raw", "vdb.raw"] {
+        let (disk, target) = (disks.join(disk), target.to_str().unwrap());
+        run("tar", &["--extract", "--file", disk.to_str().unwrap(), "--directory", target]);
+    }
+    std::fs::remove_dir_all(disks).unwrap();
+}
