@@ -2,3 +2,5 @@
 
 pub mod host;
 pub mod packed;
+mod running;
+mod scene;

@@ -1,0 +1,98 @@
+//! Guests that run while they are snapshotted.
+
+use super::scene::{DOMAIN, HELLO, Scene, restore, take};
+use crate::conformance::states;
+use heptad::backend::Backend;
+use heptad::domain::event::Wholeness;
+use serde_json::json;
+
+/// Boots what was taken, and returns how far its writer had come on each disk.
+fn counts(scene: &Scene, backend: &dyn Backend, seq: u64) -> (u64, u64) {
+    scene.libvirtd.virsh(&["destroy", DOMAIN]);
+    restore(backend, seq, "copy", &scene.at("copy")).unwrap();
+    let port = scene.boot("copy");
+    for disk in ["a", "b"] {
+        assert_eq!(port.file(&format!("{disk}/hello")).as_deref(), Some(HELLO), "{}", port.text());
+    }
+    let count = |disk: &str| port.file(&format!("{disk}/count")).unwrap().parse().unwrap();
+    (count("a"), count("b"))
+}
+
+/// The writer writes the same number to one disk and then to the other.
+fn assert_one_moment((a, b): (u64, u64)) {
+    assert!(a == b || a == b + 1, "{a} on one disk, {b} on the other");
+}
+
+#[test]
+fn its_agent_freezes_it_for_a_moment_and_the_copy_boots_with_both_disks_of_that_moment() {
+    let scene = Scene::running("xfs", "writer");
+    let backend = scene.backend(&json!({}));
+    scene.wait_for("COUNT 3");
+    let taken = take(&*backend, 1).unwrap();
+    assert!(taken.notes[0].contains("froze the file systems"), "{:?}", taken.notes);
+    assert!(taken.notes[1].contains("paused for"), "{:?}", taken.notes);
+    assert!(taken.notes[2].contains("shared"), "{:?}", taken.notes);
+    assert!(scene.is_free());
+    let serial = scene.serial();
+    assert_eq!(serial.matches("AGENT freeze").count(), 1, "{serial}");
+    assert_eq!(serial.matches("AGENT thaw").count(), 1, "{serial}");
+    assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
+    assert_one_moment(counts(&scene, &*backend, 1));
+}
+
+#[test]
+fn where_blocks_cannot_be_shared_qemu_copies_it_while_it_writes() {
+    let scene = Scene::running("ext4", "writer");
+    let backend = scene.backend(&json!({}));
+    scene.wait_for("COUNT 3");
+    let taken = take(&*backend, 1).unwrap();
+    assert!(taken.notes[0].contains("froze the file systems"), "{:?}", taken.notes);
+    assert!(taken.notes.last().unwrap().contains("copied by qemu"), "{:?}", taken.notes);
+    assert!(scene.is_free());
+    // No overlay is left behind, and it goes on writing to its own images.
+    let blocks = scene.libvirtd.virsh(&["domblklist", DOMAIN]);
+    assert!(blocks.contains("vda.qcow2") && blocks.contains("vdb.raw"), "{blocks}");
+    assert!(scene.libvirtd.virsh(&["domjobinfo", DOMAIN]).contains("None"));
+    backend.verify(&crate::conformance::card(1).handle).unwrap();
+    assert_one_moment(counts(&scene, &*backend, 1));
+}
+
+#[test]
+fn without_an_agent_it_is_paused_and_the_snapshot_says_crash_consistent() {
+    let scene = Scene::running("xfs", "agent=off writer");
+    let backend = scene.backend(&json!({}));
+    scene.wait_for("COUNT 3");
+    let taken = take(&*backend, 1).unwrap();
+    assert!(taken.notes[0].starts_with("crash-consistent"), "{:?}", taken.notes);
+    assert_eq!(scene.libvirtd.state(DOMAIN), "running");
+    assert_one_moment(counts(&scene, &*backend, 1));
+}
+
+#[test]
+fn an_agent_that_does_not_answer_holds_nobody_up() {
+    let scene = Scene::running("xfs", "agent=stopped");
+    let begun = std::time::Instant::now();
+    let taken = take(&*scene.backend(&json!({ "agent": 1 })), 1).unwrap();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+    assert!(taken.notes[0].starts_with("crash-consistent"), "{:?}", taken.notes);
+    assert_eq!(scene.libvirtd.state(DOMAIN), "running");
+}
+
+#[test]
+fn an_agent_that_takes_too_long_to_freeze_is_thawed_when_it_is_done() {
+    let scene = Scene::running("xfs", "hook=slow");
+    let taken = take(&*scene.backend(&json!({ "hold": 2 })), 1).unwrap();
+    assert!(taken.notes[0].starts_with("crash-consistent"), "{:?}", taken.notes);
+    assert!(scene.is_free());
+    assert!(scene.serial().contains("AGENT thaw"), "{}", scene.serial());
+}
+
+#[test]
+fn whoever_was_paused_by_somebody_else_stays_paused() {
+    let scene = Scene::running("xfs", "");
+    let backend = scene.backend(&json!({}));
+    scene.libvirtd.virsh(&["suspend", DOMAIN]);
+    let taken = take(&*backend, 1).unwrap();
+    assert!(taken.notes[0].contains("paused, by somebody else"), "{:?}", taken.notes);
+    assert_eq!(scene.libvirtd.state(DOMAIN), "paused");
+}
