@@ -10,6 +10,7 @@
 //!
 //! This room knows the port and the shelf; it must not know other backends or the catalogue.
 
+mod attach;
 mod copy;
 mod detail;
 mod domain;
@@ -20,6 +21,7 @@ mod keep;
 mod newborn;
 mod push;
 mod restore;
+mod rollback;
 mod settings;
 mod subject;
 mod take;
@@ -29,16 +31,19 @@ mod xml;
 
 use super::identity;
 use super::manifest::write_mark;
-use super::shelf::{self, Shelf, blocks};
+use super::shelf::{self, Seal, Shelf, blocks};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    Backend, BackendError, Capabilities, Doing, Image, Object, Probe, Progress, RestoreOrder,
+    Restored, RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey};
+use crate::domain::name::ResourceName;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
+use domain::Domain;
 use hold::Notes;
 use settings::{Settings, Subject};
+use std::path::PathBuf;
 
 pub use hold::serve;
 pub use settings::build;
@@ -54,13 +59,30 @@ pub struct Libvirt {
     held: Notes,
     /// A copy that a qemu is at.
     copying: Notes,
+    /// A rollback that is past its commit point.
+    rolling: Notes,
 }
 
 impl Libvirt {
-    /// Lets go and ends whatever a killed heptad left under way in the guest.
+    /// Lets go, ends and completes whatever a killed heptad left under way.
     fn recover(&self) -> Result<(), BackendError> {
         hold::recover(&self.held)?;
-        push::recover(&self.copying)
+        push::recover(&self.copying)?;
+        rollback::finish(&self.rolling).map(|_| ())
+    }
+
+    /// The image that the instance starts from, as libvirt says or as its newest snapshot does.
+    fn system_image(&self) -> Option<PathBuf> {
+        let Subject::Instance(name) = &self.settings.subject else { return None };
+        let virsh = &self.settings.virsh;
+        let definition = virsh.uuid(name).and_then(|uuid| virsh.definition(&uuid, true));
+        let domain = definition.and_then(|found| Domain::read(&found, &self.settings.leave_out));
+        if let Ok(domain) = domain {
+            return domain.disks.into_iter().next().map(|disk| disk.file);
+        }
+        let (items, _) = self.shelf.items().ok()?;
+        let detail = items.iter().rev().find_map(|item| Detail::of(&item.manifest))?;
+        detail.disks.into_iter().next().map(|disk| disk.source)
     }
 
     fn identity(&self) -> Result<String, BackendError> {
@@ -124,6 +146,48 @@ impl Backend for Libvirt {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         restore::restore(self, order, progress)
+    }
+
+    /// A directory for the disks, beside the system disk's image or beside the directory that it has
+    /// to itself.
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
+        let live = match &self.settings.subject {
+            Subject::Disk(path, format) => {
+                return Some(path.with_file_name(format!("{name}.{}", format.word())));
+            }
+            Subject::Instance(_) => self.system_image()?,
+        };
+        let dir = live.parent()?;
+        let Subject::Instance(domain) = &self.settings.subject else { return None };
+        let own = dir.file_name().is_some_and(|dir| dir.to_str() == Some(domain));
+        Some(if own { dir.parent()? } else { dir }.join(name.as_str()))
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        rollback::users(&self.settings)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        let _mine = self.held.lock(true)?;
+        rollback::rollback(self, order, progress)
+    }
+
+    fn image(&self) -> Option<Image> {
+        let Subject::Disk(path, format) = &self.settings.subject else { return None };
+        let name = self.shelf.resource().clone();
+        Some(Image { name, path: path.clone(), format: format.word().into() })
+    }
+
+    fn attach(&self, disk: &Image) -> Result<String, BackendError> {
+        attach::attach(&self.settings, disk)
+    }
+
+    fn detach(&self, disk: &Image) -> Result<(), BackendError> {
+        attach::detach(&self.settings, disk)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

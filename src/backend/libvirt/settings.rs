@@ -71,6 +71,7 @@ pub fn build(
         shelf: Shelf::new(WORD, store, &context.state, &context.resource),
         held: Notes::new(&context.state, "held", &context.resource),
         copying: Notes::new(&context.state, "copying", &context.resource),
+        rolling: Notes::new(&context.state, "rolling", &context.resource),
     });
     reader.finish(built).map(|libvirt| Arc::new(libvirt) as Arc<dyn Backend>)
 }

@@ -1,0 +1,212 @@
+//! Putting a snapshot's disks in the place of the live ones.
+//!
+//! All copies are made first, beside the live images. Then a journal is written, which is the commit
+//! point, and one rename after the other puts them in place. Whoever finds the journal finishes it:
+//! no instance is left with some disks of then and some of now.
+
+use super::super::manifest::sync_dir;
+use super::super::shelf::Item;
+use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
+use super::detail::{Detail, NVRAM};
+use super::domain::{Disk, Domain};
+use super::hold::Notes;
+use super::settings::{Settings, Subject};
+use super::subject::user_of;
+use super::virsh::{State, Virsh};
+use super::{Libvirt, image, verify};
+use crate::domain::operation::Fault;
+use serde::{Deserialize, Serialize};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// What is left to be put in place.
+#[derive(Debug, Serialize, Deserialize)]
+struct Journal {
+    /// Of the order.
+    token: uuid::Uuid,
+    uri: String,
+    /// The domain's UUID; none for a disk.
+    domain: Option<String>,
+    /// From where to where.
+    renames: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Who uses the live resource.
+pub fn users(settings: &Settings) -> Result<Vec<String>, BackendError> {
+    let virsh = &settings.virsh;
+    let uuid = match &settings.subject {
+        Subject::Instance(name) => virsh.uuid(name)?,
+        Subject::Disk(path, _) => match user_of(virsh, path)? {
+            Some(guest) => guest.uuid,
+            None => return Ok(Vec::new()),
+        },
+    };
+    let state = virsh.state(&uuid)?;
+    if state == State::Off {
+        return Ok(Vec::new());
+    }
+    let doing = format!("asking for the name of domain {uuid}");
+    let name = virsh.call(&["domname", "--domain", &uuid], &doing)?;
+    let (name, doing) = (name.trim(), if state == State::Still { "paused" } else { "running" });
+    let uri = &virsh.uri;
+    Ok(vec![format!("domain {name} is {doing}: virsh --connect '{uri}' shutdown {name}")])
+}
+
+pub fn rollback(
+    libvirt: &Libvirt,
+    order: &RollbackOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Probe, BackendError> {
+    let item = libvirt.shelf.whole(order.handle)?;
+    // Another one than this, perhaps: then this one comes on top.
+    if finish(&libvirt.rolling)? != Some(order.token) {
+        let detail = verify::whole(&libvirt.settings, &item)?;
+        let (domain, places) = places(libvirt, &item, &detail)?;
+        expect_idle(&libvirt.settings)?;
+        let renames = stage(order, &places, progress)?;
+        // Again, as copying may have taken long.
+        let ready = expect_idle(&libvirt.settings).and_then(|()| libvirt.rolling.make());
+        if let Err(error) = ready {
+            discard(&renames);
+            return Err(error);
+        }
+        let uri = libvirt.settings.virsh.uri.clone();
+        libvirt.rolling.write(&Journal { token: order.token, uri, domain, renames })?;
+        finish(&libvirt.rolling)?;
+    }
+    Ok(Probe { identity: libvirt.identity()? })
+}
+
+fn expect_idle(settings: &Settings) -> Result<(), BackendError> {
+    let users = users(settings)?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(BackendError::new(Fault::Busy, "rolling back", users.join("; ")))
+}
+
+/// Which stored file goes where, and the domain whose they are.
+type Places = (Option<String>, Vec<(PathBuf, PathBuf)>);
+
+fn places(libvirt: &Libvirt, item: &Item, detail: &Detail) -> Result<Places, BackendError> {
+    let doing = || format!("rolling back to snapshot {}", item.seq);
+    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(), why));
+    let settings = &libvirt.settings;
+    let (uuid, disks, nvram) = match &settings.subject {
+        Subject::Instance(name) => {
+            let uuid = settings.virsh.uuid(name)?;
+            let definition = settings.virsh.definition(&uuid, true)?;
+            let domain = Domain::read(&definition, &settings.leave_out)?;
+            (Some(uuid), domain.disks, domain.nvram)
+        }
+        Subject::Disk(path, format) => {
+            let target = super::detail::ONLY.to_owned();
+            let disk = Disk { target, file: path.clone(), format: *format, readonly: false };
+            (None, vec![disk], None)
+        }
+    };
+    let mut places = Vec::new();
+    for stored in &detail.disks {
+        let Some(disk) = disks.iter().find(|disk| disk.target == stored.target) else {
+            let (target, source) = (&stored.target, stored.source.display());
+            return refuse(format!(
+                "its disk {target} ({source}) is not attached any more: attach it again as {target}, \
+                 or make a new instance from the snapshot"
+            ));
+        };
+        if disk.format != stored.format {
+            let (now, then) = (disk.format.word(), stored.format.word());
+            return refuse(format!(
+                "its disk {} is {now} now and was {then}: make a new instance from the snapshot",
+                stored.target
+            ));
+        }
+        let live = std::fs::canonicalize(&disk.file);
+        let live = live.doing(|| format!("looking at {}", disk.file.display()))?;
+        places.push((stored.path(&item.path), live));
+    }
+    let has_nvram = detail.beside.iter().any(|(name, _)| name == NVRAM);
+    if let Some(path) = nvram.filter(|path| has_nvram && path.exists()) {
+        places.push((item.path.join(NVRAM), path));
+    }
+    Ok((uuid, places))
+}
+
+/// Makes all copies, durably, each beside what it will replace.
+fn stage(
+    order: &RollbackOrder<'_>,
+    places: &[(PathBuf, PathBuf)],
+    progress: &dyn Progress,
+) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
+    let name = |at: usize| format!(".heptad-{}-{at}", order.token.simple());
+    let staged = |at: usize, live: &Path| live.with_file_name(name(at));
+    let renames: Vec<(PathBuf, PathBuf)> =
+        places.iter().enumerate().map(|(at, (_, live))| (staged(at, live), live.clone())).collect();
+    discard(&renames);
+    let mut done = 0;
+    for ((stored, live), (new, _)) in places.iter().zip(&renames) {
+        let mut tell = |bytes| {
+            done += bytes;
+            progress.report(done, None);
+        };
+        if let Err(error) = copy(stored, live, new, &mut tell) {
+            discard(&renames);
+            return Err(error);
+        }
+    }
+    Ok(renames)
+}
+
+fn copy(
+    stored: &Path,
+    live: &Path,
+    new: &Path,
+    tell: &mut dyn FnMut(u64),
+) -> Result<(), BackendError> {
+    let doing = || format!("making {}", new.display());
+    let was = std::fs::metadata(live).doing(doing)?;
+    image::share_or_copy(&image::open(stored)?, new, tell)?;
+    chown(new, Some(was.uid()), Some(was.gid())).doing(doing)?;
+    std::fs::set_permissions(new, PermissionsExt::from_mode(was.mode() & 0o7777)).doing(doing)?;
+    std::fs::File::open(new).and_then(|file| file.sync_all()).doing(doing)?;
+    new.parent().map_or(Ok(()), sync_dir)
+}
+
+fn discard(renames: &[(PathBuf, PathBuf)]) {
+    for (new, _) in renames {
+        // What cannot be removed is in the way of making it, and is told then.
+        let _ = std::fs::remove_file(new);
+    }
+}
+
+/// Puts in place whatever a journal says. Returns whose it was, if there was one.
+///
+/// # Errors
+/// [`Fault::Busy`] where its domain was started in between.
+pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
+    let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
+    let doing = "completing a rollback that was interrupted";
+    if let Some(uuid) = &journal.domain {
+        let virsh = Virsh { uri: journal.uri.clone() };
+        match virsh.state(uuid) {
+            Ok(State::Off) => {}
+            Ok(_) => {
+                let why = format!("domain {uuid} runs with half of its disks replaced: stop it");
+                return Err(BackendError::new(Fault::Busy, doing, why));
+            }
+            // Its images are still where they were.
+            Err(error) if error.fault == Fault::Absent => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for (new, live) in &journal.renames {
+        match std::fs::rename(new, live) {
+            // Done before the interruption.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            renamed => renamed.doing(|| format!("replacing {}", live.display()))?,
+        }
+        live.parent().map_or(Ok(()), sync_dir)?;
+    }
+    rolling.clear()?;
+    Ok(Some(journal.token))
+}

@@ -1,0 +1,107 @@
+//! New instances and disks: whole or not at all, nobody's twins, and larger if asked for.
+
+use super::scene::{DOMAIN, HELLO, Scene, restore, take};
+use crate::conformance::card;
+use heptad::backend::{Backend, BackendError, RestoreOrder, Restored};
+use heptad::domain::operation::Fault;
+use heptad::domain::plan::Plan;
+use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+
+fn larger(
+    backend: &dyn Backend,
+    name: &str,
+    target: &Path,
+    plan: Option<&Plan>,
+    size: Option<u64>,
+) -> Result<Restored, BackendError> {
+    let (handle, name) = (card(1).handle, name.parse().unwrap());
+    let order = RestoreOrder { handle: &handle, name: &name, target, plan, size, port: None };
+    backend.restore(&order, &())
+}
+
+#[test]
+fn a_name_that_libvirt_has_is_refused_and_nothing_is_left() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let before = scene.libvirtd.virsh(&["dumpxml", DOMAIN]);
+    let error = restore(&*backend, 1, DOMAIN, &scene.at("copy")).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent, "{error}");
+    assert!(error.to_string().contains("a domain of this name"), "{error}");
+    assert!(!scene.at("copy").exists());
+    assert_eq!(scene.libvirtd.virsh(&["dumpxml", DOMAIN]), before);
+}
+
+#[test]
+fn an_attempt_that_was_cut_short_is_made_again_from_the_start() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    let first = scene.libvirtd.virsh(&["domuuid", "copy"]);
+    // As it is left between the definition and the last step: the disks have not appeared.
+    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+    restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    assert_ne!(scene.libvirtd.virsh(&["domuuid", "copy"]), first);
+    assert_ne!(
+        scene.libvirtd.virsh(&["domuuid", "copy"]),
+        scene.libvirtd.virsh(&["domuuid", DOMAIN])
+    );
+    // Another order must not take it for its own remains.
+    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+    let error = restore(&*backend, 1, "copy", &scene.at("other")).unwrap_err();
+    assert!(error.to_string().contains("a domain of this name"), "{error}");
+}
+
+#[test]
+fn a_larger_plan_gives_processors_memory_and_a_larger_system_disk() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let plan = |vcpus, memory: u64, disk: u64| Plan {
+        name: "medium".parse().unwrap(),
+        vcpus,
+        memory: memory << 20,
+        disk: disk << 20,
+    };
+    for small in [plan(1, 128, 16), plan(1, 64, 64)] {
+        let refused = larger(&*backend, "copy", &scene.at("copy"), Some(&small), None);
+        assert_eq!(refused.unwrap_err().fault, Fault::Permanent);
+        assert!(scene.libvirtd.ask(&["domuuid", "copy"]).is_err());
+    }
+    let large = plan(2, 160, 64);
+    let made = larger(&*backend, "copy", &scene.at("copy"), Some(&large), None).unwrap();
+    assert!(made.notes[0].contains("64 MiB") && made.notes[0].contains("growpart"), "{made:?}");
+    let port = scene.boot("copy");
+    assert_eq!(port.file("a/hello").as_deref(), Some(HELLO), "{}", port.text());
+    let info = scene.libvirtd.virsh(&["dominfo", "copy"]);
+    assert!(info.contains("CPU(s):         2") && info.contains("163840 KiB"), "{info}");
+    let size = scene.libvirtd.virsh(&["domblkinfo", "copy", "vda"]);
+    assert!(size.contains(&(64_u64 << 20).to_string()), "{size}");
+    assert!(
+        scene.libvirtd.virsh(&["domblkinfo", "copy", "vdb"]).contains(&(24_u64 << 20).to_string())
+    );
+}
+
+#[test]
+fn the_file_system_of_a_raw_disk_without_partitions_grows_with_it() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.of("archive", &json!({ "image": scene.at("vdb.raw"), "format": "raw" }));
+    take(&*backend, 1).unwrap();
+    let target = scene.at("archive-2.raw");
+    let smaller = larger(&*backend, "archive-2", &target, None, Some(8 << 20));
+    assert_eq!(smaller.unwrap_err().fault, Fault::Permanent);
+    assert!(!target.exists());
+    let made = larger(&*backend, "archive-2", &target, None, Some(48 << 20)).unwrap();
+    assert!(made.notes[0].contains("and so has its file system"), "{made:?}");
+    assert_eq!(std::fs::metadata(&target).unwrap().len(), 48 << 20);
+    let header = Command::new("dumpe2fs").arg("-h").arg(&target).output().unwrap();
+    let header = String::from_utf8_lossy(&header.stdout).into_owned();
+    let field = |name: &str| -> u64 {
+        let line = header.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse().unwrap()
+    };
+    assert_eq!(field("Block count:") * field("Block size:"), 48 << 20, "{header}");
+}
