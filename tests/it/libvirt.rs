@@ -2,6 +2,7 @@
 
 mod changing;
 pub mod host;
+mod killed;
 pub mod packed;
 mod restoring;
 mod running;

@@ -1,0 +1,163 @@
+//! SIGKILL in the middle of each step of a snapshot: no guest stays frozen or paused, and after the
+//! next start nothing half made is left.
+
+use super::scene::{DOMAIN, Scene, wait};
+use crate::daemon::host::{Host, at};
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
+
+/// A guest, and a heptad that protects it.
+struct Ward {
+    scene: Scene,
+    host: Host,
+    taken: u32,
+}
+
+/// How far a snapshot has come.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// About to freeze.
+    Freezing,
+    /// About to pause, while frozen.
+    Pausing,
+    /// The first disk is there.
+    First,
+    /// Both are.
+    Both,
+    /// It was let go; the images are looked at.
+    Released,
+}
+
+const STEPS: [Step; 5] = [Step::Freezing, Step::Pausing, Step::First, Step::Both, Step::Released];
+
+impl Ward {
+    fn new(fs: &str) -> Self {
+        let scene = Scene::running(fs, "");
+        let host = Host::new(&at(1, "12:00"));
+        host.configure(&format!(
+            "[resource.web]\nkind = \"instance\"\n[resource.web.libvirt]\ndomain = \"{DOMAIN}\"\n\
+             uri = \"{}\"\nstore = \"{}\"\n",
+            scene.libvirtd.uri(),
+            scene.at("store").display()
+        ));
+        Self { scene, host, taken: 0 }
+    }
+
+    fn note(&self) -> String {
+        std::fs::read_to_string(self.host.path("state/held/web")).unwrap_or_default()
+    }
+
+    fn partial(&self) -> Option<PathBuf> {
+        let entries = std::fs::read_dir(self.scene.at("store/web")).ok()?;
+        let mut paths = entries.flatten().map(|entry| entry.path());
+        paths.find(|path| path.extension().is_some_and(|ending| ending == "partial"))
+    }
+
+    fn has_come_to(&self, step: Step) -> bool {
+        let disk =
+            |name: &str| self.partial().is_some_and(|at| at.join("disks").join(name).exists());
+        match step {
+            Step::Freezing => self.note().contains("\"frozen\":true"),
+            Step::Pausing => self.note().contains("\"paused\":true"),
+            Step::First => disk("vda.qcow2"),
+            Step::Both => disk("vdb.raw"),
+            Step::Released => disk("vdb.raw") && self.note().is_empty(),
+        }
+    }
+
+    /// Begins a snapshot and stops heptad in its tracks as soon as it has come to a step.
+    fn stop_at(&mut self, step: Step) {
+        self.host.start();
+        self.host.settle();
+        self.taken += 1;
+        self.host.ok(&format!("take web before-{} --no-wait", self.taken));
+        wait(|| self.has_come_to(step), &format!("{step:?}"));
+        self.host.signal(Signal::STOP);
+    }
+
+    /// The helper of the heptad that runs.
+    fn helper(&self) -> Option<Pid> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.host.pid())).unwrap();
+        let children = tasks.flatten().flat_map(|task| {
+            let children = std::fs::read_to_string(task.path().join("children"));
+            let children = children.unwrap_or_default();
+            children.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let mut children = children.filter(|child| {
+            let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains("libvirt-helper")
+        });
+        Pid::from_raw(children.next()?.parse().unwrap())
+    }
+
+    fn free(&self, when: &str) {
+        wait(|| self.scene.is_free(), &format!("the guest is let go {when}"));
+    }
+
+    /// After a new start there is nothing half made, and a snapshot can be taken.
+    fn recovers(&mut self, step: Step) {
+        self.host.start();
+        self.host.settle();
+        self.free(&format!("after a new start, {step:?}"));
+        assert_eq!(self.note(), "", "{step:?}");
+        assert_eq!(self.partial(), None, "{step:?}");
+        self.host.stop();
+    }
+}
+
+#[test]
+fn a_killed_heptad_leaves_its_helper_to_let_the_guest_go() {
+    let mut ward = Ward::new("xfs");
+    for step in STEPS {
+        ward.stop_at(step);
+        ward.host.kill();
+        ward.free(&format!("by the helper, {step:?}"));
+        ward.recovers(step);
+    }
+    ward.host.start();
+    ward.host.ok("take web at-last");
+}
+
+#[test]
+fn when_the_helper_is_killed_too_the_next_heptad_lets_the_guest_go() {
+    let mut ward = Ward::new("xfs");
+    let mut held = 0;
+    for step in STEPS {
+        ward.stop_at(step);
+        if let Some(helper) = ward.helper() {
+            let _ = kill_process(helper, Signal::KILL);
+        }
+        ward.host.kill();
+        held += u32::from(!ward.note().is_empty() && !ward.scene.is_free());
+        ward.recovers(step);
+    }
+    assert!(held > 0, "nobody was left held: then this shows nothing");
+    ward.host.start();
+    ward.host.ok("take web at-last");
+}
+
+#[test]
+fn when_the_helper_alone_is_killed_heptad_lets_the_guest_go_and_calls_the_snapshot_failed() {
+    let mut ward = Ward::new("xfs");
+    ward.stop_at(Step::Pausing);
+    let helper = ward.helper().expect("it is there");
+    kill_process(helper, Signal::KILL).unwrap();
+    ward.host.signal(Signal::CONT);
+    ward.free("by heptad");
+    ward.host.settle();
+    assert!(!ward.scene.at("store/web/1").exists(), "it is no snapshot of one moment");
+    ward.host.ok("take web at-last");
+}
+
+#[test]
+fn a_copy_that_qemu_is_at_is_ended_when_heptad_was_killed() {
+    let mut ward = Ward::new("ext4");
+    ward.stop_at(Step::First);
+    ward.host.kill();
+    ward.free("by the helper");
+    ward.recovers(Step::First);
+    let job = ward.scene.libvirtd.virsh(&["domjobinfo", DOMAIN]);
+    assert!(job.contains("None"), "{job}");
+    ward.host.start();
+    ward.host.ok("take web at-last");
+}
