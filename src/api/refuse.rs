@@ -21,8 +21,8 @@ impl Refuse {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        let refusal = Refusal { code: code.into(), message: message.into(), hint: hint.into() };
-        Self { status, refusal }
+        let (code, message, hint) = (code.into(), message.into(), hint.into());
+        Self { status, refusal: Refusal { code, message, hint, findings: Vec::new() } }
     }
 
     /// 400: what was sent cannot be meant.
@@ -64,24 +64,12 @@ impl Refuse {
     }
 
     /// A reload that the findings stop.
-    pub fn unloadable(findings: &[Finding]) -> Self {
-        let line = |finding: &Finding| {
-            let place = [
-                finding.file.clone(),
-                finding.line.map(|line| line.to_string()),
-                finding.key.clone(),
-            ];
-            let place: Vec<String> = place.into_iter().flatten().collect();
-            let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            let place = if place.is_empty() { String::new() } else { place.join(":") + ": " };
-            format!("{place}{}{hint}", finding.message)
-        };
-        let lines: Vec<String> = findings.iter().map(line).collect();
-        Self::clash(
-            "configuration-refused",
-            format!("the old configuration stays: {}", lines.join("; ")),
-            "correct the files; `heptactl check` lists all that is wrong with them",
-        )
+    pub fn unloadable(findings: Vec<Finding>) -> Self {
+        let message = "the configuration cannot be loaded; the one in force stays";
+        let hint = "mend what was found, then reload again";
+        let mut refuse = Self::clash("configuration-refused", message, hint);
+        refuse.refusal.findings = findings;
+        refuse
     }
 }
 

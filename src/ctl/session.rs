@@ -2,10 +2,11 @@
 
 use super::args::Global;
 use super::error::CtlError;
-use super::render::{Marks, Page, Span, Tone, View, Zones};
+use super::render::{self, Marks, Page, Span, Tone, View, Zones};
 use super::values::Color;
 use super::{Environment, Io, exit};
-use crate::api::client::Client;
+use crate::api::client::{Client, ClientError};
+use crate::api::wire::Refused;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -100,14 +101,15 @@ impl<'a, 'b> Session<'a, 'b> {
         if matches!(error, CtlError::OperationFailed { .. }) {
             return Ok(());
         }
-        if self.global.json
-            && let CtlError::Client(crate::api::client::ClientError::Refused { refusal, .. }) =
-                error
-        {
-            self.json(&crate::api::wire::Refused { error: refusal.clone() })?;
+        let mut page = self.view().page();
+        if let CtlError::Client(ClientError::Refused { refusal, .. }) = error {
+            if self.global.json {
+                self.json(&Refused { error: refusal.clone() })?;
+            }
+            render::findings(&refusal.findings, &mut page);
+            page.gap();
         }
         let socket = self.client.socket().to_owned();
-        let mut page = self.view().page();
         complaint(&error.sentence(&socket), &error.hints(&socket), &mut page);
         self.note(&page)
     }

@@ -29,6 +29,6 @@ pub(super) async fn reload(
     tracing::info!(uid = peer.uid(), pid = ?peer.credentials.pid, "asked for a reload");
     match office.soon(office.desk.reload(peer.uid())).await? {
         Ok(reloaded) => Ok(Json(reloaded)),
-        Err(findings) => Err(Refuse::unloadable(&findings)),
+        Err(findings) => Err(Refuse::unloadable(findings)),
     }
 }

@@ -1,5 +1,6 @@
 //! How every refusal looks.
 
+use super::Finding;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,4 +18,7 @@ pub struct Refusal {
     pub message: String,
     /// The way out; may be empty.
     pub hint: String,
+    /// What was found in a configuration that cannot be loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }

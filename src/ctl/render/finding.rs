@@ -40,7 +40,7 @@ pub fn reloaded(reloaded: &Reloaded, view: &View) -> Page {
 }
 
 /// Each as `FILE:LINE: KEY: MESSAGE`, its way out below.
-fn findings(findings: &[Finding], page: &mut Page) {
+pub fn findings(findings: &[Finding], page: &mut Page) {
     for finding in findings {
         let mut place = String::new();
         if let Some(file) = &finding.file {

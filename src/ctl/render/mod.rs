@@ -23,7 +23,7 @@ pub mod units;
 mod watch;
 
 pub use fee::fees;
-pub use finding::{check, reloaded};
+pub use finding::{check, findings, reloaded};
 pub use forecast::forecasts;
 pub use marks::Marks;
 pub use operation::{ending, operation, operations, progress, state_word, title, troubles};

@@ -212,8 +212,17 @@ impl Desk for Bench {
     }
 
     fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
-        let finding = Finding { message: "it is empty".into(), ..Finding::default() };
-        Box::pin(async move { Err(vec![finding]) })
+        let finding = |line, key: &str, message: &str, hint: &str| Finding {
+            file: Some("/etc/heptad/heptad.toml".into()),
+            line: Some(line),
+            key: Some(key.into()),
+            message: message.into(),
+            hint: Some(hint.into()),
+        };
+        let odd = "is not a known key";
+        let first = finding(3, "resource.home.tiem", odd, "did you mean time?");
+        let second = finding(9, "fee.prize", odd, "did you mean price?");
+        Box::pin(async { Err(vec![first, second]) })
     }
 
     fn check(&self) -> Soon<'_, Check> {
