@@ -60,7 +60,11 @@ impl View<'_> {
         crate::api::similar::similar(wanted, labels.iter().map(String::as_str)).map(Into::into)
     }
 
+    /// Nothing rotates of a resource that left the configuration or was forgotten.
     fn verdicts(&self, account: &Account) -> Verdicts {
+        if account.forgotten || !account.declared {
+            return Verdicts::new();
+        }
         let candidates = account.candidates(&|seq| self.is_pinned(account, seq));
         let judged = rotation::judge(&candidates, account.policy().retention);
         let words = |verdict| match verdict {

@@ -85,6 +85,27 @@ fn a_snapshot_says_what_it_is_and_what_rotation_says_of_it() {
 }
 
 #[test]
+fn rotation_has_no_say_in_what_left_the_configuration() {
+    let scene = Scene::new();
+    let change = |declared: bool, forgotten: bool| {
+        scene.stub.turn(|ledger| {
+            let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
+            (account.declared, account.forgotten) = (declared, forgotten);
+        });
+    };
+    let check = |want: usize| {
+        let all = client(&scene).snapshots(&SnapshotsQuery::default()).unwrap().snapshots;
+        assert_eq!(all.len(), 7);
+        assert_eq!(all.iter().filter(|snapshot| snapshot.rotation.is_some()).count(), want);
+    };
+    check(7);
+    change(false, false);
+    check(0);
+    change(false, true);
+    check(0);
+}
+
+#[test]
 fn the_forecast_is_for_one_or_for_all() {
     let scene = Scene::crowded(Default::default(), 2);
     let of_all = client(&scene).forecast(None, Some(2)).unwrap();
