@@ -14,7 +14,7 @@ pub fn status(session: &mut Session<'_, '_>, resource: Option<&str>) -> Done {
     if let Some(name) = resource {
         let detail = session.client.resource(name)?;
         if !session.global.quiet || is_alarmed(&detail.resource) || session.global.json {
-            session.show(&detail, |view| render::glance(&detail.resource, view))?;
+            session.show(&detail, |view| render::glance(&detail, view))?;
         }
         return Ok(verdict(is_alarmed(&detail.resource)));
     }

@@ -83,6 +83,7 @@ impl View<'_> {
     pub fn resource_detail(&self, account: &Account) -> wire::ResourceDetail {
         wire::ResourceDetail {
             generation: self.generation,
+            now: self.moment.now,
             resource: self.resource(account),
             since: account.since,
             identity: account.identity.clone(),

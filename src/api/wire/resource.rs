@@ -83,6 +83,8 @@ pub struct Resource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResourceDetail {
     pub generation: u64,
+    /// The daemon's clock.
+    pub now: Timestamp,
     pub resource: Resource,
     /// Since when heptad knows it.
     pub since: Timestamp,

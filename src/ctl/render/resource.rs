@@ -13,7 +13,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     let resource = &detail.resource;
     let zone = time::zone(&resource.zone);
     let mut page = view.page();
-    status::block(resource, view, &mut page);
+    status::block(resource, &view.at(detail.now), &mut page);
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
     tags(&resource.tags, &mut page);

@@ -2,7 +2,9 @@
 
 use super::page::{Page, Span, Tone};
 use super::{View, time, units};
-use crate::api::wire::{Alarm, Counts, NextRun, Operation, Resource, Source, Status, Why};
+use crate::api::wire::{
+    Alarm, Counts, NextRun, Operation, Resource, ResourceDetail, Source, Status, Why,
+};
 use jiff::tz::TimeZone;
 
 /// With `only_alarmed` only what is in alarm; nothing at all if nothing is.
@@ -50,9 +52,9 @@ pub fn alarmed(status: &Status) -> bool {
 }
 
 /// The block of one resource alone.
-pub fn glance(resource: &Resource, view: &View) -> Page {
+pub fn glance(detail: &ResourceDetail, view: &View) -> Page {
     let mut page = view.page();
-    block(resource, view, &mut page);
+    block(&detail.resource, &view.at(detail.now), &mut page);
     page.gap();
     page.prose(0, &Span::dim(view.marks.legend()));
     page

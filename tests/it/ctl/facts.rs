@@ -178,6 +178,7 @@ pub fn failed_slot() -> Slot {
 pub fn detail(resource: Resource) -> ResourceDetail {
     ResourceDetail {
         generation: 77,
+        now: now(),
         resource,
         since: at("01T08:00:00"),
         identity: Some("btrfs 0f7c2f0e-2f3e-4ed2-a3be-5a0b4f2c8f11 subvolume 256".into()),

@@ -7,7 +7,8 @@ use super::answers::{
 use super::facts::{self, configured, db, home, overridden, web};
 use super::{Daemon, Script, Start, golden};
 use heptad::api::wire::{
-    Blueprints, Changes, Check, Fees, Operations, Plans, Reloaded, Resource, Snapshot, Snapshots,
+    Blueprints, Changes, Check, Fees, Operations, Plans, Reloaded, Resource, ResourceDetail,
+    Snapshot, Snapshots,
 };
 use serde_json::Value;
 
@@ -148,6 +149,14 @@ fn an_empty_daemon_has_something_to_say() {
     });
     check("reload", "reloaded; nothing changed\n");
     check("check", "the configuration is in order\n");
+}
+
+#[test]
+fn how_long_ago_and_how_soon_are_by_the_daemons_clock() {
+    let detail = ResourceDetail { now: facts::at("22T12:30:00"), ..facts::detail(home()) };
+    let daemon = Daemon::start(Script::default().on("GET /v1/resources/home", &detail));
+    let shown = Start::at(&daemon).ctl("status home").out;
+    assert!(shown.contains("15:00 +01:00, in 1 h 30 min"), "{shown}");
 }
 
 #[test]
