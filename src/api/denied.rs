@@ -2,6 +2,8 @@
 
 use super::refuse::Refuse;
 use crate::domain::event::Denied;
+use crate::domain::name::ResourceName;
+use crate::domain::tag::{TAG_LIMIT, TooMany};
 use axum::http::StatusCode;
 use std::fmt::Display;
 
@@ -110,6 +112,7 @@ impl From<Denied> for Refuse {
                 format!("rotation of {resource} waits: {reason}"),
                 format!("look at it, then `heptactl acknowledge {resource}`"),
             ),
+            Denied::TooManyTags { resource, excess } => too_many(&resource, &excess),
             Denied::QueueFull { resource } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "queue-full",
@@ -131,6 +134,20 @@ impl From<Denied> for Refuse {
             }
         }
     }
+}
+
+fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
+    let TooMany { inherited, added, excess } = excess;
+    let total = TAG_LIMIT + excess;
+    let message = format!(
+        "with the {inherited} tags that it has from {resource} it would have {total}, and {TAG_LIMIT} \
+         are the most"
+    );
+    let hint = match added.is_empty() {
+        true => format!("take {excess} off {resource} in the configuration"),
+        false => format!("leave out {excess} of {}", added.join(", ")),
+    };
+    Refuse::clash("too-many-tags", message, hint)
 }
 
 /// "Did you mean", or where to look.
@@ -166,6 +183,17 @@ mod tests {
             "still-configured",
             "web-1 is still in the configuration",
             "take it out of the configuration and reload, or disable it",
+        );
+        let added = vec!["cost".into(), "team".into()];
+        check(
+            Denied::TooManyTags {
+                resource: name(),
+                excess: TooMany { inherited: 49, added, excess: 1 },
+            },
+            409,
+            "too-many-tags",
+            "with the 49 tags that it has from web-1 it would have 51, and 50 are the most",
+            "leave out 1 of cost, team",
         );
         check(
             Denied::QueueFull { resource: name() },

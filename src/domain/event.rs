@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::policy::Retention;
 use super::resource::{Kind, Resource};
 use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
+use super::tag::TooMany;
 use jiff::Timestamp;
 use jiff::civil::Time;
 
@@ -147,6 +148,10 @@ pub enum Denied {
     InDoubt {
         resource: ResourceName,
         reason: String,
+    },
+    TooManyTags {
+        resource: ResourceName,
+        excess: TooMany,
     },
     QueueFull {
         resource: ResourceName,

@@ -1,12 +1,16 @@
 //! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
+use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::Outcome;
+use heptad::domain::draft::Draft;
 use heptad::domain::event::Farewell;
 use heptad::domain::event::{Denied, Request, Wholeness};
 use heptad::domain::operation::{Fault, Leftovers, State};
+use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Fate, Health, Seq};
+use heptad::domain::tag::TooMany;
 use jiff::SignedDuration;
 
 #[test]
@@ -183,6 +187,45 @@ fn names_are_one_namespace_and_come_free_after_destruction() {
     scene.machine.ask(delete("one", true)).unwrap();
     scene.machine.settle();
     scene.machine.ask(take("one")).unwrap();
+}
+
+#[test]
+fn a_resources_tags_count_among_the_fifty_of_what_is_made_from_it() {
+    let tags = |count: usize| (0..count).map(|n| (format!("k{n:02}"), String::new())).collect();
+    let declared = Resource { tags: tags(49), ..resource("web", "06:00") };
+    let mut scene = Scene::on(Box::new(Memory::default()), vec![declared]);
+    scene.run_to(&day(2, "12:00"));
+    let refused = |answer: Result<_, Denied>| match answer {
+        Err(Denied::TooManyTags { excess, .. }) => excess,
+        other => panic!("{other:?}"),
+    };
+    let (web, one) = (name("web"), snapshot_name("one"));
+    let take =
+        |tags| Request::Take { resource: web.clone(), name: one.clone(), tags, part: Part::Whole };
+    let from = selector("web@latest");
+    let added = ["k49", "k50"].map(String::from).to_vec();
+    let want = TooMany { inherited: 49, added, excess: 1 };
+    assert_eq!(refused(scene.machine.ask(take(tags(51)))), want);
+    let keep = Request::Keep { from: from.clone(), name: one.clone(), tags: tags(51) };
+    assert_eq!(refused(scene.machine.ask(keep)), want);
+    let draft = Draft { tags: tags(51), ..Draft::at(name("new"), "/srv/new") };
+    let create = Request::Create { from, draft: Box::new(draft) };
+    assert_eq!(refused(scene.machine.ask(create)), want);
+    scene.machine.ask(take(tags(50))).unwrap();
+}
+
+#[test]
+fn the_name_of_a_resource_is_taken_whatever_its_case() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(2, "12:00"));
+    let create = |as_: &str| {
+        let draft = Box::new(Draft::at(name(as_), "/srv/new"));
+        Request::Create { from: selector("web@latest"), draft }
+    };
+    for taken in ["web", "WEB"] {
+        let refused = scene.machine.ask(create(taken));
+        assert!(matches!(refused, Err(Denied::ResourceNameTaken { .. })), "{taken}");
+    }
 }
 
 fn delete(snapshot: &str, now: bool) -> Request {

@@ -6,7 +6,8 @@ use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Operation};
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Selector, Snapshot};
+use crate::domain::snapshot::{Fate, Health, Selector, Snapshot, Tags};
+use crate::domain::tag;
 use std::sync::Arc;
 
 /// How many operations may wait for one resource.
@@ -108,4 +109,11 @@ pub(super) fn room(account: &Account) -> Result<(), Denied> {
 fn similar<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let near = known.map(|text| (strsim::damerau_levenshtein(wanted, text), text));
     near.filter(|(distance, _)| *distance <= 3).min().map(|(_, text)| text.to_owned())
+}
+
+/// The tags of something made from a resource: those that it has by itself, and over them those
+/// that it is given.
+pub(super) fn inherited(account: &Account, own: &Tags, given: &Tags) -> Result<Tags, Denied> {
+    tag::inherit(own, given)
+        .map_err(|excess| Denied::TooManyTags { resource: account.name().clone(), excess })
 }

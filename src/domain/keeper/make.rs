@@ -2,7 +2,7 @@
 //! other instances.
 
 use super::Keeper;
-use super::find::{of_kind, room};
+use super::find::{inherited, of_kind, room};
 use crate::domain::account::Account;
 use crate::domain::draft::Draft;
 use crate::domain::event::Denied;
@@ -10,7 +10,8 @@ use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Operation, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};
 use crate::domain::resource::{Kind, Resource};
-use crate::domain::snapshot::{Card, Part, Selector};
+use crate::domain::snapshot::{Card, Part, Selector, Tags};
+use std::sync::Arc;
 
 impl Keeper {
     pub(super) fn ask_create(
@@ -21,18 +22,27 @@ impl Keeper {
     ) -> Result<OperationId, Denied> {
         let original = self.find_usable(from)?;
         draft.judge(&original.card)?;
-        let name = &draft.name;
-        let creating = |operation: &Operation| match &operation.act {
-            Act::Create { draft: other, .. } => other.name == *name,
-            _ => false,
-        };
-        let taken = self.ledger.accounts.contains_key(name)
-            || self.ledger.open_operations().any(|operation| creating(operation));
-        if taken {
-            return Err(Denied::ResourceNameTaken { name: name.clone() });
-        }
+        self.free_resource(&draft.name)?;
+        let account = self.account(&original.resource)?;
+        inherited(account, &descended(account, &original.card), &draft.tags)?;
         let act = Act::Create { from: original.seq(), draft: Box::new(draft.clone()) };
         self.queue(&original.resource, act, cause)
+    }
+
+    /// Names that differ in case alone are one: their stores would be, on a file system that ignores
+    /// case, and the configuration refuses them.
+    fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
+        let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
+        let creating = |operation: &Arc<Operation>| match &operation.act {
+            Act::Create { draft, .. } => Some(draft.name.clone()),
+            _ => None,
+        };
+        let known = self.ledger.accounts.keys().find(same).cloned();
+        let found = known.or_else(|| {
+            let mut coming = self.ledger.open_operations().filter_map(creating);
+            coming.find(|other| same(&other))
+        });
+        found.map_or(Ok(()), |name| Err(Denied::ResourceNameTaken { name }))
     }
 
     pub(super) fn ask_rollback(
@@ -94,13 +104,19 @@ impl Keeper {
     }
 }
 
+/// The tags of a new resource before it is given any: those of the snapshot over its original's.
+fn descended(account: &Account, card: &Card) -> Tags {
+    let mut tags = account.resource.tags.clone();
+    tags.extend(card.tags.clone());
+    tags
+}
+
 /// What a draft will be as a resource of heptad's: as its original is, but for what was wished.
 pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
     let origin = &account.resource;
     let rhythm = &origin.policy.rhythm;
     let when = draft.time.map_or_else(|| rhythm.when.clone(), When::Daily);
-    let mut tags = origin.tags.clone();
-    tags.extend(card.tags.clone());
+    let mut tags = descended(account, card);
     tags.extend(draft.tags.clone());
     Resource {
         name: draft.name.clone(),

@@ -1,7 +1,7 @@
 //! A client asks: refuse with a reason, answer at once, or queue.
 
 use super::Keeper;
-use super::find::{of_kind, room};
+use super::find::{inherited, of_kind, room};
 use crate::domain::account::{Account, Override};
 use crate::domain::draft::Draft;
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
@@ -115,8 +115,7 @@ impl Keeper {
         }
         self.free(name)?;
         room(&account)?;
-        let mut all = account.resource.tags.clone();
-        all.extend(tags.clone());
+        let all = inherited(&account, &account.resource.tags, tags)?;
         let seq = self.draw_seq(&mut account);
         self.queue(
             resource,
@@ -139,8 +138,7 @@ impl Keeper {
         self.free(name)?;
         let mut account = self.account(&original.resource)?.clone();
         room(&account)?;
-        let mut all = account.resource.tags.clone();
-        all.extend(tags.clone());
+        let all = inherited(&account, &account.resource.tags, tags)?;
         let seq = self.draw_seq(&mut account);
         let act = Act::Keep { from: original.seq(), seq, name: name.clone(), tags: all };
         self.queue(&original.resource, act, cause)
