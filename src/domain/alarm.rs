@@ -4,6 +4,7 @@
 use super::account::{Account, STALE};
 use super::clock::Belief;
 use super::ledger::Ledger;
+use super::operation::{Act, State};
 use super::policy::When;
 use super::snapshot::{Fate, Health, Snapshot};
 use super::view::Moment;
@@ -38,6 +39,8 @@ pub enum AlarmCode {
     Missing,
     /// A snapshot was changed behind heptad's back.
     Tampered,
+    /// A snapshot could not be destroyed, again.
+    Stuck,
     /// An operation runs for longer than [`LONG`].
     Slow,
     /// It left the configuration and was not forgotten.
@@ -47,13 +50,14 @@ pub enum AlarmCode {
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 10] = [
+    pub const ALL: [AlarmCode; 11] = [
         AlarmCode::Stale,
         AlarmCode::Suspect,
         AlarmCode::Stranger,
         AlarmCode::Trouble,
         AlarmCode::Missing,
         AlarmCode::Tampered,
+        AlarmCode::Stuck,
         AlarmCode::Slow,
         AlarmCode::Undeclared,
         AlarmCode::ClockDoubted,
@@ -69,6 +73,7 @@ impl AlarmCode {
             AlarmCode::Trouble => "trouble",
             AlarmCode::Missing => "missing",
             AlarmCode::Tampered => "tampered",
+            AlarmCode::Stuck => "stuck",
             AlarmCode::Slow => "slow",
             AlarmCode::Undeclared => "undeclared",
             AlarmCode::ClockDoubted => "clock-doubted",
@@ -121,6 +126,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         trouble(account),
         lost(account, AlarmCode::Missing),
         lost(account, AlarmCode::Tampered),
+        stuck(ledger, account),
         slow(ledger, account, moment.now),
         undeclared(account),
     ]
@@ -191,6 +197,29 @@ fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
     Some(Alarm::new(code, sentence, hint))
 }
 
+/// The oldest snapshot whose destruction failed more than once and waits for the next look.
+fn stuck(ledger: &Ledger, account: &Account) -> Option<Alarm> {
+    let doomed = account.snapshots.values().filter(|s| s.fate == Fate::Doomed);
+    doomed.into_iter().find_map(|snapshot| {
+        let tries = ledger.operations.values().filter(|operation| {
+            let destroys =
+                matches!(operation.act, Act::Destroy { seq, .. } if seq == snapshot.seq());
+            destroys && operation.resource == *account.name()
+        });
+        let failures = tries.filter_map(|operation| match &operation.state {
+            State::Failed(failure) => Some((operation.id, failure)),
+            _ => None,
+        });
+        let failures: Vec<_> = failures.collect();
+        let (id, failure) = failures.last().filter(|_| failures.len() > 1)?;
+        let (label, times) = (snapshot.label(), failures.len());
+        let sentence =
+            format!("{label} could not be destroyed in {times} tries: {}", failure.message);
+        let hint = format!("it is tried again every hour; see `heptactl operation {id}`");
+        Some(Alarm::new(AlarmCode::Stuck, sentence, hint))
+    })
+}
+
 fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {
     let operation = ledger.operations.get(&account.running?)?;
     let started = operation.started.filter(|_| operation.is_open())?;
@@ -198,7 +227,7 @@ fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {
     (age > LONG).then(|| {
         let (id, act, minutes) = (operation.id, operation.act.word(), age.as_mins());
         let sentence = format!("operation {id} ({act}) runs for {minutes} min already");
-        Alarm::new(AlarmCode::Slow, sentence, format!("see `heptactl operations {id}`"))
+        Alarm::new(AlarmCode::Slow, sentence, format!("see `heptactl operation {id}`"))
     })
 }
 
@@ -216,7 +245,7 @@ fn undeclared(account: &Account) -> Option<Alarm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Act, Cause, Operation, OperationId, State};
+    use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation, OperationId};
     use crate::domain::sample::{Builder, at, moment};
     use crate::domain::snapshot::Seq;
     use crate::domain::timeline::Timeline;
@@ -283,23 +312,49 @@ mod tests {
         check(&[], &|a| change(a, 1, both));
     }
 
-    #[test]
-    fn an_operation_of_more_than_an_hour_is_an_alarm() {
-        let account = Builder::daily().complete(22..=22).but(|a| a.running = Some(OperationId(7)));
-        let account = account.account();
-        let operation = Operation {
-            id: OperationId(7),
-            resource: account.name().clone(),
-            act: Act::Survey,
+    fn operation(id: u64, act: Act, state: State) -> Operation {
+        Operation {
+            id: OperationId(id),
+            resource: Builder::daily().account().name().clone(),
+            act,
             cause: Cause::Recovery,
             key: None,
             created: at("22T09:00"),
             started: Some(at("22T10:00")),
             finished: None,
-            state: State::Running,
+            state,
             tries: 1,
             output: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_destruction_that_keeps_failing_is_an_alarm_until_it_succeeds() {
+        let mut account = Builder::daily().complete(20..=22).account();
+        let mut ledger = Ledger::default();
+        let destroy = |seq| Act::Destroy { seq: Seq(seq), why: Doom::Asked };
+        let failed = || State::Failed(Failure::new(Fault::Busy, "somebody holds it"));
+        let mut check = |id, act, state, account: &Account, want: &[&str]| {
+            ledger.put_operation(&operation(id, act, state));
+            let found = alarms(&ledger, account, &moment("22T12:00"));
+            let codes: Vec<&str> = found.iter().map(|alarm| alarm.code.word()).collect();
+            assert_eq!(codes, want, "after {id}");
         };
+        change(&mut account, 1, |s| s.fate = Fate::Doomed);
+        check(1, destroy(1), failed(), &account, &[]);
+        check(2, destroy(2), failed(), &account, &[]);
+        check(3, destroy(1), failed(), &account, &["stuck"]);
+        change(&mut account, 1, |s| s.fate = Fate::Live);
+        check(4, Act::Survey, State::Succeeded, &account, &[]);
+        account.snapshots.remove(&Seq(1));
+        check(5, destroy(1), State::Succeeded, &account, &[]);
+    }
+
+    #[test]
+    fn an_operation_of_more_than_an_hour_is_an_alarm() {
+        let account = Builder::daily().complete(22..=22).but(|a| a.running = Some(OperationId(7)));
+        let account = account.account();
+        let operation = operation(7, Act::Survey, State::Running);
         let mut ledger = Ledger::default();
         ledger.put_operation(&operation);
         let codes = |now| alarms(&ledger, &account, &moment(now)).len();
