@@ -86,7 +86,10 @@ fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<
     let time = left.map(|left| format!(" within {} of heptad's running time", units::span(left)));
     let (label, time) = (&snapshot.label, time.unwrap_or_default());
     let done = render::ending(&accepted.operation);
-    session.say(&format!("{done}; `heptactl undelete {label}` brings it back{time}"))
+    session.say(&format!("{done}; `heptactl undelete {label}` brings it back{time}"))?;
+    let mut page = session.view().page();
+    accepted.operation.output.lines().for_each(|line| page.prose(2, &Span::plain(line)));
+    session.note(&page)
 }
 
 /// # Errors

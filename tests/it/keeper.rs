@@ -1,5 +1,7 @@
 //! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
 
+mod marks;
+
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::Outcome;

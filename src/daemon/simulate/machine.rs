@@ -155,6 +155,11 @@ impl Machine {
         self.turn(Event::Tick);
     }
 
+    /// The hourly look at every backend.
+    pub fn sweep(&mut self) {
+        self.turn(Event::Sweep);
+    }
+
     /// Sets the wall clock alone, as a person or a time server does.
     pub fn set_clock(&mut self, wall: Timestamp, synchronised: bool) {
         (self.reading.wall, self.reading.synchronised) = (wall, synchronised);

@@ -35,6 +35,7 @@ impl Keeper {
             (Act::Survey, Ok(Done::Surveyed(survey, weights))) => {
                 self.finish(&operation, State::Succeeded, output);
                 self.absorb(&name, &survey);
+                self.mark_again(&name, &survey);
                 self.weigh(&name, &weights);
                 self.spend_credit(&name, &survey);
             }
@@ -68,6 +69,13 @@ impl Keeper {
                 let until = self.ledger.elapsed.saturating_add(TRASH);
                 self.set_fate(&name, *seq, Fate::Trashed { until });
                 self.finish(&operation, State::Succeeded, output);
+            }
+            (Act::Trash { seq }, Err(failure)) if failure.fault == Fault::NoSpace => {
+                // Nothing is lost if the catalogue is: then it is back. The mark is written later.
+                let until = self.ledger.elapsed.saturating_add(TRASH);
+                self.set_fate(&name, *seq, Fate::Trashed { until });
+                let note = unmarked(&failure);
+                self.finish(&operation, State::Succeeded, format!("{output}{note}"));
             }
             (Act::Undelete { seq }, Ok(_)) => {
                 self.set_fate(&name, *seq, Fate::Live);
@@ -240,6 +248,15 @@ impl Keeper {
             self.close_attempt(&operation, None, Some(failure.clone()));
         }
     }
+}
+
+/// What a person who wanted room has to hear.
+fn unmarked(failure: &Failure) -> String {
+    format!(
+        "{}; it is in the trash all the same, where it takes up its room for a day: delete it with \
+         --now to have that at once",
+        failure.message
+    )
 }
 
 /// Why a new automatic snapshot is not to be trusted, if there is a reason.

@@ -1,9 +1,10 @@
 //! Bringing the ledger to what a backend shows: at boot, after trouble, and for a lost catalogue.
 
 use super::Keeper;
+use super::lane::mark_of;
 use super::outcome::{TRASH, doubt};
 use crate::domain::agenda::SlotRecord;
-use crate::domain::event::{Entry, Found, Survey, Taken};
+use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery::{self, Step};
@@ -34,6 +35,25 @@ impl Keeper {
         }
         for step in steps {
             self.recover(name, step);
+        }
+    }
+
+    /// A mark that could not be written, as on a full disk, is written as soon as that is seen: a
+    /// lost catalogue would otherwise lose the doubt, its end, or the way into the trash. What a
+    /// mark says beyond the ledger is left to those who wrote it.
+    pub(super) fn mark_again(&mut self, name: &ResourceName, survey: &Survey) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let unmarked = |found: &&Found| {
+            let known = account.snapshots.get(&found.card.handle.seq);
+            found.state == Wholeness::Whole
+                && known.is_some_and(|known| lacks(&found.mark, &mark_of(known)))
+        };
+        let unmarked = survey.found.iter().filter(unmarked).map(|found| found.card.handle.seq);
+        for seq in unmarked.collect::<Vec<_>>() {
+            if !self.ledger.open_of(name).any(|operation| operation.act.seq() == Some(seq)) {
+                let mark = self.operation(name, Act::Mark { seq }, Cause::Recovery);
+                self.enqueue(mark);
+            }
         }
     }
 
@@ -142,4 +162,11 @@ impl Keeper {
         };
         self.ledger.open_of(name).find(takes).map(|operation| (**operation).clone())
     }
+}
+
+/// Whether a mark says less than it should.
+fn lacks(mark: &Mark, wanted: &Mark) -> bool {
+    (wanted.doubt.is_some() && mark.doubt.is_none())
+        || (wanted.accepted && !mark.accepted)
+        || (wanted.trashed && !mark.trashed)
 }

@@ -54,6 +54,17 @@ fn without_a_terminal_nothing_goes_unless_told_to() {
 }
 
 #[test]
+fn what_a_full_disk_means_for_the_trash_is_told() {
+    let output = "the disk is full; it is in the trash all the same: delete it with --now";
+    let full = Operation { output: output.into(), ..operation(402, "delete", Some("experiment")) };
+    let manual = Snapshot { rotation: None, ..snapshot("experiment", 17, "18T09:30:00") };
+    let script = Script::default()
+        .on("GET /v1/snapshots/experiment", &manual)
+        .on("DELETE /v1/snapshots/experiment", &Accepted { operation: full, schedule: None });
+    golden("delete-full-disk", &Start::at(&Daemon::start(script)), "delete experiment --yes");
+}
+
+#[test]
 fn one_refusal_does_not_stop_the_others() {
     let script = Script::default()
         .on(

@@ -1,0 +1,78 @@
+//! What stands beside a snapshot, on a disk that is full for a while.
+
+use super::delete;
+use crate::support::simulated::{Scene, day, name};
+use heptad::domain::event::Request;
+use heptad::domain::operation::{Fault, State};
+use heptad::domain::snapshot::{Fate, Health};
+
+/// A listing, the act and another listing: what the fake backend does to take a snapshot.
+const TAKING: usize = 3;
+
+#[test]
+fn a_full_disk_does_not_keep_a_snapshot_out_of_the_trash() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    scene.machine.disk.world().faults.push_back(Some(Fault::NoSpace));
+    let trash = scene.machine.ask(delete("web@2026-01-02", false)).unwrap();
+    scene.machine.settle();
+    let done = scene.machine.keeper().ledger().operations[&trash.id].clone();
+    assert_eq!(done.state, State::Succeeded);
+    assert!(done.output.contains("delete it with --now"), "{}", done.output);
+    let trashed = |scene: &Scene| {
+        let found = scene.account().snapshots.values().find(|s| s.label() == "web@2026-01-02");
+        matches!(found.unwrap().fate, Fate::Trashed { .. })
+    };
+    assert!(trashed(&scene));
+    let cards = |scene: &Scene| {
+        let mut rebuilt = scene.with_lost_catalogue();
+        rebuilt.machine.settle();
+        (rebuilt.cards(), scene.cards())
+    };
+    let (rebuilt, known) = cards(&scene);
+    assert_ne!(rebuilt, known, "without the mark it would be back, and so not lost");
+    scene.machine.sweep();
+    scene.machine.settle();
+    let (rebuilt, known) = cards(&scene);
+    assert_eq!(rebuilt, known, "the mark is there once there was room for it");
+    scene.run_to(&day(4, "13:00"));
+    assert!(!scene.labels().contains(&"web@2026-01-02".to_owned()));
+    scene.no_violations();
+}
+
+#[test]
+fn a_mark_that_could_not_be_written_is_written_at_the_next_sweep() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    let marks = |scene: &Scene| {
+        let world = scene.machine.disk.world();
+        world.objects.values().map(|object| object.mark.clone()).collect::<Vec<_>>()
+    };
+    let mark_fails = |scene: &mut Scene, listings: usize| {
+        let before = std::iter::repeat_n(None, listings);
+        scene.machine.disk.world().faults.extend(before.chain([Some(Fault::NoSpace)]));
+    };
+    scene.live().entries = 0;
+    // The taking and its looks pass, the mark of the doubt fails.
+    mark_fails(&mut scene, TAKING);
+    scene.run_to(&day(4, "12:00"));
+    assert!(matches!(scene.health(4), Health::Suspect(_)));
+    assert!(marks(&scene).iter().all(|mark| mark.doubt.is_none()));
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert!(marks(&scene)[3].doubt.is_some());
+
+    mark_fails(&mut scene, 0);
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.machine.settle();
+    assert!(!marks(&scene)[3].accepted);
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert!(marks(&scene)[3].accepted);
+    let operations = scene.machine.keeper().ledger().next_operation;
+    scene.machine.sweep();
+    scene.machine.settle();
+    let looks = scene.machine.keeper().ledger().next_operation.0 - operations.0;
+    assert_eq!(looks, 1, "one look, and nothing to write");
+    scene.no_violations();
+}
