@@ -28,6 +28,8 @@ pub use libvirt::serve as libvirt_helper;
 /// The helper process of the `sqlite` backend, for the program that is started as one.
 pub use sqlite::serve as sqlite_helper;
 
+pub use shelf::unclaimed;
+
 pub use error::{BackendError, Doing};
 pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Usage};
 

@@ -182,6 +182,14 @@ pub fn rebuild(
             for (resource, why) in &rebuilt.unseen {
                 let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
             }
+            for (resource, shelf) in &rebuilt.unclaimed {
+                let shelf = shelf.display();
+                let _ = writeln!(
+                    err,
+                    "{resource}: not in the configuration, but {shelf} has snapshots of it; declare it \
+                     and they are found again"
+                );
+            }
             0
         }
         Err(error) => {

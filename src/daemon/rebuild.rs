@@ -8,14 +8,17 @@ use super::engine::{Engine, Turn};
 use super::fleet::Fleet;
 use super::opening::{Opening, open};
 use super::perform::perform;
+use crate::backend::unclaimed;
 use crate::catalogue::export;
 use crate::config::Locations;
 use crate::domain::event::{Event, Finished};
 use crate::domain::keeper::Keeper;
 use crate::domain::ledger::Ledger;
+use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
 use crate::host::clock::Clock;
 use jiff::SignedDuration;
+use std::path::PathBuf;
 
 /// What came of it.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Rebuilt {
     pub snapshots: usize,
     /// Resources that could not be looked at, and why: run it again when they are back.
     pub unseen: Vec<(String, String)>,
+    /// Directories with snapshots of resources that the configuration does not have.
+    pub unclaimed: Vec<(ResourceName, PathBuf)>,
 }
 
 /// Sets the catalogue aside and fills a new one by surveying every configured resource. The daemon
@@ -63,7 +68,14 @@ pub fn rebuild(
         let why = account.trouble.clone().unwrap_or_else(|| "its backend did not answer".into());
         unseen.push((account.name().to_string(), why));
     }
-    let rebuilt = Rebuilt { export: export(ledger), snapshots: ledger.snapshots().count(), unseen };
+    let stores = setup.posts.values().filter_map(|post| post.backend.territory().store).collect();
+    let known = |name: &ResourceName| setup.posts.contains_key(name);
+    let rebuilt = Rebuilt {
+        export: export(ledger),
+        snapshots: ledger.snapshots().count(),
+        unseen,
+        unclaimed: unclaimed(&setup.config.daemon.state, &stores, known),
+    };
     drop(lock);
     Ok(rebuilt)
 }

@@ -12,6 +12,7 @@ mod growing;
 mod listing;
 mod swap;
 mod target;
+mod unclaimed;
 mod usage;
 mod verdict;
 
@@ -20,6 +21,7 @@ pub use growing::{Growing, remove};
 pub use listing::{Seal, list, survey};
 pub use swap::{Replacement, Swap, replaceable};
 pub use target::Target;
+pub use unclaimed::unclaimed;
 pub use usage::blocks;
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 

@@ -101,6 +101,37 @@ fn a_lost_catalogue_is_rebuilt_with_every_name_tag_origin_and_order() {
 }
 
 #[test]
+fn a_rebuild_names_the_snapshots_of_what_is_not_configured() {
+    let mut host = Host::new(&at(1, "05:00"));
+    for name in ["one", "two", "three"] {
+        host.tree(name, name);
+    }
+    let table = |name: &str, more: &str| {
+        format!("[resource.{name}]\nfiles = {{ path = \"ROOT/{name}\"{more} }}\n")
+    };
+    let elsewhere = ", store = \"ROOT/elsewhere\"";
+    host.configure(&(table("one", "") + &table("two", "") + &table("three", elsewhere)));
+    host.start();
+    for name in ["one", "two", "three"] {
+        host.ok(&format!("take {name} of-{name}"));
+    }
+    host.stop();
+    host.configure(&table("one", ""));
+    let check = |want: &[&str]| {
+        let rebuilt = rebuild(&host);
+        assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
+        let told = rebuilt.err.lines().filter_map(|line| line.split_once(": not in the conf"));
+        assert_eq!(told.map(|(name, _)| name).collect::<Vec<_>>(), want, "{}", rebuilt.err);
+        let shelf = format!("{} has snapshots", host.path("state/store/two").display());
+        assert!(rebuilt.err.contains(&shelf), "{}", rebuilt.err);
+    };
+    check(&["three", "two"]);
+    // The state is lost but for the snapshots themselves.
+    std::fs::remove_dir_all(host.path("state/stores")).unwrap();
+    check(&["two"]);
+}
+
+#[test]
 fn a_damaged_catalogue_is_set_aside_and_made_anew_at_the_start() {
     let fs = LoopFs::new("btrfs", 128);
     let mut host = lived(&fs);
