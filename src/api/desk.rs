@@ -9,11 +9,14 @@ use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::plan::{Blueprint, Offer};
-use crate::domain::snapshot::Handle;
+use crate::domain::snapshot::{Handle, Seq};
 use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::any::Any;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -98,6 +101,12 @@ pub trait Desk: Send + Sync + 'static {
         limit: usize,
     ) -> Soon<'_, Result<Differences, Unshown>>;
 
+    /// All files of a snapshot as a mount that whoever asked attaches where they wish.
+    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, Unshown>>;
+
+    /// Where snapshots are mounted at this moment.
+    fn mounted(&self) -> Result<Vec<Mounted>, Unshown>;
+
     /// How far a running operation is, if its backend tells.
     fn progress(&self, operation: OperationId) -> Option<Progress>;
 }
@@ -114,6 +123,23 @@ pub struct Target {
 pub struct OpenFile {
     pub entry: Entry,
     pub bytes: mpsc::Receiver<std::io::Result<Vec<u8>>>,
+}
+
+/// A mount that is in nobody's tree yet.
+pub struct Handover {
+    pub mount: OwnedFd,
+    /// The snapshot is not destroyed until this is dropped; nor afterwards, while it is mounted.
+    pub held: Box<dyn Any + Send + Sync>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    pub resource: ResourceName,
+    pub seq: Seq,
+    /// As this process sees it.
+    pub point: PathBuf,
+    /// What is mounted below it, in the order of mounting: nested volumes of the snapshot.
+    pub below: Vec<PathBuf>,
 }
 
 /// Usage with its price.

@@ -33,6 +33,10 @@ pub fn refuse(why: &Unshown, label: &str, path: &TreePath) -> Refuse {
         Unshown::NotAFile(_) => {
             Refuse::clash("not-a-file", sentence, "it has no content that could be read")
         }
+        Unshown::NotADirectory(_) => {
+            let hint = format!("`heptactl get {label} .` gets it");
+            Refuse::clash("not-a-directory", sentence, hint)
+        }
         Unshown::Going => {
             Refuse::clash("not-usable", sentence, "choose another snapshot: `heptactl list`")
         }

@@ -117,6 +117,12 @@ pub enum Command {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Mount all files of a snapshot on an empty directory, read-only; needs root
+    Mount { snapshot: String, dir: PathBuf },
+    /// Unmount a snapshot
+    Umount { dir: PathBuf },
+    /// List where snapshots are mounted
+    Mounts,
     /// Take a snapshot now, under a name; it stays until you delete it
     Take {
         resource: String,
@@ -311,6 +317,8 @@ mod tests {
         check("diff a1 home@latest --exit-code", {
             "Diff { old: \"a1\", new: \"home@latest\", path: None, exit_code: true }"
         });
+        check("mount home@latest /mnt", "Mount { snapshot: \"home@latest\", dir: \"/mnt\" }");
+        check("umount /mnt", "Umount { dir: \"/mnt\" }");
         check("enable home --time 06:30", {
             "Enable { resource: \"home\", time: Some(\"06:30\") }"
         });

@@ -28,6 +28,8 @@ pub enum CtlError {
     Path(PathBuf),
     #[error("{} exists already", .path.display())]
     Exists { path: PathBuf },
+    #[error("{}: {why}", path.display())]
+    MountPoint { path: PathBuf, why: String, hint: String },
     #[error("{path:?} is no path in a snapshot: {why}")]
     PathInSnapshot { path: OsString, why: String },
     #[error("neither a resource nor a snapshot is called {name}")]
@@ -67,6 +69,7 @@ impl CtlError {
             | Self::Declined
             | Self::Unknown { .. }
             | Self::Exists { .. }
+            | Self::MountPoint { .. }
             | Self::File { .. }
             | Self::Output(_)
             | Self::Json(_) => exit::REFUSED,
@@ -121,6 +124,7 @@ impl CtlError {
             Self::Exists { .. } => {
                 vec!["name another place with -o, or replace it with --force".into()]
             }
+            Self::MountPoint { hint, .. } => filled(hint.clone()),
             Self::Unconfirmed => vec!["say --yes if it is meant".into()],
             Self::Unknown { hints, .. } => hints.clone(),
             _ => Vec::new(),

@@ -15,6 +15,7 @@ mod forget;
 mod generate;
 mod look;
 mod make;
+mod mount;
 mod output;
 pub mod render;
 mod session;
@@ -163,6 +164,9 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Diff { old, new, path, exit_code } => {
             files::diff(session, (&old, &new), path.as_deref(), exit_code)
         }
+        Command::Mount { snapshot, dir } => mount::mount(session, &snapshot, &dir),
+        Command::Umount { dir } => mount::umount(session, &dir),
+        Command::Mounts => mount::mounts(session),
         Command::Take { resource, name, system_disk, tags } => {
             change::take(session, &resource, &name, system_disk, &tags)
         }

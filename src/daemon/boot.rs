@@ -122,7 +122,7 @@ impl Daemon {
         let clock = options.clock;
         let waiter = clock.waiter()?;
         let inbox = Inbox::new(waiter.bell());
-        let fleet = Arc::new(Fleet::default());
+        let fleet = Arc::new(Fleet::new(&setup.config.daemon.state));
         fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
         fleet.note_unended(&ledger);
         let left_over = registrar::left_over(&setup.config, &ledger);

@@ -4,10 +4,12 @@
 use super::check::{self, Setup};
 use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
+use super::mounted::Place;
 use super::reading::Readers;
 use super::workers::Workers;
 use crate::api::desk::{
-    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
+    Unreadable,
 };
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
@@ -257,6 +259,20 @@ impl Desk for Counter {
         limit: usize,
     ) -> Soon<'_, Result<Differences, Unshown>> {
         Box::pin(self.readers.compare(old, new, path, after, limit))
+    }
+
+    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, Unshown>> {
+        Box::pin(self.readers.mount(of))
+    }
+
+    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
+        let all = self.fleet.mounted().all();
+        let all = all.map_err(|error| Unshown::Unreadable(error.to_string()))?;
+        let one = |place: Place| {
+            let Place { resource, seq, point, below } = place;
+            Mounted { resource, seq, point, below }
+        };
+        Ok(all.into_iter().map(one).collect())
     }
 
     fn progress(&self, operation: OperationId) -> Option<wire::Progress> {

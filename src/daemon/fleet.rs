@@ -2,6 +2,7 @@
 
 use super::hooks::{Hook, Hooks, OnFailure};
 use super::leases::Leases;
+use super::mounted::Mounted;
 use crate::backend::Backend;
 use crate::backend::registry::{self, Context};
 use crate::config;
@@ -51,14 +52,30 @@ impl Post {
 }
 
 /// All posts, replaced whole at a reload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fleet {
     posts: RwLock<BTreeMap<ResourceName, Arc<Post>>>,
     unended: Mutex<BTreeMap<ResourceName, Unended>>,
     leases: Arc<Leases>,
+    mounted: Mounted,
 }
 
 impl Fleet {
+    /// Without any post yet.
+    pub fn new(state: &Path) -> Self {
+        Self {
+            posts: RwLock::default(),
+            unended: Mutex::default(),
+            leases: Arc::default(),
+            mounted: Mounted::open(state),
+        }
+    }
+
+    /// Which snapshots are mounted for people.
+    pub fn mounted(&self) -> &Mounted {
+        &self.mounted
+    }
+
     /// Who uses the snapshots of all posts.
     pub fn leases(&self) -> &Arc<Leases> {
         &self.leases

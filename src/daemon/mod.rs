@@ -14,6 +14,7 @@ mod housekeeping;
 mod journal;
 mod leases;
 mod making;
+mod mounted;
 mod opening;
 pub mod perform;
 mod reading;

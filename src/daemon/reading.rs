@@ -3,9 +3,9 @@
 
 use super::fleet::{Fleet, Post};
 use super::leases::Lease;
-use crate::api::desk::{OpenFile, Target};
+use crate::api::desk::{Handover, OpenFile, Target};
 use crate::backend::BackendError;
-use crate::backend::browse::{self, Bounds, OpenTree};
+use crate::backend::browse::{self, Bounds, Detached, OpenTree};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
@@ -111,6 +111,23 @@ impl Readers {
             let stop = || nobody_waits.load(Ordering::Relaxed) || Instant::now() >= end;
             let bounds = Bounds { limit, stop: &stop };
             browse::compare(&old, &new, &path, after.as_ref(), &bounds)
+        };
+        spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
+    }
+
+    /// The snapshot counts as read until the handover is dropped, and from then on while it is
+    /// mounted.
+    pub async fn mount(&self, of: Target) -> Result<Handover, Unshown> {
+        let ticket = self.admit(&of)?;
+        let fleet = Arc::clone(&self.fleet);
+        let work = move || {
+            let Detached { mount, shows } = browse::detach(ticket.open()?)?;
+            let noted = fleet.mounted().note(&of.resource, of.handle.seq, shows);
+            let failed = |error: Error| {
+                Unshown::Unreadable(format!("that it is mounted cannot be noted: {error}"))
+            };
+            let on_its_way = noted.map_err(failed)?;
+            Ok(Handover { mount, held: Box::new((ticket, on_its_way)) })
         };
         spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
     }

@@ -45,7 +45,7 @@ pub fn rebuild(
     let setup = check::prepare(locations, env).map_err(BootError::Configuration)?;
     let Opening { setup, lock, catalogue, .. } = open(setup)?;
     let catalogue = catalogue.set_aside("rebuild asked")?.catalogue;
-    let fleet = Fleet::default();
+    let fleet = Fleet::new(&setup.config.daemon.state);
     let ledger = Ledger::default();
     fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
     let began = clock.read().boot;

@@ -194,14 +194,22 @@ impl Workers {
     /// What a person reads at this moment is not destroyed.
     fn unless_read(&self, order: &Order, act: impl FnOnce() -> Finished) -> Finished {
         let Work::Destroy { handle, guard } = &order.work else { return act() };
-        match self.fleet.leases().destroy(&order.resource, handle.seq) {
-            Some(_lease) => act(),
-            None => {
-                let message = "its files are being read at this moment; it is tried again later";
+        let lease = self.fleet.leases().destroy(&order.resource, handle.seq);
+        let mounted = self.fleet.mounted().forbids(&order.resource, handle.seq);
+        let used = match (&lease, mounted) {
+            (None, _) => {
+                Some("its files are being read at this moment; it is tried again later".into())
+            }
+            (Some(_), Ok(why)) => why,
+            (Some(_), Err(why)) => Some(format!("whether it is mounted is not known: {why}")),
+        };
+        match used {
+            None => act(),
+            Some(message) => {
                 // Rotation takes another look at it with the next snapshot; what a person or the
                 // trash doomed stays doomed.
                 let result = match guard {
-                    Guard::Paid(_) => Ok(Done::Unpaid(message.into())),
+                    Guard::Paid(_) => Ok(Done::Unpaid(message)),
                     Guard::Asked => Err(Failure::new(Fault::Busy, message)),
                 };
                 Finished { operation: order.operation, result, output: String::new() }

@@ -211,6 +211,8 @@ pub enum Unshown {
     Elsewhere,
     #[error("it is {}, not a file", .0.words())]
     NotAFile(Kind),
+    #[error("it is {} and no directory", .0.words())]
+    NotADirectory(Kind),
     #[error("it is being destroyed")]
     Going,
     #[error("no backend serves its resource now")]

@@ -7,6 +7,7 @@ pub mod listeners;
 pub mod lock;
 pub mod logging;
 pub mod mounts;
+pub mod passing;
 pub mod pins;
 pub mod privileges;
 pub mod process;

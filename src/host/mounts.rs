@@ -1,11 +1,13 @@
 //! The kernel's table of mounts, read from `/proc`: asking it never touches a file system, so it
 //! answers even where one hangs.
 
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-const TABLE: &str = "/proc/self/mountinfo";
+/// Of the thread that asks: one may have left the others' namespace.
+const TABLE: &str = "/proc/thread-self/mountinfo";
 
 #[derive(Debug, thiserror::Error)]
 pub enum MountsError {
@@ -47,6 +49,16 @@ impl Mount {
     }
 }
 
+/// What tells one mount's content from that of any other until the next boot, whoever mounted it
+/// wherever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shows {
+    device: String,
+    root: PathBuf,
+    /// A file system that lives in memory gives its device number to another when it ends.
+    source: PathBuf,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mounts(Vec<Mount>);
 
@@ -77,6 +89,22 @@ impl Mounts {
     /// All mounts of one file system.
     pub fn on(&self, device: &str) -> impl Iterator<Item = &Mount> {
         self.0.iter().filter(move |mount| mount.device == device)
+    }
+
+    /// What the mount with this id, as statx(2) tells it, shows.
+    pub fn shown_by(&self, id: u64) -> Option<Shows> {
+        let mount = self.0.iter().find(|mount| mount.id == id)?;
+        let (device, root) = (mount.device.clone(), mount.root.clone());
+        Some(Shows { device, root, source: mount.source.clone() })
+    }
+
+    /// Where this is mounted, in the order of mounting.
+    pub fn points_of<'a>(&'a self, shows: &'a Shows) -> impl Iterator<Item = &'a Path> {
+        let same = |mount: &&Mount| {
+            (&mount.device, &mount.root, &mount.source)
+                == (&shows.device, &shows.root, &shows.source)
+        };
+        self.0.iter().filter(same).map(|mount| mount.point.as_path())
     }
 
     /// All that are mounted somewhere below a directory, not at it.
@@ -197,6 +225,16 @@ mod tests {
         check("/srv", &["0:43"]);
         check("/home", &["0:41", "0:45"]);
         check("/home/an", &[]);
+    }
+
+    #[test]
+    fn what_a_mount_shows_is_found_wherever_it_is_mounted() {
+        let more = "50 22 0:40 /@home /mnt/old ro - btrfs /dev/vdb rw,subvol=/@home\n";
+        let mounts = Mounts::parse(format!("{TABLE}{more}").as_bytes()).unwrap();
+        let shows = mounts.shown_by(30).unwrap();
+        let points: Vec<_> = mounts.points_of(&shows).collect();
+        assert_eq!(points, [Path::new("/home"), Path::new("/mnt/old")]);
+        assert_eq!(mounts.shown_by(99), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod comparing;
 mod getting;
+mod mounting;
 mod refusing;
 mod scene;
 mod seeing;

@@ -5,8 +5,8 @@ use crate::api::wire::Refused;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, Response};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,8 @@ pub(super) struct Call {
     target: String,
     body: Option<Vec<u8>>,
     key: Option<String>,
+    /// The protocol that the connection goes on with.
+    upgrade: Option<&'static str>,
 }
 
 pub(super) struct Answer {
@@ -40,11 +42,15 @@ impl Call {
         let query = serde_urlencoded::to_string(query);
         let query = query.map_err(|error| ClientError::Unsendable(error.to_string()))?;
         let target = if query.is_empty() { path.into() } else { format!("{path}?{query}") };
-        Ok(Self { method, target, body: None, key: None })
+        Ok(Self { method, target, body: None, key: None, upgrade: None })
     }
 
     pub(super) fn with(self, body: Option<Vec<u8>>, key: String) -> Self {
         Self { body, key: Some(key), ..self }
+    }
+
+    pub(super) fn upgrading(self, protocol: &'static str) -> Self {
+        Self { upgrade: Some(protocol), ..self }
     }
 
     fn request(self) -> Result<Request<Full<Bytes>>, ClientError> {
@@ -52,10 +58,13 @@ impl Call {
             .method(self.method)
             .uri(self.target)
             .header(HOST, "heptad")
-            .header(CONNECTION, "close")
+            .header(CONNECTION, if self.upgrade.is_some() { "upgrade" } else { "close" })
             .header(ACCEPT, "application/json, text/event-stream");
         if let Some(key) = self.key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(protocol) = self.upgrade {
+            request = request.header(UPGRADE, protocol);
         }
         if self.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -89,9 +98,9 @@ pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>
     let shake = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await;
     let (mut sender, connection) = shake.map_err(broken)?;
     // Its error reaches us through the sender and the body.
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     let answer = sender.send_request(call.request()?).await.map_err(broken)?;
-    if answer.status().is_success() {
+    if answer.status().is_success() || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(answer);
     }
     let status = answer.status().as_u16();

@@ -7,10 +7,12 @@ mod error;
 mod events;
 mod file;
 mod http;
+mod mount;
 mod verbs;
 
 pub use error::ClientError;
 pub use file::FileAnswer;
+pub use mount::MountAnswer;
 
 use http::Call;
 use hyper::Method;

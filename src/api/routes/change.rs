@@ -11,7 +11,7 @@ use crate::api::wire::{
 };
 use crate::domain::event::{Farewell, Request};
 use crate::domain::operation;
-use crate::domain::snapshot::Part;
+use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
 use axum::http::StatusCode;
 
@@ -215,8 +215,32 @@ pub(super) async fn delete(
     Asked(query): Asked<DeleteQuery>,
     _: Sent<Nothing>,
 ) -> Answer {
-    let request = Request::Delete { snapshot, now: query.now.unwrap_or(false) };
+    let now = query.now.unwrap_or(false);
+    if now {
+        unmounted(&office, &snapshot)?;
+    }
+    let request = Request::Delete { snapshot, now };
     submit(&office, &peer, key, request).await
+}
+
+/// Nobody is left with an operation that waits for the end of a mount. That the mount may come at
+/// this very moment does not matter: what is mounted is not destroyed.
+fn unmounted(office: &Office, wanted: &Selector) -> Result<(), Refuse> {
+    // What cannot be found or seen is refused elsewhere, by those who know better.
+    let found = office.look(|view| {
+        let (account, snapshot) = view.find(wanted).ok()?;
+        Some((account.name().clone(), snapshot.card.handle.seq, snapshot.label()))
+    });
+    let Some((resource, seq, label)) = found else { return Ok(()) };
+    let mounted = office.desk.mounted().unwrap_or_default();
+    match mounted.iter().find(|mounted| mounted.resource == resource && mounted.seq == seq) {
+        None => Ok(()),
+        Some(mounted) => {
+            let point = mounted.point.display();
+            let message = format!("{label} is mounted at {point}");
+            Err(Refuse::clash("mounted", message, format!("`heptactl umount {point}` frees it")))
+        }
+    }
 }
 
 /// Take a snapshot out of the trash.

@@ -8,6 +8,7 @@ mod fee;
 mod gate;
 mod look;
 mod make;
+mod mount;
 mod plan;
 mod shelf;
 mod tree;
@@ -47,6 +48,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Admin, routes!(tree::tree))
         .route(Admin, routes!(tree::file))
         .route(Admin, routes!(tree::diff))
+        .route(Admin, routes!(mount::mount))
+        .route(Operator, routes!(mount::mounts))
         .route(Operator, routes!(shelf::operations))
         .route(Operator, routes!(shelf::operation))
         .route(Operator, routes!(events::events))

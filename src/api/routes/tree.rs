@@ -107,7 +107,7 @@ pub(super) async fn diff(
 
 /// The label and the place of a snapshot whose content can be trusted to be what was taken, also
 /// of one in the trash.
-fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Target), Denied> {
+pub(super) fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Target), Denied> {
     let (account, snapshot) = view.find(wanted)?;
     let health = match snapshot.fate {
         Fate::Doomed => Some("being destroyed"),

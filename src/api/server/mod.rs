@@ -1,14 +1,16 @@
 //! Serving the routes on a Unix socket, within bounds: how many connections, how large, how slow.
 //!
-//! axum's own `serve` bounds none of these, so hyper's connections are driven here. HTTP/1 only:
-//! no upgrade, no compression.
+//! axum's own `serve` bounds none of these, so hyper's connections are driven here. HTTP/1 only, no
+//! compression. One route takes its connection over for what HTTP cannot carry: an open descriptor.
 
 mod connection;
 mod doors;
+mod hand;
 mod limits;
 mod listen;
 mod patience;
 
+pub(super) use hand::{PROTOCOL, hand};
 pub use limits::Limits;
 pub use listen::{ListenError, Listener};
 

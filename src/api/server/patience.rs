@@ -69,6 +69,11 @@ impl Patience {
         Self { stream: TokioIo::new(stream), phase, limits, set_for, read, write: None }
     }
 
+    /// The bare stream, once HTTP is done with it.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.stream.into_inner()
+    }
+
     /// Whether a read that waits has waited too long.
     fn waited(&mut self, context: &mut Context<'_>) -> bool {
         let turn = self.phase.get();

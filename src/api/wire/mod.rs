@@ -8,6 +8,7 @@ mod body;
 mod event;
 mod fee;
 mod forecast;
+mod mount;
 mod operation;
 mod path;
 mod plan;
@@ -27,6 +28,7 @@ pub use body::{
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
+pub use mount::{Mount, Mounts};
 pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
 pub use path::{EscapeError, escape, unescape};
 pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};

@@ -6,9 +6,11 @@
 //! kernel's file calls; it must not know how any backend stores its snapshots.
 
 mod compare;
+mod detach;
 mod list;
 
 pub use compare::{Bounds, compare};
+pub use detach::{Detached, Own, detach};
 pub use list::list;
 
 use super::tree::{self, Meta};
@@ -22,9 +24,16 @@ use std::os::fd::{AsFd, OwnedFd};
 /// that it lies on stays.
 #[derive(Debug)]
 pub struct OpenTree {
-    root: OwnedFd,
+    root: Content,
     /// What stands in the place of an empty directory: the content of nested volumes by path.
-    parts: Vec<(TreePath, OwnedFd)>,
+    parts: Vec<(TreePath, Content)>,
+}
+
+#[derive(Debug)]
+struct Content {
+    fd: OwnedFd,
+    /// How it gets a mount of its own; without one, from the mount that it lies on.
+    own: Option<Own>,
 }
 
 /// A reference only: neither a device nor a pipe is touched by it.
@@ -37,13 +46,18 @@ const RESOLVE: ResolveFlags = ResolveFlags::BENEATH
 
 impl OpenTree {
     pub fn new(root: OwnedFd) -> Self {
-        Self { root, parts: Vec::new() }
+        Self { root: Content { fd: root, own: None }, parts: Vec::new() }
+    }
+
+    /// A tree on a mount that is in nobody's tree, and how it gets another.
+    pub fn with_mount(root: OwnedFd, own: Own) -> Self {
+        Self { root: Content { fd: root, own: Some(own) }, parts: Vec::new() }
     }
 
     /// Shows `root` at `path`.
     #[must_use]
-    pub fn with_part(mut self, path: TreePath, root: OwnedFd) -> Self {
-        self.parts.push((path, root));
+    pub fn with_part(mut self, path: TreePath, root: OwnedFd, own: Option<Own>) -> Self {
+        self.parts.push((path, Content { fd: root, own }));
         self
     }
 
@@ -62,9 +76,9 @@ impl OpenTree {
 
     /// The deepest part that a path lies in, and the path from there.
     fn base(&self, path: &TreePath) -> (&OwnedFd, TreePath) {
-        let parts = self.parts.iter().filter_map(|(top, root)| Some((root, path.below(top)?)));
+        let parts = self.parts.iter().filter_map(|(top, part)| Some((&part.fd, path.below(top)?)));
         let deepest = parts.min_by_key(|(_, rest)| rest.as_bytes().len());
-        deepest.unwrap_or_else(|| (&self.root, path.clone()))
+        deepest.unwrap_or_else(|| (&self.root.fd, path.clone()))
     }
 }
 

@@ -279,8 +279,9 @@ impl Backend for Btrfs {
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
-        let stored = self.stored(&Place::of(&self.path)?, handle)?.whole()?;
-        stored.into_tree().ok_or_else(|| self.missing(handle))
+        let place = Place::of(&self.path)?;
+        let stored = self.stored(&place, handle)?.whole()?;
+        stored.into_tree(&place.mount.source).ok_or_else(|| self.missing(handle))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -1,8 +1,8 @@
 //! One snapshot as it lies in the store.
 
 use super::detail::Detail;
-use super::store::{DATA, NESTED};
-use crate::backend::browse::OpenTree;
+use super::store::{BACKEND, DATA, NESTED};
+use crate::backend::browse::{OpenTree, Own};
 use crate::backend::manifest::{MANIFEST, MARK, Manifest};
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
@@ -94,14 +94,24 @@ impl Stored {
 
     /// Its content, with that of the nested subvolumes in their places. None where there is none.
     /// A path of the manifest that is no path below the top is left out.
-    pub fn into_tree(self) -> Option<OpenTree> {
+    /// `source` is the device that the file system is mounted from.
+    pub fn into_tree(self, source: &Path) -> Option<OpenTree> {
+        let own = |part: &Subvolume| {
+            let subvolume = ("subvolid", part.info.id.to_string());
+            Own::Fresh { kind: BACKEND, source: source.into(), options: vec![subvolume] }
+        };
         let paths = self.detail.nested.iter().map(|part| part.path.to_path());
         let parts = paths.zip(self.nested).filter_map(|(path, part)| {
             let path = TreePath::new(path.as_os_str().as_bytes()).ok()?;
-            Some((path, part?.dir))
+            Some((path, part?))
         });
-        let tree = OpenTree::new(self.data?.dir);
-        Some(parts.fold(tree, |tree, (path, dir)| tree.with_part(path, dir)))
+        let data = self.data?;
+        let way = own(&data);
+        let tree = OpenTree::with_mount(data.dir, way);
+        Some(parts.fold(tree, |tree, (path, part)| {
+            let way = own(&part);
+            tree.with_part(path, part.dir, Some(way))
+        }))
     }
 
     /// Destroys what is here: nested snapshots, data, manifest, directory, in this order, so that

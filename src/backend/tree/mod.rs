@@ -20,7 +20,7 @@ mod xattr;
 pub use copy::{Copy, Entry, Visitor, copy_into, copy_tree};
 pub use data::{clone as share_data, copy as copy_data, same_content};
 pub use meta::{Kind, Meta, Time};
-pub use open::{below, names, open_dir, open_file, open_nosymlink, peek};
+pub use open::{below, names, open_dir, open_file, open_nosymlink, peek, through_proc};
 pub use remove::remove_tree;
 pub use report::{Report, Sample, shown};
 pub use walk::walk;

@@ -36,7 +36,7 @@ pub use snapshot::{gone, snapshot, snapshots};
 pub use status::{alarmed, glance, status};
 pub use table::{Align, Table};
 pub use time::{Zones, relative, wall, wall_seconds, zone};
-pub use tree::{differences, listing};
+pub use tree::{differences, listing, mounts};
 pub use watch::Watched;
 
 use jiff::Timestamp;

@@ -5,7 +5,7 @@ use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
 use super::time::{self, Zones};
 use super::{View, units};
-use crate::api::wire::{Aspect, Change, Difference, Entry, EntryKind, Listing};
+use crate::api::wire::{Aspect, Change, Difference, Entry, EntryKind, Listing, Mounts};
 
 /// As `ls -l` shows it: numbers for owners, because the snapshot's users need not be this host's.
 pub fn listing(listing: &Listing, zones: &Zones, view: &View) -> Page {
@@ -87,6 +87,21 @@ pub fn differences(all: &[Difference], view: &View) -> Page {
             if aspects.is_empty() { String::new() } else { format!("  ({})", aspects.join(", ")) };
         page.line([Span::new(tone, format!("{mark} {path}{slash}")), Span::dim(why)]);
     }
+    page
+}
+
+/// Where snapshots are mounted.
+pub fn mounts(all: &Mounts, view: &View) -> Page {
+    let mut page = view.page();
+    if all.mounts.is_empty() {
+        page.prose(0, &Span::plain("no snapshot is mounted"));
+        return page;
+    }
+    let mut table = Table::new(&[("SNAPSHOT", Align::Left), ("DIRECTORY", Align::Left)]);
+    for mount in &all.mounts {
+        table.row([Span::strong(&mount.snapshot), Span::plain(&mount.path)]);
+    }
+    table.print(&mut page);
     page
 }
 

@@ -2,7 +2,8 @@
 
 use super::ledger::ledger;
 use heptad::api::desk::{
-    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
+    Unreadable,
 };
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
@@ -295,6 +296,14 @@ impl Desk for Stub {
         _: usize,
     ) -> Soon<'_, Result<Differences, Unshown>> {
         Box::pin(async { Ok(Differences::default()) })
+    }
+
+    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, Unshown>> {
+        Box::pin(async { Err(Unshown::NoBackend) })
+    }
+
+    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
+        Ok(Vec::new())
     }
 
     fn progress(&self, _operation: OperationId) -> Option<Progress> {

@@ -36,9 +36,18 @@ pub struct Ran {
 
 impl Scene {
     pub fn new() -> Self {
+        Self::with(|docs| std::fs::create_dir(docs).unwrap())
+    }
+
+    /// In which `docs` is no directory.
+    pub fn single_file() -> Self {
+        Self::with(|docs| std::fs::write(docs, "a file\n").unwrap())
+    }
+
+    fn with(make_docs: impl Fn(&Path)) -> Self {
         let fs = LoopFs::new("btrfs", 600);
         subvolume(&fs.path().join("home"));
-        std::fs::create_dir(fs.path().join("docs")).unwrap();
+        make_docs(&fs.path().join("docs"));
         let dir = tempfile::Builder::new().prefix("heptad-browse-").tempdir_in("/var/tmp").unwrap();
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
@@ -55,6 +64,11 @@ impl Scene {
         let client = Client::new(dir.path().join("s")).unwrap();
         let daemon = Some(start(dir.path()));
         Self { client, here, daemon, fs, dir }
+    }
+
+    pub fn restart(&mut self) {
+        self.daemon.take().unwrap().stop();
+        self.daemon = Some(start(self.dir.path()));
     }
 
     pub fn home(&self) -> PathBuf {

@@ -1,7 +1,8 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
 use heptad::api::desk::{
-    Desk, Metered, Offers, OpenFile, OperationFilter, Published, Soon, Target, Unreadable,
+    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
+    Unreadable,
 };
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
@@ -252,6 +253,14 @@ impl Desk for Bench {
         _: usize,
     ) -> Soon<'_, Result<Differences, Unshown>> {
         Box::pin(async { Err(Unshown::NoBackend) })
+    }
+
+    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, Unshown>> {
+        Box::pin(async { Err(Unshown::NoBackend) })
+    }
+
+    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
+        Ok(Vec::new())
     }
 
     fn progress(&self, _: OperationId) -> Option<Progress> {

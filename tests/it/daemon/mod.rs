@@ -7,6 +7,7 @@ mod hooks;
 pub mod host;
 mod lives;
 mod making;
+mod mounting;
 mod nine_days;
 mod people;
 mod plugin;

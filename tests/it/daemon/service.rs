@@ -29,6 +29,23 @@ for name in tree vol; do
 done
 test "$(cat VOLUME/../.heptad/vol/1/data/file)" = one
 test "$(cat /var/lib/heptad/store/tree/1/data/file)" = one
+# A mount is seen by everybody, and the daemon counts on it across a restart.
+mkdir /mnt/vol /mnt/tree
+for name in vol tree; do
+    ctl mount first-$name /mnt/$name
+    test "$(cat /mnt/$name/file)" = one
+    findmnt --noheadings --output=VFS-OPTIONS /mnt/$name | grep --word-regexp ro
+done
+systemctl restart heptad.service
+if ctl delete first-vol --now --yes; then exit 1; fi
+ctl mounts
+ctl mounts | grep '^first-vol  */mnt/vol$'
+for name in vol tree; do
+    ctl umount /mnt/$name
+    if mountpoint /mnt/$name; then exit 1; fi
+done
+ctl mounts | grep '^no snapshot is mounted$'
+
 ctl create again --from first-vol --path VOLUME-again
 cmp VOLUME/file VOLUME-again/file
 
