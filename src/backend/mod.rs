@@ -11,6 +11,7 @@ mod exec;
 pub mod fake;
 mod files;
 mod identity;
+pub mod image;
 mod in_use;
 mod libvirt;
 pub mod manifest;

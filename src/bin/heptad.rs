@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(out),
         Command::LibvirtHelper => cli::libvirt_helper(Box::new(io::stdin()), out, err),
         Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
+        Command::ImageHelper { socket } => cli::image_helper(socket, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {
             Ok(pages) => {
                 pages.iter().for_each(|page| drop(writeln!(out, "{}", page.display())));

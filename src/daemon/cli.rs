@@ -47,6 +47,9 @@ pub enum Command {
     /// Copy and check databases, as their owners; heptad starts this itself
     #[command(hide = true)]
     SqliteHelper,
+    /// Show the kernel the files in disk images; heptad starts this itself
+    #[command(hide = true)]
+    ImageHelper { socket: i32 },
     /// Write manual pages of heptad into a directory
     Man {
         #[arg(long, value_name = "DIR", default_value = ".")]
@@ -221,4 +224,9 @@ pub fn libvirt_helper(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mu
 /// Does one act of the `sqlite` backend. Returns the exit code.
 pub fn sqlite_helper(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     crate::backend::sqlite_helper(input, out, err)
+}
+
+/// Serves the files in disk images. Returns the exit code.
+pub fn image_helper(socket: i32, err: &mut dyn Write) -> u8 {
+    crate::backend::image::helper(socket, err)
 }

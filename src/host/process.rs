@@ -145,6 +145,25 @@ impl Spawn {
         Ok(Finished { status, stdout, stderr, timed_out, elapsed: started.elapsed() })
     }
 
+    /// Starts it and lets it be: it ends when it likes, and nobody hears what it prints. Limits and
+    /// standard input are not used.
+    ///
+    /// # Errors
+    /// When it could not be started.
+    pub fn leave(&self) -> Result<(), ProcessError> {
+        if !self.program.is_absolute() {
+            return Err(ProcessError::Relative { program: self.program.clone() });
+        }
+        let start = |source| ProcessError::Start { program: self.program.clone(), source };
+        let mut child = self.command().spawn().map_err(start)?;
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        drop(pipes);
+        let thread = std::thread::Builder::new().name("undertaker".into());
+        // Without the thread it would only stay a zombie until we end.
+        let _ = thread.spawn(move || child.wait());
+        Ok(())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the only spawn")]
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

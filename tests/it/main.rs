@@ -23,6 +23,7 @@ mod fee;
 mod files;
 mod holders;
 mod hooks;
+mod image;
 mod keeper;
 mod leftovers;
 mod libvirt;

@@ -1,0 +1,5 @@
+//! Files out of disk images, by the real helper and the kernel's FUSE.
+
+mod disks;
+mod hostile;
+mod reading;
