@@ -38,6 +38,7 @@ use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::privileges::Right;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -50,6 +51,12 @@ pub trait Backend: Debug + Send + Sync {
     /// What acts on this resource share (a file system, a server): a stuck pool delays only
     /// itself. Must not touch the pool itself, or it would hang with it.
     fn pool(&self) -> String;
+
+    /// What root must be allowed for this beyond what heptad's unit allows, if heptad is root. Must
+    /// not touch the resource.
+    fn rights(&self) -> &'static [Right] {
+        &[]
+    }
 
     /// Where the resource lives and where its snapshots go, for the check that none is inside
     /// another.

@@ -110,7 +110,7 @@ impl Daemon {
         let setup =
             check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
         let logging = start_logging(&options, &setup)?;
-        setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
+        setup.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

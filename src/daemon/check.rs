@@ -6,6 +6,7 @@ use crate::backend::Territory;
 use crate::backend::registry::{self, Context};
 use crate::config::{self, Config, Declared, Finding, Findings, Locations};
 use crate::domain::name::ResourceName;
+use crate::host::privileges::{Right, missing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,29 @@ pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup,
     }
     findings.extend(overlaps(&config, &posts));
     if findings.is_empty() { Ok(Setup { config, posts }) } else { Err(findings) }
+}
+
+impl Setup {
+    /// What will not work as things are, though nothing is wrong with the configuration.
+    pub fn remarks(&self) -> Vec<Finding> {
+        let mut remarks = self.config.remarks();
+        if nix::unistd::geteuid().is_root() {
+            let lacking = |(name, post): (&ResourceName, &Arc<Post>)| {
+                let missing = missing(post.backend.rights());
+                (!missing.is_empty()).then(|| lacks(&self.config, name, &missing))
+            };
+            remarks.extend(self.posts.iter().filter_map(lacking));
+        }
+        remarks
+    }
+}
+
+fn lacks(config: &Config, name: &ResourceName, missing: &[Right]) -> Finding {
+    let missing: Vec<&str> = missing.iter().map(|right| right.name()).collect();
+    let problem = format!("needs {}, which heptad is not allowed here", missing.join(", "));
+    let hint = "put heptad-databases.conf, which comes with the unit, into \
+                /etc/systemd/system/heptad.service.d/ and restart heptad";
+    config.locate(name, "", problem, hint)
 }
 
 fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {

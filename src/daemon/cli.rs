@@ -151,7 +151,7 @@ pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mu
         around.locations(place).and_then(|locations| check::prepare(&locations, &around.env));
     match prepared {
         Ok(setup) => {
-            for remark in setup.config.remarks() {
+            for remark in setup.remarks() {
                 let _ = writeln!(err, "remark: {remark}");
             }
             let (count, file) = (setup.config.resources.len(), setup.config.file().display());

@@ -63,7 +63,7 @@ impl Counter {
         })?;
         let mut setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
         let mut report = compare(&setup, &next);
-        report.findings.extend(next.config.remarks().iter().map(finding));
+        report.findings.extend(next.remarks().iter().map(finding));
         report.findings.extend(needs_restart(&setup, &next));
         if let Some(logging) = &self.logging
             && let Err(error) = logging.set_filter(&next.config.daemon.log)
@@ -226,7 +226,7 @@ impl Desk for Counter {
             match tokio::task::block_in_place(|| check::prepare(&self.locations, &self.env)) {
                 Ok(setup) => wire::Check {
                     loadable: true,
-                    findings: setup.config.remarks().iter().map(finding).collect(),
+                    findings: setup.remarks().iter().map(finding).collect(),
                 },
                 Err(findings) => wire::Check {
                     loadable: false,

@@ -6,6 +6,7 @@
 //! device's file, swap), another name of the same file, and who comes a moment later.
 
 use super::mounts::{Mounts, MountsError};
+use super::privileges::{Right, missing};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -13,8 +14,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The bit of `CapEff` in `/proc/self/status`; linux/capability.h.
-const CAP_SYS_PTRACE: u32 = 19;
 /// It works on no resource's content, and some sandboxes let nobody look into it.
 const INIT: u32 = 1;
 /// More are counted, not named.
@@ -250,13 +249,10 @@ fn unit(cgroup: &str) -> Option<&str> {
 /// Without this capability a process of another user is not to be looked into, or even not to be
 /// seen at all, where /proc is mounted with hidepid (a unit's ProtectProc=).
 fn must_see_all() -> io::Result<()> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    match effective {
-        Some(bits) if bits & (1 << CAP_SYS_PTRACE) != 0 => Ok(()),
-        _ => Err(blind("the processes of others cannot be looked into")),
+    if missing(&[Right::Ptrace]).is_empty() {
+        return Ok(());
     }
+    Err(blind("the processes of others cannot be looked into"))
 }
 
 fn blind(what: &str) -> io::Error {

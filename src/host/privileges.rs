@@ -6,6 +6,39 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getppid, getresuid, setgroups, setresgid, setresuid};
 use std::io;
 
+/// What root may do by one capability (capabilities(7)); the numbers are those of
+/// linux/capability.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Right {
+    /// To end the processes of others.
+    Kill = 5,
+    SetGid = 6,
+    SetUid = 7,
+    /// To look into the processes of others.
+    Ptrace = 19,
+}
+
+impl Right {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "CAP_KILL",
+            Self::SetGid => "CAP_SETGID",
+            Self::SetUid => "CAP_SETUID",
+            Self::Ptrace => "CAP_SYS_PTRACE",
+        }
+    }
+}
+
+/// Those that this process does not have: all, where the kernel does not say.
+pub fn missing(rights: &[Right]) -> Vec<Right> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    let bits = effective.unwrap_or_default();
+    rights.iter().copied().filter(|right| bits & (1 << (*right as u8)) == 0).collect()
+}
+
 /// Why this process is still what it was, or must not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegeError {

@@ -10,6 +10,7 @@ mod proof;
 mod server;
 mod spaces;
 pub mod stopped;
+mod unit;
 
 use heptad::backend::Backend;
 use heptad::backend::registry::{self, Context};

@@ -45,6 +45,7 @@ use super::{
 use crate::domain::event::{Mark, Survey, Wholeness};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::privileges::Right;
 use detail::Detail;
 use settings::Settings;
 use std::sync::Mutex;
@@ -87,6 +88,11 @@ impl Backend for Postgres {
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.shelf.store().display())
+    }
+
+    /// To work as the owner of the data, and to see whether a server runs on it.
+    fn rights(&self) -> &'static [Right] {
+        &[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace]
     }
 
     fn territory(&self) -> Territory {

@@ -41,6 +41,7 @@ use super::{
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::privileges::Right;
 use detail::Detail;
 use settings::Settings;
 
@@ -67,6 +68,14 @@ impl Backend for Sqlite {
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.shelf.store().display())
+    }
+
+    /// To work as the owner of the database, and to see who has it open.
+    fn rights(&self) -> &'static [Right] {
+        match self.settings.as_owner {
+            true => &[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace],
+            false => &[],
+        }
     }
 
     fn territory(&self) -> Territory {

@@ -1,0 +1,57 @@
+//! A cluster under the shipped units and a systemd that runs them.
+
+use super::server::bin;
+use crate::daemon::host::{HEPTACTL, HEPTAD};
+use crate::support::pid1::boot;
+use std::path::Path;
+
+const SCRIPT: &str = r#"
+ctl() { HEPTACTL "$@"; }
+sql() { setpriv --reuid=postgres --regid=postgres --clear-groups psql -h /srv/db -X -q -A -t -c "$1" postgres; }
+serve() {
+    systemd-run --quiet --unit=server --uid=postgres PROGRAMS/postgres -D /srv/db/data -k /srv/db -c listen_addresses=
+    until PROGRAMS/pg_isready --quiet -h /srv/db; do :; done
+}
+install --directory --mode=750 /etc/heptad /etc/heptad/conf.d
+install --directory --owner=postgres /srv/db
+setpriv --reuid=postgres --regid=postgres --clear-groups PROGRAMS/initdb -D /srv/db/data -N -A trust >/dev/null
+serve
+sql 'create table t as select generate_series(1, 9) as n'
+cat >/etc/heptad/heptad.toml <<TOML
+[resource.shop]
+kind = "database"
+postgres = { data = "/srv/db/data", prove = "always" }
+TOML
+systemctl start heptad.socket
+# As shipped it cannot, and says so instead of taking a server that it does not see for none.
+ctl check >/tmp/said 2>&1 || true
+grep 'needs CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_SYS_PTRACE' /tmp/said
+! ctl take shop early >/tmp/said 2>&1
+cat /tmp/said
+
+install -D --mode=644 EXTRA_UNIT /etc/systemd/system/heptad.service.d/heptad-databases.conf
+systemctl daemon-reload
+systemctl restart heptad.service
+ctl check
+ctl take shop first
+ctl show first >/tmp/said
+grep complete /tmp/said
+grep 'a server started on a copy' /var/lib/heptad/store/shop/*/proven
+sql 'drop table t'
+! ctl rollback shop --to first --yes >/tmp/said 2>&1
+grep --fixed-strings 'systemctl stop server.service' /tmp/said
+systemctl stop server.service
+ctl rollback shop --to first --yes
+serve
+test "$(sql 'select count(*) from t')" = 9
+"#;
+
+#[test]
+fn under_systemd_a_cluster_is_taken_proven_and_rolled_back_with_the_drop_in() {
+    let drop_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/heptad-databases.conf");
+    let script = SCRIPT
+        .replace("HEPTACTL", HEPTACTL)
+        .replace("PROGRAMS", bin().to_str().unwrap())
+        .replace("EXTRA_UNIT", drop_in.to_str().unwrap());
+    boot(Path::new(HEPTAD), &script, &[Path::new(HEPTACTL), &drop_in]).succeeded();
+}
