@@ -24,6 +24,8 @@ mod sqlite;
 mod subvolume;
 pub mod tree;
 
+/// What lets guests go when heptad and its helpers were killed and nobody starts them again.
+pub use libvirt::let_go_all as libvirt_let_go;
 /// The helper process of the `libvirt` backend, for the program that is started as one.
 pub use libvirt::serve as libvirt_helper;
 /// The helper process of the `sqlite` backend, for the program that is started as one.
@@ -37,6 +39,7 @@ pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder,
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
+use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
 use crate::host::privileges::Right;
 use std::fmt::Debug;
@@ -47,6 +50,11 @@ use std::path::PathBuf;
 /// crash at any instruction.
 pub trait Backend: Debug + Send + Sync {
     fn capabilities(&self) -> Capabilities;
+
+    /// The kind that the resource is by its options; `None` where it may be declared as any.
+    fn kind(&self) -> Option<Kind> {
+        None
+    }
 
     /// What acts on this resource share (a file system, a server): a stuck pool delays only
     /// itself. Must not touch the pool itself, or it would hang with it.

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo => demo::run(out),
         Command::LibvirtHelper => cli::libvirt_helper(Box::new(io::stdin()), out, err),
+        Command::LibvirtLetGo => cli::libvirt_let_go(&around, err),
         Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
         Command::ImageHelper { socket } => cli::image_helper(socket, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {

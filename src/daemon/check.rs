@@ -69,6 +69,12 @@ fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
         let locate = |f: registry::OptionFinding| config.locate(name, &f.key, f.problem, f.hint);
         found.into_iter().map(locate).collect::<Vec<_>>()
     })?;
+    let declared_as = declared.resource.kind;
+    if let Some(kind) = backend.kind().filter(|kind| *kind != declared_as) {
+        let problem = format!("is that of a resource of kind {kind}, not {declared_as}");
+        let hint = format!("write kind = \"{kind}\" in [resource.{name}]");
+        return Err(vec![config.locate(name, "", problem, hint)]);
+    }
     Ok(Post::new(backend, declared.hooks.clone()))
 }
 

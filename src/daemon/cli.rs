@@ -3,7 +3,7 @@
 
 use super::boot::{BootError, Daemon, LogOptions, Options};
 use super::{check, rebuild, simulate};
-use crate::config::{Findings, Locations};
+use crate::config::{self, Findings, Locations};
 use crate::host::clock::{Clock, ClockError, Simulated, System};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::{Read, Write};
@@ -44,6 +44,9 @@ pub enum Command {
     /// Hold a guest still, and let it go whatever happens; heptad starts this itself
     #[command(hide = true)]
     LibvirtHelper,
+    /// Let go whatever guests a killed heptad left frozen or paused; the unit does this itself
+    #[command(hide = true)]
+    LibvirtLetGo,
     /// Copy and check databases, as their owners; heptad starts this itself
     #[command(hide = true)]
     SqliteHelper,
@@ -219,6 +222,24 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
 /// Holds a guest for the `libvirt` backend. Returns the exit code.
 pub fn libvirt_helper(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     crate::backend::libvirt_helper(input, out, err)
+}
+
+/// Lets go what a killed heptad and its helper left held. Returns the exit code.
+pub fn libvirt_let_go(around: &Surroundings, err: &mut dyn Write) -> u8 {
+    let state = match around.locations(&Place { config: None }) {
+        // Whatever else is wrong with the configuration.
+        Ok(locations) => config::examine(&locations, &around.env).config.daemon.state,
+        Err(findings) => {
+            findings.iter().for_each(|finding| drop(writeln!(err, "{finding}")));
+            return 1;
+        }
+    };
+    let failed = match crate::backend::libvirt_let_go(&state) {
+        Ok(failed) => failed,
+        Err(error) => vec![error],
+    };
+    failed.iter().for_each(|error| drop(writeln!(err, "heptad: {error}")));
+    u8::from(!failed.is_empty())
 }
 
 /// Does one act of the `sqlite` backend. Returns the exit code.

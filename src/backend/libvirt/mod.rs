@@ -38,6 +38,7 @@ use super::{
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
+use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
 use domain::Domain;
@@ -45,7 +46,7 @@ use hold::Notes;
 use settings::{Settings, Subject};
 use std::path::PathBuf;
 
-pub use hold::serve;
+pub use hold::{let_go_all, serve};
 pub use settings::build;
 
 /// The name in the configuration and in manifests.
@@ -98,6 +99,13 @@ impl Libvirt {
 impl Backend for Libvirt {
     fn capabilities(&self) -> Capabilities {
         Capabilities { instant: false, in_flight: 2, by_name: true }
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        Some(match self.settings.subject {
+            Subject::Instance(_) => Kind::Instance,
+            Subject::Disk(..) => Kind::Disk,
+        })
     }
 
     fn pool(&self) -> String {

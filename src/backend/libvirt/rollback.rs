@@ -4,6 +4,7 @@
 //! point, and one rename after the other puts them in place. Whoever finds the journal finishes it:
 //! no instance is left with some disks of then and some of now.
 
+use super::super::in_use;
 use super::super::manifest::sync_dir;
 use super::super::shelf::Item;
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
@@ -20,36 +21,51 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// What is left to be put in place.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Journal {
     /// Of the order.
     token: uuid::Uuid,
     uri: String,
     /// The domain's UUID; none for a disk.
     domain: Option<String>,
-    /// From where to where.
+    /// From where to where; none once all is done: then it remembers whose order that was.
     renames: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Who uses the live resource.
+/// Who uses the live resource: its guest, or whoever else has an image open.
 pub fn users(settings: &Settings) -> Result<Vec<String>, BackendError> {
     let virsh = &settings.virsh;
-    let uuid = match &settings.subject {
-        Subject::Instance(name) => virsh.uuid(name)?,
-        Subject::Disk(path, _) => match user_of(virsh, path)? {
-            Some(guest) => guest.uuid,
-            None => return Ok(Vec::new()),
-        },
+    let (guest, images) = match &settings.subject {
+        Subject::Instance(name) => {
+            let uuid = virsh.uuid(name)?;
+            let domain = Domain::read(&virsh.definition(&uuid, true)?, &settings.leave_out)?;
+            (Some(uuid), domain.disks.into_iter().map(|disk| disk.file).collect())
+        }
+        Subject::Disk(path, _) => {
+            (user_of(virsh, path)?.map(|guest| guest.uuid), vec![path.clone()])
+        }
     };
-    let state = virsh.state(&uuid)?;
+    let found = guest.map(|uuid| guest_is_up(virsh, &uuid)).transpose()?.flatten();
+    if let Some(guest) = found {
+        return Ok(vec![guest]);
+    }
+    let mut users = Vec::new();
+    for image in images {
+        users.extend(in_use::users(&image)?);
+    }
+    Ok(users)
+}
+
+fn guest_is_up(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
+    let state = virsh.state(uuid)?;
     if state == State::Off {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let doing = format!("asking for the name of domain {uuid}");
-    let name = virsh.call(&["domname", "--domain", &uuid], &doing)?;
+    let name = virsh.call(&["domname", "--domain", uuid], &doing)?;
     let (name, doing) = (name.trim(), if state == State::Still { "paused" } else { "running" });
     let uri = &virsh.uri;
-    Ok(vec![format!("domain {name} is {doing}: virsh --connect '{uri}' shutdown {name}")])
+    Ok(Some(format!("domain {name} is {doing}: virsh --connect '{uri}' shutdown {name}")))
 }
 
 pub fn rollback(
@@ -185,8 +201,8 @@ fn discard(renames: &[(PathBuf, PathBuf)]) {
 /// [`Fault::Busy`] where its domain was started in between.
 pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
     let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
-    let doing = "completing a rollback that was interrupted";
-    if let Some(uuid) = &journal.domain {
+    let (doing, token) = ("completing a rollback that was interrupted", journal.token);
+    if let Some(uuid) = journal.domain.as_ref().filter(|_| !journal.renames.is_empty()) {
         let virsh = Virsh { uri: journal.uri.clone() };
         match virsh.state(uuid) {
             Ok(State::Off) => {}
@@ -207,6 +223,8 @@ pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
         }
         live.parent().map_or(Ok(()), sync_dir)?;
     }
-    rolling.clear()?;
-    Ok(Some(journal.token))
+    if !journal.renames.is_empty() {
+        rolling.write(&Journal { renames: Vec::new(), ..journal })?;
+    }
+    Ok(Some(token))
 }

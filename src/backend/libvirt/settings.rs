@@ -5,7 +5,7 @@ use super::super::options::Reader;
 use super::super::registry::{Context, OptionFinding};
 use super::super::shelf::Shelf;
 use super::domain::Format;
-use super::hold::{Holder, Notes};
+use super::hold::{HELD, Holder, Notes};
 use super::virsh::Virsh;
 use super::{Libvirt, WORD};
 use serde_json::{Map, Value};
@@ -69,7 +69,7 @@ pub fn build(
     let built = subject.map(|subject| Libvirt {
         settings: Settings { subject, virsh, holder, leave_out, deadline },
         shelf: Shelf::new(WORD, store, &context.state, &context.resource),
-        held: Notes::new(&context.state, "held", &context.resource),
+        held: Notes::new(&context.state, HELD, &context.resource),
         copying: Notes::new(&context.state, "copying", &context.resource),
         rolling: Notes::new(&context.state, "rolling", &context.resource),
     });

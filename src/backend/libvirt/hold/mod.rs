@@ -16,5 +16,5 @@ mod release;
 
 pub use helper::serve;
 pub use holder::{Held, Holder};
-pub use note::Notes;
-pub use release::recover;
+pub use note::{HELD, Notes};
+pub use release::{let_go_all, recover};

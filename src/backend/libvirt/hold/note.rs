@@ -15,6 +15,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The kind of note of guests that are held.
+pub const HELD: &str = "held";
+
+/// How what lies beside a note ends: the next one, and the lock.
+const BESIDE: [char; 2] = ['.', '~'];
+
 /// A guest that is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -37,6 +43,25 @@ pub struct Notes {
 impl Notes {
     pub fn new(state: &Path, kind: &str, resource: &ResourceName) -> Self {
         Self { path: state.join(kind).join(resource.as_str()) }
+    }
+
+    /// All notes of a kind that there are.
+    pub fn all(state: &Path, kind: &str) -> Result<Vec<Self>, BackendError> {
+        let dir = state.join(kind);
+        let doing = || format!("reading {}", dir.display());
+        let entries = match std::fs::read_dir(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.doing(doing)?,
+        };
+        let mut notes = Vec::new();
+        for entry in entries {
+            let path = entry.doing(doing)?.path();
+            // Not what lies beside a note: no resource's name ends so.
+            if path.to_str().is_some_and(|path| !path.ends_with(BESIDE)) {
+                notes.push(Self { path });
+            }
+        }
+        Ok(notes)
     }
 
     /// Makes room for a note.
@@ -62,7 +87,7 @@ impl Notes {
 
     /// Durably replaces it.
     pub fn write<T: Serialize>(&self, note: &T) -> Result<(), BackendError> {
-        let new = self.ending(".");
+        let new = self.ending(BESIDE[0]);
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&new)?;
             file.write_all(&serde_json::to_vec(note)?)?;
@@ -77,8 +102,7 @@ impl Notes {
     /// `None` where somebody else has it and `wait` is false.
     pub fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, BackendError> {
         self.make()?;
-        // No resource's name ends so.
-        let path = self.ending("~");
+        let path = self.ending(BESIDE[1]);
         let doing = || format!("locking {}", path.display());
         let mut options = File::options();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -92,9 +116,9 @@ impl Notes {
         }
     }
 
-    fn ending(&self, with: &str) -> PathBuf {
+    fn ending(&self, with: char) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
-        path.push(with);
+        path.push(with.to_string());
         path.into()
     }
 

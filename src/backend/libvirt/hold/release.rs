@@ -3,8 +3,9 @@
 use super::super::super::BackendError;
 use super::super::virsh::{State, Virsh};
 use super::agent::Agent;
-use super::note::{Note, Notes};
+use super::note::{HELD, Note, Notes};
 use crate::domain::operation::Fault;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// For one command to the agent. A thaw itself takes milliseconds.
@@ -84,4 +85,18 @@ pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
     let_go(&note)?;
     notes.clear()?;
     Ok(true)
+}
+
+/// Lets go whatever guests are still written down as held below heptad's state directory, unless
+/// the heptad that holds them is alive. Returns what could not be let go.
+pub fn let_go_all(state: &Path) -> Result<Vec<BackendError>, BackendError> {
+    let mut failed = Vec::new();
+    for notes in Notes::all(state, HELD)? {
+        match notes.lock(false) {
+            Ok(Some(_mine)) => failed.extend(recover(&notes).err()),
+            Ok(None) => {}
+            Err(error) => failed.push(error),
+        }
+    }
+    Ok(failed)
 }
