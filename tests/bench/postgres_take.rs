@@ -161,11 +161,11 @@ impl Server {
 
     /// How long something takes, and the longest commit of a writer beside it.
     fn beside<T>(&self, act: impl FnOnce() -> T) -> (Duration, Duration) {
-        let over = AtomicBool::new(false);
+        let over = &AtomicBool::new(false);
         std::thread::scope(|scope| {
             let mut writer = Writer::start(self);
             writer.commit();
-            let stall = scope.spawn(|| {
+            let stall = scope.spawn(move || {
                 let mut longest = Duration::ZERO;
                 while !over.load(SeqCst) {
                     longest = longest.max(writer.commit());
