@@ -121,6 +121,13 @@ pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done
     if session.global.json {
         return session.json(accepted);
     }
-    session.say(&render::ending(&accepted.operation))?;
+    let operation = &accepted.operation;
+    session.say(&render::ending(operation))?;
+    // What the technology has to say of something new: how to start it, what is left to do.
+    if matches!(operation.act.as_str(), "create" | "attach" | "detach") {
+        for note in operation.output.lines() {
+            session.remark(note)?;
+        }
+    }
     Ok(exit::OK)
 }

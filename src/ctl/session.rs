@@ -69,6 +69,16 @@ impl<'a, 'b> Session<'a, 'b> {
         self.print(&page)
     }
 
+    /// A sentence that belongs to what was just said.
+    pub fn remark(&mut self, sentence: &str) -> Result<(), CtlError> {
+        if self.global.quiet {
+            return Ok(());
+        }
+        let mut page = self.view().page();
+        page.prose(2, &Span::plain(sentence));
+        self.print(&page)
+    }
+
     /// The wire answer, indented.
     pub fn json(&mut self, answer: &impl Serialize) -> Done {
         let text = serde_json::to_string_pretty(answer)?;

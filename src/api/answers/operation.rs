@@ -89,7 +89,9 @@ fn detail(account: Option<&Account>, act: &Act) -> Option<String> {
             None => draft.name.to_string(),
         }),
         Act::Rollback { safety, .. } => {
-            of(*safety).map(|safety| format!("what was there is in {safety}"))
+            let taken = account.is_some_and(|account| account.snapshots.contains_key(safety));
+            let safety = of(*safety).filter(|_| taken)?;
+            Some(format!("what was there is in {safety}"))
         }
         Act::Attach { disk } | Act::Detach { disk } => Some(disk.to_string()),
         Act::SetTime { time } | Act::Enable { time: Some(time) } => {
