@@ -139,8 +139,9 @@ impl From<Denied> for Refuse {
 fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
     let TooMany { inherited, added, excess } = excess;
     let total = TAG_LIMIT + excess;
+    let tags = if *inherited == 1 { "tag" } else { "tags" };
     let message = format!(
-        "with the {inherited} tags that it has from {resource} it would have {total}, and {TAG_LIMIT} \
+        "with the {inherited} {tags} that it has from {resource} it would have {total}, and {TAG_LIMIT} \
          are the most"
     );
     let hint = match added.is_empty() {

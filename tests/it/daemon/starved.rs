@@ -64,3 +64,34 @@ fn with_the_catalogues_disk_full_nothing_changes_and_all_can_be_read() {
     host.settle();
     assert!(host.labels("tree").contains(&"at-last".into()));
 }
+
+#[test]
+fn a_delete_on_a_full_disk_reaches_the_trash_and_its_mark_follows() {
+    let fs = LoopFs::new("ext4", 32);
+    let mut host = Host::new(&at(1, "05:00"));
+    host.tree("tree", "one");
+    let store = fs.path().join("store");
+    host.configure(&format!(
+        "[resource.tree]\nfiles = {{ path = \"ROOT/tree\", store = \"{}\" }}\n",
+        store.display()
+    ));
+    host.start();
+    host.ok("take tree by-hand");
+    let mark = || std::fs::read_to_string(store.join("tree/1/mark.json")).unwrap_or_default();
+    fill(&fs.path());
+
+    let deleted = host.ctl("delete by-hand --yes");
+    assert_eq!(deleted.code, 0, "{deleted:?}");
+    assert!(deleted.err.contains("delete it with --now"), "{deleted:?}");
+    assert!(host.ok("list tree --all").contains("in trash"));
+    assert_eq!(mark(), "", "there was no room for it");
+
+    std::fs::remove_file(fs.path().join("filler")).unwrap();
+    // A start looks at every backend, as a sweep does.
+    host.stop();
+    host.start();
+    host.settle();
+    assert!(mark().contains("\"trashed\": true"), "{}", mark());
+    assert!(host.ok("undelete by-hand").contains("is back"));
+    assert!(mark().contains("\"trashed\": false"), "{}", mark());
+}
