@@ -35,7 +35,7 @@ pub const DROPPED: [&str; 7] = [
 /// The write-ahead log, which is copied by itself.
 pub const WAL: &str = "pg_wal";
 /// Copied last: where a standby's recovery ends is in it.
-const CONTROL: &str = "global/pg_control";
+pub const CONTROL: &str = "global/pg_control";
 
 /// Copies one file or tree whole.
 pub fn copy(

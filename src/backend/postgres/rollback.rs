@@ -4,11 +4,13 @@
 //! cluster keeps its path, owner, mode and port, and the configuration that lies elsewhere.
 
 use super::super::shelf::{Exchange, Item};
+use super::super::subvolume::path_of;
 use super::super::tree::{Meta, below};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
 use super::assemble::{Place, assemble};
 use super::cluster::{Cluster, read};
 use super::configure::{AUTO, write};
+use super::copy::CONTROL;
 use super::detail::{Detail, Space};
 use super::outside::{Outside, retire};
 use super::{Postgres, ports, tools};
@@ -69,11 +71,13 @@ pub fn rollback(
         let live = Cluster::open(path)?;
         may_begin(&exchange, &live, &detail)?;
         idle(postgres, &exchange)?;
+        nothing_newer(postgres, order, &exchange, &live)?;
         let outside = Outside { live: &live, token: order.token };
         let clear = || exchange.clear().and_then(|()| outside.clear(&detail));
         clear()?;
         let made = stage(&exchange, &item, &detail, &outside, progress)
             .and_then(|()| idle(postgres, &exchange))
+            .and_then(|()| nothing_newer(postgres, order, &exchange, &live))
             .and_then(|()| exchange.commit())
             .and_then(|()| still_idle(postgres, &exchange, &live));
         if made.is_err() {
@@ -111,6 +115,31 @@ fn idle(postgres: &Postgres, exchange: &Exchange) -> Result<(), BackendError> {
         return Ok(());
     }
     Err(BackendError::new(Fault::Busy, exchange.doing(), users.join("; ")))
+}
+
+/// The snapshot that was taken of the live cluster to be safe bears the token as its id. Every start
+/// and stop of a server changes the control file.
+fn nothing_newer(
+    postgres: &Postgres,
+    order: &RollbackOrder<'_>,
+    exchange: &Exchange,
+    live: &Cluster,
+) -> Result<(), BackendError> {
+    let (items, _) = postgres.shelf.items()?;
+    let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
+        return Ok(());
+    };
+    let doing = || format!("comparing {} with snapshot {}", live.path.display(), safety.seq);
+    let then = std::fs::read(safety.path.join("data").join(CONTROL)).doing(doing)?;
+    if std::fs::read(path_of(&live.dir).join(CONTROL)).doing(doing)? == then {
+        return Ok(());
+    }
+    let why = format!(
+        "its server has run since snapshot {} was taken, which alone would hold what it wrote: \
+         leave it stopped, then ask again",
+        safety.seq
+    );
+    Err(BackendError::new(Fault::Busy, exchange.doing(), why))
 }
 
 /// Whoever was faster than the exchange and started a server on what was live gets that back.

@@ -7,8 +7,9 @@
 //! the database is damaged, is put aside.
 
 use super::super::shelf::{Exchange, Shelf};
-use super::super::tree::{Meta, peek};
+use super::super::tree::{Meta, open_file, peek};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
+use super::detail::database;
 use super::protocol::Act;
 use super::settings::Settings;
 use super::{owner, restore, run, verify};
@@ -17,12 +18,20 @@ use crate::host::holders::{describe, holders};
 use rustix::fs::{AtFlags, Gid, Mode, RenameFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
 const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// What of the first page tells of the journal's kind, of how often the file was written, and by
+/// which SQLite (sqlite.org/fileformat.html, section 1.3).
+const HEAD: [std::ops::Range<usize>; 3] = [18..20, 24..28, 92..100];
+/// Bytes compared at a time.
+const CHUNK: usize = 1 << 16;
 
 /// Every process that has the database open, or its log, its index or its journal.
 pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
@@ -62,6 +71,7 @@ pub fn rollback(
             .and_then(|()| dress(&exchange, &live))
             .and_then(|()| settle(settings, &live))
             .and_then(|()| idle(path, &exchange))
+            .and_then(|()| nothing_newer(shelf, order, &exchange))
             .and_then(|()| sides.put_aside())
             .and_then(|()| exchange.commit())
             .and_then(|()| still_idle(path, &exchange));
@@ -82,6 +92,53 @@ fn idle(path: &Path, exchange: &Exchange) -> Result<(), BackendError> {
         return Ok(());
     }
     Err(BackendError::new(Fault::Busy, exchange.doing(), users.join("; ")))
+}
+
+/// The snapshot that was taken of the live database to be safe bears the token as its id. It has the
+/// same pages, except that it was made to stand by itself.
+fn nothing_newer(
+    shelf: &Shelf,
+    order: &RollbackOrder<'_>,
+    exchange: &Exchange,
+) -> Result<(), BackendError> {
+    let (items, _) = shelf.items()?;
+    let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
+        return Ok(());
+    };
+    let doing = || exchange.doing();
+    let (live, _) = peek(&exchange.dir, &exchange.name).doing(doing)?;
+    let then = database(&safety.path).and_then(open_file).doing(doing)?;
+    if same_pages(open_file(live).doing(doing)?.into(), then.into()).doing(doing)? {
+        return Ok(());
+    }
+    let why = format!(
+        "it was written to since snapshot {} was taken, which alone would hold that: stop what \
+         writes to it, then ask again",
+        safety.seq
+    );
+    Err(BackendError::new(Fault::Busy, exchange.doing(), why))
+}
+
+fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
+    if one.metadata()?.len() != two.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let mut at_start = true;
+    loop {
+        let count = one.read(&mut left)?;
+        two.read_exact(&mut right[..count])?;
+        if at_start {
+            HEAD.into_iter().flatten().filter(|at| *at < count).for_each(|at| left[at] = right[at]);
+        }
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+        at_start = false;
+    }
 }
 
 /// Whoever opened the old database just before the exchange gets it back.

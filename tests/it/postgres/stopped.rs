@@ -7,7 +7,7 @@ use crate::conformance::{Harness, Tree};
 use crate::support::loopfs::LoopFs;
 use heptad::backend::Backend;
 use heptad::domain::snapshot::Handle;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,11 @@ impl Harness for Stopped {
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
         build(resource, &self.live(), &self.store(), json!({}))
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
+        let options = json!({ "data": self.live(), "store": self.store(), "prove": "never" });
+        Some(("postgres", options, self.0.path().join("state")))
     }
 
     fn live(&self) -> PathBuf {

@@ -96,6 +96,23 @@ fn a_log_or_journal_of_the_old_database_does_not_meet_the_new_one() {
 }
 
 #[test]
+fn what_was_written_after_the_safety_snapshot_is_never_lost() {
+    for mode in ["wal", "delete"] {
+        let bench = taken(SOME);
+        fill(&bench.live, &format!("PRAGMA journal_mode={mode}; {MORE}"));
+        bench.take(2);
+        fill(&bench.live, "UPDATE t SET pad = 1 WHERE n = 600");
+        let error = back(&bench, 1, card(2).handle.id).unwrap_err();
+        assert!(error.fault == Fault::Busy && error.to_string().contains("snapshot 2"), "{error}");
+        assert_eq!(beside(&bench), ["live.db"], "{mode}");
+        assert_eq!(rows(&bench.live), (600, 600));
+        bench.take(3);
+        back(&bench, 1, card(3).handle.id).unwrap();
+        assert_eq!(rows(&bench.live), (300, 300));
+    }
+}
+
+#[test]
 fn a_database_in_use_is_not_rolled_back_and_its_users_are_named() {
     let bench = taken(SOME);
     fill(&bench.live, MORE);
