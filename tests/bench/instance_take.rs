@@ -27,7 +27,7 @@ use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::{Card, Handle, Origin, Part, Seq};
-use host::{Libvirtd, definition};
+use host::{Libvirtd, definition, install_guest};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,13 +50,14 @@ fn main() {
 
 fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     let root = fs.path();
-    let (vda, vdb, serial) = (root.join("vda.qcow2"), root.join("vdb.raw"), root.join("serial"));
+    let (vda, vdb) = (root.join("vda.qcow2"), root.join("vdb.raw"));
+    install_guest(&root);
     fill(&root, &vda, megabytes);
     std::fs::File::create(&vdb).unwrap().set_len(64 << 20).unwrap();
     run("mkfs.ext4", &["-q", "-F", vdb.to_str().unwrap()]);
     let libvirtd = Libvirtd::start();
     let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
-    libvirtd.define(&definition(DOMAIN, &disks, "", &serial));
+    libvirtd.define(&definition(DOMAIN, &disks, "", &root));
     libvirtd.virsh(&["start", DOMAIN]);
     let ping = ["qemu-agent-command", DOMAIN, "{\"execute\":\"guest-ping\"}"];
     let until = Instant::now() + Duration::from_secs(60);

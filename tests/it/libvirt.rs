@@ -8,3 +8,4 @@ mod restoring;
 mod running;
 mod scene;
 mod still;
+mod whole;

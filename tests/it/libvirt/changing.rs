@@ -76,3 +76,33 @@ fn a_disk_comes_and_goes_while_the_guest_runs_and_belongs_to_one_instance_only()
     assert_eq!(mail.attach(&disk).unwrap(), "vdd");
     wait(|| mail.detach(&disk).is_ok(), "detaching");
 }
+
+#[test]
+fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let token = Uuid::from_u128(7);
+    // As it is left after the first of two disks: the second one's copy waits beside it.
+    let [first, second] = [0, 1].map(|at| scene.at(&format!(".heptad-{}-{at}", token.simple())));
+    let (vda, vdb) = (scene.at("vda.qcow2"), scene.at("vdb.raw"));
+    std::fs::copy(scene.at("store/web-1/1/disks/vdb.raw"), &second).unwrap();
+    std::fs::write(&vdb, "of another time").unwrap();
+    let uuid = scene.libvirtd.virsh(&["domuuid", DOMAIN]);
+    let journal = json!({
+        "token": token, "uri": scene.libvirtd.uri(), "domain": uuid,
+        "renames": [[first, vda], [second, vdb]],
+    });
+    std::fs::create_dir(scene.at("state/rolling")).unwrap();
+    std::fs::write(scene.at("state/rolling/web-1"), journal.to_string()).unwrap();
+    backend.list().unwrap();
+    let stored = std::fs::read(scene.at("store/web-1/1/disks/vdb.raw")).unwrap();
+    assert!(std::fs::read(&vdb).unwrap() == stored && !second.exists());
+    // The same order is done, and is not done again over what came later.
+    std::fs::write(&vdb, "later").unwrap();
+    backend.rollback(&RollbackOrder { handle: &card(1).handle, token }, &()).unwrap();
+    assert_eq!(std::fs::read(&vdb).unwrap(), b"later");
+    let next = RollbackOrder { handle: &card(1).handle, token: Uuid::from_u128(8) };
+    backend.rollback(&next, &()).unwrap();
+    assert!(std::fs::read(&vdb).unwrap() == stored);
+}

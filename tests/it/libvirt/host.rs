@@ -3,7 +3,7 @@
 
 use crate::support::loopfs::Undo;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -128,10 +128,10 @@ impl Libvirtd {
 /// A disk of a definition: target, format, file.
 pub type Disk<'a> = (&'a str, &'a str, &'a Path);
 
-/// A definition of the test guest. `words` go to its kernel's command line.
-pub fn definition(name: &str, disks: &[Disk<'_>], words: &str, serial: &Path) -> String {
-    let built = built();
-    let (kernel, initrd) = (built.join("vmlinuz"), built.join("initrd"));
+/// A definition of the test guest, whose kernel and serial port are in a directory. `words` go to
+/// its kernel's command line.
+pub fn definition(name: &str, disks: &[Disk<'_>], words: &str, dir: &Path) -> String {
+    let [kernel, initrd, serial] = ["vmlinuz", "initrd", "serial"].map(|name| dir.join(name));
     let disk = |(target, format, file): &Disk<'_>| {
         format!(
             "<disk type='file' device='disk'><driver name='qemu' type='{format}'/>\
@@ -158,10 +158,13 @@ pub fn definition(name: &str, disks: &[Disk<'_>], words: &str, serial: &Path) ->
     )
 }
 
-/// Kernel and first file system of the test guest, built once for each checkout.
-pub fn built() -> PathBuf {
+/// Puts kernel and first file system of the test guest into a directory: libvirt may give them to
+/// its guests' user. They are built once for each checkout.
+pub fn install_guest(at: &Path) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest/build");
     crate::support::loopfs::run(script.to_str().unwrap(), &[dir.to_str().unwrap()]);
-    dir
+    for file in ["vmlinuz", "initrd"] {
+        std::fs::copy(dir.join(file), at.join(file)).unwrap();
+    }
 }

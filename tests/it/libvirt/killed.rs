@@ -34,12 +34,7 @@ impl Ward {
     fn new(fs: &str) -> Self {
         let scene = Scene::running(fs, "");
         let host = Host::new(&at(1, "12:00"));
-        host.configure(&format!(
-            "[resource.web]\nkind = \"instance\"\n[resource.web.libvirt]\ndomain = \"{DOMAIN}\"\n\
-             uri = \"{}\"\nstore = \"{}\"\n",
-            scene.libvirtd.uri(),
-            scene.at("store").display()
-        ));
+        host.configure(&scene.configuration());
         Self { scene, host, taken: 0 }
     }
 

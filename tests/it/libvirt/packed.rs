@@ -47,7 +47,7 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
         let (vda, vdb) = (fs.path().join("vda.qcow2"), fs.path().join("vdb.raw"));
         pack(&Tree::new(), &fs.path());
         let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
-        libvirtd.define(&definition(DOMAIN, &disks, "", &fs.path().join("serial")));
+        libvirtd.define(&definition(DOMAIN, &disks, "", &fs.path()));
         Self { libvirtd: Arc::new(libvirtd), fs, packed: Arc::default() }
     }
 

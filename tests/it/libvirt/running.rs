@@ -1,10 +1,14 @@
 //! Guests that run while they are snapshotted.
 
+use super::host::Libvirtd;
 use super::scene::{DOMAIN, HELLO, Scene, restore, take};
 use crate::conformance::states;
+use crate::support::loopfs::LoopFs;
 use heptad::backend::Backend;
 use heptad::domain::event::Wholeness;
+use heptad::domain::operation::Fault;
 use serde_json::json;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 /// Boots what was taken, and returns how far its writer had come on each disk.
 fn counts(scene: &Scene, backend: &dyn Backend, seq: u64) -> (u64, u64) {
@@ -95,4 +99,34 @@ fn whoever_was_paused_by_somebody_else_stays_paused() {
     let taken = take(&*backend, 1).unwrap();
     assert!(taken.notes[0].contains("paused, by somebody else"), "{:?}", taken.notes);
     assert_eq!(scene.libvirtd.state(DOMAIN), "paused");
+}
+
+#[test]
+fn a_qemu_that_is_a_user_of_its_own_is_let_into_the_store_or_the_way_is_named() {
+    let fs = LoopFs::new("ext4", 700);
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(fs.path().parent().unwrap(), 0o711);
+    let own = "user = \"libvirt-qemu\"\ngroup = \"libvirt-qemu\"\ndynamic_ownership = 1\n";
+    let scene = Scene::on(fs, "", || Libvirtd::configured(own));
+    scene.start();
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let stored = scene.at("store/web-1/1");
+    for path in [&stored, &stored.join("disks"), &stored.join("disks/vda.qcow2")] {
+        let meta = path.metadata().unwrap();
+        assert_eq!((meta.uid(), meta.mode() & 0o077), (0, 0), "{}", path.display());
+    }
+    std::fs::create_dir(scene.at("private")).unwrap();
+    open(&scene.at("private"), 0o700);
+    let closed = scene.backend(&json!({ "store": scene.at("private/store") }));
+    let error = take(&*closed, 2).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent);
+    assert!(error.to_string().contains("chmod o+x"), "{error}");
+    assert!(scene.is_free() && !scene.serial().contains("AGENT freeze\nAGENT thaw\nAGENT"));
+    scene.libvirtd.virsh(&["destroy", DOMAIN]);
+    restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    let port = scene.boot("copy");
+    assert_eq!(port.file("a/hello").as_deref(), Some(HELLO), "{}", port.text());
 }

@@ -1,6 +1,6 @@
 //! One running guest with two disks, its backend, and a look at its serial port.
 
-use super::host::{Libvirtd, definition};
+use super::host::{Libvirtd, definition, install_guest};
 use crate::conformance::card;
 use crate::support::loopfs::{LoopFs, run};
 use crate::support::trusted;
@@ -34,6 +34,7 @@ impl Scene {
 
     pub fn on(fs: LoopFs, words: &str, libvirtd: impl FnOnce() -> Libvirtd) -> Self {
         let root = fs.path();
+        install_guest(&root);
         let content = root.join("content");
         std::fs::create_dir_all(&content).unwrap();
         std::fs::create_dir(root.join("state")).unwrap();
@@ -47,7 +48,7 @@ impl Scene {
         let scene = Self { libvirtd: libvirtd(), fs };
         let vdb = root.join("vdb.raw");
         let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
-        scene.libvirtd.define(&definition(DOMAIN, &disks, words, &scene.at("serial")));
+        scene.libvirtd.define(&definition(DOMAIN, &disks, words, &root));
         scene
     }
 
@@ -106,6 +107,16 @@ impl Scene {
         all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let context = Context { resource: resource.parse().unwrap(), state: self.at("state") };
         build("libvirt", all.as_object().unwrap(), &context).unwrap()
+    }
+
+    /// What protects the instance under the name `web`.
+    pub fn configuration(&self) -> String {
+        format!(
+            "[resource.web]\nkind = \"instance\"\n[resource.web.libvirt]\ndomain = \"{DOMAIN}\"\n\
+             uri = \"{}\"\nstore = \"{}\"\n",
+            self.libvirtd.uri(),
+            self.at("store").display()
+        )
     }
 
     /// Starts a domain and looks at its serial port from the first letter on.
