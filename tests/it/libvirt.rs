@@ -4,6 +4,7 @@ mod changing;
 pub mod host;
 mod killed;
 pub mod packed;
+mod rescue;
 mod restoring;
 mod running;
 mod scene;
