@@ -1,8 +1,10 @@
 //! What is in an image is shown as it is.
 
 use super::disks::{Bench, entry, names, read, tree};
+use heptad::backend::browse;
 use heptad::backend::image::Format;
 use heptad::domain::tree::Kind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Everything of `tree` is found below `at`; the sparse file only of ext4 (see src/backend/image/ext.rs).
@@ -62,6 +64,51 @@ fn partitions_are_shown_with_their_numbers_whatever_the_table() {
             assert_eq!(names(&opened, "vda/p3"), ["Grüße.txt"]);
             assert_eq!(read(&opened, "vda/p3/Grüße.txt").unwrap(), hosts);
         }
+    }
+}
+
+#[test]
+fn a_mount_of_an_image_is_harmless_and_outlives_its_maker_until_it_is_unmounted() {
+    let bench = Bench::new();
+    let raw = bench.ext("ext", "ext4", &tree(&bench));
+    let point = bench.path("point");
+    std::fs::create_dir(&point).unwrap();
+    let _undo = Unmount(&point);
+    let opened = bench.open(&[("vda", &raw, Format::Raw)]);
+    let detached = browse::detach(opened).unwrap();
+    let at = rustix::fs::open(&point, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+    let by = rustix::mount::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
+        | rustix::mount::MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&detached.mount, "", at, "", by).unwrap();
+    drop(detached);
+    assert_eq!(
+        std::fs::read_to_string(point.join("vda/etc/hosts")).unwrap(),
+        "127.0.0.1 localhost\n"
+    );
+    assert_eq!(
+        std::fs::read_to_string(point.join("vda/etc/link")).unwrap(),
+        "127.0.0.1 localhost\n"
+    );
+    let refused = std::fs::write(point.join("vda/new"), "").unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    // Another user sees what the guest's modes allow.
+    let other = ["--reuid", "1234", "--clear-groups", "cat"];
+    let reads = |file: &str| {
+        let ran = std::process::Command::new("setpriv").args(other).arg(point.join(file)).output();
+        ran.unwrap().status.success()
+    };
+    std::fs::set_permissions(bench.path(""), PermissionsExt::from_mode(0o755)).unwrap();
+    assert!(reads("vda/etc/hosts") && reads("vda/big"));
+    std::fs::remove_file(&raw).unwrap();
+    assert!(reads("vda/etc/0001"));
+    crate::support::loopfs::run("umount", &[point.to_str().unwrap()]);
+}
+
+struct Unmount<'a>(&'a Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0).output();
     }
 }
 

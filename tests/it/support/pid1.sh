@@ -54,7 +54,7 @@ for dir in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$dir"; done
 chmod 1777 "$root/tmp"
 mkdir "$root"/dev/{pts,shm}
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
-cp --archive /dev/{null,zero,full,random,urandom,tty} "$root/dev"
+cp --archive /dev/{null,zero,full,random,urandom,tty,fuse} "$root/dev"
 find /dev -maxdepth 1 -name 'loop*' -exec cp --archive --target-directory "$root/dev" {} +
 ln -s /proc/self/fd "$root/dev/fd"
 ln -s pts/ptmx "$root/dev/ptmx"
