@@ -34,7 +34,7 @@ pub fn refuse(why: &Unshown, label: &str, path: &TreePath) -> Refuse {
             Refuse::clash("not-a-file", sentence, "it has no content that could be read")
         }
         Unshown::NotADirectory(_) => {
-            let hint = format!("`heptactl get {label} .` gets it");
+            let hint = format!("`heptactl get {label} . -o FILE` gets it");
             Refuse::clash("not-a-directory", sentence, hint)
         }
         Unshown::Going => {

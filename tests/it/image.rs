@@ -1,5 +1,5 @@
 //! Files out of disk images, by the real helper and the kernel's FUSE.
 
-mod disks;
+pub mod disks;
 mod hostile;
 mod reading;

@@ -3,6 +3,7 @@
 mod changing;
 pub mod host;
 mod killed;
+mod looking;
 pub mod packed;
 mod rescue;
 mod restoring;

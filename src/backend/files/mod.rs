@@ -24,17 +24,13 @@ use super::browse::OpenTree;
 use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
-use super::tree::below;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
     RollbackOrder, TakeOrder, Territory, Usage,
 };
-use crate::backend::shelf::Seal;
 use crate::domain::event::{Mark, Survey};
-use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
-use rustix::fs::{Mode, OFlags};
 use settings::Settings;
 
 pub use settings::build;
@@ -119,21 +115,8 @@ impl Backend for Files {
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
-        let item = self.shelf.whole(handle)?;
-        let doing = || format!("opening {}", item.path.display());
-        let looks_same = match Detail::of(&item.manifest) {
-            Some(detail) => detail.matches(&item.path)?,
-            None => false,
-        };
-        if !looks_same || shelf::was_found_tampered(&item.path)? {
-            let why = "it was changed since it was taken; its content is unknown";
-            return Err(BackendError::new(Fault::Identity, doing(), why));
-        }
-        // The store is where a person said; from there on nothing may be a link.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let store = rustix::fs::open(self.shelf.store(), flags, Mode::empty()).doing(doing)?;
-        let data = format!("{}/{}/{DATA}", self.shelf.resource(), item.seq);
-        below(&store, data.as_bytes()).map(|(root, _)| OpenTree::new(root)).doing(doing)
+        let (item, _) = self.shelf.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.shelf.part(&item, DATA)?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -20,17 +20,6 @@ pub enum Format {
     Qcow2,
 }
 
-impl Format {
-    /// From its word in a definition or a manifest.
-    pub fn of(word: &str) -> Option<Self> {
-        match word {
-            "raw" => Some(Self::Raw),
-            "qcow2" => Some(Self::Qcow2),
-            _ => None,
-        }
-    }
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     /// What the kernel's table of mounts calls it; no other mount has that.

@@ -8,7 +8,7 @@
 //! libvirt is spoken to through its client, virsh; its definitions are read and written as XML
 //! trees. What holds a guest still is a process of its own, see [`hold`].
 //!
-//! This room knows the port and the shelf; it must not know other backends or the catalogue.
+//! This room knows the port, the shelf and the reader of images; it must not know other backends or the catalogue.
 
 mod attach;
 mod copy;
@@ -29,7 +29,9 @@ mod verify;
 mod virsh;
 mod xml;
 
+use super::browse::OpenTree;
 use super::identity;
+use super::image as image_files;
 use super::manifest::write_mark;
 use super::shelf::{self, Seal, Shelf, blocks};
 use super::{
@@ -41,7 +43,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
-use domain::Domain;
+use domain::{Domain, Format};
 use hold::Notes;
 use settings::{Settings, Subject};
 use std::path::PathBuf;
@@ -196,6 +198,20 @@ impl Backend for Libvirt {
 
     fn detach(&self, disk: &Image) -> Result<(), BackendError> {
         attach::detach(&self.settings, disk)
+    }
+
+    /// The files in the images, a directory for each disk.
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        let (item, detail) = self.shelf.untouched::<Detail>(handle)?;
+        let disks = detail.disks.iter().map(|disk| {
+            let format = match disk.format {
+                Format::Raw => image_files::Format::Raw,
+                Format::Qcow2 => image_files::Format::Qcow2,
+            };
+            image_files::Disk { name: disk.target.clone(), path: disk.path(&item.path), format }
+        });
+        let helper = self.settings.holder.helper.as_deref();
+        image_files::open(&disks.collect::<Vec<_>>(), helper)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

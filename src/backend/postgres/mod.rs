@@ -36,6 +36,7 @@ mod tools;
 mod verify;
 mod wal;
 
+use super::browse::OpenTree;
 use super::manifest::write_mark;
 use super::shelf::{Item, Shelf, blocks};
 use super::{
@@ -150,6 +151,12 @@ impl Backend for Postgres {
     ) -> Result<Probe, BackendError> {
         rollback::rollback(self, order, progress)?;
         self.probe()
+    }
+
+    /// The data directory as it was copied; tablespaces elsewhere are links in it.
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        let (item, _) = self.whole(handle)?;
+        Ok(OpenTree::new(self.shelf.part(&item, "data")?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -10,6 +10,7 @@
 mod exchange;
 mod growing;
 mod listing;
+mod looking;
 mod swap;
 mod target;
 mod unclaimed;

@@ -32,6 +32,7 @@ mod settings;
 mod take;
 mod verify;
 
+use super::browse::OpenTree;
 use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
@@ -132,6 +133,12 @@ impl Backend for Sqlite {
     ) -> Result<Probe, BackendError> {
         rollback::rollback(&self.settings, &self.shelf, order, progress)?;
         self.probe()
+    }
+
+    /// The single file.
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+        let (item, _) = self.shelf.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.shelf.part(&item, &format!("{DATA}/{DATABASE}"))?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {

@@ -158,3 +158,16 @@ fn configuration_that_lies_elsewhere_comes_along() {
     assert_eq!(copy.sql("show hba_file"), target.join("pg_hba.conf").display().to_string());
     assert_eq!(copy.sql("show data_directory"), target.display().to_string());
 }
+
+#[test]
+fn the_data_directory_of_a_snapshot_can_be_looked_into() {
+    let fs = scratch("xfs", 600);
+    let (data, store) = (fs.path().join("data"), fs.path().join("store"));
+    cluster(&data);
+    let backend = build("db", &data, &store, json!({}));
+    let tree = backend.tree(&take(&*backend, &card(1))).unwrap();
+    let names = crate::image::disks::names(&tree, "");
+    assert!(names.contains(&"PG_VERSION".into()), "{names:?}");
+    let got = crate::image::disks::read(&tree, "global/pg_control").unwrap();
+    assert_eq!(got, std::fs::read(data.join("global/pg_control")).unwrap());
+}

@@ -34,6 +34,18 @@ fn what_a_killed_writer_left_half_done_is_rolled_back() {
 }
 
 #[test]
+fn the_copy_can_be_got_as_the_single_file_that_it_is() {
+    let bench = Bench::new(&no_options());
+    fill(&bench.live, SOME);
+    bench.take(1);
+    let tree = bench.backend.tree(&card(1).handle).unwrap();
+    let (mut file, _) = heptad::backend::browse::open(&tree, &Default::default()).unwrap();
+    let got = bench.target("got");
+    std::io::copy(&mut file, &mut std::fs::File::create(&got).unwrap()).unwrap();
+    assert_eq!(rows(&got), (300, 300));
+}
+
+#[test]
 fn a_log_that_a_killed_writer_left_is_in_the_copy_and_stays_where_it_is() {
     let bench = Bench::new(&no_options());
     let logged = "db.execute('PRAGMA journal_mode=WAL')\ndb.execute('PRAGMA wal_autocheckpoint=0')\n\
