@@ -98,6 +98,13 @@ fn boot_order(disk: &Element) -> u32 {
     order.unwrap_or(u32::MAX)
 }
 
+/// User and group of a running domain's process.
+pub fn user(definition: &Element) -> Option<(u32, u32)> {
+    let is_dac = |part: &&Element| part.name == "seclabel" && part.get("model") == Some("dac");
+    let label = definition.elements().find(is_dac)?.child("label")?;
+    owner(&label.text())
+}
+
 /// `+64055:+64055`.
 fn owner(label: &str) -> Option<(u32, u32)> {
     let (user, group) = label.split_once(':')?;

@@ -130,7 +130,7 @@ pub fn user_of(virsh: &Virsh, path: &Path) -> Result<Option<Guest>, BackendError
     };
     let uuid = virsh.uuid(&name)?;
     let (state, run) = (virsh.state(&uuid)?, virsh.run_number(&uuid)?);
-    let user = Domain::read(&virsh.definition(&uuid, false)?, &[]).ok().and_then(|d| d.user);
+    let user = super::domain::user(&virsh.definition(&uuid, false)?);
     Ok(Some(Guest { uuid, state, run, user, targets: vec![target] }))
 }
 

@@ -32,9 +32,14 @@ const STEPS: [Step; 5] = [Step::Freezing, Step::Pausing, Step::First, Step::Both
 
 impl Ward {
     fn new(fs: &str) -> Self {
+        Self::with(fs, "")
+    }
+
+    /// With one more line about the instance.
+    fn with(fs: &str, line: &str) -> Self {
         let scene = Scene::running(fs, "");
         let host = Host::new(&at(1, "12:00"));
-        host.configure(&scene.configuration());
+        host.configure(&(scene.configuration() + line));
         Self { scene, host, taken: 0 }
     }
 
@@ -154,5 +159,28 @@ fn a_copy_that_qemu_is_at_is_ended_when_heptad_was_killed() {
     let job = ward.scene.libvirtd.virsh(&["domjobinfo", DOMAIN]);
     assert!(job.contains("None"), "{job}");
     ward.host.start();
+    ward.host.ok("take web at-last");
+}
+
+#[test]
+fn a_heptad_that_hangs_holds_the_guest_no_longer_than_the_deadline() {
+    let mut ward = Ward::with("xfs", "hold = 3\n");
+    ward.stop_at(Step::Pausing);
+    ward.free("at the deadline");
+    ward.host.signal(Signal::CONT);
+    ward.host.settle();
+    assert!(!ward.scene.at("store/web/1").exists(), "it is no snapshot of one moment");
+    ward.host.ok("take web at-last");
+}
+
+#[test]
+fn a_helper_that_is_told_to_stop_lets_the_guest_go_first() {
+    let mut ward = Ward::new("xfs");
+    ward.stop_at(Step::Pausing);
+    kill_process(ward.helper().expect("it is there"), Signal::TERM).unwrap();
+    ward.free("by the helper");
+    ward.host.signal(Signal::CONT);
+    ward.host.settle();
+    assert!(!ward.scene.at("store/web/1").exists(), "it is no snapshot of one moment");
     ward.host.ok("take web at-last");
 }
