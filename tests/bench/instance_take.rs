@@ -79,6 +79,8 @@ fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     let convert = middle(|_| {
         let (from, to) = (vda.to_str().unwrap(), copy.to_str().unwrap());
         run("qemu-img", &["convert", "-U", "-f", "qcow2", "-O", "qcow2", from, to]);
+        // As durable as a snapshot is.
+        run("sync", &["--file-system", to]);
     });
     serde_json::json!({
         "megabytes": megabytes,

@@ -135,7 +135,10 @@ impl Backend for Libvirt {
 
     fn list(&self) -> Result<Survey, BackendError> {
         // As well as it can be done; whoever takes next insists.
-        if let Ok(Some(_mine)) = self.held.lock(false) {
+        let notes = [&self.held, &self.copying, &self.rolling];
+        if notes.iter().any(|notes| notes.path.exists())
+            && let Ok(Some(_mine)) = self.held.lock_soon()
+        {
             let _ = self.recover();
         }
         shelf::survey::<Detail>(&self.shelf, || self.identity().ok())

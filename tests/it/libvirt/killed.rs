@@ -3,6 +3,7 @@
 
 use super::scene::{DOMAIN, Scene, wait};
 use crate::daemon::host::{Host, at};
+use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 
@@ -94,8 +95,19 @@ impl Ward {
         wait(|| self.scene.is_free(), &format!("the guest is let go {when}"));
     }
 
+    /// Waits for what a killed heptad was about to start: until that is another program, or has
+    /// noticed, it has heptad's lock.
+    fn unlocked(&self) {
+        let lock = std::fs::File::open(self.host.path("state/lock")).unwrap();
+        wait(
+            || rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).is_ok(),
+            "the lock",
+        );
+    }
+
     /// After a new start there is nothing half made, and a snapshot can be taken.
     fn recovers(&mut self, step: Step) {
+        self.unlocked();
         self.host.start();
         self.host.settle();
         self.free(&format!("after a new start, {step:?}"));

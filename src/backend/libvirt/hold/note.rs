@@ -14,9 +14,14 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The kind of note of guests that are held.
 pub const HELD: &str = "held";
+
+/// Of taking a lock, and the time between two.
+const TRIES: u32 = 5;
+const REST: Duration = Duration::from_millis(100);
 
 /// How what lies beside a note ends: the next one, and the lock.
 const BESIDE: [char; 2] = ['.', '~'];
@@ -114,6 +119,18 @@ impl Notes {
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(BackendError::io(doing(), &error.into())),
         }
+    }
+
+    /// As [`Notes::lock`] without waiting, but for a moment: of a heptad that was killed, a child
+    /// that has not become another program yet may still have it.
+    pub fn lock_soon(&self) -> Result<Option<OwnedFd>, BackendError> {
+        for _ in 0..TRIES {
+            if let Some(mine) = self.lock(false)? {
+                return Ok(Some(mine));
+            }
+            std::thread::park_timeout(REST);
+        }
+        self.lock(false)
     }
 
     fn ending(&self, with: char) -> PathBuf {

@@ -92,7 +92,7 @@ pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
 pub fn let_go_all(state: &Path) -> Result<Vec<BackendError>, BackendError> {
     let mut failed = Vec::new();
     for notes in Notes::all(state, HELD)? {
-        match notes.lock(false) {
+        match notes.lock_soon() {
             Ok(Some(_mine)) => failed.extend(recover(&notes).err()),
             Ok(None) => {}
             Err(error) => failed.push(error),
