@@ -207,6 +207,9 @@ impl Backend for FakeBackend {
         let mut world = self.act("rolling back")?;
         let object = world.objects.get(&self.key(order.handle));
         let content = object.ok_or_else(|| absent("rolling back"))?.content;
+        if world.lives.get(&self.resource).is_none_or(|live| live.identity.is_none()) {
+            return Err(absent("rolling back"));
+        }
         world.roll_back(&self.resource, content, order.token);
         drop(world);
         self.probe()

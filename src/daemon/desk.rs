@@ -74,6 +74,8 @@ impl Counter {
         self.fleet.replace(next.posts.clone(), &ledger, &self.state);
         let resources = resources(&next);
         *setup = next;
+        // Whoever only looks does not wait for the driver.
+        drop(setup);
         self.inbox.put(Message::Event(Event::Configured(resources)));
         // Who is told that it is loaded may ask for what it added. A driver that is held up, or
         // gone, is not waited for.

@@ -2,14 +2,14 @@
 //! disk for an instance.
 
 use crate::backend::{Backend, BackendError, Image, Progress, RestoreOrder, RollbackOrder};
+use crate::config::ENROLLED_NAME_LIMIT;
 use crate::domain::draft::Draft;
 use crate::domain::event::Done;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::resource::Resource;
-use crate::domain::snapshot::{Card, Handle};
+use crate::domain::snapshot::Card;
 use std::path::PathBuf;
-use uuid::Uuid;
 
 /// What an order needs beside its backend.
 pub trait Surroundings: Progress {
@@ -40,6 +40,10 @@ pub fn create(
     (card, draft, heir): (&Card, &Draft, &Resource),
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
+    let enrolling = draft.time.is_some() || backend.capabilities().by_name;
+    if enrolling {
+        may_be_enrolled(&draft.name)?;
+    }
     let target = target(backend, draft)?;
     let order = RestoreOrder {
         handle: &card.handle,
@@ -50,16 +54,32 @@ pub fn create(
         port: draft.port,
     };
     let restored = backend.restore(&order, &Watched(around)).map_err(failure)?;
-    let mut notes = restored.notes;
-    if draft.time.is_some() || backend.capabilities().by_name {
+    let path = target.display().to_string();
+    if enrolling {
         let known = if restored.options.is_empty() {
-            Err("this backend cannot say how to protect it; declare it in the configuration".into())
+            Err("this backend cannot say how; declare it in the configuration".into())
         } else {
             around.enrol(&patched(heir, &restored.options))
         };
-        notes.extend(known.err().map(|why| format!("it is not known to heptad: {why}")));
+        known.map_err(|why| {
+            let message = format!("{path} is whole, but heptad does not know it: {why}");
+            Failure::new(Fault::Permanent, message)
+        })?;
     }
-    Ok(Done::Restored { path: target.display().to_string(), notes })
+    Ok(Done::Restored { path, notes: restored.notes })
+}
+
+/// # Errors
+/// [`Fault::Permanent`] for a name that is too long for a file that declares it.
+fn may_be_enrolled(name: &ResourceName) -> Result<(), Failure> {
+    let length = name.as_str().len();
+    if length <= ENROLLED_NAME_LIMIT {
+        return Ok(());
+    }
+    let message = format!(
+        "what heptad declares has a name of up to {ENROLLED_NAME_LIMIT} characters, this has {length}"
+    );
+    Err(Failure::new(Fault::Permanent, message))
 }
 
 fn target(backend: &dyn Backend, draft: &Draft) -> Result<PathBuf, Failure> {
@@ -86,22 +106,21 @@ fn patched(heir: &Resource, changes: &serde_json::Map<String, serde_json::Value>
     heir
 }
 
-/// Puts a snapshot's content in place of the live one.
+/// Puts a snapshot's content in place of the live one. If that fails, whatever is there then counts
+/// as the resource only where the resource was seen there right before.
 pub fn roll_back(
     backend: &dyn Backend,
-    handle: &Handle,
-    token: Uuid,
-    again: bool,
+    order: &RollbackOrder<'_>,
+    was_there: bool,
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
-    if !again {
-        idle(backend)?;
-    }
-    let order = RollbackOrder { handle, token };
-    let (identity, failed) = match backend.rollback(&order, &Watched(around)) {
+    let (identity, failed) = match backend.rollback(order, &Watched(around)) {
         Ok(probe) => (Some(probe.identity), None),
         // It may have failed after the swap.
-        Err(error) => (backend.probe().ok().map(|probe| probe.identity), Some(failure(error))),
+        Err(error) => {
+            let seen = backend.probe().ok().filter(|_| was_there);
+            (seen.map(|probe| probe.identity), Some(failure(error)))
+        }
     };
     Ok(Done::RolledBack { identity, failure: failed })
 }

@@ -2,7 +2,7 @@
 //! here, right around its verbs.
 
 use super::making::{self, Surroundings};
-use crate::backend::{Backend, BackendError, TakeOrder};
+use crate::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Weight, Wholeness, Work,
 };
@@ -41,12 +41,25 @@ pub fn perform(
             backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)
         }
         Work::Restore { card, draft, heir } => making::create(backend, (card, draft, heir), around),
-        Work::Rollback { handle, token, again } => {
-            making::roll_back(backend, handle, *token, *again, around)
+        Work::Rollback { handle, token, identity, again } => {
+            if !again {
+                making::idle(backend)?;
+                same(&backend.probe().map_err(failure)?.identity, identity.as_deref())?;
+            }
+            let order = RollbackOrder { handle, token: *token };
+            making::roll_back(backend, &order, !again, around)
         }
         Work::Attach { disk } => making::attach(backend, disk, around),
         Work::Detach { disk } => making::detach(backend, disk, around),
     }
+}
+
+/// # Errors
+/// [`Fault::Identity`] when what is seen is not what was known.
+fn same(seen: &str, known: Option<&str>) -> Result<(), Failure> {
+    let Some(known) = known.filter(|known| *known != seen) else { return Ok(()) };
+    let message = format!("identity is {seen}, was {known}: something else is in its place");
+    Err(Failure::new(Fault::Identity, message))
 }
 
 fn failure(error: BackendError) -> Failure {
@@ -100,12 +113,7 @@ fn take(
     identity: Option<&str>,
 ) -> Result<Taken, Failure> {
     if *source == Source::Live {
-        let seen = backend.probe().map_err(failure)?.identity;
-        if let Some(known) = identity.filter(|known| *known != seen) {
-            let message =
-                format!("identity is {seen}, was {known}: something else is in its place");
-            return Err(Failure::new(Fault::Identity, message));
-        }
+        same(&backend.probe().map_err(failure)?.identity, identity)?;
     }
     let before = backend.list().map_err(failure)?;
     let whole = before.found.iter().filter(|found| found.state == Wholeness::Whole);

@@ -4,15 +4,13 @@
 use super::desk::Counter;
 use super::enroll::{enroll, withdraw};
 use super::workers::Registrar;
-use crate::config::{Config, Enrolment, Findings, Unwritable, enrolled_file};
+use crate::config::{Config, Enrolment, Unwritable, enrolled_file};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{BlueprintName, ResourceName};
 use crate::domain::resource::Resource;
-use std::path::Path;
 use std::sync::PoisonError;
 
 impl Registrar for Counter {
-    /// Declared durably even where it cannot be put in force, if the fault is elsewhere.
     fn enrol(&self, heir: &Resource) -> Result<(), String> {
         let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let declared = {
@@ -22,15 +20,12 @@ impl Registrar for Counter {
         };
         let path = enroll(&self.state, &declared).map_err(|error| error.to_string())?;
         let Err(findings) = self.load() else { return Ok(()) };
-        match about(&findings, &path) {
-            Some(fault) => {
-                let _ = withdraw(&self.state, &heir.name);
-                Err(format!("{fault}; declare it in the configuration"))
-            }
-            None => Err("the configuration has faults, see `heptactl check`; mend them and \
-                         reload, then it is"
-                .into()),
-        }
+        // It would stop the next start, and every reload until then.
+        let _ = withdraw(&self.state, &heir.name);
+        let ours = findings.iter().find(|finding| finding.file.as_deref() == Some(&path));
+        let fault = ours.or(findings.iter().next()).map(|finding| finding.problem.as_str());
+        let fault = fault.unwrap_or("the configuration has faults");
+        Err(format!("{fault}; mend that (heptactl check), and declare it in the configuration"))
     }
 
     fn let_go(&self, names: &[ResourceName]) {
@@ -73,10 +68,4 @@ fn enrolment(heir: &Resource, config: &Config) -> Result<Enrolment, Unwritable> 
     };
     declared.blueprint = declared.blueprint.filter(has);
     Ok(declared)
-}
-
-/// What is wrong with one file.
-fn about(findings: &Findings, path: &Path) -> Option<String> {
-    let of_it = |finding: &&crate::config::Finding| finding.file.as_deref() == Some(path);
-    findings.iter().find(of_it).map(|finding| finding.problem.clone())
 }

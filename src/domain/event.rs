@@ -230,7 +230,9 @@ pub enum Work {
         handle: Handle,
         /// Names in every attempt what an earlier one left.
         token: uuid::Uuid,
-        /// It was begun before, so what is there may be half of each.
+        /// The identity that the resource had when it was last seen.
+        identity: Option<String>,
+        /// It was begun before, so what is there may be either content.
         again: bool,
     },
     Attach {

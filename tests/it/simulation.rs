@@ -228,6 +228,8 @@ fn calm_after_the_storm(scene: &mut Scene) -> Result<(), TestCaseError> {
     let now = scene.machine.now();
     scene.machine.set_clock(now, true);
     scene.machine.configure(vec![resource("web", "06:00")]);
+    scene.machine.sweep();
+    scene.machine.settle();
     let _ = scene.machine.ask(Request::Acknowledge { resource: name("web") });
     scene.machine.ask(Request::Enable { resource: name("web"), time: None }).unwrap();
     let until = now.saturating_add(SignedDuration::from_hours(24 * 40)).unwrap();

@@ -220,7 +220,8 @@ impl Machine {
             Work::Rollback { handle, token, .. } => {
                 let key = (order.resource.clone(), handle.seq);
                 let content = world.objects.get(&key).map(|object| object.content);
-                if let Some(content) = content {
+                let live = world.lives.get(&order.resource).and_then(|l| l.identity.as_ref());
+                if let (Some(content), true) = (content, live.is_some()) {
                     world.roll_back(&order.resource, content, *token);
                 }
             }

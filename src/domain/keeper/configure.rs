@@ -2,6 +2,7 @@
 
 use super::Keeper;
 use crate::domain::account::Account;
+use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Cause;
 use crate::domain::resource::Resource;
@@ -26,7 +27,21 @@ impl Keeper {
         for account in left {
             self.put_account(Account { declared: false, ..account });
         }
+        self.erase_withdrawn(&declared);
         self.survey_where(|account| !account.surveyed, Cause::Configuration);
+    }
+
+    /// Forgotten enrolled resources without snapshots, once nothing declares them any more.
+    fn erase_withdrawn(&mut self, declared: &BTreeSet<ResourceName>) {
+        let gone = self.ledger.accounts.values().filter(|account| {
+            let idle = account.running.is_none() && account.queue.is_empty();
+            let withdrawn = account.resource.enrolled && !declared.contains(account.name());
+            withdrawn && account.forgotten && account.snapshots.is_empty() && idle
+        });
+        let gone: Vec<ResourceName> = gone.map(|account| account.name().clone()).collect();
+        for name in gone {
+            self.put(Entry::AccountErased(name));
+        }
     }
 
     /// Looks at every backend that is idle; whatever differs from the ledger is brought in line.

@@ -100,7 +100,12 @@ pub(super) fn of_kind(account: &Account, wanted: Kind) -> Result<(), Denied> {
 }
 
 pub(super) fn room(account: &Account) -> Result<(), Denied> {
-    if account.queue.len() < QUEUE {
+    room_for(account, 1)
+}
+
+/// Room for so many operations that belong together.
+pub(super) fn room_for(account: &Account, operations: usize) -> Result<(), Denied> {
+    if account.queue.len() + operations <= QUEUE {
         return Ok(());
     }
     Err(Denied::QueueFull { resource: account.name().clone() })

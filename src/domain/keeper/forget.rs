@@ -1,6 +1,7 @@
 //! Forgetting a resource that will not come back, with a last snapshot where one is wished.
 
 use super::Keeper;
+use super::find::room_for;
 use crate::domain::account::Account;
 use crate::domain::event::{Denied, Entry, Farewell};
 use crate::domain::name::{ResourceName, SnapshotName};
@@ -30,6 +31,7 @@ impl Keeper {
             }
             Farewell::Take(name) => {
                 self.free(name)?;
+                room_for(&account, 2)?;
                 let seq = self.take_before(account, name, cause)?;
                 return self.queue(resource, Act::Forget { automatic, last: Some(seq) }, cause);
             }
@@ -74,7 +76,8 @@ impl Keeper {
         };
         let old: Vec<Seq> =
             account.snapshots.values().filter(|s| rotating(s)).map(|s| s.seq()).collect();
-        if account.snapshots.is_empty() {
+        // The memory of an enrolled one stays until its declaration is gone, or it would come back.
+        if account.snapshots.is_empty() && !account.resource.enrolled {
             for waiting in account.running.iter().chain(&account.queue) {
                 if let Some(waiting) = self.ledger.operations.get(waiting).cloned() {
                     let failure = Failure::new(Fault::Absent, "the resource was forgotten");

@@ -226,7 +226,8 @@ impl Keeper {
             Act::Rollback { to, safety } => {
                 let handle = usable(&account, *to)?.card.handle.clone();
                 let token = existing(&account, *safety)?.card.handle.id;
-                Ok(Work::Rollback { handle, token, again: operation.tries > 0 })
+                let (identity, again) = (account.identity.clone(), operation.tries > 0);
+                Ok(Work::Rollback { handle, token, identity, again })
             }
             Act::Attach { disk } => Ok(Work::Attach { disk: disk.clone() }),
             Act::Detach { disk } => Ok(Work::Detach { disk: disk.clone() }),

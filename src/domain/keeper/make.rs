@@ -2,7 +2,7 @@
 //! other instances.
 
 use super::Keeper;
-use super::find::{inherited, of_kind, room};
+use super::find::{inherited, of_kind, room_for};
 use crate::domain::account::Account;
 use crate::domain::draft::Draft;
 use crate::domain::event::Denied;
@@ -65,7 +65,7 @@ impl Keeper {
         if let Some(reason) = account.stranger.as_ref().and(account.doubt()) {
             return Err(Denied::InDoubt { resource: resource.clone(), reason });
         }
-        room(&account)?;
+        room_for(&account, 2)?;
         let safety = match safety {
             Some(name) => {
                 self.free(name)?;
@@ -104,11 +104,10 @@ impl Keeper {
     }
 }
 
-/// The tags of a new resource before it is given any: those of the snapshot over its original's.
+/// The tags of a new resource before it is given any: those of the snapshot, which has its original's
+/// of that time; an automatic one has none, so the present ones.
 fn descended(account: &Account, card: &Card) -> Tags {
-    let mut tags = account.resource.tags.clone();
-    tags.extend(card.tags.clone());
-    tags
+    if card.tags.is_empty() { account.resource.tags.clone() } else { card.tags.clone() }
 }
 
 /// What a draft will be as a resource of heptad's: as its original is, but for what was wished.
@@ -116,6 +115,7 @@ pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
     let origin = &account.resource;
     let rhythm = &origin.policy.rhythm;
     let when = draft.time.map_or_else(|| rhythm.when.clone(), When::Daily);
+    let of_its_own = card.kind != Kind::Disk;
     let mut tags = descended(account, card);
     tags.extend(draft.tags.clone());
     Resource {
@@ -128,8 +128,9 @@ pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
             enabled: draft.time.is_some(),
         },
         tags,
-        plan: draft.plan.clone().or_else(|| card.plan.clone()),
-        blueprint: card.blueprint.clone(),
+        // Of a system disk alone, its card has those of the instance.
+        plan: draft.plan.clone().or_else(|| card.plan.clone()).filter(|_| of_its_own),
+        blueprint: card.blueprint.clone().filter(|_| of_its_own),
         enrolled: true,
     }
 }

@@ -89,8 +89,9 @@ impl Keeper {
             }
             (Act::Create { .. }, Err(failure)) if operation.tries > 1 => {
                 let why = &failure.message;
-                let message =
-                    format!("{why}; heptad had stopped in the middle of it: what exists is whole");
+                let message = format!(
+                    "{why}; heptad had stopped in the middle of it: what exists is whole, and not protected yet"
+                );
                 let failure = Failure::new(failure.fault, message);
                 self.finish(&operation, State::Failed(failure), output);
             }

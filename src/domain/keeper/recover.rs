@@ -68,13 +68,28 @@ impl Keeper {
             let (Act::Take { seq, .. } | Act::Keep { seq, .. }) = &mut operation.act else {
                 continue;
             };
+            let before = *seq;
             *seq = self.draw_seq(&mut account);
             let drawn = *seq;
+            self.follow_number(name, before, drawn);
             if let Act::Take { slot: Some(slot), .. } = &operation.act
                 && let Some(record) = account.slots.get(slot)
             {
                 let record = SlotRecord { seq: Some(drawn), ..record.clone() };
                 self.put(Entry::Slot(name.clone(), record));
+            }
+            self.put(Entry::Operation(operation));
+        }
+    }
+
+    /// What waits for a snapshot waits for it under its new number.
+    fn follow_number(&mut self, name: &ResourceName, before: Seq, drawn: Seq) {
+        let open: Vec<Operation> = self.ledger.open_of(name).map(|o| (**o).clone()).collect();
+        for mut operation in open.into_iter().filter(|o| o.act.needs() == Some(before)) {
+            match &mut operation.act {
+                Act::Rollback { safety, .. } => *safety = drawn,
+                Act::Forget { last, .. } => *last = Some(drawn),
+                _ => continue,
             }
             self.put(Entry::Operation(operation));
         }

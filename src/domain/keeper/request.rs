@@ -4,7 +4,7 @@ use super::Keeper;
 use super::find::{inherited, of_kind, room};
 use crate::domain::account::{Account, Override};
 use crate::domain::draft::Draft;
-use crate::domain::event::{Action, Ask, Denied, Entry, Request};
+use crate::domain::event::{Action, Ask, Denied, Entry, Farewell, Request};
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use crate::domain::policy::When;
@@ -37,11 +37,22 @@ impl Keeper {
             operation.key.as_ref() == Some(key) && operation.cause == Cause::Peer(ask.uid)
         };
         let earlier = self.ledger.operations.values().rev().find(mine)?;
-        if is_same(&ask.request, earlier) {
+        if is_same(&ask.request, earlier) && self.means(&ask.request, earlier) {
             Some(Ok(earlier.id))
         } else {
             Some(Err(Denied::KeyReused { key: key.clone() }))
         }
+    }
+
+    /// Whether a request is about the snapshot that an operation is about, if it names one for good:
+    /// the latest may be another one by now.
+    fn means(&self, request: &Request, operation: &Operation) -> bool {
+        let (Request::Rollback { to: named, .. } | Request::Create { from: named, .. }) = request
+        else {
+            return true;
+        };
+        matches!(named, Selector::Latest(_))
+            || self.find(named).is_ok_and(|found| Some(found.seq()) == operation.act.seq())
     }
 
     fn decide(&mut self, ask: &Ask) -> Result<OperationId, Denied> {
@@ -243,8 +254,15 @@ impl Keeper {
 fn is_same(request: &Request, operation: &Operation) -> bool {
     let verb = request.word() == operation.act.word() || operation.act.is_deletion(request);
     let object = match (request, &operation.act) {
-        (Request::Take { resource, name, .. }, Act::Take { name: taken, .. }) => {
-            *resource == operation.resource && taken.as_ref() == Some(name)
+        (Request::Take { resource, name, part, .. }, Act::Take { name: taken, part: of, .. }) => {
+            *resource == operation.resource && taken.as_ref() == Some(name) && part == of
+        }
+        (
+            Request::Forget { resource, automatic, last },
+            Act::Forget { automatic: other, last: taken },
+        ) => {
+            let lasting = matches!(last, Farewell::Take(_));
+            *resource == operation.resource && automatic == other && lasting == taken.is_some()
         }
         (Request::Keep { name, .. }, Act::Keep { name: kept, .. }) => name == kept,
         (Request::Create { draft, .. }, Act::Create { draft: made, .. }) => {
@@ -267,8 +285,7 @@ fn is_same(request: &Request, operation: &Operation) -> bool {
             | Request::Reset { resource }
             | Request::Acknowledge { resource }
             | Request::Rotate { resource }
-            | Request::Rollback { resource, .. }
-            | Request::Forget { resource, .. },
+            | Request::Rollback { resource, .. },
             _,
         ) => *resource == operation.resource,
         _ => true,

@@ -86,6 +86,53 @@ fn one_that_is_protected_is_a_resource_like_any_other_until_it_is_forgotten() {
 }
 
 #[test]
+fn one_without_snapshots_is_gone_once_its_declaration_is() {
+    let host = host();
+    host.ok("create web-2 --from web@latest --time 07:30");
+    host.ok("forget web-2 --yes");
+    host.until("its end", |client| client.resource("web-2").is_err().then_some(()));
+    assert!(!host.path("state/enrolled/web-2.toml").exists());
+    host.ok("reload");
+    assert_eq!(host.ctl("show web-2").code, 1);
+}
+
+#[test]
+fn hooks_do_not_start_what_was_stopped_for_a_rollback() {
+    let mut host = Host::new(&at(1, "03:00"));
+    host.tree("web", "one");
+    let hook = |phase: &str| {
+        format!(
+            "{phase} = [{{ program = \"/bin/sh\", args = [\"-c\", \"echo {phase} >> ROOT/said\"] }}]\n"
+        )
+    };
+    let table = "[resource.web]\nfiles = { path = \"ROOT/web\", store = \"ROOT/store\" }\n";
+    host.configure(&format!("{table}{}{}", hook("before"), hook("after")));
+    host.start();
+    host.ok("take web one");
+    let said = || std::fs::read_to_string(host.path("said")).unwrap();
+    assert_eq!(said(), "before\nafter\n");
+    std::fs::write(host.path("web/file"), "two").unwrap();
+    host.ok("rollback web --to one --yes");
+    assert_eq!(said(), "before\nafter\n", "nobody was stopped or started");
+    assert_eq!(std::fs::read_to_string(host.path("web/file")).unwrap(), "one");
+}
+
+#[test]
+fn a_key_does_not_answer_for_another_wish() {
+    let host = host();
+    host.ok("take web mine");
+    let ask = |body: &str, of: &str| {
+        let url = format!("http://localhost/v1/snapshots/{of}/create");
+        let words = ["--header", "Idempotency-Key: k1", "--json", body, &url];
+        super::host::ran(&mut host.curl_command(&words)).out
+    };
+    assert!(ask(r#"{"name":"web-2"}"#, "mine").contains("\"create\""));
+    assert!(ask(r#"{"name":"web-2"}"#, "mine").contains("\"create\""), "the same once more");
+    assert!(ask(r#"{"name":"web-2"}"#, "web@2026-12-01").contains("key-reused"));
+    assert!(ask(r#"{"name":"web-3"}"#, "mine").contains("key-reused"));
+}
+
+#[test]
 fn a_declaration_that_was_not_withdrawn_in_time_is_withdrawn_at_the_next_start() {
     let mut host = host();
     host.ok("create web-2 --from web@latest --time 07:30");

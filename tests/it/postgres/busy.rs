@@ -24,12 +24,16 @@ fn check(kind: &str, count: u64, how: &str) {
     let committed = busy.acknowledged();
     busy.must_be_out_of_backup_mode();
     busy.calm();
+    for (handle, _) in &taken {
+        let notes = find(&*busy.backend, handle.seq.0).unwrap().notes;
+        assert!(notes[0].contains(how), "{notes:?}");
+    }
     let next = Mutex::new(taken.iter());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some((handle, before)) = { next.lock().unwrap().next() } {
-                    must_be_good(&busy, handle, *before, how);
+                    must_be_good(&busy, handle, *before);
                 }
             });
         }
@@ -38,9 +42,7 @@ fn check(kind: &str, count: u64, how: &str) {
     eprintln!("{kind}: {committed} acknowledged meanwhile, the longest taking {longest:?}");
 }
 
-fn must_be_good(busy: &Busy, handle: &Handle, before: u64, how: &str) {
-    let notes = find(&*busy.backend, handle.seq.0).unwrap().notes;
-    assert!(notes[0].contains(how), "{notes:?}");
+fn must_be_good(busy: &Busy, handle: &Handle, before: u64) {
     let content = busy.backend.verify(handle).unwrap();
     assert!(!content.empty, "{content:?}");
     busy.must_start(handle, before);
