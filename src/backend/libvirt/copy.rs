@@ -50,8 +50,9 @@ pub fn copy(
             }
             State::Ending => return Err(restless(&live, "it is being shut down; try again later")),
             State::Off | State::Still => {
+                let before = written(&live)?;
                 let story = still(&libvirt.settings, growing, &dir, &live)?;
-                if live.is_same(&libvirt.settings)? {
+                if live.is_same(&libvirt.settings)? && written(&live)? == before {
                     return Ok((live, story));
                 }
             }
@@ -60,6 +61,11 @@ pub fn copy(
         live = Live::look(&libvirt.settings, part)?;
     }
     Err(restless(&live, "it was started or stopped while its disks were copied; try again"))
+}
+
+/// When each image was last written to: a guest may have come and gone, or another program.
+fn written(live: &Live) -> Result<Vec<String>, BackendError> {
+    live.disks.iter().map(|disk| image::fingerprint(&disk.file)).collect()
 }
 
 fn restless(live: &Live, why: &str) -> BackendError {

@@ -11,6 +11,7 @@ use rustix::fs::{IFlags, OFlags};
 use serde_json::Value;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -259,4 +260,11 @@ fn spawn(
 pub fn settle(file: &File) {
     // Only to be quicker later: whoever shares the blocks writes them out again.
     let _ = file.sync_data();
+}
+
+/// A file as it is at this moment: another one, or one that was written to, is told apart.
+pub fn fingerprint(path: &Path) -> Result<String, BackendError> {
+    let meta = std::fs::metadata(path).doing(|| format!("looking at {}", path.display()))?;
+    let (object, written) = ((meta.dev(), meta.ino()), (meta.mtime(), meta.mtime_nsec()));
+    Ok(format!("{}:{} {} {}.{:09}", object.0, object.1, meta.len(), written.0, written.1))
 }

@@ -11,6 +11,7 @@ use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
 use super::detail::{Detail, NVRAM};
 use super::domain::{Disk, Domain};
 use super::hold::Notes;
+use super::image::fingerprint;
 use super::settings::{Settings, Subject};
 use super::subject::user_of;
 use super::virsh::{State, Virsh};
@@ -28,8 +29,18 @@ struct Journal {
     uri: String,
     /// The domain's UUID; none for a disk.
     domain: Option<String>,
-    /// From where to where; none once all is done: then it remembers whose order that was.
-    renames: Vec<(PathBuf, PathBuf)>,
+    /// None once all is done: then it remembers whose order that was.
+    renames: Vec<Rename>,
+}
+
+/// One image that gives way to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rename {
+    new: PathBuf,
+    live: PathBuf,
+    /// Which files they were when the journal was written.
+    made: String,
+    replaced: String,
 }
 
 /// Who uses the live resource: its guest, or whoever else has an image open.
@@ -59,13 +70,28 @@ pub fn users(settings: &Settings) -> Result<Vec<String>, BackendError> {
 fn guest_is_up(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
     let state = virsh.state(uuid)?;
     if state == State::Off {
-        return Ok(None);
+        return saved(virsh, uuid);
     }
     let doing = format!("asking for the name of domain {uuid}");
     let name = virsh.call(&["domname", "--domain", uuid], &doing)?;
     let (name, doing) = (name.trim(), if state == State::Still { "paused" } else { "running" });
     let uri = &virsh.uri;
     Ok(Some(format!("domain {name} is {doing}: virsh --connect '{uri}' shutdown {name}")))
+}
+
+/// A guest that is off, and whose memory libvirt kept: it would go on over other disks.
+fn saved(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
+    let doing = format!("asking how domain {uuid} was stopped");
+    let info = virsh.call(&["dominfo", "--domain", uuid], &doing)?;
+    let value = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+    if value("Managed save:") != Some("yes") {
+        return Ok(None);
+    }
+    let (name, uri) = (value("Name:").unwrap_or(uuid), &virsh.uri);
+    Ok(Some(format!(
+        "the memory of domain {name} is saved, and it would go on with other disks: start it and shut \
+         it down, or virsh --connect '{uri}' managedsave-remove {name}"
+    )))
 }
 
 pub fn rollback(
@@ -87,6 +113,11 @@ pub fn rollback(
             return Err(error);
         }
         let uri = libvirt.settings.virsh.uri.clone();
+        let rename = |(new, live): &(PathBuf, PathBuf)| {
+            let (made, replaced) = (fingerprint(new)?, fingerprint(live)?);
+            Ok(Rename { new: new.clone(), live: live.clone(), made, replaced })
+        };
+        let renames = renames.iter().map(rename).collect::<Result<Vec<_>, BackendError>>()?;
         libvirt.rolling.write(&Journal { token: order.token, uri, domain, renames })?;
         finish(&libvirt.rolling)?;
     }
@@ -198,7 +229,9 @@ fn discard(renames: &[(PathBuf, PathBuf)]) {
 /// Puts in place whatever a journal says. Returns whose it was, if there was one.
 ///
 /// # Errors
-/// [`Fault::Busy`] where its domain was started in between.
+/// [`Fault::Busy`] where its domain was started in between, or an image is in use;
+/// [`Fault::Identity`] where an image is no longer the one that was to give way: what was written
+/// since is stored nowhere, so nothing is replaced.
 pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
     let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
     let (doing, token) = ("completing a rollback that was interrupted", journal.token);
@@ -215,16 +248,48 @@ pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
             Err(error) => return Err(error),
         }
     }
-    for (new, live) in &journal.renames {
-        match std::fs::rename(new, live) {
-            // Done before the interruption.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            renamed => renamed.doing(|| format!("replacing {}", live.display()))?,
+    let mut left = Vec::new();
+    for rename in &journal.renames {
+        if is_left(rename, rolling)? {
+            left.push(rename);
         }
-        live.parent().map_or(Ok(()), sync_dir)?;
+    }
+    for Rename { new, live, .. } in left {
+        std::fs::rename(new, live).doing(|| format!("replacing {}", live.display()))?;
+    }
+    for parent in journal.renames.iter().filter_map(|rename| rename.live.parent()) {
+        sync_dir(parent)?;
     }
     if !journal.renames.is_empty() {
         rolling.write(&Journal { renames: Vec::new(), ..journal })?;
     }
     Ok(Some(token))
+}
+
+/// Whether an image still has to give way.
+fn is_left(rename: &Rename, rolling: &Notes) -> Result<bool, BackendError> {
+    let Rename { live, made, replaced, .. } = rename;
+    let (doing, there) = ("completing a rollback that was interrupted", fingerprint(live)?);
+    if object(&there) == object(made) {
+        // Done before the interruption.
+        return Ok(false);
+    }
+    if there != *replaced {
+        let (live, journal) = (live.display(), rolling.path.display());
+        let why = format!(
+            "{live} was written or replaced since, so it stays; remove {journal} to give the rollback \
+             up, and roll back anew"
+        );
+        return Err(BackendError::new(Fault::Identity, doing, why));
+    }
+    let users = in_use::users(live)?;
+    if users.is_empty() {
+        return Ok(true);
+    }
+    Err(BackendError::new(Fault::Busy, doing, users.join("; ")))
+}
+
+/// Device and number of a fingerprint.
+fn object(fingerprint: &str) -> Option<&str> {
+    fingerprint.split(' ').next()
 }

@@ -6,6 +6,7 @@
 
 use super::super::identity;
 use super::super::in_use::refuse_users;
+use super::super::manifest::sync_dir;
 use super::super::tree::{Meta, open_dir, open_nosymlink, peek, remove_tree};
 use super::super::{BackendError, Doing};
 use super::{Shelf, replace};
@@ -108,7 +109,8 @@ impl<'a> Swap<'a> {
         if let Err(error) = self.swap_unused(replacement) {
             let staged = self.note()?.map(|note| note.new);
             if staged.is_some() && self.object(&self.hidden)? == staged {
-                let _ = self.discard();
+                // First the note: with nothing aside it would tell of a swap that is done.
+                let _ = remove_note(self.shelf).and_then(|()| self.discard());
             }
             return Err(error);
         }
@@ -243,4 +245,14 @@ pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
 
 fn doing(path: &Path) -> String {
     format!("rolling {} back", path.display())
+}
+
+fn remove_note(shelf: &Shelf) -> Result<(), BackendError> {
+    let path = shelf.dir().join(NOTE);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(BackendError::io(format!("removing {}", path.display()), &error))
+        }
+        _ => sync_dir(shelf.dir()),
+    }
 }

@@ -2,9 +2,12 @@
 
 use super::scene::{DOMAIN, HELLO, Scene, convert, ext4, take, wait};
 use crate::conformance::card;
+use crate::support::other::Other;
 use heptad::backend::{Image, RollbackOrder};
 use heptad::domain::operation::Fault;
 use serde_json::json;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use uuid::Uuid;
 
 #[test]
@@ -77,6 +80,13 @@ fn a_disk_comes_and_goes_while_the_guest_runs_and_belongs_to_one_instance_only()
     wait(|| mail.detach(&disk).is_ok(), "detaching");
 }
 
+/// A file as the journal knows it.
+fn print(path: &Path) -> String {
+    let meta = std::fs::metadata(path).unwrap();
+    let written = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
+    format!("{}:{} {} {written}", meta.dev(), meta.ino(), meta.len())
+}
+
 #[test]
 fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
     let scene = Scene::off("xfs", "");
@@ -89,11 +99,28 @@ fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
     std::fs::copy(scene.at("store/web-1/1/disks/vdb.raw"), &second).unwrap();
     std::fs::write(&vdb, "of another time").unwrap();
     let uuid = scene.libvirtd.virsh(&["domuuid", DOMAIN]);
+    let rename = |new: &Path, live: &Path, made: &Path| json!({ "new": new, "live": live, "made": print(made), "replaced": print(live) });
     let journal = json!({
         "token": token, "uri": scene.libvirtd.uri(), "domain": uuid,
-        "renames": [[first, vda], [second, vdb]],
+        "renames": [rename(&first, &vda, &vda), rename(&second, &vdb, &second)],
     });
     std::fs::create_dir(scene.at("state/rolling")).unwrap();
+    std::fs::write(scene.at("state/rolling/web-1"), journal.to_string()).unwrap();
+    // While somebody has it open, and once it was written to, it stays as it is.
+    let user = Other::doing("exec 5<$1", &vdb);
+    backend.list().unwrap();
+    assert_eq!(take(&*backend, 2).unwrap_err().fault, Fault::Busy);
+    assert_eq!(std::fs::read(&vdb).unwrap(), b"of another time");
+    drop(user);
+    std::fs::write(&vdb, "newer").unwrap();
+    backend.list().unwrap();
+    let error = take(&*backend, 2).unwrap_err();
+    assert!(error.fault == Fault::Identity && error.to_string().contains("so it stays"), "{error}");
+    assert_eq!(std::fs::read(&vdb).unwrap(), b"newer");
+    let journal = json!({
+        "token": token, "uri": scene.libvirtd.uri(), "domain": uuid,
+        "renames": [rename(&first, &vda, &vda), rename(&second, &vdb, &second)],
+    });
     std::fs::write(scene.at("state/rolling/web-1"), journal.to_string()).unwrap();
     backend.list().unwrap();
     let stored = std::fs::read(scene.at("store/web-1/1/disks/vdb.raw")).unwrap();

@@ -141,5 +141,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         let args = ["-D", self.data.to_str().unwrap(), "-s", "-w", "-m", "immediate", "stop"];
         let _ = command("pg_ctl", &args).output();
+        // Its last processes may need a moment.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let held = || heptad::host::holders::holders(&self.data).is_ok_and(|held| !held.is_empty());
+        while held() && std::time::Instant::now() < until {
+            std::thread::yield_now();
+        }
     }
 }
