@@ -128,12 +128,11 @@ impl Spawn {
         let started = Instant::now();
         let program = || self.program.clone();
         let start = |source| ProcessError::Start { program: program(), source };
-        let mut guard =
+        let guard =
             self.guarded.then(|| guard::Guard::start(self.user)).transpose().map_err(start)?;
-        let mut child = self.command().spawn().map_err(start)?;
-        let guarded = guard.as_mut().map_or(Ok(()), |guard| guard.watch(&child));
-        let watched = guarded
-            .and_then(|()| watch::until_the_end(&mut child, &self.stdin, self.limits, started));
+        let announce = guard.as_ref().and_then(guard::Guard::input);
+        let mut child = self.command(announce).spawn().map_err(start)?;
+        let watched = watch::until_the_end(&mut child, &self.stdin, self.limits, started);
         signal(&child, Signal::KILL);
         // Before the program is reaped: from then on its number may be anybody's.
         drop(guard);
@@ -155,7 +154,7 @@ impl Spawn {
             return Err(ProcessError::Relative { program: self.program.clone() });
         }
         let start = |source| ProcessError::Start { program: self.program.clone(), source };
-        let mut child = self.command().spawn().map_err(start)?;
+        let mut child = self.command(None).spawn().map_err(start)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         drop(pipes);
         let thread = std::thread::Builder::new().name("undertaker".into());
@@ -165,7 +164,7 @@ impl Spawn {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the only spawn")]
-    fn command(&self) -> Command {
+    fn command(&self, announce: Option<Arc<OwnedFd>>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir("/").env_clear();
         command.env("LC_ALL", "C.UTF-8").env("PATH", SEARCH_PATH);
@@ -175,7 +174,9 @@ impl Spawn {
             use std::os::unix::process::CommandExt;
             command.uid(user.uid).gid(user.gid);
         }
-        super::sys::detach(&mut command, self.dies_with_us, self.dir.clone());
+        let how =
+            super::sys::Detach { dies_with_us: self.dies_with_us, announce, dir: self.dir.clone() };
+        super::sys::detach(&mut command, how);
         command
     }
 }

@@ -6,21 +6,23 @@
 //! that kills by control group does the same; this does not depend on one.)
 
 use super::{Limits, Overflow, Spawn, User};
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// It is told a group; at the end of its input it kills that. The number can hardly be another's by
-/// then: it is free only once all of the group are gone, and all numbers come before it again.
+/// It is told a group; at the end of its input it kills that. The program itself tells it, before
+/// it is that program and can start anything: a daemon killed right after the start told nobody.
+/// The number can hardly be another's by then: it is free only once all of the group are gone, and
+/// all numbers come before it again.
 const SCRIPT: &str = "read -r group && ! read -r nothing && kill -s KILL -- \"-$group\"";
 
 #[derive(Debug)]
 pub(super) struct Guard {
     shell: Child,
-    input: Option<File>,
+    input: Option<Arc<OwnedFd>>,
 }
 
 impl Guard {
@@ -36,17 +38,16 @@ impl Guard {
         let args = vec!["-c".into(), SCRIPT.into()];
         let spawn =
             Spawn { args, user, dies_with_us: false, ..Spawn::new(Path::new("/bin/sh"), limits) };
-        let mut command = spawn.command();
+        let mut command = spawn.command(None);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut shell = command.spawn()?;
-        let input = shell.stdin.take().map(|pipe| OwnedFd::from(pipe).into());
+        let input = shell.stdin.take().map(|pipe| Arc::new(pipe.into()));
         Ok(Self { shell, input })
     }
 
-    /// A program that leads a group of its own.
-    pub(super) fn watch(&mut self, leader: &Child) -> io::Result<()> {
-        let line = format!("{}\n", leader.id());
-        self.input.as_mut().map_or(Ok(()), |input| input.write_all(line.as_bytes()))
+    /// Where a program that leads a group of its own announces that.
+    pub(super) fn input(&self) -> Option<Arc<OwnedFd>> {
+        self.input.clone()
     }
 }
 

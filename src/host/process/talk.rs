@@ -51,7 +51,7 @@ impl Spawn {
         if !self.program.is_absolute() {
             return Err(ProcessError::Relative { program: self.program.clone() });
         }
-        let started = self.command().spawn();
+        let started = self.command(None).spawn();
         let start = |source| ProcessError::Start { program: self.program.clone(), source };
         let mut child = started.map_err(start)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());

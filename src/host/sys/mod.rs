@@ -12,5 +12,5 @@ mod sqlite;
 pub use btrfs::*;
 pub use clock::{clock_is_synchronised, duplicate};
 pub use peer::peer_groups;
-pub use process::detach;
+pub use process::{Detach, detach};
 pub use sqlite::sqlite_plain_paths;
