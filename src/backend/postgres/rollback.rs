@@ -80,11 +80,7 @@ pub fn rollback(
             .and_then(|()| nothing_newer(postgres, order, &exchange, &live))
             .and_then(|()| exchange.commit())
             .and_then(|()| still_idle(postgres, &exchange, &live));
-        if made.is_err() {
-            // The first error is the one to tell; a second try clears what this leaves.
-            let _ = clear();
-        }
-        made?;
+        made.map_err(|error| exchange.give_up(error, clear))?;
     }
     retire(&exchange, path.parent().unwrap_or(path))?;
     exchange.clear()?;

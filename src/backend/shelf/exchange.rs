@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Only root can see or forge the first; the second is for a heptad without root.
@@ -25,6 +25,7 @@ pub struct Exchange {
     pub name: CString,
     /// Where the new content grows, and where the old one lies afterwards.
     pub hidden: CString,
+    pub hidden_path: PathBuf,
     token: String,
     doing: String,
 }
@@ -45,11 +46,13 @@ impl Exchange {
         })?;
         let dir = open_nosymlink(parent).and_then(|found| open_dir(&found).doing(doing))?;
         let token = token.simple().to_string();
-        let hidden = CString::new(format!(".heptad-back-{token}")).map_err(std::io::Error::from);
+        let hidden = format!(".heptad-back-{token}");
+        let hidden_path = parent.join(&hidden);
+        let hidden = CString::new(hidden).map_err(std::io::Error::from);
         let name = CString::new(name.as_bytes()).map_err(std::io::Error::from);
         let (hidden, name) = (hidden.doing(doing)?, name.doing(doing)?);
         rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW).doing(doing)?;
-        Ok(Self { dir, name, hidden, token, doing: text })
+        Ok(Self { dir, name, hidden, hidden_path, token, doing: text })
     }
 
     /// # Errors
@@ -88,6 +91,33 @@ impl Exchange {
     /// Removes what lies under the hidden name.
     pub fn clear(&self) -> Result<(), BackendError> {
         remove(&self.dir, &self.hidden)
+    }
+
+    /// After a failure: removes what was made, by `clear`, unless that is live by now. Then it is the
+    /// old content that has the hidden name, and it stays.
+    pub fn give_up(
+        &self,
+        error: BackendError,
+        clear: impl FnOnce() -> Result<(), BackendError>,
+    ) -> BackendError {
+        match self.is_done() {
+            Ok(false) => {
+                // The first error is the one to tell; a second try clears what this leaves.
+                let _ = clear();
+                error
+            }
+            Ok(true) => {
+                let detail = format!(
+                    "{}; the snapshot's content is in place, what was there before is left at {}: \
+                     remove it once the disk is sound",
+                    error.detail,
+                    self.hidden_path.display()
+                );
+                BackendError { detail, ..error }
+            }
+            // Nobody knows which of the two it is.
+            Err(_) => error,
+        }
     }
 
     /// Makes the new content durable and exchanges: the commit point. Durable on return.
@@ -148,4 +178,32 @@ impl Exchange {
 
 fn mark() -> &'static str {
     if nix::unistd::geteuid().is_root() { MARKS[0] } else { MARKS[1] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `commit` can fail after the exchange, when syncing the directory does.
+    #[test]
+    fn giving_up_removes_the_new_content_until_it_is_live_and_never_the_old() {
+        let check = |committed: bool, live: &str, hidden: Option<&str>, says: &str| {
+            let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+            let path = dir.path().join("live");
+            std::fs::write(&path, "old").unwrap();
+            let exchange = Exchange::open(&path, Uuid::from_u128(7)).unwrap();
+            std::fs::write(&exchange.hidden_path, "new").unwrap();
+            if committed {
+                exchange.commit().unwrap();
+            }
+            let error = BackendError::new(Fault::Transient, "syncing", "input/output error");
+            let told = exchange.give_up(error, || exchange.clear());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), live);
+            let left = std::fs::read_to_string(&exchange.hidden_path).ok();
+            assert_eq!(left.as_deref(), hidden);
+            assert!(told.to_string().ends_with(says), "{told}");
+        };
+        check(false, "old", None, "input/output error");
+        check(true, "new", Some("old"), "remove it once the disk is sound");
+    }
 }

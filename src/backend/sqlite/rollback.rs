@@ -17,11 +17,10 @@ use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders};
 use rustix::fs::{AtFlags, Gid, Mode, RenameFlags, Uid};
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
@@ -74,12 +73,10 @@ pub fn rollback(
             .and_then(|()| nothing_newer(shelf, order, &exchange))
             .and_then(|()| sides.put_aside())
             .and_then(|()| exchange.commit())
-            .and_then(|()| still_idle(path, &exchange));
-        if made.is_err() {
-            // The first error is the one to tell; a second try clears what this leaves.
-            let _ = sides.bring_back().and_then(|()| exchange.clear());
-        }
-        made?;
+            .and_then(|()| still_idle(&exchange));
+        // A log of the old file must not come back beside the new one.
+        let clear = || sides.bring_back().and_then(|()| exchange.clear());
+        made.map_err(|error| exchange.give_up(error, clear))?;
     }
     sides.remove()?;
     exchange.clear()?;
@@ -142,9 +139,8 @@ fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
 }
 
 /// Whoever opened the old database just before the exchange gets it back.
-fn still_idle(path: &Path, exchange: &Exchange) -> Result<(), BackendError> {
-    let old = path.with_file_name(OsStr::from_bytes(exchange.hidden.as_bytes()));
-    let users = users(&old)?;
+fn still_idle(exchange: &Exchange) -> Result<(), BackendError> {
+    let users = users(&exchange.hidden_path)?;
     if users.is_empty() {
         return Ok(());
     }
