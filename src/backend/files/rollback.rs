@@ -3,7 +3,7 @@
 //! What snapshots leave out on purpose is in none of them, so it is carried over to the new tree.
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
-use super::super::shelf::{Item, Replacement, Shelf, Swap, replaceable};
+use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
 use super::super::tree::{Kind, Meta, below, open_dir, shown, walk};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::index::Reader;
@@ -13,7 +13,7 @@ use crate::domain::operation::Fault;
 use rustix::fs::{RenameFlags, Timestamps};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,7 @@ pub fn rollback(
 ) -> Result<Probe, BackendError> {
     let item = shelf.whole(order.handle)?;
     refuse_own_store(settings, shelf)?;
+    replaceable(&settings.path)?;
     let swap = Swap::open(shelf, &settings.path, order.token)?;
     let safety = shelf.items()?.0.into_iter().find(|item| item.manifest.id == order.token);
     swap.run(&Rollback { settings, item: &item, safety, progress })?;
@@ -61,12 +62,12 @@ struct Rollback<'a> {
 }
 
 impl Replacement for Rollback<'_> {
-    fn stage(&self, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), BackendError> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
         // What was changed meanwhile is not what was asked for.
         verify::verify(self.item)?;
         let carried = self.expendable()?;
         let without = carried.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
-        restore::fill(self.item, dir, name, &without, self.progress)?;
+        restore::fill(self.item, dir.as_fd(), name, &without, self.progress)?;
         let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
         carried.iter().try_for_each(|path| self.fits(&new, path))
     }
@@ -75,7 +76,8 @@ impl Replacement for Rollback<'_> {
         self.expendable().map(|_| ())
     }
 
-    fn carry(&self, old: &OwnedFd, new: &OwnedFd) -> Result<(), BackendError> {
+    fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {
+        let old = old.reference;
         let kind = Meta::of(old).doing(|| doing(self.settings))?.kind;
         let carried = self.left_out(old, kind)?;
         for path in &carried {

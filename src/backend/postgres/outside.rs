@@ -4,7 +4,6 @@
 //! directory *within* the old place, and the new data directory's links lead there: exchanging the
 //! data directory exchanges all of it.
 
-use super::super::shelf::Exchange;
 use super::super::tree::{names, remove_tree};
 use super::super::{BackendError, Doing};
 use super::assemble::{Spot, give};
@@ -108,12 +107,11 @@ fn base(place: &Path) -> Option<&Path> {
     if ours { place.parent() } else { None }
 }
 
-/// Removes what the data directory that lies under the hidden name now has elsewhere. It may have
+/// Removes what the data directory that was live, and lies at `path` now, has elsewhere. It may have
 /// been done in part before.
-pub fn retire(exchange: &Exchange, parent: &Path) -> Result<(), BackendError> {
-    let path = parent.join(OsStr::from_bytes(exchange.hidden.as_bytes()));
+pub fn retire(path: &Path) -> Result<(), BackendError> {
     // What has no PG_VERSION any more was begun to be removed, after what it had elsewhere.
-    let Some(old) = found(Cluster::open(&path))? else { return Ok(()) };
+    let Some(old) = found(Cluster::open(path))? else { return Ok(()) };
     for Tablespace { location, .. } in old.tablespaces()? {
         let version = format!("PG_{}_", old.major);
         remove_from(&old, &location, &|name| name.starts_with(&version))?;

@@ -1,9 +1,9 @@
 //! The live cluster's content replaced by a snapshot's, in its place.
 //!
-//! All of it is made beside the live one, durably, and one exchange of two names makes it live. The
-//! cluster keeps its path, owner, mode and port, and the configuration that lies elsewhere.
+//! All of it is made beside the live one, and one exchange of two names makes it live. The cluster
+//! keeps its path, owner, mode and port, and the configuration that lies elsewhere.
 
-use super::super::shelf::{Exchange, Item};
+use super::super::shelf::{Aside, Item, Replacement, Swap, movable};
 use super::super::subvolume::path_of;
 use super::super::tree::{Meta, below};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
@@ -17,13 +17,18 @@ use super::{Postgres, ports, tools};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders, unit_of};
 use rustix::fs::Mode;
-use std::os::fd::AsFd;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use uuid::Uuid;
 
 /// Who uses the cluster: its server or, where none runs, whoever holds something of it.
 pub fn users(postgres: &Postgres) -> Result<Vec<String>, BackendError> {
-    let cluster = Cluster::open(&postgres.settings.data)?;
-    if let Some(server) = server(postgres, &cluster)? {
+    users_of(postgres, &Cluster::open(&postgres.settings.data)?)
+}
+
+fn users_of(postgres: &Postgres, cluster: &Cluster) -> Result<Vec<String>, BackendError> {
+    if let Some(server) = server(postgres, cluster)? {
         return Ok(vec![server]);
     }
     let mut places = vec![cluster.path.clone()];
@@ -66,30 +71,91 @@ pub fn rollback(
 ) -> Result<(), BackendError> {
     let (item, detail) = postgres.whole(order.handle)?;
     let path = &postgres.settings.data;
-    let exchange = Exchange::open(path, order.token)?;
-    if !exchange.is_done()? {
-        let live = Cluster::open(path)?;
-        may_begin(&exchange, &live, &detail)?;
-        idle(postgres, &exchange)?;
-        nothing_newer(postgres, order, &exchange, &live)?;
-        let outside = Outside { live: &live, token: order.token };
-        let clear = || exchange.clear().and_then(|()| outside.clear(&detail));
-        clear()?;
-        let made = stage(&exchange, &item, &detail, &outside, progress)
-            .and_then(|()| idle(postgres, &exchange))
-            .and_then(|()| nothing_newer(postgres, order, &exchange, &live))
-            .and_then(|()| exchange.commit())
-            .and_then(|()| still_idle(postgres, &exchange, &live));
-        made.map_err(|error| exchange.give_up(error, clear))?;
-    }
-    retire(&exchange, path.parent().unwrap_or(path))?;
-    exchange.clear()?;
-    exchange.finish()
+    movable(path)?;
+    let swap = Swap::open(&postgres.shelf, path, order.token)?;
+    let (items, _) = postgres.shelf.items()?;
+    let safety = items.into_iter().find(|item| item.manifest.id == order.token);
+    let (item, detail, token) = (&item, &detail, order.token);
+    swap.run(&Back { postgres, item, detail, token, safety, progress })
 }
 
-fn may_begin(exchange: &Exchange, live: &Cluster, detail: &Detail) -> Result<(), BackendError> {
-    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, exchange.doing(), why));
-    exchange.must_be_movable(&live.path)?;
+struct Back<'a> {
+    postgres: &'a Postgres,
+    item: &'a Item,
+    detail: &'a Detail,
+    token: Uuid,
+    /// What was taken of the live cluster to be safe: it bears the token as its id.
+    safety: Option<Item>,
+    progress: &'a dyn Progress,
+}
+
+impl Replacement for Back<'_> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+        let live = self.live()?;
+        may_begin(&live, self.detail)?;
+        // Else all would be copied in vain.
+        self.nothing_newer(&live)?;
+        let doing = || doing(&live);
+        let outside = Outside { live: &live, token: self.token };
+        let space = |space: &Space| outside.spot(space);
+        let place = Place { dir: dir.as_fd(), data: name, space: &space };
+        let data = assemble(self.item, self.detail, &place, self.progress)?;
+        outside.log(&data, self.detail)?;
+        for made in &self.detail.tablespaces {
+            let spot = live.open_own(Path::new(&link_of(&data, &made.oid)?))?;
+            rustix::fs::syncfs(&spot).doing(doing)?;
+        }
+        keep_port(&live, &data, self.detail)?;
+        let mode = Meta::of(&live.dir).doing(doing)?.mode;
+        rustix::fs::fchmod(&data, Mode::from_raw_mode(mode & 0o7777)).doing(doing)
+    }
+
+    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+        users_of(self.postgres, &Cluster::open(at)?)
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        self.nothing_newer(&self.live()?)
+    }
+
+    fn undo(&self) -> Result<(), BackendError> {
+        let live = self.live()?;
+        Outside { live: &live, token: self.token }.clear(self.detail)
+    }
+
+    fn carry(&self, old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+        retire(old.path)
+    }
+}
+
+impl Back<'_> {
+    fn live(&self) -> Result<Cluster, BackendError> {
+        Cluster::open(&self.postgres.settings.data)
+    }
+
+    /// Every start and stop of a server changes the control file.
+    fn nothing_newer(&self, live: &Cluster) -> Result<(), BackendError> {
+        let Some(safety) = &self.safety else { return Ok(()) };
+        let doing = || format!("comparing {} with snapshot {}", live.path.display(), safety.seq);
+        let then = std::fs::read(safety.path.join("data").join(CONTROL)).doing(doing)?;
+        if std::fs::read(path_of(&live.dir).join(CONTROL)).doing(doing)? == then {
+            return Ok(());
+        }
+        let why = format!(
+            "its server has run since snapshot {} was taken, which alone would hold what it wrote: \
+             leave it stopped, then ask again",
+            safety.seq
+        );
+        Err(BackendError::new(Fault::Busy, self::doing(live), why))
+    }
+}
+
+fn doing(live: &Cluster) -> String {
+    format!("rolling {} back", live.path.display())
+}
+
+fn may_begin(live: &Cluster, detail: &Detail) -> Result<(), BackendError> {
+    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(live), why));
     if below(&live.dir, b"standby.signal").is_ok() {
         let why = "it is a standby, and would be one no longer: roll its primary back, and make \
                    the standby anew";
@@ -103,72 +169,6 @@ fn may_begin(exchange: &Exchange, live: &Cluster, detail: &Detail) -> Result<(),
         ));
     }
     Ok(())
-}
-
-fn idle(postgres: &Postgres, exchange: &Exchange) -> Result<(), BackendError> {
-    let users = users(postgres)?;
-    if users.is_empty() {
-        return Ok(());
-    }
-    Err(BackendError::new(Fault::Busy, exchange.doing(), users.join("; ")))
-}
-
-/// The snapshot that was taken of the live cluster to be safe bears the token as its id. Every start
-/// and stop of a server changes the control file.
-fn nothing_newer(
-    postgres: &Postgres,
-    order: &RollbackOrder<'_>,
-    exchange: &Exchange,
-    live: &Cluster,
-) -> Result<(), BackendError> {
-    let (items, _) = postgres.shelf.items()?;
-    let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
-        return Ok(());
-    };
-    let doing = || format!("comparing {} with snapshot {}", live.path.display(), safety.seq);
-    let then = std::fs::read(safety.path.join("data").join(CONTROL)).doing(doing)?;
-    if std::fs::read(path_of(&live.dir).join(CONTROL)).doing(doing)? == then {
-        return Ok(());
-    }
-    let why = format!(
-        "its server has run since snapshot {} was taken, which alone would hold what it wrote: \
-         leave it stopped, then ask again",
-        safety.seq
-    );
-    Err(BackendError::new(Fault::Busy, exchange.doing(), why))
-}
-
-/// Whoever was faster than the exchange and started a server on what was live gets that back.
-fn still_idle(postgres: &Postgres, exchange: &Exchange, old: &Cluster) -> Result<(), BackendError> {
-    match server(postgres, old)? {
-        None => Ok(()),
-        Some(server) => {
-            exchange.swap()?;
-            Err(BackendError::new(Fault::Busy, exchange.doing(), server))
-        }
-    }
-}
-
-fn stage(
-    exchange: &Exchange,
-    item: &Item,
-    detail: &Detail,
-    outside: &Outside<'_>,
-    progress: &dyn Progress,
-) -> Result<(), BackendError> {
-    let doing = || exchange.doing();
-    let live = outside.live;
-    let space = |space: &Space| outside.spot(space);
-    let place = Place { dir: exchange.dir.as_fd(), data: &exchange.hidden, space: &space };
-    let data = assemble(item, detail, &place, progress)?;
-    outside.log(&data, detail)?;
-    for made in &detail.tablespaces {
-        let spot = live.open_own(Path::new(&link_of(&data, &made.oid)?))?;
-        rustix::fs::syncfs(&spot).doing(doing)?;
-    }
-    keep_port(live, &data, detail)?;
-    let mode = Meta::of(&live.dir).doing(doing)?.mode;
-    rustix::fs::fchmod(&data, Mode::from_raw_mode(mode & 0o7777)).doing(doing)
 }
 
 fn link_of(data: impl AsFd, oid: &str) -> Result<String, BackendError> {

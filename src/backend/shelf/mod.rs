@@ -7,20 +7,20 @@
 //! are ours. The manifest is the first thing in such a directory and the last one out of it, so
 //! what has none was not made here and is never touched.
 
-mod exchange;
 mod growing;
 mod listing;
 mod looking;
+mod movable;
 mod swap;
 mod target;
 mod unclaimed;
 mod usage;
 mod verdict;
 
-pub use exchange::Exchange;
 pub use growing::{Growing, remove};
 pub use listing::{Seal, list, survey};
-pub use swap::{Replacement, Swap, replaceable};
+pub use movable::{movable, replaceable};
+pub use swap::{Aside, Replacement, Swap};
 pub use target::Target;
 pub use unclaimed::unclaimed;
 pub use usage::blocks;

@@ -4,18 +4,17 @@
 //! on the shelf; then the two exchange their names, which is the commit point; then the old one
 //! goes. Each state in between is told from the note and from who has the hidden name.
 
-use super::super::identity;
-use super::super::in_use::refuse_users;
 use super::super::manifest::sync_dir;
-use super::super::tree::{Meta, open_dir, open_nosymlink, peek, remove_tree};
-use super::super::{BackendError, Doing};
-use super::{Shelf, replace};
+use super::super::tree::{open_dir, open_nosymlink, peek};
+use super::super::{BackendError, Doing, identity, in_use};
+use super::movable::named;
+use super::{Shelf, remove, replace};
 use crate::domain::operation::Fault;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -25,10 +24,16 @@ const NOTE: &str = "rollback";
 
 /// What a backend does to it.
 pub trait Replacement {
-    /// Makes the new content as a new `name` in `dir`. What is left of a failure is removed.
-    fn stage(&self, dir: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<(), BackendError>;
+    /// Makes the new content as a new `name` in `dir`. What is left there of a failure is removed.
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError>;
 
-    /// Called right before the exchange of names.
+    /// Who uses what lies at a path, a sentence each: at that of the live one or, right after the
+    /// exchange, at the one that the old one has then.
+    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+        in_use::users(at)
+    }
+
+    /// Called right before the exchange of names, perhaps once more after a crash.
     ///
     /// # Errors
     /// [`Fault::Busy`] when something would be lost that is stored nowhere.
@@ -36,11 +41,23 @@ pub trait Replacement {
         Ok(())
     }
 
-    /// Moves what shall stay from the old one to the new one, right before the old one goes; also
-    /// after a crash in the middle of it.
-    fn carry(&self, _old: &OwnedFd, _new: &OwnedFd) -> Result<(), BackendError> {
+    /// Takes back what else `stage` and `ready` have done, here or before a crash. What is live is
+    /// the old one.
+    fn undo(&self) -> Result<(), BackendError> {
         Ok(())
     }
+
+    /// Moves what shall stay from the old one to the new one and removes what the old one has
+    /// elsewhere, right before it goes; also after a crash in the middle of it.
+    fn carry(&self, _old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+/// What was live.
+pub struct Aside<'a> {
+    pub reference: &'a OwnedFd,
+    pub path: &'a Path,
 }
 
 pub struct Swap<'a> {
@@ -51,6 +68,7 @@ pub struct Swap<'a> {
     dir: OwnedFd,
     name: CString,
     hidden: CString,
+    hidden_path: PathBuf,
 }
 
 struct Note {
@@ -59,16 +77,20 @@ struct Note {
 }
 
 impl<'a> Swap<'a> {
+    /// The path must be one that can be given to another object: [`replaceable`] or [`movable`].
+    ///
     /// # Errors
-    /// [`Fault::Permanent`] where the path is that of a mount.
+    /// [`Fault::Permanent`] for a path that names nothing in a directory.
     pub fn open(shelf: &'a Shelf, path: &'a Path, token: Uuid) -> Result<Self, BackendError> {
         let doing = || doing(path);
-        let (above, name) = replaceable(path)?;
+        let (above, name) = named(path)?;
         let dir = open_dir(&open_nosymlink(above)?).doing(doing)?;
         let c_name = |bytes: &[u8]| CString::new(bytes).map_err(std::io::Error::from);
         let name = c_name(name.as_bytes()).doing(doing)?;
-        let hidden = c_name(format!(".heptad-rollback-{token}").as_bytes()).doing(doing)?;
-        Ok(Self { shelf, path, token, dir, name, hidden })
+        let hidden = format!(".heptad-rollback-{token}");
+        let hidden_path = above.join(&hidden);
+        let hidden = c_name(hidden.as_bytes()).doing(doing)?;
+        Ok(Self { shelf, path, token, dir, name, hidden, hidden_path })
     }
 
     /// Does what is left to do of it: all, or nothing if it is done.
@@ -90,17 +112,35 @@ impl<'a> Swap<'a> {
         }
     }
 
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// The directory that both lie in, and their names there.
+    pub fn dir(&self) -> &OwnedFd {
+        &self.dir
+    }
+
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    pub fn hidden(&self) -> &CStr {
+        &self.hidden
+    }
+
     fn stage(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         // Else all would be copied in vain.
-        refuse_users(self.path)?;
+        self.refuse(&replacement.users(self.path)?)?;
+        replacement.undo()?;
         self.discard()?;
-        let staged = replacement.stage(self.dir.as_fd(), &self.hidden).and_then(|()| {
+        let staged = replacement.stage(&self.dir, &self.hidden).and_then(|()| {
             rustix::fs::syncfs(&self.dir).doing(|| doing(self.path))?;
             self.write_note()
         });
         if staged.is_err() {
             // The first error is the one to tell; a second try clears what this leaves.
-            let _ = self.discard();
+            let _ = replacement.undo().and_then(|()| self.discard());
         }
         staged
     }
@@ -109,27 +149,37 @@ impl<'a> Swap<'a> {
         if let Err(error) = self.swap_unused(replacement) {
             let staged = self.note()?.map(|note| note.new);
             if staged.is_some() && self.object(&self.hidden)? == staged {
-                // First the note: with nothing aside it would tell of a swap that is done.
-                let _ = remove_note(self.shelf).and_then(|()| self.discard());
+                // The note goes first: with nothing aside it would tell of a swap that is done.
+                let noted = replacement.undo().and_then(|()| remove_note(self.shelf));
+                let _ = noted.and_then(|()| self.discard());
             }
             return Err(error);
         }
-        self.sync()?;
         self.finish(replacement)
     }
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
-        refuse_users(self.path)?;
+        self.refuse(&replacement.users(self.path)?)?;
         replacement.ready()?;
         self.swap_names()?;
-        if let Err(error) = refuse_users(&self.hidden_path()) {
+        let refused = replacement.users(&self.hidden_path).and_then(|users| self.refuse(&users));
+        if refused.is_err() {
             self.swap_names()?;
             self.sync()?;
-            return Err(error);
         }
-        Ok(())
+        refused
+    }
+
+    fn refuse(&self, users: &[String]) -> Result<(), BackendError> {
+        if users.is_empty() {
+            return Ok(());
+        }
+        let (path, hidden) = (self.path.display(), self.hidden_path.display());
+        // Whoever is told of the other name will not find it.
+        let users = users.join("; ").replace(&hidden.to_string(), &path.to_string());
+        Err(BackendError::new(Fault::Busy, doing(self.path), format!("it is in use: {users}")))
     }
 
     fn swap_names(&self) -> Result<(), BackendError> {
@@ -146,28 +196,32 @@ impl<'a> Swap<'a> {
         })
     }
 
+    /// After the exchange, which need not be durable yet.
     fn finish(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         self.clear_away(replacement).map_err(|error| {
             let detail = format!(
                 "{}; the snapshot's content is in place, what was there before is left at {}: \
                  remove it",
                 error.detail,
-                self.hidden_path().display()
+                self.hidden_path.display()
             );
             BackendError { detail, ..error }
         })
     }
 
     fn clear_away(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.sync()?;
         let open = |name| peek(&self.dir, name).doing(|| doing(self.path)).map(|(fd, _)| fd);
-        replacement.carry(&open(&self.hidden)?, &open(&self.name)?)?;
+        let old = open(&self.hidden)?;
+        let aside = Aside { reference: &old, path: &self.hidden_path };
+        replacement.carry(&aside, &open(&self.name)?)?;
         self.discard()?;
         self.sync()
     }
 
     /// Removes what has the hidden name.
     fn discard(&self) -> Result<(), BackendError> {
-        remove_tree(self.dir.as_fd(), &self.hidden)
+        remove(&self.dir, &self.hidden)
     }
 
     fn sync(&self) -> Result<(), BackendError> {
@@ -212,38 +266,13 @@ impl<'a> Swap<'a> {
     }
 
     fn foreign(&self) -> BackendError {
-        let hidden = self.hidden_path();
-        let why = format!("{} is something else than before; move it away", hidden.display());
+        let hidden = self.hidden_path.display();
+        let why = format!("{hidden} is something else than before; move it away");
         BackendError::new(Fault::Identity, doing(self.path), why)
     }
-
-    fn hidden_path(&self) -> PathBuf {
-        self.path.with_file_name(OsStr::from_bytes(self.hidden.as_bytes()))
-    }
 }
 
-/// The directory and the name that can be given to another object.
-///
-/// # Errors
-/// [`Fault::Permanent`] for a mount point or a btrfs subvolume, with the way out.
-pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
-    let refuse = |why: &str| {
-        let out = "make a new resource from the snapshot (heptactl create) and use that";
-        Err(BackendError::new(Fault::Permanent, doing(path), format!("{why}; {out}")))
-    };
-    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
-        return refuse("nothing can replace the root of all files");
-    };
-    let meta = |path: &Path| -> Result<_, BackendError> {
-        Meta::of(open_nosymlink(path)?).doing(|| doing(path))
-    };
-    if !meta(path)?.same_mount(&meta(above)?) {
-        return refuse("it is mounted there or a btrfs subvolume, and has no other name to take");
-    }
-    Ok((above, name))
-}
-
-fn doing(path: &Path) -> String {
+pub(super) fn doing(path: &Path) -> String {
     format!("rolling {} back", path.display())
 }
 
@@ -256,3 +285,6 @@ fn remove_note(shelf: &Shelf) -> Result<(), BackendError> {
         _ => sync_dir(shelf.dir()),
     }
 }
+
+#[cfg(test)]
+mod tests;

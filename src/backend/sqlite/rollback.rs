@@ -6,8 +6,8 @@
 //! write it into that. So SQLite first finishes what the last user left; what it cannot finish, as
 //! the database is damaged, is put aside.
 
-use super::super::shelf::{Exchange, Shelf};
-use super::super::tree::{Meta, open_file, peek};
+use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, movable};
+use super::super::tree::{Meta, open_file, open_nosymlink, peek};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
 use super::detail::database;
 use super::protocol::Act;
@@ -17,10 +17,10 @@ use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders};
 use rustix::fs::{AtFlags, Gid, Mode, RenameFlags, Uid};
 use rustix::io::Errno;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
@@ -55,65 +55,75 @@ pub fn rollback(
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<(), BackendError> {
-    let item = shelf.whole(order.handle)?;
     let path = &settings.path;
-    let exchange = Exchange::open(path, order.token)?;
-    let sides = Sides { exchange: &exchange };
-    if !exchange.is_done()? {
-        sides.bring_back()?;
-        exchange.clear()?;
-        exchange.must_be_movable(path)?;
-        let (_, live) = owner::open(path)?;
-        idle(path, &exchange)?;
-        verify::verify(settings, &item)?;
-        let made = restore::fill(&item, &exchange.dir, &exchange.hidden, progress)
-            .and_then(|()| dress(&exchange, &live))
-            .and_then(|()| settle(settings, &live))
-            .and_then(|()| idle(path, &exchange))
-            .and_then(|()| nothing_newer(shelf, order, &exchange))
-            .and_then(|()| sides.put_aside())
-            .and_then(|()| exchange.commit())
-            .and_then(|()| still_idle(&exchange));
-        // A log of the old file must not come back beside the new one.
-        let clear = || sides.bring_back().and_then(|()| exchange.clear());
-        made.map_err(|error| exchange.give_up(error, clear))?;
-    }
-    sides.remove()?;
-    exchange.clear()?;
-    exchange.finish()
-}
-
-fn idle(path: &Path, exchange: &Exchange) -> Result<(), BackendError> {
-    let users = users(path)?;
-    if users.is_empty() {
-        return Ok(());
-    }
-    Err(BackendError::new(Fault::Busy, exchange.doing(), users.join("; ")))
-}
-
-/// The snapshot that was taken of the live database to be safe bears the token as its id. It has the
-/// same pages, except that it was made to stand by itself.
-fn nothing_newer(
-    shelf: &Shelf,
-    order: &RollbackOrder<'_>,
-    exchange: &Exchange,
-) -> Result<(), BackendError> {
+    let item = shelf.whole(order.handle)?;
+    movable(path)?;
+    let swap = Swap::open(shelf, path, order.token)?;
     let (items, _) = shelf.items()?;
-    let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
-        return Ok(());
-    };
-    let doing = || exchange.doing();
-    let (live, _) = peek(&exchange.dir, &exchange.name).doing(doing)?;
-    let then = database(&safety.path).and_then(open_file).doing(doing)?;
-    if same_pages(open_file(live).doing(doing)?.into(), then.into()).doing(doing)? {
-        return Ok(());
+    let safety = items.into_iter().find(|item| item.manifest.id == order.token);
+    swap.run(&Back { settings, item: &item, safety, sides: Sides::of(&swap)?, progress })
+}
+
+struct Back<'a> {
+    settings: &'a Settings,
+    item: &'a Item,
+    /// What was taken of the live database to be safe: it bears the token as its id.
+    safety: Option<Item>,
+    sides: Sides<'a>,
+    progress: &'a dyn Progress,
+}
+
+impl Replacement for Back<'_> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+        let (_, live) = owner::open(&self.settings.path)?;
+        verify::verify(self.settings, self.item)?;
+        restore::fill(self.item, dir, name, self.progress)?;
+        dress(dir, name, &live).doing(|| doing(self.settings))
     }
-    let why = format!(
-        "it was written to since snapshot {} was taken, which alone would hold that: stop what \
-         writes to it, then ask again",
-        safety.seq
-    );
-    Err(BackendError::new(Fault::Busy, exchange.doing(), why))
+
+    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+        users(at)
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        // Put aside before a crash, perhaps.
+        self.sides.bring_back()?;
+        settle(self.settings)?;
+        self.nothing_newer()?;
+        self.sides.put_aside()
+    }
+
+    fn undo(&self) -> Result<(), BackendError> {
+        self.sides.bring_back()
+    }
+
+    fn carry(&self, _old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+        self.sides.remove()
+    }
+}
+
+fn doing(settings: &Settings) -> String {
+    format!("rolling {} back", settings.path.display())
+}
+
+impl Back<'_> {
+    /// The snapshot has the same pages as the live database, except that it was made to stand by
+    /// itself.
+    fn nothing_newer(&self) -> Result<(), BackendError> {
+        let Some(safety) = &self.safety else { return Ok(()) };
+        let doing = || doing(self.settings);
+        let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
+        let then = database(&safety.path).and_then(open_file).doing(doing)?;
+        if same_pages(live.into(), then.into()).doing(doing)? {
+            return Ok(());
+        }
+        let why = format!(
+            "it was written to since snapshot {} was taken, which alone would hold that: stop what \
+             writes to it, then ask again",
+            safety.seq
+        );
+        Err(BackendError::new(Fault::Busy, doing(), why))
+    }
 }
 
 fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
@@ -138,32 +148,21 @@ fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
     }
 }
 
-/// Whoever opened the old database just before the exchange gets it back.
-fn still_idle(exchange: &Exchange) -> Result<(), BackendError> {
-    let users = users(&exchange.hidden_path)?;
-    if users.is_empty() {
-        return Ok(());
-    }
-    exchange.swap()?;
-    Err(BackendError::new(Fault::Busy, exchange.doing(), users.join("; ")))
-}
-
 /// Owner, group and mode of the live file.
-fn dress(exchange: &Exchange, live: &Meta) -> Result<(), BackendError> {
-    let doing = || exchange.doing();
-    let (new, _) = peek(&exchange.dir, &exchange.hidden).doing(doing)?;
+fn dress(dir: &OwnedFd, name: &CStr, live: &Meta) -> std::io::Result<()> {
+    let (new, _) = peek(dir, name)?;
     if nix::unistd::geteuid().is_root() {
         let (uid, gid) = (Uid::from_raw(live.uid), Gid::from_raw(live.gid));
-        let at = AtFlags::EMPTY_PATH;
-        rustix::fs::chownat(&new, c"", Some(uid), Some(gid), at).doing(doing)?;
+        rustix::fs::chownat(&new, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
     }
     let path = format!("/proc/self/fd/{}", new.as_fd().as_raw_fd());
-    rustix::fs::chmod(path.as_str(), Mode::from_raw_mode(live.mode & 0o7777)).doing(doing)
+    Ok(rustix::fs::chmod(path.as_str(), Mode::from_raw_mode(live.mode & 0o7777))?)
 }
 
 /// Lets SQLite finish what the last user left. Its failure is no reason to keep a damaged database.
-fn settle(settings: &Settings, live: &Meta) -> Result<(), BackendError> {
-    let user = owner::of_live(settings, &settings.path, live)?;
+fn settle(settings: &Settings) -> Result<(), BackendError> {
+    let (_, live) = owner::open(&settings.path)?;
+    let user = owner::of_live(settings, &settings.path, &live)?;
     let settled = run::ask(settings, user, Act::Settle { path: settings.path.clone() });
     match settled {
         Err(error) if error.fault == Fault::Busy => Err(error),
@@ -171,53 +170,55 @@ fn settle(settings: &Settings, live: &Meta) -> Result<(), BackendError> {
     }
 }
 
-/// The files beside the database while they are out of the way.
+/// The files beside the database while they are out of the way. They go with its names: whoever had
+/// the old one open finds its log where it is.
 struct Sides<'a> {
-    exchange: &'a Exchange,
+    dir: &'a OwnedFd,
+    /// What each is called beside the live database, and beside the hidden one.
+    names: Vec<(CString, CString)>,
+    doing: String,
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
+    fn of(swap: &'a Swap<'_>) -> Result<Self, BackendError> {
+        let doing = format!("rolling {} back", swap.path().display());
+        let named =
+            |name: &CStr, end: &str| CString::new([name.to_bytes(), end.as_bytes()].concat());
+        let both = |end| Ok((named(swap.name(), end)?, named(swap.hidden(), end)?));
+        let names = SIDES.into_iter().map(both).collect::<std::io::Result<_>>();
+        let names = names.doing(|| doing.clone())?;
+        Ok(Self { dir: swap.dir(), names, doing })
+    }
+
     fn put_aside(&self) -> Result<(), BackendError> {
-        self.each(|live, aside| self.rename(live, aside))?;
-        self.exchange.finish()
+        self.names.iter().try_for_each(|(live, aside)| self.rename(live, aside))?;
+        self.sync()
     }
 
     /// As they were before an attempt that came to nothing.
     fn bring_back(&self) -> Result<(), BackendError> {
-        self.each(|live, aside| self.rename(aside, live))?;
-        self.exchange.finish()
+        self.names.iter().try_for_each(|(live, aside)| self.rename(aside, live))?;
+        self.sync()
     }
 
     fn remove(&self) -> Result<(), BackendError> {
-        let doing = || self.exchange.doing();
-        self.each(|_, aside| {
-            match rustix::fs::unlinkat(&self.exchange.dir, aside, AtFlags::empty()) {
+        self.names.iter().try_for_each(|(_, aside)| {
+            match rustix::fs::unlinkat(self.dir, aside, AtFlags::empty()) {
                 Err(Errno::NOENT) => Ok(()),
-                removed => removed.doing(doing),
+                removed => removed.doing(|| self.doing.clone()),
             }
         })
     }
 
-    fn rename(&self, from: &CString, to: &CString) -> Result<(), BackendError> {
-        let (dir, flags) = (&self.exchange.dir, RenameFlags::NOREPLACE);
-        match rustix::fs::renameat_with(dir, from, dir, to, flags) {
+    fn rename(&self, from: &CStr, to: &CStr) -> Result<(), BackendError> {
+        match rustix::fs::renameat_with(self.dir, from, self.dir, to, RenameFlags::NOREPLACE) {
             Err(Errno::NOENT) => Ok(()),
-            renamed => renamed.doing(|| self.exchange.doing()),
+            renamed => renamed.doing(|| self.doing.clone()),
         }
     }
 
-    fn each(
-        &self,
-        act: impl Fn(&CString, &CString) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        for end in SIDES {
-            let named = |name: &CString| {
-                let name = [name.as_bytes(), end.as_bytes()].concat();
-                CString::new(name).map_err(std::io::Error::from).doing(|| self.exchange.doing())
-            };
-            act(&named(&self.exchange.name)?, &named(&self.exchange.hidden)?)?;
-        }
-        Ok(())
+    fn sync(&self) -> Result<(), BackendError> {
+        rustix::fs::fsync(self.dir).doing(|| self.doing.clone())
     }
 }
 

@@ -239,7 +239,7 @@ fn a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one() {
     }
     let scene = Scene::new("xfs", &nothing, "");
     let newest = take(&*scene.backend, &card(2));
-    let hidden = scene.fs.path().join(format!(".heptad-back-{}", TOKEN.simple()));
+    let hidden = scene.fs.path().join(format!(".heptad-rollback-{TOKEN}"));
     let old = scene.data.metadata().unwrap().ino();
     let live = || scene.data.metadata().unwrap().ino();
     let check = |step: &str, reached: &dyn Fn(u64) -> bool| {

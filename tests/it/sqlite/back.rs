@@ -148,7 +148,7 @@ fn a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one() {
     let bench = taken(SOME);
     fill(&bench.live, MORE);
     bench.take(2);
-    let hidden = bench.dir.path().join(format!(".heptad-back-{}", TOKEN.simple()));
+    let hidden = bench.dir.path().join(format!(".heptad-rollback-{TOKEN}"));
     let inode = || std::fs::metadata(&bench.live).unwrap().ino();
     let check = |step: &str, reached: &dyn Fn(u64) -> bool| {
         let before = inode();

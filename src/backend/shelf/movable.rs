@@ -1,0 +1,62 @@
+//! Which names can be given to another object.
+
+use super::super::tree::{Meta, open_nosymlink};
+use super::super::{BackendError, Doing};
+use super::swap::doing;
+use crate::domain::operation::Fault;
+use crate::host::mounts::Mounts;
+use std::ffi::OsStr;
+use std::path::Path;
+
+const OTHERWISE: &str = "make a new resource from the snapshot (heptactl create) and use that";
+
+/// The directory and the name that can be given to another object.
+///
+/// # Errors
+/// [`Fault::Permanent`] for a mount point or a btrfs subvolume, with the way out.
+pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
+    let (above, name) = named(path)?;
+    let meta = |path: &Path| -> Result<_, BackendError> {
+        Meta::of(open_nosymlink(path)?).doing(|| doing(path))
+    };
+    if !meta(path)?.same_mount(&meta(above)?) {
+        return refuse(
+            path,
+            &format!(
+                "it is mounted there or a btrfs subvolume, and has no other name to take; {OTHERWISE}"
+            ),
+        );
+    }
+    Ok((above, name))
+}
+
+/// Whether the name can be given to another object, a subvolume's too.
+///
+/// # Errors
+/// [`Fault::Permanent`] where something is mounted at or below it: a mount cannot be moved.
+pub fn movable(path: &Path) -> Result<(), BackendError> {
+    named(path)?;
+    let mounts = match Mounts::read() {
+        Ok(mounts) => mounts,
+        Err(error) => return refuse(path, &error.to_string()),
+    };
+    if mounts.of(path).is_some_and(|mount| mount.point == path) {
+        let why = "it is a mount point, which cannot be exchanged: keep it in a directory below";
+        return refuse(path, &format!("{why}, or {OTHERWISE}"));
+    }
+    match mounts.below(path).next() {
+        Some(mount) => refuse(path, &format!("unmount {} first", mount.point.display())),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn named(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
+    match path.parent().zip(path.file_name()) {
+        Some(parts) => Ok(parts),
+        None => refuse(path, &format!("nothing can replace the root of all files; {OTHERWISE}")),
+    }
+}
+
+fn refuse<T>(path: &Path, why: &str) -> Result<T, BackendError> {
+    Err(BackendError::new(Fault::Permanent, doing(path), why))
+}

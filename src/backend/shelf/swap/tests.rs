@@ -1,0 +1,114 @@
+//! A swap that fails at each of its steps, and what is there then.
+
+use super::*;
+use crate::domain::name::ResourceName;
+use std::cell::Cell;
+use tempfile::TempDir;
+
+const TOKEN: Uuid = Uuid::from_u128(7);
+
+/// Writes "new", and fails where it is told to.
+#[derive(Default)]
+struct New {
+    fails: Cell<&'static str>,
+    undone: Cell<u32>,
+}
+
+impl New {
+    fn step(&self, name: &str) -> Result<(), BackendError> {
+        if self.fails.get() != name {
+            return Ok(());
+        }
+        Err(BackendError::new(Fault::Transient, name, "the disk is broken"))
+    }
+}
+
+impl Replacement for New {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+        let path = super::super::super::subvolume::path_of(dir).join(name.to_str().unwrap());
+        std::fs::write(path, "new").unwrap();
+        self.step("stage")
+    }
+
+    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+        let hidden = at.to_string_lossy().contains(".heptad-");
+        let late = self.fails.get() == "users" && hidden;
+        Ok(late.then(|| format!("somebody holds {}", at.display())).into_iter().collect())
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        self.step("ready")
+    }
+
+    fn undo(&self) -> Result<(), BackendError> {
+        self.undone.set(self.undone.get() + 1);
+        Ok(())
+    }
+
+    fn carry(&self, old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+        assert_eq!(std::fs::read_to_string(old.path).unwrap(), "old");
+        self.step("carry")
+    }
+}
+
+struct Scene {
+    dir: TempDir,
+    path: PathBuf,
+    shelf: Shelf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("live");
+        std::fs::write(&path, "old").unwrap();
+        let resource: ResourceName = "web-1".parse().unwrap();
+        let shelf = Shelf::new("test", dir.path().join("store"), dir.path(), &resource);
+        shelf.make().unwrap();
+        Self { dir, path, shelf }
+    }
+
+    fn run(&self, new: &New) -> Result<(), BackendError> {
+        Swap::open(&self.shelf, &self.path, TOKEN).unwrap().run(new)
+    }
+
+    fn live(&self) -> String {
+        std::fs::read_to_string(&self.path).unwrap()
+    }
+
+    /// What has the hidden name.
+    fn aside(&self) -> Option<String> {
+        std::fs::read_to_string(self.dir.path().join(format!(".heptad-rollback-{TOKEN}"))).ok()
+    }
+}
+
+#[test]
+fn whatever_step_fails_the_old_content_is_live_or_aside_and_a_second_try_completes_it() {
+    let check = |fails: &'static str, live: &str, aside: Option<&str>, says: &str| {
+        let (scene, new) = (Scene::new(), New::default());
+        new.fails.set(fails);
+        let error = scene.run(&new).unwrap_err().to_string();
+        assert!(error.contains(says), "{fails}: {error}");
+        assert_eq!((&*scene.live(), scene.aside().as_deref()), (live, aside), "{fails}");
+        assert_eq!(new.undone.get(), if live == "old" { 2 } else { 1 }, "{fails}");
+        new.fails.set("");
+        scene.run(&new).unwrap();
+        assert_eq!((&*scene.live(), scene.aside()), ("new", None), "{fails}");
+        // It is done, so doing it again does nothing.
+        std::fs::write(&scene.path, "newer").unwrap();
+        scene.run(&new).unwrap();
+        assert_eq!(scene.live(), "newer");
+    };
+    check("stage", "old", None, "the disk is broken");
+    check("ready", "old", None, "the disk is broken");
+    check("users", "old", None, "it is in use: somebody holds");
+    check("carry", "new", Some("old"), "what was there before is left at");
+}
+
+#[test]
+fn a_late_user_is_told_by_the_name_that_he_knows() {
+    let (scene, new) = (Scene::new(), New::default());
+    new.fails.set("users");
+    let error = scene.run(&new).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("somebody holds {}", scene.path.display())), "{error}");
+}
