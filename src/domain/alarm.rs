@@ -174,7 +174,8 @@ fn doubt(account: &Account) -> Option<Alarm> {
 
 fn trouble(account: &Account) -> Option<Alarm> {
     let why = account.trouble.as_ref()?;
-    let hint = "nothing of it is rotated meanwhile; mount it or correct its configuration";
+    let hint =
+        "nothing of it is rotated meanwhile; mount or start it, or correct its configuration";
     Some(Alarm::new(AlarmCode::Trouble, why.clone(), hint))
 }
 
