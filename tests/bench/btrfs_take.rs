@@ -11,16 +11,16 @@
     reason = "a bench fails by panicking and prints its result"
 )]
 
+#[path = "../it/support/card.rs"]
+mod card;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../it/support/loopfs.rs"]
 mod loopfs;
 
+use card::card;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::event::Wholeness;
-use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::Part;
-use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use heptad::host::sys;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -28,7 +28,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 fn main() {
     // Cargo passes --bench.
@@ -73,22 +72,6 @@ fn backend(fs: &Path, name: &str) -> Arc<dyn Backend> {
     let options = serde_json::json!({ "path": fs.join(name) });
     let context = Context { resource: name.parse().unwrap(), state: "/nonexistent".into() };
     registry::build("btrfs", options.as_object().unwrap(), &context).unwrap()
-}
-
-fn card(seq: u64) -> Card {
-    Card {
-        handle: Handle { seq: Seq(seq), id: Uuid::from_u128(seq.into()), object: String::new() },
-        origin: Origin::Automatic,
-        name: None,
-        slot: Some("2026-11-22".parse().unwrap()),
-        kept_from: None,
-        taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
-        tags: [].into(),
-        kind: Kind::Disk,
-        part: Part::Whole,
-        plan: None,
-        blueprint: None,
-    }
 }
 
 /// The plain loop.

@@ -1,6 +1,6 @@
-//! How long does a snapshot of a running instance take, by the size of what is on its disk, against
-//! what libvirt and QEMU have themselves: a quiesced external snapshot (which leaves an overlay that
-//! must be merged later), and a full copy?
+//! How long does a snapshot of a running instance take, by the size of what is on its disk, and how
+//! long does a writer in the guest wait meanwhile, against what libvirt and QEMU have themselves: a
+//! quiesced external snapshot (which leaves an overlay that must be merged later), and a full copy?
 //!
 //! All in the same run, on one fresh XFS, so that the ratios can be compared between machines.
 //! `cargo bench --bench instance_take [MEGABYTES...]`; as root, with what tests/run installs. The
@@ -19,23 +19,23 @@ mod host;
 
 #[path = "../it/support"]
 mod support {
+    pub mod card;
     #[allow(dead_code, reason = "the tests use the rest")]
     pub mod loopfs;
 }
 
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, TakeOrder};
-use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::{Card, Handle, Origin, Part, Seq};
 use host::{Libvirtd, definition, install_guest};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
+use support::card::card;
 use support::loopfs::{LoopFs, run};
-use uuid::Uuid;
 
 const DOMAIN: &str = "bench";
-/// Of each kind; the middle one counts.
+/// Of each kind.
 const TIMES: u64 = 3;
 
 fn main() {
@@ -57,7 +57,7 @@ fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     run("mkfs.ext4", &["-q", "-F", vdb.to_str().unwrap()]);
     let libvirtd = Libvirtd::start();
     let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
-    libvirtd.define(&definition(DOMAIN, &disks, "", &root));
+    libvirtd.define(&definition(DOMAIN, &disks, "writer", &root));
     libvirtd.virsh(&["start", DOMAIN]);
     let ping = ["qemu-agent-command", DOMAIN, "{\"execute\":\"guest-ping\"}"];
     let until = Instant::now() + Duration::from_secs(60);
@@ -66,17 +66,17 @@ fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     }
 
     let backend = backend(&libvirtd, &root);
-    let mut notes = Vec::new();
-    let heptad = middle(|seq| {
+    let guest = Guest(root.join("serial"));
+    let calm = guest.beside(&mut |_| std::thread::park_timeout(Duration::from_secs(2)));
+    let heptad = guest.beside(&mut |seq| {
         let order = TakeOrder { card: &card(seq), source: None, previous: None };
-        notes = backend.take(&order).unwrap().notes;
+        let notes = backend.take(&order).unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains("are shared")), "{notes:?}");
     });
-    let external = middle(|seq| external(&libvirtd, &root, seq));
-    let merge = middle(|seq| {
-        external_and_merge(&libvirtd, &root, seq);
-    });
+    let external = guest.beside(&mut |seq| external(&libvirtd, &root, seq));
+    let merged = guest.beside(&mut |seq| external_and_merge(&libvirtd, &root, seq));
     let copy = root.join("copy.qcow2");
-    let convert = middle(|_| {
+    let convert = guest.beside(&mut |_| {
         let (from, to) = (vda.to_str().unwrap(), copy.to_str().unwrap());
         run("qemu-img", &["convert", "-U", "-f", "qcow2", "-O", "qcow2", from, to]);
         // As durable as a snapshot is.
@@ -84,27 +84,63 @@ fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     });
     serde_json::json!({
         "megabytes": megabytes,
-        "heptad_s": heptad,
-        "notes": notes,
-        "external_s": external,
-        "external_and_merged_s": merge,
-        "convert_s": convert,
-        "heptad_against_external": heptad / external,
-        "faster_than_convert_by": convert / heptad,
+        "calm_stall_s": calm.stall,
+        "heptad_s": heptad.took,
+        "heptad_stall_s": heptad.stall,
+        "external_s": external.took,
+        "external_stall_s": external.stall,
+        "external_and_merged_s": merged.took,
+        "external_and_merged_stall_s": merged.stall,
+        "convert_s": convert.took,
+        "heptad_against_external": heptad.took / external.took,
+        "faster_than_convert_by": convert.took / heptad.took,
     })
 }
 
-/// The middle one of some runs, in seconds.
-fn middle(mut act: impl FnMut(u64)) -> f64 {
-    let mut took: Vec<Duration> = (1..=TIMES)
-        .map(|seq| {
-            let begun = Instant::now();
-            act(seq);
-            begun.elapsed()
-        })
-        .collect();
-    took.sort_unstable();
-    took[took.len() / 2].as_secs_f64()
+/// The guest's serial port, where its writer tells of each number that both disks have.
+struct Guest(PathBuf);
+
+/// In seconds: the middle one of some runs, and the longest time that the writer waited in any.
+struct Cost {
+    took: f64,
+    stall: f64,
+}
+
+impl Guest {
+    fn beside(&self, act: &mut dyn FnMut(u64)) -> Cost {
+        let mut took = Vec::new();
+        let mut stall = Duration::ZERO;
+        for seq in 1..=TIMES {
+            let over = &AtomicBool::new(false);
+            stall = stall.max(std::thread::scope(|scope| {
+                let longest = scope.spawn(move || self.longest_silence(over));
+                let begun = Instant::now();
+                act(seq);
+                took.push(begun.elapsed());
+                over.store(true, SeqCst);
+                longest.join().unwrap()
+            }));
+        }
+        took.sort_unstable();
+        Cost { took: took[took.len() / 2].as_secs_f64(), stall: stall.as_secs_f64() }
+    }
+
+    /// Until it is over, and the writer has written once more.
+    fn longest_silence(&self, over: &AtomicBool) -> Duration {
+        let said = || std::fs::metadata(&self.0).unwrap().len();
+        let (mut length, mut since, mut longest) = (said(), Instant::now(), Duration::ZERO);
+        loop {
+            std::thread::park_timeout(Duration::from_millis(2));
+            if said() == length {
+                continue;
+            }
+            longest = longest.max(since.elapsed());
+            (length, since) = (said(), Instant::now());
+            if over.load(SeqCst) {
+                return longest;
+            }
+        }
+    }
 }
 
 /// A quiesced snapshot as virsh makes it. The next one grows on top of it.
@@ -143,20 +179,4 @@ fn backend(libvirtd: &Libvirtd, root: &Path) -> Arc<dyn Backend> {
     let context = Context { resource: DOMAIN.parse().unwrap(), state: root.join("state") };
     std::fs::create_dir(&context.state).unwrap();
     registry::build("libvirt", options.as_object().unwrap(), &context).unwrap()
-}
-
-fn card(seq: u64) -> Card {
-    Card {
-        handle: Handle { seq: Seq(seq), id: Uuid::from_u128(seq.into()), object: String::new() },
-        origin: Origin::Automatic,
-        name: None,
-        slot: Some("2026-11-22".parse().unwrap()),
-        kept_from: None,
-        taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
-        tags: [].into(),
-        kind: Kind::Instance,
-        part: Part::Whole,
-        plan: None,
-        blueprint: None,
-    }
 }

@@ -12,14 +12,15 @@
     reason = "a bench fails by panicking and prints its result"
 )]
 
+#[path = "../it/support/card.rs"]
+mod card;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../it/support/loopfs.rs"]
 mod loopfs;
 
+use card::card;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, TakeOrder};
-use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::{Card, Handle, Origin, Part, Seq};
 use loopfs::{LoopFs, run, subvolume};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +29,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 fn main() {
     // Cargo passes --bench.
@@ -219,20 +219,4 @@ impl Drop for Writer {
 
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-fn card(seq: u64) -> Card {
-    Card {
-        handle: Handle { seq: Seq(seq), id: Uuid::from_u128(seq.into()), object: String::new() },
-        origin: Origin::Automatic,
-        name: None,
-        slot: Some("2026-11-22".parse().unwrap()),
-        kept_from: None,
-        taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
-        tags: [].into(),
-        kind: Kind::Database,
-        part: Part::Whole,
-        plan: None,
-        blueprint: None,
-    }
 }

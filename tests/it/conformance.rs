@@ -3,11 +3,11 @@
 //!
 //! A newcomer writes a [`Harness`] and one line below, named as in the registry.
 
+pub use crate::support::card::card;
+
 use heptad::backend::{Backend, BackendError, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
-use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -147,23 +147,6 @@ pub use seeing::*;
 pub use taking::*;
 
 pub const RESOURCE: &str = "web-1";
-
-/// An automatic snapshot's card.
-pub fn card(seq: u64) -> Card {
-    Card {
-        handle: Handle { seq: Seq(seq), id: Uuid::from_u128(seq.into()), object: String::new() },
-        origin: Origin::Automatic,
-        name: None,
-        slot: Some(format!("2026-11-{:02}", seq % 28 + 1).parse().unwrap()),
-        kept_from: None,
-        taken_at: "2026-11-22T06:00:00Z".parse().unwrap(),
-        tags: [("team".to_owned(), "web".to_owned())].into(),
-        kind: Kind::Disk,
-        part: Part::Whole,
-        plan: None,
-        blueprint: None,
-    }
-}
 
 /// A manual copy's card.
 pub fn kept(seq: u64, from: u64) -> Card {

@@ -1,5 +1,6 @@
 //! What several tests need: real file systems on loop devices, scratch directories.
 
+pub mod card;
 pub mod loopfs;
 pub mod other;
 pub mod pid1;
