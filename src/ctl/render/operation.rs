@@ -6,20 +6,23 @@ use super::time::{self, Zones};
 use super::{View, units};
 use crate::api::wire::{Operation, OperationState};
 
-/// `take before-upgrade`, `set-time 15:00`.
+/// `take before-upgrade`, `set-time 15:00`, `create copy at /srv/copy from before-upgrade`.
 pub fn title(operation: &Operation) -> String {
-    match (&operation.snapshot, &operation.detail) {
-        (Some(snapshot), _) => format!("{} {snapshot}", operation.act),
-        (None, Some(detail)) => format!("{} {detail}", operation.act),
-        (None, None) => operation.act.clone(),
+    let act = operation.act.as_str();
+    match (act, &operation.snapshot, &operation.detail) {
+        ("create", Some(snapshot), Some(new)) => format!("create {new} from {snapshot}"),
+        ("rollback", Some(snapshot), _) => format!("rollback to {snapshot}"),
+        (_, Some(snapshot), _) => format!("{act} {snapshot}"),
+        (_, None, Some(detail)) => format!("{act} {detail}"),
+        (_, None, None) => act.into(),
     }
 }
 
-/// With whatever else was asked for: `create before-upgrade (copy at /srv/copy)`.
+/// With whatever else is known: `keep last-good-one (from www@2026-11-20)`.
 fn full_title(operation: &Operation) -> String {
-    match (&operation.snapshot, &operation.detail) {
-        (Some(_), Some(detail)) => format!("{} ({detail})", title(operation)),
-        _ => title(operation),
+    match (operation.act.as_str(), &operation.snapshot, &operation.detail) {
+        ("create", ..) | (_, None, _) | (.., None) => title(operation),
+        (_, Some(_), Some(detail)) => format!("{} ({detail})", title(operation)),
     }
 }
 

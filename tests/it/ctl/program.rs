@@ -71,7 +71,9 @@ fn users_find_their_own_daemon_first_and_learn_which_group_they_lack() {
     assert_eq!(status.code, 3);
     assert!(status.err.contains(own.to_str().unwrap()), "{}", status.err);
     let root = ran(program(&binary, "status").env("XDG_RUNTIME_DIR", &runtime));
-    assert!(root.err.contains("/run/heptad/heptad.sock"), "{}", root.err);
+    // Where a heptad runs on this machine, it answers.
+    let asked = matches!(root.code, 0 | 5) || root.err.contains("/run/heptad/heptad.sock");
+    assert!(asked && !root.err.contains(own.to_str().unwrap()), "{}", root.err);
 }
 
 #[test]
