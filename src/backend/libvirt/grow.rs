@@ -7,11 +7,13 @@
 use super::super::{BackendError, Doing};
 use super::detail::Stored;
 use super::domain::Format;
+use super::folder::Folder;
 use crate::domain::plan::binary;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, User};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileExt, chown};
+use std::os::unix::fs::{FileExt, fchown};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +26,18 @@ const MAGIC: (u64, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
 const DEADLINE: Duration = Duration::from_secs(3600);
 const PRINTED: usize = 64 << 10;
 
-/// Grows the file system on the image at `path`, which is larger already, if that is safe. Returns a
-/// sentence that tells what was done or is left to do. `again` makes the image anew where growing
-/// failed half way.
+/// An image that is open, and where it is.
+pub struct Image<'a> {
+    pub file: &'a File,
+    pub folder: &'a Folder,
+    pub name: &'a OsStr,
+}
+
+/// Grows the file system on an image, which is larger already, if that is safe. Returns a sentence
+/// that tells what was done or is left to do. `again` makes the image anew where growing failed half
+/// way.
 pub fn grow(
-    path: &Path,
+    image: &Image<'_>,
     disk: &Stored,
     size: u64,
     again: &mut dyn FnMut() -> Result<(), BackendError>,
@@ -38,12 +47,10 @@ pub fn grow(
         "its disk {name} has {now} now; grow the file system inside the guest, for example: growpart \
          /dev/{name} 1; resize2fs /dev/{name}1 (Windows: Disk Management, Extend Volume)"
     );
-    if disk.format != Format::Raw
-        || !is_ext(path).doing(|| format!("reading {}", path.display()))?
-    {
+    if disk.format != Format::Raw || !is_ext(image.file).doing(|| format!("reading disk {name}"))? {
         return Ok(inside);
     }
-    match run(path) {
+    match run(image) {
         Ok(()) => Ok(format!("its disk {name} has {now} now, and so has its file system")),
         Err(why) => {
             again()?;
@@ -52,23 +59,21 @@ pub fn grow(
     }
 }
 
-fn is_ext(path: &Path) -> std::io::Result<bool> {
+fn is_ext(file: &File) -> std::io::Result<bool> {
     let mut magic = [0; 2];
-    std::fs::File::open(path)?.read_exact_at(&mut magic, MAGIC.0)?;
+    file.read_exact_at(&mut magic, MAGIC.0)?;
     Ok(magic == MAGIC.1)
 }
 
-fn run(path: &Path) -> Result<(), String> {
+fn run(image: &Image<'_>) -> Result<(), String> {
     let said = |error: std::io::Error| error.to_string();
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err("it has no place".into());
-    };
-    let dir: OwnedFd = std::fs::File::open(dir).map_err(said)?.into();
-    let dir = Arc::new(dir);
+    let dir = Arc::new(image.folder.dir.try_clone().map_err(said)?);
     let root = nix::unistd::geteuid().is_root();
     if root {
-        chown(path, Some(NOBODY.uid), Some(NOBODY.gid)).map_err(said)?;
+        fchown(image.file, Some(NOBODY.uid), Some(NOBODY.gid)).map_err(said)?;
     }
+    // Whoever owns the directory could exchange it: nobody has no power over what is there then.
+    let name = image.name;
     let mut image = OsString::from(format!("/proc/self/fd/{}/", dir.as_raw_fd()));
     image.push(name);
     // Whether the file system was closed properly; it replays a journal, as after a power cut.

@@ -10,7 +10,7 @@ use crate::host::process::{GRACE, Limits, Overflow, Spawn};
 use rustix::fs::{IFlags, OFlags};
 use serde_json::Value;
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -88,19 +88,22 @@ pub fn create(path: &Path) -> Result<File, BackendError> {
 /// Shares the blocks of an image with a new file; `false` where the file systems cannot.
 pub fn share(from: &File, path: &Path) -> Result<bool, BackendError> {
     let doing = || format!("sharing blocks with {}", path.display());
-    let to = create(path)?;
+    if share_into(from, &create(path)?).doing(doing)? {
+        return Ok(true);
+    }
+    std::fs::remove_file(path).doing(doing)?;
+    Ok(false)
+}
+
+fn share_into(from: &File, to: &File) -> rustix::io::Result<bool> {
     // btrfs shares only between files that agree on this, and images often have it.
     let flags = rustix::fs::ioctl_getflags(from).unwrap_or(IFlags::empty());
     if flags.contains(IFlags::NOCOW) {
-        let mine = rustix::fs::ioctl_getflags(&to).doing(doing)?;
-        rustix::fs::ioctl_setflags(&to, mine | IFlags::NOCOW).doing(doing)?;
+        let mine = rustix::fs::ioctl_getflags(to)?;
+        // Another file system knows nothing of it, and then shares nothing either.
+        let _ = rustix::fs::ioctl_setflags(to, mine | IFlags::NOCOW);
     }
-    if share_data(from.as_fd(), to.as_fd()).doing(doing)? == Some(true) {
-        return Ok(true);
-    }
-    drop(to);
-    std::fs::remove_file(path).doing(doing)?;
-    Ok(false)
+    Ok(share_data(from.as_fd(), to.as_fd())? == Some(true))
 }
 
 /// Shares an image's blocks with a new file, or copies them without its holes.
@@ -109,13 +112,16 @@ pub fn share_or_copy(
     path: &Path,
     tell: &mut dyn FnMut(u64),
 ) -> Result<bool, BackendError> {
-    if share(from, path)? {
+    fill(from, &create(path)?, tell).doing(|| format!("copying to {}", path.display()))
+}
+
+/// The same with a file that is open, and empty.
+pub fn fill(from: &File, to: &File, tell: &mut dyn FnMut(u64)) -> std::io::Result<bool> {
+    if share_into(from, to)? {
         return Ok(true);
     }
-    let doing = || format!("copying to {}", path.display());
-    let to = create(path)?;
-    let size = from.metadata().doing(doing)?.len();
-    copy_data(from.as_fd(), to.as_fd(), size, tell).doing(doing)?;
+    let size = from.metadata()?.len();
+    copy_data(from.as_fd(), to.as_fd(), size, tell)?;
     Ok(false)
 }
 
@@ -170,13 +176,14 @@ pub fn make(path: &Path, format: Format, size: u64) -> Result<(), BackendError> 
     qemu_img(&args, &[path, Path::new(&text)], &doing, LOOK).map(|_| ())
 }
 
-/// Makes an image larger for its guest.
-pub fn resize(path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
+/// Makes an image larger for its guest. `path` is for people: a user may exchange what is there.
+pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
     let doing = format!("resizing {}", path.display());
+    // Ours: by the time that qemu-img looks, its own descriptors are others.
+    let image = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
     let size = size.to_string();
     let args = ["resize", "-q", "-f", format.word(), "--"];
-    let size = Path::new(&size);
-    qemu_img(&args, &[path, size], &doing, LOOK).map(|_| ())
+    qemu_img(&args, &[Path::new(&image), Path::new(&size)], &doing, LOOK).map(|_| ())
 }
 
 /// Checks a stored image's own tables; tells how many bytes hold something.

@@ -14,6 +14,7 @@ mod attach;
 mod copy;
 mod detail;
 mod domain;
+mod folder;
 mod grow;
 mod hold;
 mod image;

@@ -5,7 +5,9 @@
 use super::super::shelf::{Growing, Shelf};
 use super::super::{BackendError, Doing};
 use super::copy::place;
+use super::detail::DISKS;
 use super::domain::{Format, is_disk, target};
+use super::folder::Folder;
 use super::hold::{Held, Notes};
 use super::settings::Settings;
 use super::subject::{Guest, Live};
@@ -14,8 +16,9 @@ use super::xml::Element;
 use super::{Libvirt, image};
 use crate::domain::operation::Fault;
 use serde::{Deserialize, Serialize};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Others may pass, and see nothing: qemu runs as a user of its own.
@@ -45,14 +48,15 @@ pub fn push(
 ) -> Result<Held, BackendError> {
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
-    open_up(&libvirt.shelf, growing, dir, guest.user)?;
+    let folders = Folders::open(&libvirt.shelf, growing)?;
+    open_up(&libvirt.shelf, &folders, growing, guest.user)?;
     let mut files = Vec::new();
     for disk in &live.disks {
         let size = image::facts(&disk.file, disk.format)?.size;
         let file = place(dir, disk);
         image::make(&file, disk.format, size)?;
         if let Some((uid, gid)) = guest.user {
-            chown(&file, Some(uid), Some(gid)).doing(|| doing.clone())?;
+            folders.disks.dress(file.file_name().unwrap_or_default(), uid, gid, 0o600)?;
         }
         files.push((file, disk.format));
     }
@@ -73,14 +77,14 @@ pub fn push(
     }
     done?;
     libvirt.copying.clear()?;
-    close_again(&libvirt.shelf, growing, dir, &files)?;
+    folders.close_again(&files)?;
     held
 }
 
 fn order(
     settings: &Settings,
     guest: &Guest,
-    files: &[(std::path::PathBuf, Format)],
+    files: &[(PathBuf, Format)],
 ) -> Result<Element, BackendError> {
     let mut disks = Element::new("disks");
     let definition = settings.virsh.definition(&guest.uuid, false)?;
@@ -160,19 +164,52 @@ fn is_ours(job: &str, file: &str) -> bool {
     targets.into_iter().any(|target| target == file)
 }
 
+/// Where qemu writes, and what is above it in the store, from the top on.
+struct Folders {
+    store: Folder,
+    resource: Folder,
+    snapshot: Folder,
+    disks: Folder,
+}
+
+impl Folders {
+    fn open(shelf: &Shelf, growing: &Growing<'_>) -> Result<Self, BackendError> {
+        let open = |path: &Path| -> Result<Folder, BackendError> {
+            let dir = std::fs::File::open(path).doing(|| format!("opening {}", path.display()))?;
+            Ok(Folder::at(dir.into(), path))
+        };
+        let snapshot = growing.dir.try_clone();
+        let snapshot = snapshot.doing(|| format!("opening {}", growing.path.display()))?;
+        let snapshot = Folder::at(snapshot, &growing.path);
+        let disks = snapshot.below(OsStr::new(DISKS))?;
+        Ok(Self { store: open(shelf.store())?, resource: open(shelf.dir())?, snapshot, disks })
+    }
+
+    /// The copies are ours from here on. The store itself stays passable: other guests' copies may
+    /// be under way in it.
+    fn close_again(&self, files: &[(PathBuf, Format)]) -> Result<(), BackendError> {
+        let us = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        for (file, _) in files {
+            self.disks.dress(file.file_name().unwrap_or_default(), us.0, us.1, 0o600)?;
+        }
+        [&self.disks, &self.snapshot, &self.resource].iter().try_for_each(|f| f.set_mode(PRIVATE))
+    }
+}
+
 /// Lets the user of the guest's process through to the growing images.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where a directory above keeps it out.
 fn open_up(
     shelf: &Shelf,
+    folders: &Folders,
     growing: &Growing<'_>,
-    dir: &Path,
     user: Option<(u32, u32)>,
 ) -> Result<(), BackendError> {
     let Some((uid, gid)) = user.filter(|(uid, _)| *uid != 0) else { return Ok(()) };
-    for path in [shelf.store(), shelf.dir(), &growing.path, dir] {
-        set_mode(path, PASSABLE)?;
+    let Folders { store, resource, snapshot, disks } = folders;
+    for folder in [store, resource, snapshot, disks] {
+        folder.set_mode(PASSABLE)?;
     }
     for above in shelf.store().ancestors().skip(1) {
         let meta = std::fs::metadata(above).doing(|| format!("looking at {}", above.display()))?;
@@ -190,30 +227,6 @@ fn open_up(
             let doing = format!("opening {} to qemu", growing.path.display());
             return Err(BackendError::new(Fault::Permanent, doing, why));
         }
-    }
-    Ok(())
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), BackendError> {
-    let set = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
-    set.doing(|| format!("setting the mode of {}", path.display()))
-}
-
-/// The copies are ours from here on. The store itself stays passable: other guests' copies may be
-/// under way in it.
-fn close_again(
-    shelf: &Shelf,
-    growing: &Growing<'_>,
-    dir: &Path,
-    files: &[(std::path::PathBuf, Format)],
-) -> Result<(), BackendError> {
-    for (file, _) in files {
-        let us = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        chown(file, Some(us.0), Some(us.1)).doing(|| format!("taking over {}", file.display()))?;
-        set_mode(file, 0o600)?;
-    }
-    for path in [dir, &growing.path, shelf.dir()] {
-        set_mode(path, PRIVATE)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::super::shelf::{Item, Target};
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::detail::{DEFINITION, Detail, NVRAM, Stored};
+use super::folder::{Folder, dress};
 use super::newborn::{Birth, newborn, origin};
 use super::virsh::State;
 use super::xml::Element;
@@ -11,10 +12,9 @@ use crate::domain::operation::Fault;
 use crate::domain::plan::{Plan, binary};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
-use std::fs::DirBuilder;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// # Errors
@@ -33,9 +33,9 @@ pub fn restore(
     }
     let target = Target::open(&item, order.target)?;
     let detail = verify::whole(&libvirt.settings, &item)?;
-    let hidden = order.target.parent().unwrap_or(Path::new("/"));
-    let hidden = hidden.join(OsStr::from_bytes(target.hidden.as_bytes()));
-    let mut work = Work { libvirt, order, item: &item, detail: &detail, hidden, progress, done: 0 };
+    let folder = target.dir.try_clone().doing(|| making.clone())?;
+    let folder = Rc::new(Folder::at(folder, order.target.parent().unwrap_or(Path::new("/"))));
+    let mut work = Work { libvirt, order, item: &item, detail: &detail, folder, progress, done: 0 };
     let made = if detail.domain.is_some() { work.instance(&target) } else { work.disk(&target) };
     if made.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
@@ -44,13 +44,16 @@ pub fn restore(
     made
 }
 
+/// Others may pass, and see nothing.
+const PASSABLE: u32 = 0o711;
+
 struct Work<'a> {
     libvirt: &'a Libvirt,
     order: &'a RestoreOrder<'a>,
     item: &'a Item,
     detail: &'a Detail,
-    /// Where it grows.
-    hidden: PathBuf,
+    /// Where it appears.
+    folder: Rc<Folder>,
     progress: &'a dyn Progress,
     done: u64,
 }
@@ -67,7 +70,8 @@ impl Work<'_> {
         let Some(disk) = self.detail.disks.first() else {
             return self.refuse("there is no disk in the snapshot");
         };
-        let notes = self.place(disk, &self.hidden.clone(), self.size(disk)?)?;
+        let (size, folder) = (self.size(disk)?, Rc::clone(&self.folder));
+        let notes = self.place(disk, &folder, grows(target), size)?;
         target.appear()?;
         let mut options = Map::new();
         options.insert("image".into(), self.order.target.display().to_string().into());
@@ -99,36 +103,37 @@ impl Work<'_> {
     fn place(
         &mut self,
         disk: &Stored,
-        path: &Path,
+        folder: &Folder,
+        name: &OsStr,
         size: Option<u64>,
     ) -> Result<Vec<String>, BackendError> {
         let from = image::open(&disk.path(&self.item.path))?;
+        let (file, shown) = (folder.create(name)?, folder.path.join(name));
         let total: u64 = self.detail.disks.iter().map(|disk| disk.used).sum();
         let (progress, mut done) = (self.progress, self.done);
-        let copy = |done: &mut u64| {
-            image::share_or_copy(&from, path, &mut |bytes| {
-                *done += bytes;
-                progress.report(*done, Some(total.max(*done)));
-            })
+        let mut copy = || {
+            let filled = image::fill(&from, &file, &mut |bytes| {
+                done += bytes;
+                progress.report(done, Some(total.max(done)));
+            });
+            filled.map(|_| ()).doing(|| format!("copying to {}", shown.display()))
         };
-        copy(&mut done)?;
+        copy()?;
         let mut notes = Vec::new();
         if let Some(size) = size {
-            image::resize(path, disk.format, size)?;
+            image::resize(&file, &shown, disk.format, size)?;
             let mut again = || -> Result<(), BackendError> {
-                std::fs::remove_file(path).doing(|| format!("clearing {}", path.display()))?;
-                copy(&mut done)?;
-                image::resize(path, disk.format, size)
+                file.set_len(0).doing(|| format!("clearing {}", shown.display()))?;
+                copy()?;
+                image::resize(&file, &shown, disk.format, size)
             };
-            notes.push(grow::grow(path, disk, size, &mut again)?);
+            let image = grow::Image { file: &file, folder, name };
+            notes.push(grow::grow(&image, disk, size, &mut again)?);
         }
         self.done = done;
         // As the live one was: libvirt gives it to the guest's process when it starts.
-        chown(path, Some(disk.uid), Some(disk.gid))
-            .and_then(|()| {
-                std::fs::set_permissions(path, PermissionsExt::from_mode(disk.mode | 0o600))
-            })
-            .doing(|| format!("dressing {}", path.display()))?;
+        dress(&file, disk.uid, disk.gid, disk.mode | 0o600)
+            .doing(|| format!("dressing {}", shown.display()))?;
         Ok(notes)
     }
 
@@ -140,16 +145,14 @@ impl Work<'_> {
         let size = self.size(system)?;
         let mut definition = self.definition()?;
         self.expect_room(&definition)?;
-        let making = || format!("making {}", self.hidden.display());
         // The process of the guest passes, and sees nothing.
-        DirBuilder::new().mode(0o711).create(&self.hidden).doing(making)?;
-        std::fs::set_permissions(&self.hidden, PermissionsExt::from_mode(0o711)).doing(making)?;
+        let folder = self.folder.make(grows(target), PASSABLE)?;
         let mut notes = Vec::new();
         for (at, disk) in self.detail.disks.iter().enumerate() {
-            let path = self.hidden.join(disk.file());
-            notes.extend(self.place(disk, &path, size.filter(|_| at == 0))?);
+            let name = disk.file();
+            notes.extend(self.place(disk, &folder, OsStr::new(&name), size.filter(|_| at == 0))?);
         }
-        let nvram = self.nvram()?;
+        let nvram = self.nvram(&folder)?;
         let mut birth = Birth {
             name: self.order.name.as_str(),
             uuid: Uuid::new_v4().to_string(),
@@ -245,14 +248,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn nvram(&self) -> Result<Option<PathBuf>, BackendError> {
+    fn nvram(&self, folder: &Folder) -> Result<Option<PathBuf>, BackendError> {
         if !self.detail.beside.iter().any(|(name, _)| name == NVRAM) {
             return Ok(None);
         }
         let from = image::open(&self.item.path.join(NVRAM))?;
-        image::share_or_copy(&from, &self.hidden.join(NVRAM), &mut |_| {})?;
+        let file = folder.create(OsStr::new(NVRAM))?;
+        let filled = image::fill(&from, &file, &mut |_| {});
+        filled.map(|_| ()).doing(|| format!("copying {NVRAM} of {}", self.order.name))?;
         Ok(Some(self.order.target.join(NVRAM)))
     }
+}
+
+/// The name under which it grows.
+fn grows(target: &Target) -> &OsStr {
+    OsStr::from_bytes(target.hidden.as_bytes())
 }
 
 /// `<memory unit='KiB'>`; KiB without one (libvirt, "Memory Allocation").

@@ -36,11 +36,16 @@ fn an_instance_that_is_off_gets_all_its_disks_back_and_stays_the_same_domain() {
     for disk in ["a", "b"] {
         assert!(serial.contains(&format!("FILE /data/{disk}/hello: {HELLO}")), "{serial}");
     }
-    let strays = std::fs::read_dir(scene.fs.path()).unwrap();
-    let strays = strays.filter(|entry| {
+    assert_eq!(strays(&scene), 0);
+}
+
+/// What a rollback left beside the images.
+fn strays(scene: &Scene) -> usize {
+    let entries = std::fs::read_dir(scene.fs.path()).unwrap();
+    let strays = entries.filter(|entry| {
         entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".heptad")
     });
-    assert_eq!(strays.count(), 0);
+    strays.count()
 }
 
 #[test]
@@ -132,4 +137,38 @@ fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
     let next = RollbackOrder { handle: &card(1).handle, token: Uuid::from_u128(8) };
     backend.rollback(&next, &()).unwrap();
     assert!(std::fs::read(&vdb).unwrap() == stored);
+}
+
+#[test]
+fn a_directory_that_was_exchanged_for_a_link_leads_a_rollback_nowhere() {
+    let scene = Scene::off("xfs", "");
+    let (mine, theirs) = (scene.at("mine"), scene.at("theirs"));
+    std::fs::create_dir(&mine).unwrap();
+    let (live, new) = (mine.join("disk.raw"), mine.join(".heptad-new"));
+    std::fs::write(&live, "live").unwrap();
+    std::fs::write(&new, "new").unwrap();
+    let options = json!({ "image": live, "format": "raw" });
+    let backend = scene.of("archive", &options);
+    let journal = json!({ "token": Uuid::from_u128(7), "uri": scene.libvirtd.uri(), "renames":
+        [{ "new": new, "live": live, "made": print(&new), "replaced": print(&live) }] });
+    std::fs::create_dir(scene.at("state/rolling")).unwrap();
+    std::fs::write(scene.at("state/rolling/archive"), journal.to_string()).unwrap();
+    // The same files by another way.
+    std::fs::rename(&mine, &theirs).unwrap();
+    std::os::unix::fs::symlink(&theirs, &mine).unwrap();
+    let error = take(&*backend, 1).unwrap_err();
+    assert!(error.to_string().contains("a symbolic link is part of this path"), "{error}");
+    assert_eq!(std::fs::read(theirs.join("disk.raw")).unwrap(), b"live");
+    // Another file in the place of the copy.
+    std::fs::remove_file(&mine).unwrap();
+    std::fs::rename(&theirs, &mine).unwrap();
+    let original = mine.join("original");
+    std::fs::rename(&new, &original).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &new).unwrap();
+    let error = take(&*backend, 1).unwrap_err();
+    assert!(error.to_string().contains(".heptad-new was exchanged since"), "{error}");
+    assert_eq!(std::fs::read(&live).unwrap(), b"live");
+    std::fs::rename(&original, &new).unwrap();
+    take(&*backend, 1).unwrap();
+    assert_eq!(std::fs::read(&live).unwrap(), b"new");
 }

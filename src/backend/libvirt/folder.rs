@@ -1,0 +1,126 @@
+//! A directory with images in it, which may be a user's own.
+//!
+//! It is reached through no symbolic link and held open, and what is in it goes by names and
+//! descriptors: whoever owns it can exchange what lies in it, or the directory itself, and leads a
+//! privileged heptad nowhere else by that.
+
+use super::super::tree::{Meta, open_dir, open_nosymlink};
+use super::super::{BackendError, Doing};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// Only a reference: opening it touches nothing.
+const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+#[derive(Debug)]
+pub struct Folder {
+    pub dir: OwnedFd,
+    /// Where it was; for people.
+    pub path: PathBuf,
+}
+
+impl Folder {
+    /// # Errors
+    /// [`Fault::Permanent`](crate::domain::operation::Fault) where a symbolic link is part of the path.
+    pub fn open(path: &Path) -> Result<Self, BackendError> {
+        let found = open_nosymlink(path)?;
+        let dir = open_dir(&found).doing(|| format!("opening {}", path.display()))?;
+        Ok(Self { dir, path: path.to_owned() })
+    }
+
+    /// The directory that a file is in, and its name there.
+    pub fn around(file: &Path) -> Result<(Self, &OsStr), BackendError> {
+        let (Some(dir), Some(name)) = (file.parent(), file.file_name()) else {
+            let error = std::io::Error::from(Errno::INVAL);
+            return Err(BackendError::io(format!("opening {}", file.display()), &error));
+        };
+        Ok((Self::open(dir)?, name))
+    }
+
+    /// One that is open already.
+    pub fn at(dir: OwnedFd, path: &Path) -> Self {
+        Self { dir, path: path.to_owned() }
+    }
+
+    /// A new one in this one, of a mode.
+    pub fn make(&self, name: &OsStr, mode: u32) -> Result<Self, BackendError> {
+        let made = rustix::fs::mkdirat(&self.dir, name, Mode::RWXU);
+        made.doing(|| format!("making {}", self.path.join(name).display()))?;
+        let folder = self.below(name)?;
+        folder.set_mode(mode)?;
+        Ok(folder)
+    }
+
+    /// One that is in this one.
+    pub fn below(&self, name: &OsStr) -> Result<Self, BackendError> {
+        let path = self.path.join(name);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
+        let dir = dir.doing(|| format!("opening {}", path.display()))?;
+        Ok(Self { dir, path })
+    }
+
+    pub fn set_mode(&self, mode: u32) -> Result<(), BackendError> {
+        let set = rustix::fs::fchmod(&self.dir, Mode::from_raw_mode(mode));
+        set.doing(|| format!("setting the mode of {}", self.path.display()))
+    }
+
+    /// Gives a file in it an owner, a group and a mode.
+    pub fn dress(&self, name: &OsStr, uid: u32, gid: u32, mode: u32) -> Result<(), BackendError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).map(File::from);
+        let dressed = file.map_err(Into::into).and_then(|file| dress(&file, uid, gid, mode));
+        dressed.doing(|| format!("dressing {}", self.path.join(name).display()))
+    }
+
+    /// A new file in it, for a copy.
+    pub fn create(&self, name: &OsStr) -> Result<File, BackendError> {
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR);
+        file.map(File::from).doing(|| format!("making {}", self.path.join(name).display()))
+    }
+
+    /// What an entry is. A symbolic link is itself.
+    pub fn look(&self, name: &OsStr) -> Result<Meta, BackendError> {
+        let meta = rustix::fs::openat(&self.dir, name, REFERENCE, Mode::empty()).and_then(Meta::of);
+        meta.doing(|| format!("looking at {}", self.path.join(name).display()))
+    }
+
+    /// How an entry is at this moment; see [`super::image::fingerprint`]. A symbolic link is itself.
+    pub fn fingerprint(&self, name: &OsStr) -> Result<String, BackendError> {
+        let stat = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = stat.doing(|| format!("looking at {}", self.path.join(name).display()))?;
+        let written = format!("{}.{:09}", stat.st_mtime, stat.st_mtime_nsec);
+        Ok(format!("{}:{} {} {written}", stat.st_dev, stat.st_ino, stat.st_size))
+    }
+
+    /// Puts one entry in the place of another.
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), BackendError> {
+        let renamed = rustix::fs::renameat(&self.dir, from, &self.dir, to);
+        renamed.doing(|| format!("replacing {}", self.path.join(to).display()))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, name: &OsStr) -> Result<(), BackendError> {
+        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            removed => removed.doing(|| format!("clearing {}", self.path.join(name).display())),
+        }
+    }
+
+    pub fn sync(&self) -> Result<(), BackendError> {
+        rustix::fs::fsync(&self.dir).doing(|| format!("writing {}", self.path.display()))
+    }
+}
+
+/// Gives a file an owner, a group and a mode.
+pub fn dress(file: &File, uid: u32, gid: u32, mode: u32) -> std::io::Result<()> {
+    fchown(file, Some(uid), Some(gid))?;
+    file.set_permissions(Permissions::from_mode(mode))
+}

@@ -1,0 +1,106 @@
+//! Putting a snapshot's disks in the place of the live ones.
+//!
+//! All copies are made first, beside the live images. Then a journal is written, which is the commit
+//! point, and one rename after the other puts them in place. Whoever finds the journal finishes it:
+//! no instance is left with some disks of then and some of now.
+//!
+//! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
+
+mod journal;
+mod stage;
+mod users;
+
+pub use journal::finish;
+pub use users::users;
+
+use super::super::shelf::Item;
+use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
+use super::detail::{Detail, NVRAM};
+use super::domain::{Disk, Domain};
+use super::settings::Subject;
+use super::{Libvirt, image, verify};
+use crate::domain::operation::Fault;
+use journal::{Journal, Rename};
+use std::path::{Path, PathBuf};
+
+pub fn rollback(
+    libvirt: &Libvirt,
+    order: &RollbackOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Probe, BackendError> {
+    let item = libvirt.shelf.whole(order.handle)?;
+    // Another one than this, perhaps: then this one comes on top.
+    if finish(&libvirt.rolling)? != Some(order.token) {
+        let detail = verify::whole(&libvirt.settings, &item)?;
+        let (domain, places) = places(libvirt, &item, &detail)?;
+        users::expect_none(&libvirt.settings)?;
+        let staged = stage::stage(order, &places, progress)?;
+        // Again, as copying may have taken long.
+        let renames = users::expect_none(&libvirt.settings)
+            .and_then(|()| staged.iter().map(rename).collect::<Result<Vec<_>, _>>())
+            .and_then(|renames| libvirt.rolling.make().map(|()| renames));
+        if renames.is_err() {
+            stage::discard(&staged);
+        }
+        let uri = libvirt.settings.virsh.uri.clone();
+        let journal = Journal { token: order.token, uri, domain, renames: renames? };
+        libvirt.rolling.write(&journal)?;
+        finish(&libvirt.rolling)?;
+    }
+    Ok(Probe { identity: libvirt.identity()? })
+}
+
+fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, BackendError> {
+    let (made, replaced) = (image::fingerprint(new)?, image::fingerprint(live)?);
+    Ok(Rename { new: new.clone(), live: live.clone(), made, replaced })
+}
+
+/// Which stored file goes where, and the domain whose they are.
+type Places = (Option<String>, Vec<(PathBuf, PathBuf)>);
+
+fn places(libvirt: &Libvirt, item: &Item, detail: &Detail) -> Result<Places, BackendError> {
+    let doing = || format!("rolling back to snapshot {}", item.seq);
+    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(), why));
+    let settings = &libvirt.settings;
+    let (uuid, disks, nvram) = match &settings.subject {
+        Subject::Instance(name) => {
+            let uuid = settings.virsh.uuid(name)?;
+            let definition = settings.virsh.definition(&uuid, true)?;
+            let domain = Domain::read(&definition, &settings.leave_out)?;
+            (Some(uuid), domain.disks, domain.nvram)
+        }
+        Subject::Disk(path, format) => {
+            let target = super::detail::ONLY.to_owned();
+            let disk = Disk { target, file: path.clone(), format: *format, readonly: false };
+            (None, vec![disk], None)
+        }
+    };
+    let mut places = Vec::new();
+    for stored in &detail.disks {
+        let Some(disk) = disks.iter().find(|disk| disk.target == stored.target) else {
+            let (target, source) = (&stored.target, stored.source.display());
+            return refuse(format!(
+                "its disk {target} ({source}) is not attached any more: attach it again as {target}, \
+                 or make a new instance from the snapshot"
+            ));
+        };
+        if disk.format != stored.format {
+            let (now, then) = (disk.format.word(), stored.format.word());
+            return refuse(format!(
+                "its disk {} is {now} now and was {then}: make a new instance from the snapshot",
+                stored.target
+            ));
+        }
+        places.push((stored.path(&item.path), real(&disk.file)?));
+    }
+    let has_nvram = detail.beside.iter().any(|(name, _)| name == NVRAM);
+    if let Some(path) = nvram.filter(|path| has_nvram && path.exists()) {
+        places.push((item.path.join(NVRAM), real(&path)?));
+    }
+    Ok((uuid, places))
+}
+
+/// Where a file really is: what is reached from here on is reached through no link.
+fn real(path: &Path) -> Result<PathBuf, BackendError> {
+    std::fs::canonicalize(path).doing(|| format!("looking at {}", path.display()))
+}

@@ -1,0 +1,55 @@
+//! The copies that will replace the live images, each beside its own.
+
+use super::super::super::{BackendError, Doing, Progress, RollbackOrder};
+use super::super::folder::{Folder, dress};
+use super::super::image;
+use std::path::{Path, PathBuf};
+
+/// Makes all copies, durably, each beside what it will replace.
+pub fn stage(
+    order: &RollbackOrder<'_>,
+    places: &[(PathBuf, PathBuf)],
+    progress: &dyn Progress,
+) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
+    let name = |at: usize| format!(".heptad-{}-{at}", order.token.simple());
+    let staged = |at: usize, live: &Path| live.with_file_name(name(at));
+    let renames: Vec<(PathBuf, PathBuf)> =
+        places.iter().enumerate().map(|(at, (_, live))| (staged(at, live), live.clone())).collect();
+    discard(&renames);
+    let mut done = 0;
+    for ((stored, live), (new, _)) in places.iter().zip(&renames) {
+        let mut tell = |bytes| {
+            done += bytes;
+            progress.report(done, None);
+        };
+        if let Err(error) = copy(stored, live, new, &mut tell) {
+            discard(&renames);
+            return Err(error);
+        }
+    }
+    Ok(renames)
+}
+
+/// With owner, group and mode of the live one.
+fn copy(
+    stored: &Path,
+    live: &Path,
+    new: &Path,
+    tell: &mut dyn FnMut(u64),
+) -> Result<(), BackendError> {
+    let doing = || format!("making {}", new.display());
+    let (folder, name) = Folder::around(new)?;
+    let was = folder.look(live.file_name().unwrap_or_default())?;
+    let file = folder.create(name)?;
+    image::fill(&image::open(stored)?, &file, tell).doing(doing)?;
+    dress(&file, was.uid, was.gid, was.mode & 0o7777).doing(doing)?;
+    file.sync_all().doing(doing)?;
+    folder.sync()
+}
+
+pub fn discard(renames: &[(PathBuf, PathBuf)]) {
+    for (new, _) in renames {
+        // What cannot be removed is in the way of making it, and is told then.
+        let _ = Folder::around(new).and_then(|(folder, name)| folder.remove(name));
+    }
+}
