@@ -30,6 +30,8 @@ const TRIES: u32 = 2;
 pub struct Story {
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,
+    /// How the files were, where nobody could write to them.
+    pub seen: Vec<String>,
     pub notes: Vec<String>,
 }
 
@@ -53,7 +55,7 @@ pub fn copy(
                 let before = written(&live)?;
                 let story = still(&libvirt.settings, growing, &dir, &live)?;
                 if live.is_same(&libvirt.settings)? && written(&live)? == before {
-                    return Ok((live, story));
+                    return Ok((live, Story { seen: before, ..story }));
                 }
             }
         }
@@ -63,9 +65,11 @@ pub fn copy(
     Err(restless(&live, "it was started or stopped while its disks were copied; try again"))
 }
 
-/// When each image was last written to: a guest may have come and gone, or another program.
+/// How each file is: a guest may have come and gone, or another program.
 fn written(live: &Live) -> Result<Vec<String>, BackendError> {
-    live.disks.iter().map(|disk| image::fingerprint(&disk.file)).collect()
+    let nvram = live.instance.as_ref().and_then(|(domain, _)| domain.nvram.as_deref());
+    let nvram = nvram.filter(|path| path.exists());
+    live.disks.iter().map(|disk| disk.file.as_path()).chain(nvram).map(image::seen).collect()
 }
 
 fn restless(live: &Live, why: &str) -> BackendError {
@@ -213,5 +217,5 @@ fn story(held: &Held, live: &Live, how: &str) -> Story {
         notes.push(format!("its processors were paused for {ms} ms"));
     }
     notes.push(how.into());
-    Story { frozen_ms: held.frozen_ms, paused_ms: held.paused_ms, notes }
+    Story { frozen_ms: held.frozen_ms, paused_ms: held.paused_ms, notes, ..Story::default() }
 }

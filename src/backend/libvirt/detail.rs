@@ -28,6 +28,10 @@ pub struct Detail {
     /// Files beside the images, and how they look.
     #[serde(default)]
     pub beside: Vec<(String, String)>,
+    /// How the live files were that it is a copy of, see [`super::image::seen`]; none where a guest
+    /// wrote on, and in snapshots of an older heptad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
     /// For how long the guest's file systems were frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_ms: Option<u64>,

@@ -272,6 +272,17 @@ pub fn settle(file: &File) {
 /// A file as it is at this moment: another one, or one that was written to, is told apart.
 pub fn fingerprint(path: &Path) -> Result<String, BackendError> {
     let meta = std::fs::metadata(path).doing(|| format!("looking at {}", path.display()))?;
+    Ok(print(&meta))
+}
+
+/// The same, and when anything about it was changed last, which nobody can set: one that was written
+/// to and given its old times again is told apart, too.
+pub fn seen(path: &Path) -> Result<String, BackendError> {
+    let meta = std::fs::metadata(path).doing(|| format!("looking at {}", path.display()))?;
+    Ok(format!("{} {}.{:09}", print(&meta), meta.ctime(), meta.ctime_nsec()))
+}
+
+fn print(meta: &std::fs::Metadata) -> String {
     let (object, written) = ((meta.dev(), meta.ino()), (meta.mtime(), meta.mtime_nsec()));
-    Ok(format!("{}:{} {} {}.{:09}", object.0, object.1, meta.len(), written.0, written.1))
+    format!("{}:{} {} {}.{:09}", object.0, object.1, meta.len(), written.0, written.1)
 }

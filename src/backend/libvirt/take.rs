@@ -84,8 +84,8 @@ fn copy_live(
         .instance
         .as_ref()
         .map(|(domain, _)| Original { name: domain.name.clone(), uuid: domain.uuid.clone() });
-    let Story { frozen_ms, paused_ms, notes } = story;
-    Ok((Detail { domain: original, disks, beside, frozen_ms, paused_ms }, notes))
+    let Story { frozen_ms, paused_ms, seen, notes } = story;
+    Ok((Detail { domain: original, disks, beside, seen, frozen_ms, paused_ms }, notes))
 }
 
 fn looking() -> String {

@@ -3,7 +3,7 @@
 use super::scene::{DOMAIN, HELLO, Scene, convert, ext4, take, wait};
 use crate::conformance::card;
 use crate::support::other::Other;
-use heptad::backend::{Image, RollbackOrder};
+use heptad::backend::{Backend, BackendError, Image, Probe, RollbackOrder};
 use heptad::domain::operation::Fault;
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
@@ -137,6 +137,50 @@ fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
     let next = RollbackOrder { handle: &card(1).handle, token: Uuid::from_u128(8) };
     backend.rollback(&next, &()).unwrap();
     assert!(std::fs::read(&vdb).unwrap() == stored);
+}
+
+/// By the snapshot that was taken to be safe, to another one.
+fn back(backend: &dyn Backend, to: u64, safety: u64) -> Result<Probe, BackendError> {
+    let order = RollbackOrder { handle: &card(to).handle, token: card(safety).handle.id };
+    backend.rollback(&order, &())
+}
+
+#[test]
+fn what_a_guest_wrote_between_the_safety_snapshot_and_the_exchange_is_not_lost() {
+    let scene = Scene::off("xfs", "writer");
+    let backend = scene.backend(&json!({}));
+    let content = || ["vda.qcow2", "vdb.raw"].map(|disk| std::fs::read(scene.at(disk)).unwrap());
+    let refused = |safety, what: &str| {
+        let before = content();
+        let error = back(&*backend, 1, safety).unwrap_err();
+        assert!(error.fault == Fault::Busy && error.to_string().contains(what), "{error}");
+        assert!(content() == before && !scene.at("state/rolling/web-1").exists());
+        assert_eq!(strays(&scene), 0);
+    };
+    let then = content();
+    take(&*backend, 1).unwrap();
+    take(&*backend, 2).unwrap();
+    scene.start();
+    scene.wait_for("COUNT 3");
+    scene.libvirtd.virsh(&["destroy", DOMAIN]);
+    refused(2, "written to or exchanged since snapshot 2");
+    // One that was given its old times again.
+    take(&*backend, 3).unwrap();
+    let path = scene.at("vdb.raw");
+    let modified = path.metadata().unwrap().modified().unwrap();
+    let vdb = std::fs::File::options().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&vdb, b"late", 0).unwrap();
+    vdb.set_modified(modified).unwrap();
+    drop(vdb);
+    refused(3, "vdb.raw");
+    // It says nothing of how the disks were when its guest was done.
+    scene.start();
+    take(&*backend, 4).unwrap();
+    scene.libvirtd.virsh(&["destroy", DOMAIN]);
+    refused(4, "since snapshot 4");
+    take(&*backend, 5).unwrap();
+    back(&*backend, 1, 5).unwrap();
+    assert!(content() == then);
 }
 
 #[test]

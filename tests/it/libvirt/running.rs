@@ -2,9 +2,9 @@
 
 use super::host::Libvirtd;
 use super::scene::{DOMAIN, HELLO, Scene, restore, take};
-use crate::conformance::states;
+use crate::conformance::{card, states};
 use crate::support::loopfs::LoopFs;
-use heptad::backend::Backend;
+use heptad::backend::{Backend, RollbackOrder};
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use serde_json::json;
@@ -57,7 +57,7 @@ fn where_blocks_cannot_be_shared_qemu_copies_it_while_it_writes() {
     let blocks = scene.libvirtd.virsh(&["domblklist", DOMAIN]);
     assert!(blocks.contains("vda.qcow2") && blocks.contains("vdb.raw"), "{blocks}");
     assert!(scene.libvirtd.virsh(&["domjobinfo", DOMAIN]).contains("None"));
-    backend.verify(&crate::conformance::card(1).handle).unwrap();
+    backend.verify(&card(1).handle).unwrap();
     assert_one_moment(counts(&scene, &*backend, 1));
 }
 
@@ -129,4 +129,10 @@ fn a_qemu_that_is_a_user_of_its_own_is_let_into_the_store_or_the_way_is_named() 
     restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
     let port = scene.boot("copy");
     assert_eq!(port.file("a/hello").as_deref(), Some(HELLO), "{}", port.text());
+    // Its disks were given to its user and back.
+    scene.libvirtd.virsh(&["destroy", "copy"]);
+    let safety = take(&*backend, 2).map(|_| card(2).handle.id).unwrap();
+    let order = RollbackOrder { handle: &card(1).handle, token: safety };
+    backend.rollback(&order, &()).unwrap();
+    scene.start();
 }

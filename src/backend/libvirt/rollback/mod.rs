@@ -13,7 +13,7 @@ mod users;
 pub use journal::finish;
 pub use users::users;
 
-use super::super::shelf::Item;
+use super::super::shelf::{Item, Seal};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
 use super::detail::{Detail, NVRAM};
 use super::domain::{Disk, Domain};
@@ -38,6 +38,7 @@ pub fn rollback(
         // Again, as copying may have taken long.
         let renames = users::expect_none(&libvirt.settings)
             .and_then(|()| staged.iter().map(rename).collect::<Result<Vec<_>, _>>())
+            .and_then(|renames| nothing_newer(libvirt, order, &renames).map(|()| renames))
             .and_then(|renames| libvirt.rolling.make().map(|()| renames));
         if renames.is_err() {
             stage::discard(&staged);
@@ -53,6 +54,33 @@ pub fn rollback(
 fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, BackendError> {
     let (made, replaced) = (image::fingerprint(new)?, image::fingerprint(live)?);
     Ok(Rename { new: new.clone(), live: live.clone(), made, replaced })
+}
+
+/// The snapshot that was taken of the live images to be safe bears the token as its id, and knows how
+/// each file was when it was copied. A guest that was on in between is seen by that. From here on
+/// the journal knows them.
+fn nothing_newer(
+    libvirt: &Libvirt,
+    order: &RollbackOrder<'_>,
+    renames: &[Rename],
+) -> Result<(), BackendError> {
+    let (items, _) = libvirt.shelf.items()?;
+    let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
+        return Ok(());
+    };
+    let seen = Detail::of(&safety.manifest).map(|detail| detail.seen).unwrap_or_default();
+    for Rename { live, .. } in renames {
+        if !seen.contains(&image::seen(live)?) {
+            let why = format!(
+                "{} was written to or exchanged since snapshot {} was taken, which alone would hold \
+                 that: leave its guest off, then ask again",
+                live.display(),
+                safety.seq
+            );
+            return Err(BackendError::new(Fault::Busy, "rolling back", why));
+        }
+    }
+    Ok(())
 }
 
 /// Which stored file goes where, and the domain whose they are.
