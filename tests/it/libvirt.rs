@@ -1,6 +1,7 @@
 //! The `libvirt` backend on a real libvirt, with real guests in QEMU without hardware help.
 
 mod changing;
+mod holding;
 pub mod host;
 mod killed;
 mod looking;

@@ -8,7 +8,7 @@ use super::super::shelf::Growing;
 use super::super::{BackendError, Doing};
 use super::detail::{DISKS, NVRAM};
 use super::domain::{Disk, Domain};
-use super::hold::Held;
+use super::hold::{Held, Unfrozen};
 use super::settings::Settings;
 use super::subject::{Guest, Live};
 use super::virsh::State;
@@ -16,6 +16,7 @@ use super::{Libvirt, image, push};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// them only if made so: then sharing fails, and the guest was paused for nothing.
 const SHARING: [u64; 4] = [0x9123_683e, 0x5846_5342, 0xca45_1a4e, 0x7461_636f];
 /// Times that a resource which does not keep still is looked at anew.
-const TRIES: u32 = 2;
+const TRIES: u32 = 3;
 
 /// How it went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,10 +53,14 @@ pub fn copy(
             }
             State::Ending => return Err(restless(&live, "it is being shut down; try again later")),
             State::Off | State::Still => {
+                // Another snapshot's hold, perhaps, which this waits for: then it is not the same.
+                let _alone = alone(&libvirt.settings, &live)?;
                 let before = written(&live)?;
-                let story = still(&libvirt.settings, growing, &dir, &live)?;
-                if live.is_same(&libvirt.settings)? && written(&live)? == before {
-                    return Ok((live, Story { seen: before, ..story }));
+                if live.is_same(&libvirt.settings)? {
+                    let story = still(&libvirt.settings, growing, &dir, &live)?;
+                    if live.is_same(&libvirt.settings)? && written(&live)? == before {
+                        return Ok((live, Story { seen: before, ..story }));
+                    }
                 }
             }
         }
@@ -63,6 +68,14 @@ pub fn copy(
         live = Live::look(&libvirt.settings, part)?;
     }
     Err(restless(&live, "it was started or stopped while its disks were copied; try again"))
+}
+
+/// Keeps a guest that stands still from being held by anybody else, and from being let go.
+fn alone(settings: &Settings, live: &Live) -> Result<Option<OwnedFd>, BackendError> {
+    match &live.guest {
+        Some(Guest { uuid, state: State::Still, .. }) => settings.holder.alone(uuid).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// How each file is: a guest may have come and gone, or another program.
@@ -106,7 +119,7 @@ fn running(
     let nvram = live.instance.as_ref().and_then(|(domain, _)| domain.nvram.clone());
     if may_share(&files, growing)? && !is_based(live)? {
         files.iter().for_each(image::settle);
-        let hold = libvirt.settings.holder.hold(&guest.uuid, true, &libvirt.held)?;
+        let hold = libvirt.settings.holder.hold(&guest.uuid, true)?;
         let shared = share(live, &files, dir)
             .and_then(|shared| copy_nvram(nvram.as_deref(), growing).map(|()| shared));
         // Whatever came of it, the guest goes first.
@@ -201,18 +214,20 @@ fn story(held: &Held, live: &Live, how: &str) -> Story {
         1 => "its disk".to_owned(),
         count => format!("all {count} disks"),
     };
-    let mut notes = Vec::new();
-    match (held.frozen_ms, &held.unfrozen) {
-        (Some(ms), _) => notes.push(format!(
-            "its guest agent froze the file systems for {ms} ms: {disks} at one point in time"
-        )),
-        (None, why) => {
-            let why = why.as_deref().unwrap_or("it was not asked");
-            notes.push(format!(
-                "crash-consistent, {disks} at one point in time: the guest agent did not answer ({why})"
-            ));
+    let mut notes = vec![match (held.frozen_ms, &held.unfrozen) {
+        (Some(ms), _) => {
+            format!(
+                "its guest agent froze the file systems for {ms} ms: {disks} at one point in time"
+            )
         }
-    }
+        (None, Unfrozen::ByOthers) => format!(
+            "crash-consistent, {disks} at one point in time: its file systems were frozen by somebody \
+             else, and were left so"
+        ),
+        (None, Unfrozen::Why(why)) => format!(
+            "crash-consistent, {disks} at one point in time: the guest agent did not answer ({why})"
+        ),
+    }];
     if let Some(ms) = held.paused_ms {
         notes.push(format!("its processors were paused for {ms} ms"));
     }

@@ -59,7 +59,8 @@ const WORD: &str = "libvirt";
 pub struct Libvirt {
     settings: Settings,
     shelf: Shelf,
-    /// A guest that is held.
+    /// Whoever works on the resource has its lock. An older heptad wrote down here which guest it
+    /// held; now that is written down by guest.
     held: Notes,
     /// A copy that a qemu is at.
     copying: Notes,
@@ -142,6 +143,7 @@ impl Backend for Libvirt {
         {
             let _ = self.recover();
         }
+        hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
         shelf::survey::<Detail>(&self.shelf, || self.identity().ok())
     }
 

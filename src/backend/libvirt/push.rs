@@ -67,7 +67,7 @@ pub fn push(
         domain: guest.uuid.clone(),
         file: files.first().map(|(file, _)| file.display().to_string()).unwrap_or_default(),
     })?;
-    let hold = settings.holder.hold(&guest.uuid, false, &libvirt.held)?;
+    let hold = settings.holder.hold(&guest.uuid, false)?;
     let args = ["backup-begin", "--reuse-external", "--domain", &guest.uuid, "/dev/stdin"];
     let begun = settings.virsh.feed(&args, &order.print(), &doing).and_then(|_| meanwhile());
     let held = hold.release();

@@ -65,7 +65,7 @@ pub fn build(
         reader.find("image", problem, "choose another store");
     }
     let virsh = Virsh { uri: uri.clone() };
-    let holder = Holder { uri, hold, agent, helper };
+    let holder = Holder { uri, hold, agent, helper, state: context.state.clone() };
     let built = subject.map(|subject| Libvirt {
         settings: Settings { subject, virsh, holder, leave_out, deadline },
         shelf: Shelf::new(WORD, store, &context.state, &context.resource),

@@ -44,8 +44,14 @@ impl Ward {
         Self { scene, host, taken: 0 }
     }
 
+    /// What is written down of the guest: there is only one.
     fn note(&self) -> String {
-        std::fs::read_to_string(self.host.path("state/held/web")).unwrap_or_default()
+        let Ok(entries) = std::fs::read_dir(self.host.path("state/held")) else {
+            return String::new();
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut notes = paths.filter(|path| !path.to_str().unwrap().ends_with(['~', '.']));
+        notes.find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
     }
 
     fn partial(&self) -> Option<PathBuf> {

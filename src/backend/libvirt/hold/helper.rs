@@ -107,6 +107,8 @@ struct Grip<'a> {
     begun: Instant,
     frozen_at: Option<Instant>,
     paused_at: Option<Instant>,
+    /// Its file systems were frozen before.
+    by_others: bool,
 }
 
 impl<'a> Grip<'a> {
@@ -120,6 +122,7 @@ impl<'a> Grip<'a> {
             begun: Instant::now(),
             frozen_at: None,
             paused_at: None,
+            by_others: false,
         }
     }
 
@@ -129,7 +132,7 @@ impl<'a> Grip<'a> {
             Ok(run) => self.note.run = run,
             Err(error) => {
                 let why = said(error);
-                return Grasp { frozen: Err(why.clone()), paused: Err(why) };
+                return Grasp { frozen: Err(why.clone()), by_others: false, paused: Err(why) };
             }
         }
         let frozen = if self.order.freeze {
@@ -138,12 +141,19 @@ impl<'a> Grip<'a> {
             Err("it was not asked for".into())
         };
         let paused = if self.order.pause { self.pause().map_err(said) } else { Ok(false) };
-        Grasp { frozen, paused }
+        Grasp { frozen, by_others: self.by_others, paused }
     }
 
     fn freeze(&mut self) -> Result<u64, BackendError> {
         let agent = Agent { virsh: &self.virsh, domain: &self.order.domain };
-        agent.ping(Duration::from_millis(self.order.agent_ms))?;
+        let wait = Duration::from_millis(self.order.agent_ms);
+        agent.ping(wait)?;
+        if agent.is_frozen(wait)? {
+            // Whoever did it thaws it, and not before they want to.
+            self.by_others = true;
+            let doing = format!("freezing domain {}", self.order.domain);
+            return Err(BackendError::new(Fault::Busy, doing, "somebody else has frozen it"));
+        }
         self.begun = Instant::now();
         self.note.frozen = true;
         self.notes.write(&self.note)?;

@@ -7,6 +7,7 @@ use super::release::recover;
 use crate::domain::operation::Fault;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, Talk};
 use crate::host::trust::trusted_program;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Holder {
     pub agent: Duration,
     /// The program that has the helper in it; this very one where none is named.
     pub helper: Option<PathBuf>,
+    /// heptad's state directory, for notes of what is held.
+    pub state: PathBuf,
 }
 
 /// A guest that stands still.
@@ -37,28 +40,37 @@ pub struct Hold {
     grasp: Grasp,
     notes: Notes,
     doing: String,
+    /// Nobody else holds the same guest, or lets it go.
+    _alone: OwnedFd,
 }
 
 /// How it was held.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Milliseconds for which its file systems were frozen; none: they were not.
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,
-    /// Why its file systems were not frozen.
-    pub unfrozen: Option<String>,
+    /// Why its file systems were not frozen, if they were not.
+    pub unfrozen: Unfrozen,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfrozen {
+    /// Somebody else had done it, and may thaw them at any time.
+    ByOthers,
+    Why(String),
 }
 
 impl Holder {
     /// Freezes the domain's file systems if its agent answers, and pauses it if asked for.
     ///
     /// # Errors
-    /// When it was not held; then nothing is held.
-    pub fn hold(&self, domain: &str, pause: bool, notes: &Notes) -> Result<Hold, BackendError> {
+    /// When it was not held; then nothing is held. [`Fault::Busy`] where another snapshot has it.
+    pub fn hold(&self, domain: &str, pause: bool) -> Result<Hold, BackendError> {
         let doing = format!("holding domain {domain} still");
         let fail = |fault, why: String| BackendError::new(fault, &doing, why);
-        recover(notes)?;
-        notes.make()?;
+        let alone = self.alone(domain)?;
+        let notes = self.notes(domain);
         let program = self.helper.as_deref().unwrap_or(Path::new(OURSELVES));
         if self.helper.is_some() {
             let why = |distrust| format!("the helper is not run: {distrust}");
@@ -91,7 +103,7 @@ impl Holder {
         match grasp {
             Ok(grasp) => {
                 let paused = grasp.paused.clone();
-                let hold = Hold { talk, grasp, notes: notes.clone(), doing: doing.clone() };
+                let hold = Hold { talk, grasp, notes, doing: doing.clone(), _alone: alone };
                 match paused {
                     Ok(_) => Ok(hold),
                     Err(why) => {
@@ -103,10 +115,29 @@ impl Holder {
             Err(why) => {
                 // It is gone; what it held is written down.
                 drop(talk);
-                recover(notes)?;
+                recover(&notes)?;
                 Err(fail(Fault::Transient, why))
             }
         }
+    }
+}
+
+impl Holder {
+    fn notes(&self, domain: &str) -> Notes {
+        Notes::of_domain(&self.state, &self.uri, domain)
+    }
+
+    /// Waits until nobody else has the guest, and lets go what a killed heptad left held. Then it is
+    /// the caller's alone, for as long as the returned lock is open.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] where somebody else holds it for longer than anybody should.
+    pub fn alone(&self, domain: &str) -> Result<OwnedFd, BackendError> {
+        let notes = self.notes(domain);
+        let wait = self.hold + self.agent + LETTING_GO;
+        let alone = notes.lock_within(wait, &format!("waiting for domain {domain}"))?;
+        recover(&notes)?;
+        Ok(alone)
     }
 }
 
@@ -148,7 +179,10 @@ impl Hold {
             None => Ok(Held {
                 frozen_ms: outcome.frozen_ms,
                 paused_ms: outcome.paused_ms,
-                unfrozen: self.grasp.frozen.err(),
+                unfrozen: match self.grasp.frozen {
+                    _ if self.grasp.by_others => Unfrozen::ByOthers,
+                    frozen => Unfrozen::Why(frozen.err().unwrap_or_default()),
+                },
             }),
         }
     }

@@ -4,6 +4,7 @@
 //! own: `heptad libvirt-helper`. It lets go when it is told to, when its standard input is closed
 //! (heptad died), at its deadline, and at SIGTERM. Before each of its two acts it writes down,
 //! durably, what it is about to do: if it is killed too, whoever looks next lets go by that note.
+//! Note and lock are the guest's own: of an instance and a disk of its, one waits for the other.
 //!
 //! This part knows virsh and notes. It must not know snapshots, stores or images.
 
@@ -15,6 +16,6 @@ mod protocol;
 mod release;
 
 pub use helper::serve;
-pub use holder::{Held, Holder};
+pub use holder::{Held, Holder, Unfrozen};
 pub use note::{HELD, Notes};
-pub use release::{let_go_all, recover};
+pub use release::{let_go_all, let_go_left, recover};

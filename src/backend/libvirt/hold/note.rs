@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kind of note of guests that are held.
 pub const HELD: &str = "held";
@@ -22,6 +22,9 @@ pub const HELD: &str = "held";
 /// Of taking a lock, and the time between two.
 const TRIES: u32 = 5;
 const REST: Duration = Duration::from_millis(100);
+
+/// Letters of the address of a libvirt in a note's name. Two that look alike share a lock.
+const LIBVIRT: usize = 100;
 
 /// How what lies beside a note ends: the next one, and the lock.
 const BESIDE: [char; 2] = ['.', '~'];
@@ -38,7 +41,7 @@ pub struct Note {
     pub paused: bool,
 }
 
-/// Where one resource's notes of one kind lie: in heptad's state directory, and not in a store,
+/// Where the notes of one kind about one resource, or about one guest, lie: in heptad's state directory, and not in a store,
 /// which may be away when a guest must be let go.
 #[derive(Clone, Debug)]
 pub struct Notes {
@@ -48,6 +51,14 @@ pub struct Notes {
 impl Notes {
     pub fn new(state: &Path, kind: &str, resource: &ResourceName) -> Self {
         Self { path: state.join(kind).join(resource.as_str()) }
+    }
+
+    /// About a guest that is held: one for all resources that are parts of it, which so exclude one
+    /// another. No resource's name has such a sign in it.
+    pub fn of_domain(state: &Path, uri: &str, uuid: &str) -> Self {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let uri: String = uri.chars().take(LIBVIRT).map(plain).collect();
+        Self { path: state.join(HELD).join(format!("{uuid}@{uri}")) }
     }
 
     /// All notes of a kind that there are.
@@ -131,6 +142,24 @@ impl Notes {
             std::thread::park_timeout(REST);
         }
         self.lock(false)
+    }
+
+    /// As [`Notes::lock`], for as long as others may need it.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] where somebody has it still.
+    pub fn lock_within(&self, wait: Duration, doing: &str) -> Result<OwnedFd, BackendError> {
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(mine) = self.lock(false)? {
+                return Ok(mine);
+            }
+            if Instant::now() >= until {
+                let why = "another snapshot has its guest; try again when that is done";
+                return Err(BackendError::new(Fault::Busy, doing, why));
+            }
+            std::thread::park_timeout(REST);
+        }
     }
 
     fn ending(&self, with: char) -> PathBuf {

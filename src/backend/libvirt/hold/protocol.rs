@@ -31,6 +31,9 @@ pub struct Order {
 pub struct Grasp {
     /// The number of frozen file systems; none: not frozen, and why.
     pub frozen: Result<u64, String>,
+    /// Somebody else had frozen them already.
+    #[serde(default)]
+    pub by_others: bool,
     /// Whether the processors are paused; the reason why not, if they should be.
     pub paused: Result<bool, String>,
 }

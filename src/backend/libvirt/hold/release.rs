@@ -90,13 +90,22 @@ pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
 /// Lets go whatever guests are still written down as held below heptad's state directory, unless
 /// the heptad that holds them is alive. Returns what could not be let go.
 pub fn let_go_all(state: &Path) -> Result<Vec<BackendError>, BackendError> {
-    let mut failed = Vec::new();
-    for notes in Notes::all(state, HELD)? {
-        match notes.lock_soon() {
-            Ok(Some(_mine)) => failed.extend(recover(&notes).err()),
-            Ok(None) => {}
-            Err(error) => failed.push(error),
-        }
+    let all = Notes::all(state, HELD)?;
+    Ok(all.iter().filter_map(|notes| let_go_unheld(notes).err()).collect())
+}
+
+/// The same with the guests of one libvirt, and only as well as it can be done.
+pub fn let_go_left(state: &Path, uri: &str) {
+    let of_it = |notes: &Notes| matches!(notes.read::<Note>(), Ok(Some(note)) if note.uri == uri);
+    for notes in Notes::all(state, HELD).unwrap_or_default().iter().filter(|notes| of_it(notes)) {
+        // Whoever holds it next insists.
+        let _ = let_go_unheld(notes);
     }
-    Ok(failed)
+}
+
+fn let_go_unheld(notes: &Notes) -> Result<(), BackendError> {
+    match notes.lock_soon()? {
+        Some(_mine) => recover(notes).map(|_| ()),
+        None => Ok(()),
+    }
 }
