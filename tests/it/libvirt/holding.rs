@@ -1,8 +1,11 @@
 //! Guests that somebody else holds, or that are not held when they are asked to be.
 
-use super::scene::{DOMAIN, Scene, take};
+use super::scene::{DOMAIN, Scene, take, wait};
+use heptad::domain::operation::Fault;
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 /// What is written down of guests that are held.
 fn notes(scene: &Scene) -> String {
@@ -63,4 +66,73 @@ fn what_an_older_heptad_wrote_down_by_resource_is_let_go() {
     scene.backend(&json!({})).list().unwrap();
     assert!(scene.is_free());
     assert_eq!(notes(&scene), "");
+}
+
+#[test]
+fn a_pause_that_comes_after_it_was_given_up_does_not_last() {
+    for words in ["", "agent=off"] {
+        let scene = Scene::running("xfs", words);
+        let backend = scene.backend(&json!({ "hold": 2, "agent": 1 }));
+        let (events, qemu) = (Events::hear(&scene), scene.libvirtd.qemu(DOMAIN));
+        let error = std::thread::scope(|scope| {
+            let taking = scope.spawn(|| take(&*backend, 1).unwrap_err());
+            wait(|| notes(&scene).contains("\"paused\":true"), "about to pause");
+            // Before virsh has reached it: then libvirt waits for it, and virsh does not for long.
+            kill_process(qemu, Signal::STOP).unwrap();
+            wait(|| scene.libvirtd.is_asked_for("suspend"), "asked for");
+            wait(|| !scene.libvirtd.is_asked_for("suspend"), "given up");
+            // Not before it was seen to run, and so not to need anything.
+            for _ in 0..if words.is_empty() { 0 } else { 2 } {
+                wait(|| scene.libvirtd.is_asked_for("domstate"), "its state");
+                wait(|| !scene.libvirtd.is_asked_for("domstate"), "its state was told");
+            }
+            kill_process(qemu, Signal::CONT).unwrap();
+            taking.join().unwrap()
+        });
+        assert!(matches!(error.fault, Fault::Busy | Fault::Transient), "{error}");
+        let heard = events.heard();
+        assert!(heard.contains("Suspended"), "it never came: then this shows nothing");
+        assert_eq!(scene.libvirtd.state(DOMAIN), "running", "{heard}");
+        assert!(!words.is_empty() || scene.is_free());
+        assert_eq!(notes(&scene), "");
+        take(&*backend, 2).unwrap();
+    }
+}
+
+/// What libvirt says that its guest does.
+struct Events(Child, PathBuf);
+
+impl Events {
+    fn hear(scene: &Scene) -> Self {
+        let path = scene.at("events");
+        let mut virsh = Command::new("virsh");
+        virsh.args(["--connect", &scene.libvirtd.uri(), "event", "--domain", DOMAIN]);
+        virsh.args(["--event", "lifecycle", "--loop"]).stdin(Stdio::null());
+        // Cut off below, it goes on from there.
+        let out = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        let child = virsh.stdout(out).spawn().unwrap();
+        let this = Self(child, path);
+        // It hears what comes from now on, and says so by hearing it.
+        wait(
+            || {
+                scene.libvirtd.virsh(&["suspend", DOMAIN]);
+                scene.libvirtd.virsh(&["resume", DOMAIN]);
+                this.heard().contains("Resumed")
+            },
+            "events",
+        );
+        std::fs::File::options().write(true).open(&this.1).unwrap().set_len(0).unwrap();
+        this
+    }
+
+    fn heard(&self) -> String {
+        std::fs::read_to_string(&self.1).unwrap()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

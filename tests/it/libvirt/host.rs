@@ -2,6 +2,7 @@
 //! of a test. It needs no systemd and meets no libvirt of the machine.
 
 use crate::support::loopfs::Undo;
+use rustix::process::Pid;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -120,9 +121,31 @@ impl Libvirtd {
         self.virsh(&["define", file.to_str().unwrap()]);
     }
 
+    /// The process of a domain that runs.
+    pub fn qemu(&self, domain: &str) -> Pid {
+        let uuid = self.virsh(&["domuuid", domain]);
+        let found = processes(|line| line.starts_with("/usr/bin/qemu") && line.contains(&uuid));
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0]
+    }
+
+    /// Whether a virsh is asking for something now.
+    pub fn is_asked_for(&self, what: &str) -> bool {
+        !processes(|line| line.contains(&self.uri()) && line.contains(what)).is_empty()
+    }
+
     pub fn state(&self, domain: &str) -> String {
         self.virsh(&["domstate", domain])
     }
+}
+
+/// Whose command line is like this.
+fn processes(is_it: impl Fn(&str) -> bool) -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let line = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let found = pids.filter(|pid| is_it(&String::from_utf8_lossy(&line(pid)).replace('\0', " ")));
+    found.filter_map(Pid::from_raw).collect()
 }
 
 /// A disk of a definition: target, format, file.

@@ -1,11 +1,11 @@
 //! The helper process: holds one guest, and lets it go.
 
 use super::super::super::BackendError;
-use super::super::virsh::{State, Virsh};
+use super::super::virsh::{PATIENCE, State, Virsh};
 use super::agent::Agent;
 use super::note::{Note, Notes};
 use super::protocol::{Grasp, HELD, Order, Outcome, RELEASED};
-use super::release::let_go;
+use super::release::{Pause, let_go};
 use crate::domain::operation::Fault;
 use crate::host::signals::Signals;
 use std::io::{BufRead, Read, Write};
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Bytes of an order.
 const ORDER: u64 = 64 * 1024;
+
+/// A virsh that has to be started takes some time whatever is left.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Why the guest is let go.
 enum Reason {
@@ -107,6 +110,7 @@ struct Grip<'a> {
     begun: Instant,
     frozen_at: Option<Instant>,
     paused_at: Option<Instant>,
+    pause: Pause,
     /// Its file systems were frozen before.
     by_others: bool,
 }
@@ -122,6 +126,7 @@ impl<'a> Grip<'a> {
             begun: Instant::now(),
             frozen_at: None,
             paused_at: None,
+            pause: Pause::Answered,
             by_others: false,
         }
     }
@@ -161,7 +166,7 @@ impl<'a> Grip<'a> {
         let frozen = agent.freeze(Duration::from_millis(self.order.hold_ms));
         if frozen.is_err() {
             // It may have come to pass all the same, or half: both end here.
-            let_go(&self.note)?;
+            let_go(&self.notes, &self.note, self.pause)?;
             self.note.frozen = false;
             self.frozen_at = None;
         }
@@ -179,9 +184,21 @@ impl<'a> Grip<'a> {
         if self.frozen_at.is_none() {
             self.begun = Instant::now();
         }
-        self.paused_at = Some(Instant::now());
+        let asked = Instant::now();
         let doing = format!("pausing domain {}", self.order.domain);
-        self.virsh.call(&["suspend", "--domain", &self.order.domain], &doing)?;
+        // Not for longer than it may be held.
+        let left = Duration::from_millis(self.order.hold_ms).saturating_sub(self.begun.elapsed());
+        let left = left.clamp(LEAST, PATIENCE);
+        let paused =
+            self.virsh.call_within(&["suspend", "--domain", &self.order.domain], &doing, left);
+        if let Err(error) = paused {
+            // Without an answer it may have come to pass all the same, or be still to come.
+            if error.fault != Fault::Busy {
+                self.pause = Pause::Unsure;
+            }
+            return Err(error);
+        }
+        self.paused_at = Some(asked);
         Ok(true)
     }
 
@@ -191,7 +208,7 @@ impl<'a> Grip<'a> {
         let state = self.paused_at.and_then(|_| self.virsh.state(&self.order.domain).ok());
         let early = state.filter(|state| *state != State::Still);
         let early = early.map(|_| "somebody else resumed it meanwhile".to_owned());
-        let stuck = match let_go(&self.note) {
+        let stuck = match let_go(&self.notes, &self.note, self.pause) {
             Ok(()) => self.notes.clear().err(),
             Err(error) => Some(error),
         };

@@ -38,6 +38,7 @@ pub struct Note {
     /// The number of its run: a guest that was started anew is not held any more.
     pub run: String,
     pub frozen: bool,
+    /// A pause was asked for; whether it came to pass, and when, its state tells.
     pub paused: bool,
 }
 

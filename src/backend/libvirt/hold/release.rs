@@ -17,19 +17,55 @@ const TRIES: Duration = Duration::from_secs(60);
 /// Between two tries.
 const REST: Duration = Duration::from_millis(300);
 
-/// Lets go whatever `note` says is held; tries for a while, as libvirt may be starting anew. It is
-/// held no more when this succeeds.
-pub fn let_go(note: &Note) -> Result<(), BackendError> {
+/// For so long after a pause was asked for, and no answer came, it may still come to pass: libvirt
+/// lets an act wait for another one for 30 s (QEMU_JOB_WAIT_TIME), and then gives it up.
+const SETTLING: Duration = Duration::from_secs(35);
+
+/// How well it is known what became of a pause that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// libvirt has answered.
+    Answered,
+    /// It may be still to come.
+    Unsure,
+}
+
+/// Lets go whatever `note` says is held, which lies in `notes`; tries for a while, as libvirt may be
+/// starting anew. It is held no more when this succeeds, and will not be.
+pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), BackendError> {
     let virsh = Virsh { uri: note.uri.clone() };
     let until = Instant::now() + TRIES;
-    while let Err(error) = resume(&virsh, note) {
-        if Instant::now() >= until {
-            return Err(error);
+    let mut resumed = loop {
+        match resume(&virsh, note) {
+            Ok(resumed) => break resumed,
+            Err(error) if Instant::now() >= until => return Err(error),
+            Err(_) => std::thread::park_timeout(REST),
+        }
+    };
+    if note.frozen && is_same_run(&virsh, note)? {
+        resumed |= thaw(&virsh, note, until)?;
+    }
+    if note.paused && pause == Pause::Unsure && !resumed {
+        watch(notes, &virsh, note, until)?;
+    }
+    Ok(())
+}
+
+/// Sees that a pause that may still come does not last.
+fn watch(notes: &Notes, virsh: &Virsh, note: &Note, until: Instant) -> Result<(), BackendError> {
+    let mut settled = Instant::now() + SETTLING;
+    // A helper that lives on when its heptad was killed knows more, and clears it.
+    let is_noted = || notes.path.exists();
+    while Instant::now() < settled && is_noted() && is_same_run(virsh, note).unwrap_or(true) {
+        match resume(virsh, note) {
+            // Only one was asked for.
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) if Instant::now() >= until => return Err(error),
+            // What it has not answered, it may not have begun.
+            Err(_) => settled = Instant::now() + SETTLING,
         }
         std::thread::park_timeout(REST);
-    }
-    if note.frozen && is_same_run(&virsh, note)? {
-        thaw(&Agent { virsh: &virsh, domain: &note.domain }, until)?;
     }
     Ok(())
 }
@@ -43,25 +79,33 @@ fn is_same_run(virsh: &Virsh, note: &Note) -> Result<bool, BackendError> {
     }
 }
 
-fn resume(virsh: &Virsh, note: &Note) -> Result<(), BackendError> {
+/// Whether it was paused, and is not any more.
+fn resume(virsh: &Virsh, note: &Note) -> Result<bool, BackendError> {
     let domain = &note.domain;
-    if !is_same_run(virsh, note)? || !note.paused || virsh.state(domain)? != State::Still {
-        return Ok(());
+    if !note.paused || !is_same_run(virsh, note)? || virsh.state(domain)? != State::Still {
+        return Ok(false);
     }
     let resumed = virsh.call(&["resume", "--domain", domain], &format!("resuming domain {domain}"));
-    resumed.map(|_| ()).map_err(|error| BackendError {
+    resumed.map(|_| true).map_err(|error| BackendError {
         detail: format!("{}; it is still paused: virsh resume {domain}", error.detail),
         ..error
     })
 }
 
-fn thaw(agent: &Agent<'_>, until: Instant) -> Result<(), BackendError> {
+/// Returns whether a pause came in between, and was ended.
+fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, BackendError> {
+    let agent = Agent { virsh, domain: &note.domain };
+    let mut resumed = false;
     loop {
         let thawed = agent.thaw(ANSWER);
         // Windows thaws by itself after 10 s, and the agent then calls a thaw a failure.
         match agent.is_frozen(ANSWER) {
-            Ok(false) => return Ok(()),
-            Ok(true) | Err(_) if Instant::now() < until => std::thread::park_timeout(REST),
+            Ok(false) => return Ok(resumed),
+            Ok(true) | Err(_) if Instant::now() < until => {
+                // Who is paused answers nothing.
+                resumed |= resume(virsh, note).unwrap_or(false);
+                std::thread::park_timeout(REST);
+            }
             found => {
                 let said = thawed.err().or(found.err()).map(|error| error.detail);
                 return Err(BackendError::new(
@@ -82,7 +126,8 @@ fn thaw(agent: &Agent<'_>, until: Instant) -> Result<(), BackendError> {
 /// Lets go what a killed heptad and a killed helper left held. Whether there was something.
 pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
     let Some(note) = notes.read::<Note>()? else { return Ok(false) };
-    let_go(&note)?;
+    // Nobody is left who heard the answer.
+    let_go(notes, &note, Pause::Unsure)?;
     notes.clear()?;
     Ok(true)
 }
