@@ -11,4 +11,5 @@ mod restoring;
 mod running;
 mod scene;
 mod still;
+mod twins;
 mod whole;

@@ -26,6 +26,7 @@ mod rollback;
 mod settings;
 mod subject;
 mod take;
+mod ties;
 mod verify;
 mod virsh;
 mod xml;

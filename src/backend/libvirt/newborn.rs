@@ -2,13 +2,16 @@
 //! twin.
 
 use super::domain::{is_disk, target};
-use super::xml::Element;
+use super::ties;
+use super::xml::{Element, Node};
 use crate::domain::plan::Plan;
 use std::path::PathBuf;
 
 /// Says which snapshot a domain was made from, and where its disks go.
 const ORIGIN: &str = "heptad:origin";
 const NAMESPACE: &str = "urn:heptad:origin";
+/// The prefix that QEMU's guests have (libvirt, virDomainNetGenerateMAC).
+const CARD: &str = "52:54:00";
 
 /// What is new.
 pub struct Birth<'a> {
@@ -35,7 +38,6 @@ pub fn newborn(definition: &mut Element, birth: &mut Birth<'_>) -> Vec<String> {
         generation.children.clear();
     }
     definition.drop_children(|part| part.name == "seclabel" && part.get("type") == Some("static"));
-    smbios(definition, &birth.uuid);
     mark(definition, birth);
     if let Some(plan) = birth.plan {
         resize(definition, plan);
@@ -48,27 +50,28 @@ pub fn newborn(definition: &mut Element, birth: &mut Birth<'_>) -> Vec<String> {
     } else if let Some(os) = definition.child_mut("os") {
         os.drop_children(|part| part.name == "nvram");
     }
-    let Some(devices) = definition.child_mut("devices") else { return notes };
-    disks(devices, birth, &mut notes);
-    drop_host(devices, &mut notes);
-    for device in devices.elements_mut() {
+    if let Some(devices) = definition.child_mut("devices") {
+        disks(devices, birth, &mut notes);
+    }
+    notes.extend(ties::cut(definition, birth.name));
+    for device in definition.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
         match device.name.as_str() {
-            "interface" => network(device, (birth.draw)()),
-            "graphics" => display(device),
-            "serial" | "console" | "parallel" => port(device),
-            "channel" => channel(device),
-            "vsock" => {
-                device.children.clear();
-                device.set("model", "virtio");
-                device
-                    .children
-                    .push(super::xml::Node::Element(Element::new("cid").with("auto", "yes")));
+            "interface" => {
+                let [a, b, c] = (birth.draw)();
+                let address = format!("{CARD}:{a:02x}:{b:02x}:{c:02x}");
+                device.child_or_new("mac").set("address", address);
             }
-            "tpm" => notes.push(
-                "its TPM is new and empty: what was sealed by the old one (BitLocker) needs its \
-                 recovery key"
-                    .into(),
-            ),
+            "tpm" => {
+                // libvirt gives each domain a state of its own, if none is named.
+                if let Some(backend) = device.child_mut("backend") {
+                    backend.drop_children(|part| part.name == "source");
+                }
+                notes.push(
+                    "its TPM is new and empty: what was sealed by the old one (BitLocker) needs its \
+                     recovery key"
+                        .into(),
+                );
+            }
             _ => {}
         }
     }
@@ -89,19 +92,7 @@ fn mark(definition: &mut Element, birth: &Birth<'_>) {
         .with("xmlns:heptad", NAMESPACE)
         .with("snapshot", snapshot)
         .with("target", target);
-    metadata.children.push(super::xml::Node::Element(origin));
-}
-
-/// What the firmware tells the guest: its UUID must be the domain's, or libvirt refuses it.
-fn smbios(definition: &mut Element, uuid: &str) {
-    for info in definition.elements_mut().filter(|part| part.name == "sysinfo") {
-        for part in info.elements_mut() {
-            part.drop_children(|entry| entry.get("name") == Some("serial"));
-            for entry in part.elements_mut().filter(|entry| entry.get("name") == Some("uuid")) {
-                entry.set_text(uuid);
-            }
-        }
-    }
+    metadata.children.push(Node::Element(origin));
 }
 
 fn resize(definition: &mut Element, plan: &Plan) {
@@ -124,10 +115,19 @@ fn resize(definition: &mut Element, plan: &Plan) {
 }
 
 fn disks(devices: &mut Element, birth: &Birth<'_>, notes: &mut Vec<String>) {
-    devices.drop_children(|device| {
+    let is_left = |device: &Element| {
         let ours = birth.disks.iter().any(|(name, _)| *name == target(device));
         is_disk(device) && !ours && device.child("shareable").is_none()
-    });
+    };
+    let left: Vec<String> = devices.elements().filter(|disk| is_left(disk)).map(target).collect();
+    devices.drop_children(is_left);
+    if !left.is_empty() {
+        let (left, name) = (left.join(", "), birth.name);
+        notes.push(format!(
+            "disks that the snapshot does not have were left with the original: {left}; to give it \
+             others: virsh attach-disk {name}"
+        ));
+    }
     for device in devices.elements_mut().filter(|device| is_disk(device)) {
         let name = target(device);
         let Some((_, path)) = birth.disks.iter().find(|(known, _)| *known == name) else {
@@ -139,68 +139,7 @@ fn disks(devices: &mut Element, birth: &Birth<'_>, notes: &mut Vec<String>) {
             matches!(part.name.as_str(), "source" | "backingStore" | "mirror" | "transient")
         });
         let source = Element::new("source").with("file", path.display().to_string());
-        device.children.push(super::xml::Node::Element(source));
-    }
-}
-
-/// Devices of the host that only one guest can have.
-fn drop_host(devices: &mut Element, notes: &mut Vec<String>) {
-    let is_host = |device: &Element| {
-        let kind = device.get("type").unwrap_or_default();
-        let file = device.child("source").and_then(|source| source.child("path"));
-        match device.name.as_str() {
-            "hostdev" | "redirdev" | "lease" => true,
-            "interface" => kind == "hostdev" || kind == "vdpa",
-            "memory" => file.is_some(),
-            "serial" | "parallel" => kind == "dev",
-            _ => false,
-        }
-    };
-    let left: Vec<String> =
-        devices.elements().filter(|device| is_host(device)).map(|d| d.name.clone()).collect();
-    devices.drop_children(is_host);
-    if !left.is_empty() {
-        notes.push(format!("devices of the host were left with the original: {}", left.join(", ")));
-    }
-}
-
-/// 52:54:00 is the prefix that QEMU's guests have (libvirt, virDomainNetGenerateMAC).
-fn network(device: &mut Element, [a, b, c]: [u8; 3]) {
-    device.child_or_new("mac").set("address", format!("52:54:00:{a:02x}:{b:02x}:{c:02x}"));
-    device.drop_children(|part| part.name == "target");
-    if let Some(source) = device.child_mut("source") {
-        source.unset("portid");
-    }
-    if let Some(parameters) =
-        device.child_mut("virtualport").and_then(|v| v.child_mut("parameters"))
-    {
-        parameters.unset("interfaceid");
-    }
-}
-
-fn display(device: &mut Element) {
-    if !matches!(device.get("type"), Some("vnc" | "spice" | "rdp")) {
-        return;
-    }
-    device.unset("tlsPort");
-    device.unset("websocket");
-    device.unset("socket");
-    device.set("port", "-1");
-    device.set("autoport", "yes");
-    device.drop_children(|part| part.name == "listen" && part.get("type") == Some("socket"));
-}
-
-/// A file, a socket or a pipe of the host would be written by both.
-fn port(device: &mut Element) {
-    device.drop_children(|part| matches!(part.name.as_str(), "source" | "log" | "protocol"));
-    device.unset("tty");
-    device.set("type", "pty");
-}
-
-/// libvirt gives each domain's channel a socket of its own, if none is named.
-fn channel(device: &mut Element) {
-    if device.get("type") == Some("unix") {
-        device.drop_children(|part| matches!(part.name.as_str(), "source" | "log"));
+        device.children.push(Node::Element(source));
     }
 }
 
@@ -250,7 +189,10 @@ mod tests {
             assert!(text.contains(new), "{new} not in {text}");
         }
         assert_eq!(born.child("vcpu").unwrap().text(), "2");
-        assert_eq!(notes.len(), 1, "{notes:?}");
+        let said = ["vdz", "serial and asset", "hostdev", "serial file /log"];
+        for said in said {
+            assert!(notes.iter().any(|note| note.contains(said)), "{said} not in {notes:?}");
+        }
         assert_eq!(origin(&born), Some(("id", "/new")));
     }
 
