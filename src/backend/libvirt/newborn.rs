@@ -9,7 +9,11 @@ use std::path::PathBuf;
 
 /// Says which snapshot a domain was made from, and where its disks go.
 const ORIGIN: &str = "heptad:origin";
+const PREFIX: &str = "heptad";
 const NAMESPACE: &str = "urn:heptad:origin";
+/// Its attribute that is there until the disks have their place: the UUID of the domain that it was
+/// made for. A copy of the definition is another domain.
+const UNFINISHED: &str = "unfinished";
 /// The prefix that QEMU's guests have (libvirt, virDomainNetGenerateMAC).
 const CARD: &str = "52:54:00";
 
@@ -78,10 +82,40 @@ pub fn newborn(definition: &mut Element, birth: &mut Birth<'_>) -> Vec<String> {
     notes
 }
 
+/// What was drawn for the addresses of its network cards, in their order.
+pub fn addresses(definition: &Element) -> Vec<[u8; 3]> {
+    let devices = definition.child("devices").into_iter().flat_map(Element::elements);
+    let cards = devices.filter(|device| device.name == "interface");
+    let drawn = cards.map(|card| {
+        let address = card.child("mac").and_then(|mac| mac.get("address")).unwrap_or_default();
+        let bytes = address.split(':').skip(3).map(|byte| u8::from_str_radix(byte, 16).ok());
+        bytes.collect::<Option<Vec<_>>>().and_then(|bytes| bytes.try_into().ok())
+    });
+    drawn.map(Option::unwrap_or_default).collect()
+}
+
 /// The snapshot and target that a domain was made for.
 pub fn origin(definition: &Element) -> Option<(&str, &str)> {
     let origin = definition.child("metadata")?.child(ORIGIN)?;
     Some((origin.get("snapshot")?, origin.get("target")?))
+}
+
+/// Whether the domain's disks have never had their place.
+pub fn is_unfinished(definition: &Element, uuid: &str) -> bool {
+    let origin = definition.child("metadata").and_then(|metadata| metadata.child(ORIGIN));
+    origin.and_then(|origin| origin.get(UNFINISHED)) == Some(uuid)
+}
+
+/// The mark of one that is finished, as libvirt wants it: without its prefix.
+pub struct Mark {
+    pub uri: &'static str,
+    pub key: &'static str,
+    pub text: String,
+}
+
+pub fn finished((snapshot, target): &(String, String)) -> Mark {
+    let origin = Element::new("origin").with("snapshot", snapshot).with("target", target);
+    Mark { uri: NAMESPACE, key: PREFIX, text: origin.print() }
 }
 
 fn mark(definition: &mut Element, birth: &Birth<'_>) {
@@ -89,9 +123,10 @@ fn mark(definition: &mut Element, birth: &Birth<'_>) {
     metadata.drop_children(|part| part.name == ORIGIN);
     let (snapshot, target) = &birth.origin;
     let origin = Element::new(ORIGIN)
-        .with("xmlns:heptad", NAMESPACE)
+        .with(&format!("xmlns:{PREFIX}"), NAMESPACE)
         .with("snapshot", snapshot)
-        .with("target", target);
+        .with("target", target)
+        .with(UNFINISHED, &birth.uuid);
     metadata.children.push(Node::Element(origin));
 }
 
@@ -194,6 +229,8 @@ mod tests {
             assert!(notes.iter().any(|note| note.contains(said)), "{said} not in {notes:?}");
         }
         assert_eq!(origin(&born), Some(("id", "/new")));
+        assert_eq!(addresses(&born), [[1, 2, 0xff]]);
+        assert!(is_unfinished(&born, "new") && !is_unfinished(&born, "another"));
     }
 
     #[test]

@@ -104,6 +104,20 @@ impl Element {
         self.children.retain(|child| !matches!(child, Node::Element(element) if unwanted(element)));
     }
 
+    /// Whether it says all that `other` says, and perhaps more.
+    pub fn has_all_of(&self, other: &Element) -> bool {
+        let same = |(name, value): &(String, String)| self.get(name) == Some(value);
+        let text = other.text();
+        let mut mine = self.elements().collect::<Vec<_>>();
+        self.name == other.name
+            && other.attributes.iter().all(same)
+            && (text.is_empty() || text == self.text())
+            && other.elements().all(|theirs| {
+                let at = mine.iter().position(|mine| mine.has_all_of(theirs));
+                at.map(|at| mine.remove(at)).is_some()
+            })
+    }
+
     pub fn text(&self) -> String {
         let texts = self.children.iter().filter_map(|child| match child {
             Node::Text(text) => Some(text.as_str()),
@@ -255,6 +269,20 @@ mod tests {
         check("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>");
         check(&"<a>".repeat(100_000));
         assert_eq!(Element::parse("<?xml version='1.0'?><!-- c --><a/>").unwrap().name, "a");
+    }
+
+    #[test]
+    fn what_was_added_is_told_from_what_was_changed_or_taken_away() {
+        let check = |now: &str, want: bool| {
+            let then = Element::parse("<a x='1'><b>t</b><c/><c y='2'/></a>").unwrap();
+            assert_eq!(Element::parse(now).unwrap().has_all_of(&then), want, "{now}");
+        };
+        check("<a x='1'><b>t</b><c/><c y='2'/></a>", true);
+        check("<a x='1' z='3'><c z='1'/><c y='2'/><new/><b>t</b></a>", true);
+        check("<a x='2'><b>t</b><c/><c y='2'/></a>", false);
+        check("<a x='1'><b>u</b><c/><c y='2'/></a>", false);
+        check("<a x='1'><b>t</b><c y='2'/></a>", false);
+        check("<a x='1'><b>t</b><c/><c y='3'/></a>", false);
     }
 
     #[test]

@@ -34,6 +34,17 @@ fn a_name_that_libvirt_has_is_refused_and_nothing_is_left() {
     assert_eq!(scene.libvirtd.virsh(&["dumpxml", DOMAIN]), before);
 }
 
+/// As it is left between the definition and the last step: the mark says so, and the disks have not
+/// appeared.
+fn cut_short(scene: &Scene) {
+    let uuid = scene.libvirtd.virsh(&["domuuid", "copy"]);
+    let made = scene.libvirtd.virsh(&["dumpxml", "copy"]);
+    let begun = made.replace(" snapshot=", &format!(" unfinished='{uuid}' snapshot="));
+    assert_ne!(made, begun);
+    scene.libvirtd.define(&begun);
+    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+}
+
 #[test]
 fn an_attempt_that_was_cut_short_is_made_again_from_the_start() {
     let scene = Scene::off("xfs", "");
@@ -41,18 +52,50 @@ fn an_attempt_that_was_cut_short_is_made_again_from_the_start() {
     take(&*backend, 1).unwrap();
     restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
     let first = scene.libvirtd.virsh(&["domuuid", "copy"]);
-    // As it is left between the definition and the last step: the disks have not appeared.
-    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+    cut_short(&scene);
+    // Another order must not take it for its own remains.
+    let error = restore(&*backend, 1, "copy", &scene.at("other")).unwrap_err();
+    assert!(error.to_string().contains("a domain of this name"), "{error}");
     restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
     assert_ne!(scene.libvirtd.virsh(&["domuuid", "copy"]), first);
     assert_ne!(
         scene.libvirtd.virsh(&["domuuid", "copy"]),
         scene.libvirtd.virsh(&["domuuid", DOMAIN])
     );
-    // Another order must not take it for its own remains.
-    std::fs::remove_dir_all(scene.at("copy")).unwrap();
-    let error = restore(&*backend, 1, "copy", &scene.at("other")).unwrap_err();
-    assert!(error.to_string().contains("a domain of this name"), "{error}");
+}
+
+#[test]
+fn a_domain_that_was_finished_or_touched_since_is_nobodys_remains() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let again = |what: &str| {
+        let before = scene.libvirtd.virsh(&["dumpxml", "copy"]);
+        let error = restore(&*backend, 1, "copy", &scene.at("copy")).unwrap_err();
+        assert!(error.fault == Fault::Permanent && error.to_string().contains(what), "{error}");
+        assert_eq!(scene.libvirtd.virsh(&["dumpxml", "copy"]), before);
+        assert!(!scene.at("copy").exists());
+    };
+    restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    // Moved by hand, and so not where this order puts them.
+    std::fs::rename(scene.at("copy"), scene.at("moved")).unwrap();
+    again("has a domain of this name already");
+    std::fs::rename(scene.at("moved"), scene.at("copy")).unwrap();
+    cut_short(&scene);
+    let made = scene.libvirtd.virsh(&["dumpxml", "copy"]);
+    let [disk, moved] =
+        ["copy/vda.qcow2", "moved/vda.qcow2"].map(|at| scene.at(at).display().to_string());
+    for (what, now) in [
+        ("a disk", made.replace(&disk, &moved)),
+        ("memory", made.replace("98304", "131072")),
+        ("a network card", made.replace("</devices>", "<interface type='user'/></devices>")),
+    ] {
+        assert_ne!(now, made, "{what}");
+        scene.libvirtd.define(&now);
+        again("was changed since");
+    }
+    scene.libvirtd.define(&made);
+    restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Something new from a snapshot: an instance with its disks in a directory, or a disk's image.
+//!
+//! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
+
+mod remains;
 
 use super::super::shelf::{Item, Target};
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::detail::{DEFINITION, Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
-use super::newborn::{Birth, newborn, origin};
-use super::virsh::State;
+use super::newborn::{Birth, Mark, finished, newborn};
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
 use crate::domain::operation::Fault;
@@ -13,7 +16,7 @@ use crate::domain::plan::{Plan, binary};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -138,12 +141,12 @@ impl Work<'_> {
     }
 
     fn instance(&mut self, target: &Target) -> Result<Restored, BackendError> {
-        self.free_name()?;
+        let definition = self.definition()?;
+        self.free_name(&definition)?;
         let Some(system) = self.detail.disks.first() else {
             return self.refuse("there is no disk in the snapshot");
         };
         let size = self.size(system)?;
-        let mut definition = self.definition()?;
         self.expect_room(&definition)?;
         // The process of the guest passes, and sees nothing.
         let folder = self.folder.make(grows(target), PASSABLE)?;
@@ -152,25 +155,43 @@ impl Work<'_> {
             let name = disk.file();
             notes.extend(self.place(disk, &folder, OsStr::new(&name), size.filter(|_| at == 0))?);
         }
-        let nvram = self.nvram(&folder)?;
-        let mut birth = Birth {
-            name: self.order.name.as_str(),
-            uuid: Uuid::new_v4().to_string(),
-            disks: self.placed(),
-            nvram,
-            plan: self.order.plan,
-            origin: self.origin(),
-            draw: &mut || {
-                let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
-                [a, b, c]
-            },
-        };
-        notes.extend(newborn(&mut definition, &mut birth));
-        self.appear(&definition, &birth.uuid, target)?;
+        self.nvram(&folder)?;
+        let uuid = Uuid::new_v4().to_string();
+        let (born, left) = self.born(definition, &uuid, &mut || {
+            let [a, b, c, ..] = *Uuid::new_v4().as_bytes();
+            [a, b, c]
+        });
+        notes.extend(left);
+        self.appear(&born, &uuid, target)?;
         let (name, uri) = (self.order.name, &self.libvirt.settings.virsh.uri);
         notes.push(format!("it is shut off: virsh --connect '{uri}' start {name}"));
         let options = [("domain".to_owned(), json!(name.as_str()))];
         Ok(Restored { options: options.into_iter().collect(), notes })
+    }
+
+    /// The definition of the new one, and what it was left without.
+    fn born(
+        &self,
+        mut definition: Element,
+        uuid: &str,
+        draw: &mut dyn FnMut() -> [u8; 3],
+    ) -> (Element, Vec<String>) {
+        let disk = |disk: &Stored| (disk.target.clone(), self.order.target.join(disk.file()));
+        let mut birth = Birth {
+            name: self.order.name.as_str(),
+            uuid: uuid.to_owned(),
+            disks: self.detail.disks.iter().map(disk).collect(),
+            nvram: self.has_nvram().then(|| self.order.target.join(NVRAM)),
+            plan: self.order.plan,
+            origin: self.origin(),
+            draw,
+        };
+        let notes = newborn(&mut definition, &mut birth);
+        (definition, notes)
+    }
+
+    fn origin(&self) -> (String, String) {
+        (self.item.manifest.id.to_string(), self.order.target.display().to_string())
     }
 
     /// Defines it and gives its disks their place; neither without the other.
@@ -188,37 +209,13 @@ impl Work<'_> {
             // The first error is the one to tell; a second try finds what this leaves.
             let _ = virsh.call(&["undefine", "--keep-nvram", "--domain", uuid], &doing);
         }
-        appeared
-    }
-
-    fn origin(&self) -> (String, String) {
-        (self.item.manifest.id.to_string(), self.order.target.display().to_string())
-    }
-
-    fn placed(&self) -> Vec<(String, PathBuf)> {
-        let at = |disk: &Stored| (disk.target.clone(), self.order.target.join(disk.file()));
-        self.detail.disks.iter().map(at).collect()
-    }
-
-    /// Sees that no domain has the name, but for the remains of an interrupted attempt: a domain
-    /// made by the same order, whose disks did not appear.
-    fn free_name(&self) -> Result<(), BackendError> {
-        let (virsh, name) = (&self.libvirt.settings.virsh, self.order.name.as_str());
-        let uuid = match virsh.uuid(name) {
-            Err(error) if error.fault == Fault::Absent => return Ok(()),
-            found => found?,
-        };
-        let definition = virsh.definition(&uuid, true)?;
-        let (snapshot, target) = self.origin();
-        let ours = origin(&definition) == Some((&snapshot, &target));
-        if !ours || virsh.state(&uuid)? != State::Off {
-            return self.refuse(format!(
-                "libvirt has a domain of this name already ({uuid}): choose another name, or virsh \
-                 domrename it"
-            ));
-        }
-        let doing = format!("clearing the remains of domain {name}");
-        virsh.call(&["undefine", "--keep-nvram", "--domain", &uuid], &doing).map(|_| ())
+        appeared?;
+        // From here on it is somebody's, and no other attempt takes it for its own remains. Whole it
+        // is in any case.
+        let Mark { uri, key, text } = finished(&self.origin());
+        let args = ["metadata", "--config", "--domain", uuid, "--uri", uri, "--key", key];
+        let _ = virsh.call(&[&args[..], &["--set", &text]].concat(), &doing);
+        Ok(())
     }
 
     fn definition(&self) -> Result<Element, BackendError> {
@@ -248,15 +245,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn nvram(&self, folder: &Folder) -> Result<Option<PathBuf>, BackendError> {
-        if !self.detail.beside.iter().any(|(name, _)| name == NVRAM) {
-            return Ok(None);
+    fn has_nvram(&self) -> bool {
+        self.detail.beside.iter().any(|(name, _)| name == NVRAM)
+    }
+
+    fn nvram(&self, folder: &Folder) -> Result<(), BackendError> {
+        if !self.has_nvram() {
+            return Ok(());
         }
         let from = image::open(&self.item.path.join(NVRAM))?;
         let file = folder.create(OsStr::new(NVRAM))?;
         let filled = image::fill(&from, &file, &mut |_| {});
-        filled.map(|_| ()).doing(|| format!("copying {NVRAM} of {}", self.order.name))?;
-        Ok(Some(self.order.target.join(NVRAM)))
+        filled.map(|_| ()).doing(|| format!("copying {NVRAM} of {}", self.order.name))
     }
 }
 
