@@ -37,6 +37,13 @@ pub trait Harness: Sized {
     /// The live resource's directory, where the suite puts files.
     fn live(&self) -> PathBuf;
 
+    /// What a program has open while it uses the live resource.
+    fn used(&self) -> PathBuf {
+        let live = std::fs::canonicalize(self.live()).unwrap();
+        let below = live.join("index.html");
+        if below.exists() { below } else { live }
+    }
+
     /// Puts named contents into the live resource, or into a restored one that is at a path.
     fn put(&self, at: &Path, files: &[(&str, &[u8])]) {
         write(at, files);

@@ -102,10 +102,7 @@ pub fn a_resource_in_use_is_not_rolled_back_and_its_users_are_named(h: &impl Har
         return;
     }
     let (now, neighbours) = (h.content(&h.live()), beside(h));
-    let live = std::fs::canonicalize(h.live()).unwrap();
-    let below = live.join("index.html").exists();
-    let held = if below { "exec 5<$1/index.html" } else { "exec 5<$1" };
-    let user = Other::doing(held, &live);
+    let user = Other::doing("exec 5<$1", &h.used());
     let users = backend.users().unwrap();
     let pid = format!("(process {})", user.pid());
     assert!(users.len() == 1 && users[0].contains(&pid), "{users:?}");

@@ -1,20 +1,21 @@
 //! The `libvirt` backend in the hands of the conformance suite: the suite's files are packed onto
-//! the two disks of a domain that is off, and unpacked from those of the restored one.
+//! the two disks of a domain that is off, and unpacked from them, and from those of a restored one.
 
 use super::host::{Libvirtd, definition};
-use crate::conformance::{Harness, Tree, read};
+use crate::conformance::{Harness, RESOURCE, Tree, read};
 use crate::support::loopfs::{LoopFs, run};
+use crate::support::mirror::Mirror;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{
     Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use heptad::domain::event::{Mark, Survey};
 use heptad::domain::snapshot::{Content, Handle};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const DOMAIN: &str = "web";
 /// Bytes of each disk.
@@ -24,7 +25,7 @@ const SIZE: u64 = 24 << 20;
 pub struct Packed<const SHARES: bool> {
     libvirtd: Arc<Libvirtd>,
     fs: LoopFs,
-    packed: Arc<Mutex<Option<Tree>>>,
+    mirror: Arc<Mirror>,
 }
 
 impl<const SHARES: bool> Packed<SHARES> {
@@ -45,20 +46,43 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
         }
         let libvirtd = Libvirtd::start();
         let (vda, vdb) = (fs.path().join("vda.qcow2"), fs.path().join("vdb.raw"));
-        pack(&Tree::new(), &fs.path());
+        let (root, live) = (fs.path(), fs.path());
+        let images = vec![vda.clone(), vdb.clone()];
+        let pack = move |files: &Tree| pack(files, &root);
+        pack(&Tree::new());
+        let unpack = move |files: &Path| unpack(&live, files);
+        let mirror = Mirror::new(fs.path().join("files"), images, pack, unpack);
         let disks = [("vda", "qcow2", vda.as_path()), ("vdb", "raw", vdb.as_path())];
         libvirtd.define(&definition(DOMAIN, &disks, "", &fs.path()));
-        Self { libvirtd: Arc::new(libvirtd), fs, packed: Arc::default() }
+        Self { libvirtd: Arc::new(libvirtd), fs, mirror: Arc::new(mirror) }
     }
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
+        let (name, options, state) = self.recipe().unwrap();
+        let context = Context { resource: resource.parse().unwrap(), state };
+        let inner = registry::build(name, options.as_object().unwrap(), &context).unwrap();
+        let (libvirtd, mirror) = (Arc::clone(&self.libvirtd), Arc::clone(&self.mirror));
+        Arc::new(Packing { inner, libvirtd, mirror })
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
         let root = self.fs.path();
         let options =
             json!({ "domain": DOMAIN, "uri": self.libvirtd.uri(), "store": root.join("store") });
-        let context = Context { resource: resource.parse().unwrap(), state: root.join("state") };
-        let inner = registry::build("libvirt", options.as_object().unwrap(), &context).unwrap();
-        let (libvirtd, packed) = (Arc::clone(&self.libvirtd), Arc::clone(&self.packed));
-        Arc::new(Packing { inner, libvirtd, packed, root })
+        Some(("libvirt", options, root.join("state")))
+    }
+
+    fn used(&self) -> PathBuf {
+        self.fs.path().join("vdb.raw")
+    }
+
+    /// As whoever looks next finds it: that finishes what a killed heptad began.
+    fn content(&self, at: &Path) -> Tree {
+        if at == self.live() {
+            self.backend(RESOURCE).list().unwrap();
+            self.mirror.carry();
+        }
+        read(at)
     }
 
     fn live(&self) -> PathBuf {
@@ -102,9 +126,7 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
 struct Packing {
     inner: Arc<dyn Backend>,
     libvirtd: Arc<Libvirtd>,
-    /// What was packed last.
-    packed: Arc<Mutex<Option<Tree>>>,
-    root: PathBuf,
+    mirror: Arc<Mirror>,
 }
 
 impl Backend for Packing {
@@ -125,13 +147,7 @@ impl Backend for Packing {
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        let mut packed = self.packed.lock().unwrap();
-        let wanted = read(&self.root.join("files"));
-        if packed.as_ref() != Some(&wanted) {
-            pack(&wanted, &self.root);
-            *packed = Some(wanted);
-        }
-        drop(packed);
+        self.mirror.carry();
         self.inner.take(order)
     }
 
@@ -158,8 +174,27 @@ impl Backend for Packing {
         let restored = self.inner.restore(&RestoreOrder { name: &name, ..*order }, progress)?;
         assert_eq!(restored.options["domain"], name.as_str());
         assert_eq!(self.libvirtd.state(name.as_str()), "shut off");
-        unpack(order.target);
+        let disks = order.target.with_extension("disks");
+        std::fs::rename(order.target, &disks).unwrap();
+        std::fs::create_dir(order.target).unwrap();
+        unpack(&disks, order.target);
+        std::fs::remove_dir_all(disks).unwrap();
         Ok(restored)
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        self.inner.users()
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        self.mirror.carry();
+        let rolled = self.inner.rollback(order, progress);
+        self.mirror.carry();
+        rolled
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
@@ -171,22 +206,25 @@ impl Backend for Packing {
     }
 }
 
-/// Half of the files go onto each disk; of no files, nothing.
+/// Half of the files go onto each disk; of no files, nothing. The images stay the files that they are.
 fn pack(files: &Tree, root: &Path) {
     for (at, disk) in ["vda", "vdb"].into_iter().enumerate() {
-        let raw = root.join(format!("{disk}.raw"));
-        let _ = std::fs::remove_file(&raw);
+        let (raw, new) = (root.join(format!("{disk}.raw")), root.join("new"));
         let names: Vec<&Path> =
             files.keys().enumerate().filter(|(n, _)| n % 2 == at).map(|(_, p)| &**p).collect();
+        std::fs::write(&new, "").unwrap();
         if !names.is_empty() {
             let mut tar = Command::new("tar");
-            tar.arg("--create").arg("--no-recursion").arg("--file").arg(&raw);
+            tar.arg("--create").arg("--no-recursion").arg("--file").arg(&new);
             tar.arg("--directory").arg(root.join("files")).arg("--").args(&names);
             assert!(tar.status().unwrap().success());
         }
-        let file = std::fs::File::options().create(true).append(true).open(&raw).unwrap();
-        assert!(file.metadata().unwrap().len() <= SIZE);
-        file.set_len(SIZE).unwrap();
+        let packed = std::fs::read(&new).unwrap();
+        assert!(packed.len() as u64 <= SIZE);
+        // Behind it is a hole.
+        std::fs::write(&raw, packed).unwrap();
+        std::fs::File::options().append(true).open(&raw).unwrap().set_len(SIZE).unwrap();
+        std::fs::remove_file(new).unwrap();
     }
     let (raw, vda) = (root.join("vda.raw"), root.join("vda.qcow2"));
     let (from, to) = (raw.to_str().unwrap(), vda.to_str().unwrap());
@@ -194,17 +232,14 @@ fn pack(files: &Tree, root: &Path) {
     std::fs::remove_file(raw).unwrap();
 }
 
-/// The restored disks' directory becomes the one that was packed onto them.
-fn unpack(target: &Path) {
-    let disks = target.with_extension("disks");
-    std::fs::rename(target, &disks).unwrap();
-    std::fs::create_dir(target).unwrap();
+/// What was packed onto the disks in one directory comes into another, which is empty.
+fn unpack(disks: &Path, target: &Path) {
     let (vda, raw) = (disks.join("vda.qcow2"), disks.join("vda.raw"));
     let (from, to) = (vda.to_str().unwrap(), raw.to_str().unwrap());
     run("qemu-img", &["convert", "-f", "qcow2", "-O", "raw", from, to]);
-    for disk in ["vda.raw", "vdb.raw"] {
-        let (disk, target) = (disks.join(disk), target.to_str().unwrap());
-        run("tar", &["--extract", "--file", disk.to_str().unwrap(), "--directory", target]);
+    for disk in [&raw, &disks.join("vdb.raw")] {
+        let (disk, target) = (disk.to_str().unwrap(), target.to_str().unwrap());
+        run("tar", &["--extract", "--file", disk, "--directory", target]);
     }
-    std::fs::remove_dir_all(disks).unwrap();
+    std::fs::remove_file(raw).unwrap();
 }

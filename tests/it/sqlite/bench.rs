@@ -85,7 +85,7 @@ pub fn backend(name: &str, live: &Path, store: &Path, options: &Value) -> Arc<dy
 }
 
 /// The program as it was built or, where others may write to that place, a copy.
-fn helper() -> PathBuf {
+pub fn helper() -> PathBuf {
     let built = Path::new(env!("CARGO_BIN_EXE_heptad"));
     if trusted_program(built).is_ok() {
         return built.into();

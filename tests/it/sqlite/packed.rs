@@ -1,26 +1,26 @@
 //! The conformance suite speaks of files in a directory; here they go into a database before each
 //! snapshot is taken, and come out of each one that is restored.
 
-use super::bench::{backend, no_options, scratch};
+use super::bench::{helper, scratch};
 use crate::conformance::{Harness, Tree, read};
+use crate::support::mirror::Mirror;
+use heptad::backend::registry::{Context, build};
 use heptad::backend::{
     Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    TakeOrder, Territory, Usage,
+    RollbackOrder, TakeOrder, Territory, Usage,
 };
 use heptad::domain::event::{Mark, Survey};
 use heptad::domain::snapshot::{Content, Handle};
 use rusqlite::{Connection, params};
+use serde_json::{Value, json};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tempfile::TempDir;
 
-/// What was packed last. The live database is written by this process only when that changes:
-/// closing a file anywhere in a process, as every look at it does, gives up the locks of a writer
-/// in the same process.
-static PACKED: Mutex<Option<Tree>> = Mutex::new(None);
-
-pub struct Packed(TempDir);
+/// The live database is written by this process only when the files change: closing a file anywhere
+/// in a process, as every look at it does, gives up the locks of a writer in the same process.
+pub struct Packed(TempDir, Arc<Mirror>);
 
 impl Packed {
     fn database(&self) -> PathBuf {
@@ -38,16 +38,38 @@ impl Packed {
 
 impl Harness for Packed {
     fn new() -> Self {
-        let packed = Self(scratch());
-        std::fs::create_dir(packed.live()).unwrap();
-        pack(&Tree::new(), &packed.database());
-        packed
+        let dir = scratch();
+        let (files, database) = (dir.path().join("files"), dir.path().join("live.db"));
+        std::fs::create_dir(&files).unwrap();
+        pack(&Tree::new(), &database);
+        let (to, from) = (database.clone(), database.clone());
+        let pack = move |files: &Tree| pack(files, &to);
+        let unpack = move |files: &Path| unpack(&from, files);
+        Self(dir, Arc::new(Mirror::new(files, vec![database], pack, unpack)))
     }
 
     fn backend(&self, resource: &str) -> Arc<dyn Backend> {
-        let store = self.0.path().join("store");
-        let inner = backend(resource, &self.database(), &store, &no_options());
-        Arc::new(Packing { inner, live: self.live(), database: self.database() })
+        let (name, options, state) = self.recipe().unwrap();
+        let context = Context { resource: resource.parse().unwrap(), state };
+        let inner = build(name, options.as_object().unwrap(), &context).unwrap();
+        Arc::new(Packing { inner, database: self.database(), mirror: Arc::clone(&self.1) })
+    }
+
+    fn recipe(&self) -> Option<(&'static str, Value, PathBuf)> {
+        let (store, helper) = (self.0.path().join("store"), helper());
+        let options = json!({ "path": self.database(), "store": store, "helper": helper });
+        Some(("sqlite", options, self.0.path().to_owned()))
+    }
+
+    fn used(&self) -> PathBuf {
+        self.database()
+    }
+
+    fn content(&self, at: &Path) -> Tree {
+        if at == self.live() {
+            self.1.carry();
+        }
+        read(at)
     }
 
     fn live(&self) -> PathBuf {
@@ -90,8 +112,8 @@ impl Harness for Packed {
 #[derive(Debug)]
 struct Packing {
     inner: Arc<dyn Backend>,
-    live: PathBuf,
     database: PathBuf,
+    mirror: Arc<Mirror>,
 }
 
 impl Backend for Packing {
@@ -113,12 +135,7 @@ impl Backend for Packing {
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
         if self.database.exists() {
-            let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-            let wanted = read(&self.live);
-            if packed.as_ref() != Some(&wanted) {
-                pack(&wanted, &self.database);
-                *packed = Some(wanted);
-            }
+            self.mirror.carry();
         }
         self.inner.take(order)
     }
@@ -141,8 +158,27 @@ impl Backend for Packing {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         let restored = self.inner.restore(order, progress)?;
-        unpack(order.target);
+        let database = order.target.with_extension("packed");
+        std::fs::rename(order.target, &database).unwrap();
+        std::fs::create_dir(order.target).unwrap();
+        unpack(&database, order.target);
+        std::fs::remove_file(database).unwrap();
         Ok(restored)
+    }
+
+    fn users(&self) -> Result<Vec<String>, BackendError> {
+        self.inner.users()
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, BackendError> {
+        self.mirror.carry();
+        let rolled = self.inner.rollback(order, progress);
+        self.mirror.carry();
+        rolled
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
@@ -169,12 +205,9 @@ fn pack(files: &Tree, database: &Path) {
     change.commit().unwrap();
 }
 
-/// The database becomes the directory that was packed into it.
-fn unpack(target: &Path) {
-    let packed = target.with_extension("packed");
-    std::fs::rename(target, &packed).unwrap();
-    std::fs::create_dir(target).unwrap();
-    let connection = Connection::open(&packed).unwrap();
+/// What was packed into a database comes into a directory, which is empty.
+fn unpack(database: &Path, target: &Path) {
+    let connection = Connection::open(database).unwrap();
     let mut rows = connection.prepare("SELECT path, content FROM files ORDER BY path").unwrap();
     let mut rows = rows.query([]).unwrap();
     while let Some(row) = rows.next().unwrap() {
@@ -186,5 +219,4 @@ fn unpack(target: &Path) {
             Some(content) => std::fs::write(path, content).unwrap(),
         }
     }
-    std::fs::remove_file(packed).unwrap();
 }

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod loopfs;
+pub mod mirror;
 pub mod other;
 pub mod pid1;
 pub mod simulated;
