@@ -17,13 +17,14 @@ const CHILD: &str = "HEPTAD_TEST_ROLL_BACK";
 const MOMENTS: u32 = 24;
 
 /// Whether this technology can. If not, it says so, and what to do instead.
-fn can(backend: &dyn Backend, handle: &Handle) -> bool {
+fn can(h: &impl Harness, backend: &dyn Backend, handle: &Handle) -> bool {
     match backend.users() {
         Ok(users) => {
             assert_eq!(users, [""; 0], "nobody else uses it");
             true
         }
         Err(error) => {
+            assert!(h.recipe().is_none(), "what has a recipe can be rolled back: {error}");
             assert_eq!(error.fault, Fault::Permanent, "{error}");
             assert!(error.to_string().contains("heptactl create"), "{error}");
             assert_eq!(fault(backend.rollback(&order(handle, 1), &())), Fault::Permanent);
@@ -54,7 +55,7 @@ pub fn a_resource_rolled_back_holds_what_the_snapshot_holds(h: &impl Harness) {
     let (then, one) = (h.content(&h.live()), take(&*backend, &card(1)));
     replace_content(h, LATER);
     let (now, two) = (h.content(&h.live()), take(&*backend, &card(2)));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     let neighbours = beside(h);
@@ -80,7 +81,7 @@ pub fn rolling_back_again_by_the_same_order_changes_nothing(h: &impl Harness) {
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let one = take(&*backend, &card(1));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     replace_content(h, LATER);
@@ -98,7 +99,7 @@ pub fn a_resource_in_use_is_not_rolled_back_and_its_users_are_named(h: &impl Har
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let one = take(&*backend, &card(1));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     let (now, neighbours) = (h.content(&h.live()), beside(h));
@@ -119,7 +120,7 @@ pub fn what_was_written_after_the_safety_snapshot_is_never_lost(h: &impl Harness
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (then, one) = (h.content(&h.live()), take(&*backend, &card(1)));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     let neighbours = beside(h);
@@ -144,7 +145,7 @@ pub fn a_snapshot_that_is_not_whole_rolls_nothing_back(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     let cut = take(&*backend, &card(3));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     h.tamper(RESOURCE, &one);
@@ -163,7 +164,7 @@ pub fn a_rollback_that_is_killed_at_any_moment_is_finished_by_the_same_order(h: 
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (then, one) = (h.content(&h.live()), take(&*backend, &card(1)));
-    if !can(&*backend, &one) {
+    if !can(h, &*backend, &one) {
         return;
     }
     let many: Vec<(String, Vec<u8>)> =
