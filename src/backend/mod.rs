@@ -6,6 +6,7 @@
 
 pub mod browse;
 mod btrfs;
+mod btrfs_search;
 mod error;
 mod exec;
 pub mod fake;
@@ -20,6 +21,7 @@ mod order;
 mod postgres;
 pub mod registry;
 mod shelf;
+mod space;
 mod sqlite;
 mod subvolume;
 pub mod tree;
@@ -38,6 +40,7 @@ pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder,
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
+use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
@@ -172,6 +175,16 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Durably replaces the mark beside a snapshot.
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError>;
+
+    /// What everything that bears this resource's marker occupies together, beside the live
+    /// resource; `None` where that cannot be told. Asked once a day: it may take minutes.
+    ///
+    /// # Errors
+    /// What may be better next time. [`Fault::Absent`] while the live resource is not there and
+    /// might share blocks.
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        Ok(None)
+    }
 
     /// What a snapshot occupies; `None` where the technology cannot tell.
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError>;

@@ -30,7 +30,7 @@ pub struct Object {
 pub struct Usage {
     /// Logical bytes.
     pub stored: Option<u64>,
-    /// Bytes that would become free without it.
+    /// Bytes that would become free if it alone went.
     pub exclusive: Option<u64>,
 }
 

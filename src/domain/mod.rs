@@ -15,6 +15,7 @@ pub mod forecast;
 pub mod keeper;
 pub mod ledger;
 pub mod name;
+pub mod occupied;
 pub mod operation;
 pub mod plan;
 pub mod policy;

@@ -5,6 +5,7 @@ use crate::support::trusted;
 use heptad::backend::registry::{self, Context};
 use heptad::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
 use heptad::domain::event::Mark;
+use heptad::domain::occupied::Occupied;
 use heptad::domain::operation::Fault;
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
@@ -118,6 +119,8 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     assert_eq!(back.identity, "2f61a3de-0b7c-4c43-8f4e-5f3f7f0e9c11");
     backend.mark(&handle, &doubt).unwrap();
     assert_eq!(backend.usage(&handle).unwrap().exclusive, Some(1_048_576));
+    let occupied = Occupied { bytes: 74_448_896, exact: true };
+    assert_eq!(backend.occupied().unwrap(), Some(occupied));
 
     for verb in verbs {
         let sent = std::fs::read(dir.path().join(format!("{verb}.request"))).unwrap();

@@ -1,6 +1,7 @@
 //! What is billed: a month through the simulated clock, and real bytes on a real btrfs with quotas.
 
 mod btrfs;
+mod occupied;
 
 use crate::support::simulated::{at, name, resource};
 use heptad::catalogue::{Catalogue, Found};

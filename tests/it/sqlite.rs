@@ -1,7 +1,7 @@
 //! The `sqlite` backend on real databases, with real writers in other processes.
 
 mod back;
-mod bench;
+pub mod bench;
 mod busy;
 mod hostile;
 mod owners;

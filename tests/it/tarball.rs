@@ -136,8 +136,14 @@ fn a_kept_snapshot_is_an_equal_of_its_own() {
     let kept = Handle { object: scene.backend.take(&order).unwrap().object, ..card.handle.clone() };
     assert_ne!(kept.object, source.object);
     assert_eq!(scene.backend.usage(&kept).unwrap().exclusive, Some(0), "shared");
+    let occupied = scene.backend.occupied().unwrap().unwrap().bytes;
     scene.backend.destroy(&source).unwrap();
-    assert!(scene.backend.usage(&kept).unwrap().exclusive > Some(0));
+    let exclusive = scene.backend.usage(&kept).unwrap().exclusive.unwrap();
+    assert!(exclusive > 0);
+    assert_eq!(
+        (occupied, scene.backend.occupied().unwrap().unwrap().bytes),
+        (exclusive, exclusive)
+    );
     let found = scene.found(&kept).unwrap();
     assert_eq!(found.card, Card { handle: kept.clone(), ..card });
     let target = scene.root.join("new");

@@ -1,10 +1,14 @@
 //! How much is in a snapshot, cheaply: names at its root, and what the file system's own trees say.
 
-use super::search::{self, Item, SearchError};
+use super::live::Live;
+use super::store::{Entry, Store};
 use super::store_root::STORE;
 use super::stored::Stored;
+use crate::backend::btrfs_search::{self as search, Item, SearchError};
+use crate::backend::space::{Tally, Untold};
 use crate::backend::subvolume::Subvolume;
 use crate::backend::{BackendError, Doing, Usage};
+use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use crate::host::sys::{self, SearchKey};
@@ -75,6 +79,32 @@ pub fn usage(stored: &Stored) -> Result<Usage, BackendError> {
         usage.exclusive = usage.exclusive.map(|sum| sum.saturating_add(exclusive));
     }
     Ok(usage)
+}
+
+/// What all snapshots in a store hold that neither the live subvolume nor those nested in it do.
+/// All their trees are read: 0.3 s for 100,000 files, where asking for each file takes 3 to 4 s.
+pub fn occupied(
+    store: &Store,
+    live: impl FnOnce() -> Result<Live, BackendError>,
+) -> Result<Occupied, Untold> {
+    let mut tally = Tally::new(&store.dir)?;
+    for seq in store.seqs()? {
+        if let Entry::Ours(stored) = store.look(seq)? {
+            for part in stored.data.iter().chain(stored.nested.iter().flatten()) {
+                tally.add_subvolume(&store.dir, part.info.id)?;
+            }
+        }
+    }
+    let shares = tally.may_share();
+    let mut beside = tally.beside()?;
+    if shares {
+        let mut live = live()?;
+        beside.subvolume_holds(&store.dir, live.root.info.id)?;
+        for nested in live.nested()? {
+            beside.subvolume_holds(&store.dir, nested.id)?;
+        }
+    }
+    beside.occupied()
 }
 
 /// The id of the subvolume that is mounted where none is named.

@@ -11,7 +11,6 @@ mod measure;
 mod place;
 mod restore;
 mod rollback;
-mod search;
 mod store;
 mod store_root;
 mod stored;
@@ -21,12 +20,14 @@ use super::browse::OpenTree;
 use super::manifest;
 use super::options::Reader;
 use super::registry::{Context, OptionFinding};
+use super::space::Untold;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
     RollbackOrder, TakeOrder, Territory, Usage, subvolume,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
+use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::host::sys;
@@ -297,6 +298,12 @@ impl Backend for Btrfs {
 
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
         measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let place = Place::of(&self.path)?;
+        let Some(store) = self.sure_store(&place)? else { return Ok(None) };
+        Untold::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
+use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use plugin::Plugin;
@@ -192,6 +193,11 @@ impl Backend for Exec {
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
         let Used { stored, exclusive } = self.ask(Verb::Usage, about(handle))?;
         Ok(Usage { stored, exclusive })
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let listing: Listing = self.ask(Verb::List, Ask::default())?;
+        Ok(listing.occupied.map(|bytes| Occupied { bytes, exact: true }))
     }
 }
 

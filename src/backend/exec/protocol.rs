@@ -168,6 +168,8 @@ pub(super) struct Listing {
     pub(super) identity: Option<String>,
     pub(super) high_water: u64,
     pub(super) snapshots: Vec<Listed>,
+    #[serde(default)]
+    pub(super) occupied: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -24,11 +24,13 @@ use super::browse::OpenTree;
 use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
+use super::tree::open_nosymlink;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
     RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey};
+use crate::domain::occupied::Occupied;
 use crate::domain::snapshot::{Content, Handle};
 use detail::Detail;
 use settings::Settings;
@@ -128,5 +130,10 @@ impl Backend for Files {
         let root = detail::data(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(shelf::blocks(&root)?.usage())
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
+        shelf::occupied(&self.shelf, live, &self.territory().left_out)
     }
 }

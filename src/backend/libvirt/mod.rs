@@ -42,13 +42,15 @@ use super::{
 };
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
+use crate::domain::occupied::Occupied;
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Content, Handle};
+use crate::domain::snapshot::{Content, Handle, Part};
 use detail::Detail;
 use domain::{Domain, Format};
 use hold::Notes;
 use settings::{Settings, Subject};
 use std::path::PathBuf;
+use subject::Live;
 
 pub use hold::{let_go_all, serve};
 pub use settings::build;
@@ -230,5 +232,13 @@ impl Backend for Libvirt {
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(blocks(&root)?.usage())
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let live = || {
+            let disks = Live::look(&self.settings, Part::Whole)?.disks;
+            disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()
+        };
+        shelf::occupied(&self.shelf, live, &[])
     }
 }

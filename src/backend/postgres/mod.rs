@@ -38,15 +38,18 @@ mod wal;
 
 use super::browse::OpenTree;
 use super::manifest::write_mark;
-use super::shelf::{Item, Shelf, blocks};
+use super::shelf::{self, Item, Shelf, blocks};
+use super::tree::open_nosymlink;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
     RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey, Wholeness};
+use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::host::privileges::Right;
+use cluster::Cluster;
 use detail::Detail;
 use settings::Settings;
 use std::sync::Mutex;
@@ -167,12 +170,18 @@ impl Backend for Postgres {
         let item = self.shelf.whole(handle)?;
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
-        let blocks = blocks(&root)?;
-        let detail = Detail::of(&item.manifest);
-        if detail.is_some_and(|detail| detail.subvolume.is_some()) {
-            // What a subvolume shares with the live one is for btrfs to tell.
-            return Ok(Usage { exclusive: None, ..blocks.usage() });
-        }
-        Ok(blocks.usage())
+        Ok(blocks(&root)?.usage())
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let live = || {
+            let cluster = Cluster::open(&self.settings.data)?;
+            let mut roots = vec![open_nosymlink(&self.settings.data)?];
+            for space in cluster.tablespaces()? {
+                roots.push(cluster.open_own(&space.location)?);
+            }
+            Ok(roots)
+        };
+        shelf::occupied(&self.shelf, live, &[])
     }
 }

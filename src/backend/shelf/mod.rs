@@ -23,7 +23,7 @@ pub use movable::{movable, replaceable};
 pub use swap::{Aside, Replacement, Swap};
 pub use target::Target;
 pub use unclaimed::unclaimed;
-pub use usage::blocks;
+pub use usage::{blocks, occupied};
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 
 use super::manifest::{Manifest, sync_dir};

@@ -1,49 +1,132 @@
-//! What a snapshot's tree occupies.
+//! What a snapshot's tree occupies, and what all of a shelf do together.
 
-use super::super::tree::{Kind, walk};
-use super::super::{BackendError, Usage};
+use super::super::space::{self, BLOCK, Seen, Sharing, Tally, Tree, Untold, Visitor};
+use super::super::tree::{Kind, Meta};
+use super::super::{BackendError, Doing, Usage};
+use super::Shelf;
+use crate::domain::occupied::Occupied;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::HashMap;
-use std::os::fd::AsFd;
-
-const BLOCK: u64 = 512;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// Bytes of a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Logical bytes of all files.
     pub stored: u64,
-    /// The blocks of what has no name outside of the tree. Those that a reflink shares with the
-    /// live file or a snapshot are counted too: the file system does not tell cheaply, so this is
-    /// the most that would become free.
-    pub exclusive: u64,
+    /// What has no name outside of the tree and shares its blocks with nothing; none where the
+    /// file system does not tell.
+    pub exclusive: Option<u64>,
 }
 
 impl Blocks {
     pub fn usage(self) -> Usage {
-        Usage { stored: Some(self.stored), exclusive: Some(self.exclusive) }
+        Usage { stored: Some(self.stored), exclusive: self.exclusive }
     }
 }
 
 /// Measures the tree behind a reference.
 pub fn blocks(root: impl AsFd) -> Result<Blocks, BackendError> {
-    let mut blocks = Blocks::default();
-    // Names found here of files with several: all of them here means that no other snapshot has one.
-    let mut names: HashMap<u64, u32> = HashMap::new();
-    walk(root, &mut |_, meta| {
+    let sharing = Sharing::of(&root)?;
+    let exclusive = (sharing != Sharing::Unknown).then_some(0);
+    let blocks = Blocks { stored: 0, exclusive };
+    let mut measuring = Measuring { sharing, blocks, names: HashMap::new() };
+    space::scan(root, Tree::Still, &mut measuring)?;
+    Ok(measuring.blocks)
+}
+
+struct Measuring {
+    sharing: Sharing,
+    blocks: Blocks,
+    /// Names found here of files with several: all of them here means that no other snapshot has
+    /// one.
+    names: HashMap<((u32, u32), u64), u32>,
+}
+
+impl Visitor for Measuring {
+    type Error = BackendError;
+
+    fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, BackendError> {
+        let meta = seen.meta;
         if meta.kind == Kind::File {
-            blocks.stored += meta.size;
+            self.blocks.stored += meta.size;
         }
-        let found = if meta.kind == Kind::Dir || meta.nlink == 1 {
-            meta.nlink
-        } else {
-            let found = names.entry(meta.ino).or_default();
-            *found += 1;
-            *found
-        };
-        if found == meta.nlink {
-            blocks.exclusive += meta.blocks * BLOCK;
+        if self.are_all_here(meta) {
+            let bytes = match (meta.kind, self.sharing) {
+                (Kind::File, Sharing::Told | Sharing::Btrfs) if meta.blocks > 0 => {
+                    space::unshared(seen.entry)?
+                }
+                _ => Some(meta.blocks * BLOCK),
+            };
+            let sum = self.blocks.exclusive.zip(bytes);
+            self.blocks.exclusive = sum.map(|(sum, bytes)| sum + bytes);
         }
-        Ok(())
-    })?;
-    Ok(blocks)
+        Ok(true)
+    }
+}
+
+impl Measuring {
+    /// Whether this was the last of all names that an entry has.
+    fn are_all_here(&mut self, meta: &Meta) -> bool {
+        if meta.kind == Kind::Dir || meta.nlink == 1 {
+            return true;
+        }
+        let found = self.names.entry((meta.dev, meta.ino)).or_default();
+        *found += 1;
+        *found == meta.nlink
+    }
+}
+
+/// What everything on a shelf occupies together, beside the live resource. That is asked for only
+/// where some of it may be shared. What the resource leaves out is not looked at: heptad's own
+/// catalogue may be there, and to close it would drop the locks that this process holds on it.
+pub fn occupied(
+    shelf: &Shelf,
+    live: impl FnOnce() -> Result<Vec<OwnedFd>, BackendError>,
+    left_out: &[PathBuf],
+) -> Result<Option<Occupied>, BackendError> {
+    if !shelf.is_there()? {
+        return Ok(None);
+    }
+    Untold::settle(together(shelf, live, left_out))
+}
+
+fn together(
+    shelf: &Shelf,
+    live: impl FnOnce() -> Result<Vec<OwnedFd>, BackendError>,
+    left_out: &[PathBuf],
+) -> Result<Occupied, Untold> {
+    let mut tally = Tally::new(open(shelf.dir(), OFlags::RDONLY)?)?;
+    for item in shelf.items()?.0 {
+        tally.add(open(&item.path, OFlags::PATH)?)?;
+    }
+    let shares = tally.may_share();
+    let mut beside = tally.beside()?;
+    if shares {
+        let mut skip = Vec::new();
+        for path in left_out.iter().map(PathBuf::as_path).chain([shelf.store()]) {
+            skip.extend(at(path)?);
+        }
+        for root in live()? {
+            beside.holds(root, &skip)?;
+        }
+    }
+    beside.occupied()
+}
+
+/// What is at a path, if anything.
+fn at(path: &Path) -> Result<Option<Meta>, BackendError> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()).and_then(Meta::of) {
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        found => found.map(Some).doing(|| format!("looking at {}", path.display())),
+    }
+}
+
+fn open(dir: &Path, how: OFlags) -> Result<OwnedFd, BackendError> {
+    let flags = how | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = rustix::fs::open(dir, flags, Mode::empty());
+    open.doing(|| format!("measuring {}", dir.display()))
 }

@@ -36,11 +36,13 @@ use super::browse::OpenTree;
 use super::identity;
 use super::manifest::write_mark;
 use super::shelf::{self, Shelf};
+use super::tree::open_nosymlink;
 use super::{
     Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
     RollbackOrder, TakeOrder, Territory, Usage,
 };
 use crate::domain::event::{Mark, Survey};
+use crate::domain::occupied::Occupied;
 use crate::domain::snapshot::{Content, Handle};
 use crate::host::privileges::Right;
 use detail::Detail;
@@ -150,5 +152,10 @@ impl Backend for Sqlite {
         let file = detail::database(&item.path);
         let file = file.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(shelf::blocks(&file)?.usage())
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
+        shelf::occupied(&self.shelf, live, &[])
     }
 }

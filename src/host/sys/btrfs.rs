@@ -149,7 +149,7 @@ pub struct SearchKey {
 /// Searches a tree; the answer is the number of items and the raw buffer that they lie in. Needs
 /// `CAP_SYS_ADMIN`.
 pub fn btrfs_search(fs: impl AsFd, key: SearchKey) -> io::Result<(u32, Vec<u8>)> {
-    let mut args = Box::new(layout::SearchArgs::new(key));
+    let mut args = Box::new(layout::SearchArgs::<{ layout::SEARCH_BUFFER }>::new(key));
     // SAFETY: the descriptor is open; `buf_size` is the true size of the buffer that follows, and
     // the kernel writes no further.
     unsafe { raw::tree_search_v2(fs.as_fd().as_raw_fd(), &raw mut *args) }?;
@@ -176,8 +176,8 @@ pub fn settle(file: BorrowedFd<'_>) -> io::Result<()> {
 /// The requests. The generated functions are unsafe: they take any pointer.
 mod raw {
     use super::super::layout::{
-        Fiemap, FsInfo, GetSubvolInfo, GetSubvolRootref, InoLookupUser, MAGIC, SEARCH_HEAD,
-        SearchArgs, VolArgsV2,
+        Fiemap, FsInfo, GetSubvolInfo, GetSubvolRootref, InoLookupUser, MAGIC, SEARCH_BUFFER,
+        SEARCH_HEAD, SearchArgs, VolArgsV2,
     };
 
     nix::ioctl_read!(fs_info, MAGIC, 31, FsInfo);
@@ -191,7 +191,7 @@ mod raw {
     nix::ioctl_readwrite_bad!(
         tree_search_v2,
         nix::request_code_readwrite!(MAGIC, 17, SEARCH_HEAD),
-        SearchArgs
+        SearchArgs<SEARCH_BUFFER>
     );
     nix::ioctl_readwrite_bad!(
         fiemap,

@@ -1,6 +1,7 @@
 //! How the kernel lays out what its requests read and fill: `linux/btrfs.h` and `linux/fiemap.h`.
 
 use super::btrfs::SearchKey;
+use super::extents::TreeKey;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,10 +12,17 @@ pub const SUBVOL_SPEC_BY_ID: u64 = 1 << 4;
 /// In the flags of a root item, unlike in those of a request.
 pub const ROOT_SUBVOL_RDONLY: u64 = 1;
 pub const FIEMAP_FLAG_SYNC: u32 = 1;
+pub const EXTENT_LAST: u32 = 1;
+/// Unknown, not yet allocated, or inline.
+pub const EXTENT_PLACELESS: u32 = 0x2 | 0x4 | 0x200;
+pub const EXTENT_SHARED: u32 = 0x2000;
 pub const FS_INFO_REST: usize = 992;
 pub const INO_LOOKUP_USER_PATH: usize = 4080 - 256;
 pub const SEARCH_HEAD: usize = 112;
-const SEARCH_BUFFER: usize = 4096;
+pub const SEARCH_BUFFER: usize = 4096;
+/// More than the largest item has, which is smaller than the largest node.
+pub const TREE_PAGE: usize = 1 << 16;
+const FIEMAP_PAGE: usize = 128;
 
 #[repr(C)]
 pub struct FsInfo {
@@ -118,7 +126,7 @@ pub struct InoLookupUser {
 }
 
 #[repr(C)]
-pub struct SearchArgs {
+pub struct SearchArgs<const N: usize> {
     tree_id: u64,
     objectid: [u64; 2],
     offset: [u64; 2],
@@ -127,22 +135,39 @@ pub struct SearchArgs {
     pub nr_items: u32,
     unused: [u32; 9],
     buf_size: u64,
-    pub buf: [u8; SEARCH_BUFFER],
+    pub buf: [u8; N],
 }
 
-impl SearchArgs {
-    pub fn new(key: SearchKey) -> Self {
+impl<const N: usize> Default for SearchArgs<N> {
+    fn default() -> Self {
         Self {
-            tree_id: key.tree,
-            objectid: [key.object; 2],
-            offset: key.offsets.into(),
+            tree_id: 0,
+            objectid: [0; 2],
+            offset: [0; 2],
             transid: [0, u64::MAX],
-            item_type: [key.item_type; 2],
+            item_type: [0; 2],
             nr_items: u32::MAX,
             unused: [0; 9],
-            buf_size: SEARCH_BUFFER as u64,
-            buf: [0; SEARCH_BUFFER],
+            buf_size: N as u64,
+            buf: [0; N],
         }
+    }
+}
+
+impl<const N: usize> SearchArgs<N> {
+    pub fn new(key: SearchKey) -> Self {
+        let at = |offset| TreeKey { object: key.object, item_type: key.item_type, offset };
+        let mut args = Self::default();
+        args.ask(key.tree, at(key.offsets.0), at(key.offsets.1));
+        args
+    }
+
+    pub fn ask(&mut self, tree: u64, from: TreeKey, to: TreeKey) {
+        self.tree_id = tree;
+        self.objectid = [from.object, to.object];
+        self.item_type = [from.item_type, to.item_type];
+        self.offset = [from.offset, to.offset];
+        self.nr_items = u32::MAX;
     }
 }
 
@@ -156,12 +181,53 @@ pub struct Fiemap {
     pub reserved: u32,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct FiemapExtent {
+    pub logical: u64,
+    pub physical: u64,
+    pub length: u64,
+    reserved: [u64; 2],
+    pub flags: u32,
+    reserved_too: [u32; 3],
+}
+
+#[repr(C)]
+pub struct FiemapPage {
+    pub head: Fiemap,
+    pub extents: [FiemapExtent; FIEMAP_PAGE],
+}
+
+impl FiemapPage {
+    /// From the beginning of the file, with all places free.
+    pub const EMPTY: Self = Self {
+        head: Fiemap {
+            start: 0,
+            length: u64::MAX,
+            flags: 0,
+            mapped: 0,
+            extent_count: FIEMAP_PAGE as u32,
+            reserved: 0,
+        },
+        extents: [FiemapExtent {
+            logical: 0,
+            physical: 0,
+            length: 0,
+            reserved: [0; 2],
+            flags: 0,
+            reserved_too: [0; 3],
+        }; FIEMAP_PAGE],
+    };
+}
+
 const _: () = {
     assert!(size_of::<FsInfo>() == 1024);
     assert!(size_of::<VolArgsV2>() == 4096);
     assert!(size_of::<GetSubvolInfo>() == 504);
     assert!(size_of::<GetSubvolRootref>() == 4096);
     assert!(size_of::<InoLookupUser>() == 4096);
-    assert!(size_of::<SearchArgs>() == SEARCH_HEAD + SEARCH_BUFFER);
+    assert!(size_of::<SearchArgs<SEARCH_BUFFER>>() == SEARCH_HEAD + SEARCH_BUFFER);
+    assert!(size_of::<SearchArgs<TREE_PAGE>>() == SEARCH_HEAD + TREE_PAGE);
     assert!(size_of::<Fiemap>() == 32);
+    assert!(size_of::<FiemapExtent>() == 56);
 };

@@ -4,6 +4,7 @@
 
 mod btrfs;
 mod clock;
+mod extents;
 mod layout;
 mod peer;
 mod process;
@@ -11,6 +12,7 @@ mod sqlite;
 
 pub use btrfs::*;
 pub use clock::{clock_is_synchronised, duplicate};
+pub use extents::{Extent, TreeKey, TreeReader, extents};
 pub use peer::peer_groups;
 pub use process::{Detach, detach};
 pub use sqlite::sqlite_plain_paths;

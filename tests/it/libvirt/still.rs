@@ -3,11 +3,12 @@
 use super::scene::{DOMAIN, Scene, restore, take, take_as};
 use crate::conformance::card;
 use crate::support::loopfs::run;
-use heptad::backend::TakeOrder;
+use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::operation::Fault;
 use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::{Card, Part};
+use heptad::domain::snapshot::{Card, Handle, Part};
 use serde_json::json;
+use std::os::unix::fs::FileExt;
 
 #[test]
 fn the_system_disk_alone_becomes_a_disk_whether_taken_by_itself_or_from_a_snapshot() {
@@ -16,7 +17,7 @@ fn the_system_disk_alone_becomes_a_disk_whether_taken_by_itself_or_from_a_snapsh
     let whole = take(&*backend, 1).unwrap();
     let system = |seq| Card { part: Part::SystemDisk, kind: Kind::Disk, ..card(seq) };
     take_as(&*backend, &system(2)).unwrap();
-    let handle = heptad::domain::snapshot::Handle { object: whole.object, ..card(1).handle };
+    let handle = Handle { object: whole.object, ..card(1).handle };
     let (three, previous) = (system(3), None);
     backend.take(&TakeOrder { card: &three, source: Some(&handle), previous }).unwrap();
     for seq in [2, 3] {
@@ -109,4 +110,44 @@ fn a_disk_that_is_no_image_file_is_refused_by_name_or_left_out() {
     take(&*backend, 2).unwrap();
     restore(&*backend, 2, "copy", &scene.at("copy")).unwrap();
     assert!(!scene.libvirtd.virsh(&["dumpxml", "copy"]).contains("/dev/null"));
+}
+
+#[test]
+fn what_snapshots_of_an_instance_occupy_is_what_becomes_free_without_them() {
+    let mut scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    let write = |scene: &Scene, mebibyte: u64, letter: u8| {
+        let image = std::fs::File::options().write(true).open(scene.at("vdb.raw")).unwrap();
+        image.write_all_at(&vec![letter; 4 << 20], mebibyte << 20).unwrap();
+        image.sync_all().unwrap();
+    };
+    for (seq, at) in [(1, 0), (2, 8)] {
+        write(&scene, at, b'a');
+        take(&*backend, seq).unwrap();
+    }
+    assert!(backend.occupied().unwrap().unwrap().bytes < 1 << 20, "the images have it all");
+    // What was there before only the snapshots have, and both of them.
+    write(&scene, 0, b'b');
+    let told = backend.occupied().unwrap().unwrap();
+    assert!(told.exact);
+    let alone = |seq| backend.usage(&found(&*backend, seq)).unwrap().exclusive.unwrap();
+    assert!(alone(1) + alone(2) < 1 << 20 && told.bytes > 4 << 20, "{told:?}");
+    let free = |scene: &mut Scene| {
+        scene.fs.unmount();
+        scene.fs.mount("");
+        let stat = rustix::fs::statvfs(scene.fs.path()).unwrap();
+        stat.f_bfree * stat.f_frsize
+    };
+    let before = free(&mut scene);
+    for seq in [1, 2] {
+        backend.destroy(&found(&*backend, seq)).unwrap();
+    }
+    let freed = free(&mut scene) - before;
+    assert!(told.bytes.abs_diff(freed) < 1 << 19, "{told:?} {freed}");
+}
+
+fn found(backend: &dyn Backend, seq: u64) -> Handle {
+    let found = backend.list().unwrap().found.into_iter();
+    let mut handles = found.map(|found| found.card.handle);
+    handles.find(|handle| handle.seq.0 == seq).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Reading what a tree search answered. Pure, and suspicious: every length is checked against the
+//! Reading what a search in the trees of btrfs answered. Pure, and suspicious: every length is checked against the
 //! buffer, and a buffer that ends early is an error, never a shorter list.
 //!
 //! Layouts from the kernel's `linux/btrfs_tree.h`; item contents are little-endian.
@@ -14,6 +14,11 @@ const STATUS_ON: u64 = 1;
 /// A rescan is running, or the numbers are known to be wrong.
 const STATUS_UNSURE: u64 = 1 << 1 | 1 << 2;
 
+/// In `struct btrfs_file_extent_item`.
+const EXTENT_KIND: usize = 20;
+const EXTENT_INLINE: u8 = 0;
+const EXTENT_START: usize = 21;
+
 /// An answer that does not keep to the kernel's layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SearchError {
@@ -26,7 +31,9 @@ pub enum SearchError {
 /// One item found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Item<'a> {
+    pub object: u64,
     pub item_type: u32,
+    pub offset: u64,
     pub data: &'a [u8],
 }
 
@@ -45,8 +52,9 @@ pub fn items(count: u32, buffer: &[u8]) -> Result<Vec<Item<'_>>, SearchError> {
 fn cut(buffer: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (header, rest) = buffer.split_at_checked(HEADER)?;
     let number = |at: usize| Some(u32::from_ne_bytes(header.get(at..at + 4)?.try_into().ok()?));
+    let long = |at: usize| Some(u64::from_ne_bytes(header.get(at..at + 8)?.try_into().ok()?));
     let (data, after) = rest.split_at_checked(usize::try_from(number(28)?).ok()?)?;
-    Some((Item { item_type: number(24)?, data }, after))
+    Some((Item { object: long(8)?, item_type: number(24)?, offset: long(16)?, data }, after))
 }
 
 /// Bytes of metadata in a tree, from its root item.
@@ -70,6 +78,18 @@ pub fn quota_is_sure(item: Item<'_>) -> Result<bool, SearchError> {
     Ok(flags & STATUS_ON != 0 && flags & STATUS_UNSURE == 0)
 }
 
+/// Where the content of a piece of a file lies, and how many bytes it has there: the whole of what
+/// was written at once, however little of it the file still shows, compressed or not. `None` for a
+/// hole, and for content so small that it lies in the tree.
+pub fn extent(item: Item<'_>) -> Result<Option<(u64, u64)>, SearchError> {
+    let short = SearchError::Short { has: item.data.len(), needs: EXTENT_KIND + 1 };
+    if *item.data.get(EXTENT_KIND).ok_or(short)? == EXTENT_INLINE {
+        return Ok(None);
+    }
+    let (start, length) = (number(item, EXTENT_START)?, number(item, EXTENT_START + 8)?);
+    Ok((start != 0).then_some((start, length)))
+}
+
 fn number(item: Item<'_>, at: usize) -> Result<u64, SearchError> {
     let short = SearchError::Short { has: item.data.len(), needs: at + 8 };
     let bytes = item.data.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
@@ -80,6 +100,10 @@ fn number(item: Item<'_>, at: usize) -> Result<u64, SearchError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn item(item_type: u32, data: &[u8]) -> Item<'_> {
+        Item { object: 0, item_type, offset: 0, data }
+    }
 
     fn buffer(items: &[(u32, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -116,12 +140,12 @@ mod tests {
     fn numbers_are_read_where_the_layout_has_them() {
         let mut root = vec![0; 439];
         root[192..200].copy_from_slice(&16384_u64.to_le_bytes());
-        assert_eq!(root_bytes_used(Item { item_type: 132, data: &root }), Ok(16384));
+        assert_eq!(root_bytes_used(item(132, &root)), Ok(16384));
         let info: Vec<u8> = [9_u64, 1, 2, 3, 4].iter().flat_map(|n| n.to_le_bytes()).collect();
-        assert_eq!(qgroup(Item { item_type: 242, data: &info }), Ok((1, 3)));
+        assert_eq!(qgroup(item(242, &info)), Ok((1, 3)));
         let check = |flags: u64, want: bool| {
             let status: Vec<u8> = [1, 2, flags, 0].iter().flat_map(|n| n.to_le_bytes()).collect();
-            let sure = quota_is_sure(Item { item_type: 240, data: &status });
+            let sure = quota_is_sure(item(240, &status));
             assert_eq!(sure, Ok(want), "{flags:b}");
         };
         check(0b001, true);
@@ -132,19 +156,35 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_of_a_file_is_as_large_as_what_it_is_cut_from() {
+        let check = |kind: u8, start: u64, want| {
+            let mut piece = vec![0; 20];
+            piece.push(kind);
+            // The whole, where it begins in it, and how much of it is shown.
+            piece.extend([start, 1 << 20, 4096, 8192].iter().flat_map(|n| n.to_le_bytes()));
+            assert_eq!(extent(item(108, &piece)), Ok(want), "{kind} {start}");
+        };
+        check(1, 1 << 30, Some((1 << 30, 1 << 20)));
+        check(2, 1 << 30, Some((1 << 30, 1 << 20)));
+        check(1, 0, None);
+        check(0, 1 << 30, None);
+        assert!(extent(item(108, &[1; 36])).is_err());
+    }
+
+    #[test]
     fn an_item_that_is_too_short_is_an_error() {
-        let short = Item { item_type: 132, data: &[0; 24] };
+        let short = item(132, &[0; 24]);
         assert_eq!(root_bytes_used(short), Err(SearchError::Short { has: 24, needs: 200 }));
         assert_eq!(qgroup(short), Err(SearchError::Short { has: 24, needs: 32 }));
         assert!(quota_is_sure(short).is_ok());
-        assert!(quota_is_sure(Item { item_type: 240, data: &[] }).is_err());
+        assert!(quota_is_sure(item(240, &[])).is_err());
     }
 
     proptest! {
         #[test]
         fn no_buffer_makes_it_panic(count: u32, bytes: Vec<u8>) {
             for item in items(count, &bytes).unwrap_or_default() {
-                let _ = (root_bytes_used(item), qgroup(item), quota_is_sure(item));
+                let _ = (root_bytes_used(item), qgroup(item), quota_is_sure(item), extent(item));
             }
         }
     }

@@ -1,0 +1,40 @@
+//! What all snapshots of one resource take up together.
+
+use super::account::Account;
+use super::fee::occupies;
+use super::snapshot::Seq;
+
+/// As a backend measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupied {
+    /// What would become free if all of them went: each block once, and none that the live
+    /// resource has too.
+    pub bytes: u64,
+    /// False where that is the least: some of it cannot be measured.
+    pub exact: bool,
+}
+
+/// Which snapshots there were. Numbers only rise, so a set that changed has another mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gathering {
+    pub count: u64,
+    pub newest: Seq,
+}
+
+impl Gathering {
+    /// Those that take up room now.
+    pub fn of(account: &Account) -> Self {
+        let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
+        there.fold(Self::default(), |sum, snapshot| Self {
+            count: sum.count + 1,
+            newest: sum.newest.max(snapshot.seq()),
+        })
+    }
+}
+
+/// A figure with what it was measured of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    pub occupied: Occupied,
+    pub of: Gathering,
+}

@@ -1,0 +1,100 @@
+//! Where a file's content lies on its file system: `linux/fiemap.h`, and of btrfs the trees
+//! themselves.
+
+use super::layout::{self, FiemapExtent, SearchArgs};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// A piece of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it lies on the device; none where it has no place of its own yet, or is kept with the
+    /// file's name.
+    pub start: Option<u64>,
+    /// As much as the file shows of it: more than it takes up if it is compressed.
+    pub length: u64,
+    /// Whether others refer to the same place.
+    pub shared: bool,
+}
+
+/// Tells all pieces of an open file, in order; holes are none.
+///
+/// # Errors
+/// `EOPNOTSUPP` where the file system does not tell.
+pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> io::Result<()> {
+    let mut args = Box::new(layout::FiemapPage::EMPTY);
+    loop {
+        args.head.mapped = 0;
+        // SAFETY: the descriptor is open; `extent_count` is the true number of places that follow
+        // the head, and the kernel writes no further.
+        unsafe { raw::fiemap(file.as_fd().as_raw_fd(), &raw mut *args) }?;
+        let told = usize::try_from(args.head.mapped).unwrap_or_default().min(args.extents.len());
+        let Some(last) = args.extents[..told].last() else { return Ok(()) };
+        let next = last.logical.saturating_add(last.length);
+        let done = last.flags & layout::EXTENT_LAST != 0 || next <= args.head.start;
+        args.extents[..told].iter().map(extent).for_each(&mut *visit);
+        if done {
+            return Ok(());
+        }
+        (args.head.start, args.head.length) = (next, u64::MAX - next);
+    }
+}
+
+fn extent(told: &FiemapExtent) -> Extent {
+    let placeless = told.flags & layout::EXTENT_PLACELESS != 0;
+    Extent {
+        start: (!placeless).then_some(told.physical),
+        length: told.length,
+        shared: told.flags & layout::EXTENT_SHARED != 0,
+    }
+}
+
+/// A place in a tree of btrfs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TreeKey {
+    pub object: u64,
+    pub item_type: u32,
+    pub offset: u64,
+}
+
+/// Reads a tree of btrfs page by page.
+pub struct TreeReader(Box<SearchArgs<{ layout::TREE_PAGE }>>);
+
+impl TreeReader {
+    #[allow(clippy::new_without_default, reason = "it is large, and nobody needs a default one")]
+    pub fn new() -> Self {
+        Self(Box::new(SearchArgs::default()))
+    }
+
+    /// The first items from `from` to `to`, as many as fit: their number, and the raw buffer that
+    /// they lie in. Tree 0 is the one that `fs` lies in. Needs `CAP_SYS_ADMIN`.
+    pub fn read(
+        &mut self,
+        fs: impl AsFd,
+        tree: u64,
+        (from, to): (TreeKey, TreeKey),
+    ) -> io::Result<(u32, &[u8])> {
+        self.0.ask(tree, from, to);
+        // SAFETY: the descriptor is open; `buf_size` is the true size of the buffer that follows,
+        // and the kernel writes no further.
+        unsafe { raw::tree_search_page(fs.as_fd().as_raw_fd(), &raw mut *self.0) }?;
+        Ok((self.0.nr_items, &self.0.buf))
+    }
+}
+
+/// The requests. The generated functions are unsafe: they take any pointer.
+mod raw {
+    use super::super::layout::{Fiemap, FiemapPage, MAGIC, SEARCH_HEAD, SearchArgs, TREE_PAGE};
+
+    // The requests' sizes are those of the heads alone: what follows is a flexible array.
+    nix::ioctl_readwrite_bad!(
+        fiemap,
+        nix::request_code_readwrite!(b'f', 11, size_of::<Fiemap>()),
+        FiemapPage
+    );
+    nix::ioctl_readwrite_bad!(
+        tree_search_page,
+        nix::request_code_readwrite!(MAGIC, 17, SEARCH_HEAD),
+        SearchArgs<TREE_PAGE>
+    );
+}
