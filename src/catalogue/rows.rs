@@ -8,6 +8,7 @@ use super::words;
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::name::SnapshotName;
+use crate::domain::occupied::Measured;
 use crate::domain::operation::{Failure, Operation, OperationId};
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Policy, Retention};
@@ -49,6 +50,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         credit: fields.number("credit")?,
         trouble: fields.get("trouble")?,
         taken: fields.parse("taken_days")?,
+        occupied: occupied(&fields)?,
         look_again: None,
         ..Account::new(resource, fields.instant("since")?)
     };
@@ -82,6 +84,11 @@ fn resource(fields: &Fields<'_>, unknown: &mut dyn FnMut(&str)) -> Result<Resour
         blueprint: fields.get("blueprint")?,
         enrolled: fields.get("enrolled")?,
     })
+}
+
+fn occupied(fields: &Fields<'_>) -> Result<Option<Measured>> {
+    let Some(text) = fields.get::<Option<String>>("occupied")? else { return Ok(None) };
+    shapes::occupied(&text).map(Some).map_err(|why| fields.damaged("occupied", why))
 }
 
 fn plan(fields: &Fields<'_>) -> Result<Option<Plan>> {

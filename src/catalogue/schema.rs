@@ -6,8 +6,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// One file per version, in order; the first makes everything.
-const STEPS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// The version that this heptad writes and the newest that it reads.
 pub const VERSION: i64 = STEPS.len() as i64;

@@ -2,6 +2,7 @@
 
 use super::words::Word;
 use crate::domain::draft::Draft;
+use crate::domain::occupied::{Gathering, Measured, Occupied};
 use crate::domain::operation::{Act, Doom, Leftovers};
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
@@ -50,6 +51,27 @@ pub(super) fn plan_text(plan: &Plan) -> String {
 
 pub(super) fn plan(text: &str) -> Result<Plan, String> {
     serde_json::from_str::<PlanText>(text).map_err(|e| e.to_string())?.plan()
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OccupiedText {
+    bytes: u64,
+    exact: bool,
+    count: u64,
+    newest: u64,
+}
+
+pub(super) fn occupied_text(measured: &Measured) -> String {
+    let Measured { occupied: Occupied { bytes, exact }, of } = *measured;
+    let text = OccupiedText { bytes, exact, count: of.count, newest: of.newest.0 };
+    serde_json::json!(text).to_string()
+}
+
+pub(super) fn occupied(text: &str) -> Result<Measured, String> {
+    let text: OccupiedText = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let occupied = Occupied { bytes: text.bytes, exact: text.exact };
+    Ok(Measured { occupied, of: Gathering { count: text.count, newest: Seq(text.newest) } })
 }
 
 #[derive(Serialize, Deserialize)]

@@ -80,17 +80,19 @@ fn put(
         ":byte_hours": measured(Some(byte_hours)),
         ":stored": measured(holding.stored),
         ":exclusive": measured(holding.exclusive),
+        ":occupied": measured(holding.occupied.map(|occupied| occupied.bytes)),
     };
     run(to, PUT, values).map(drop)
 }
 
 /// The cap keeps a sum from becoming a floating-point number.
 const PUT: &str = "
-    INSERT INTO usage (day, resource, byte_hours, stored, exclusive)
-    VALUES (:day, :resource, :byte_hours, :stored, :exclusive)
+    INSERT INTO usage (day, resource, byte_hours, stored, exclusive, occupied)
+    VALUES (:day, :resource, :byte_hours, :stored, :exclusive, :occupied)
     ON CONFLICT (day, resource) DO UPDATE SET
         byte_hours = min(byte_hours, 1 << 60) + excluded.byte_hours,
-        stored = excluded.stored, exclusive = excluded.exclusive";
+        stored = excluded.stored, exclusive = excluded.exclusive,
+        occupied = excluded.occupied";
 
 const DROP_OLD: &str = "
     DELETE FROM usage WHERE day <=
@@ -104,5 +106,6 @@ fn usage_day(row: &Row<'_>) -> Result<UsageDay> {
         byte_hours: fields.number("byte_hours")?,
         stored: fields.maybe_number("stored")?,
         exclusive: fields.maybe_number("exclusive")?,
+        occupied: fields.maybe_number("occupied")?,
     })
 }

@@ -88,6 +88,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":plan": resource.plan.as_ref().map(shapes::plan_text),
         ":blueprint": resource.blueprint,
         ":enrolled": resource.enrolled,
+        ":occupied": account.occupied.as_ref().map(shapes::occupied_text),
     };
     run(to, PUT_ACCOUNT, values).map(drop)
 }
@@ -96,12 +97,13 @@ const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
         timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
-        taken_days, plan, blueprint, enrolled)
+        taken_days, plan, blueprint, enrolled, occupied)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
-        :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled)
+        :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled,
+        :occupied)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -114,7 +116,8 @@ const PUT_ACCOUNT: &str = "
         stranger = excluded.stranger, next_seq = max(next_seq, excluded.next_seq),
         credit = excluded.credit, trouble = excluded.trouble,
         taken_days = excluded.taken_days, plan = excluded.plan,
-        blueprint = excluded.blueprint, enrolled = excluded.enrolled";
+        blueprint = excluded.blueprint, enrolled = excluded.enrolled,
+        occupied = excluded.occupied";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;

@@ -4,7 +4,7 @@
 use super::making::{self, Surroundings};
 use crate::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
 use crate::domain::event::{
-    Done, Found, Guard, Order, Source, Survey, Taken, Weight, Wholeness, Work,
+    Done, Found, Guard, Order, Source, Survey, Taken, Together, Weight, Weights, Wholeness, Work,
 };
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
@@ -91,11 +91,11 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     Ok(survey)
 }
 
-/// What each whole snapshot occupies now, which changes as its neighbours come and go. One that
-/// cannot be measured keeps the figures that it has.
-fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Vec<Weight> {
+/// What each whole snapshot occupies now, which changes as its neighbours come and go, and what all
+/// of them do. One that cannot be measured keeps the figures that it has.
+fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Weights {
     if !also_costly && !backend.usage_is_cheap() {
-        return Vec::new();
+        return Weights::default();
     }
     let whole = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
     let weight = |found: &Found| {
@@ -103,7 +103,15 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Vec<W
         let seq = found.card.handle.seq;
         Some(Weight { seq, stored: usage.stored, exclusive: usage.exclusive })
     };
-    whole.filter_map(weight).collect()
+    let together = match also_costly.then(|| backend.occupied()) {
+        None => Together::NotAsked,
+        Some(Err(error)) => {
+            tracing::debug!(%error, "what all snapshots occupy together is not known this time");
+            Together::Failed
+        }
+        Some(Ok(told)) => Together::Is(told),
+    };
+    Weights { each: whole.filter_map(weight).collect(), together }
 }
 
 fn take(

@@ -3,6 +3,7 @@
 use super::agenda::{self, Run, SlotRecord};
 use super::days::Days;
 use super::name::ResourceName;
+use super::occupied::Measured;
 use super::operation::OperationId;
 use super::policy::{Policy, Rhythm, When};
 use super::resource::Resource;
@@ -44,6 +45,8 @@ pub struct Account {
     /// Every day that ever had its snapshot, so that none gets a second one whatever the clock
     /// does and however long ago it was.
     pub taken: Days,
+    /// What all its snapshots occupy together, as last measured.
+    pub occupied: Option<Measured>,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Not remembered across restarts:
@@ -78,6 +81,7 @@ impl Account {
             credit: 0,
             trouble: None,
             taken: Days::default(),
+            occupied: None,
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
             surveyed: false,

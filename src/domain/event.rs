@@ -4,6 +4,7 @@ use super::account::Account;
 use super::agenda::SlotRecord;
 use super::draft::Draft;
 use super::name::{ResourceName, SnapshotName};
+use super::occupied::Occupied;
 use super::operation::{Failure, Leftovers, Operation, OperationId};
 use super::plan::Plan;
 use super::policy::Retention;
@@ -273,7 +274,7 @@ pub struct Finished {
 #[derive(Clone, Debug)]
 pub enum Done {
     /// With what whole snapshots occupy now, so far as it was measured.
-    Surveyed(Survey, Vec<Weight>),
+    Surveyed(Survey, Weights),
     Taken(Taken),
     Destroyed,
     /// What would have paid for it is not there, or somebody reads it: nothing was touched.
@@ -312,6 +313,25 @@ pub struct Survey {
     pub found: Vec<Found>,
     /// The highest sequence number that the backend remembers.
     pub high_water: Seq,
+}
+
+/// What was measured of a resource's snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    pub each: Vec<Weight>,
+    pub together: Together,
+}
+
+/// What all of them occupy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Together {
+    /// It was not asked for: that is costly.
+    #[default]
+    NotAsked,
+    /// It could not be measured this time; what was known stands.
+    Failed,
+    /// None: it cannot be told.
+    Is(Option<Occupied>),
 }
 
 /// What one whole snapshot occupies, in bytes; none where the backend cannot tell.

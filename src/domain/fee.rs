@@ -1,10 +1,11 @@
 //! What snapshots cost: which bytes are billed, for how long, at what price.
 //!
-//! Billed of a snapshot are its *exclusive* bytes where the backend tells them, else its *stored*
-//! (logical) ones; a snapshot of which neither is known counts as nothing and is told as
-//! unmeasured. Of a resource it is the sum over all snapshots that exist, those in the trash too.
-//! Exclusive is what would become free if just that one went: blocks that only several snapshots
-//! share are counted in none, so on a file system that shares blocks the sum is a lower bound.
+//! Billed is what all snapshots of a resource *occupy* together, those in the trash too: what would
+//! become free if all of them went. Where no backend tells that, it is the sum over them: of each
+//! its *exclusive* bytes where those are told, else its *stored* (logical) ones; one of which
+//! neither is known counts as nothing and is told as unmeasured. Exclusive is what would become
+//! free if just that one went: blocks that only several snapshots share are counted in none, so
+//! such a sum is the least that they take up.
 //!
 //! Only hours in which heptad runs, or the machine sleeps with it, are counted: nobody saw the
 //! others. Their length comes from running time, never from the wall clock, which only says to
@@ -12,6 +13,7 @@
 
 use super::account::Account;
 use super::name::ResourceName;
+use super::occupied::{Gathering, Occupied};
 use super::snapshot::{Facts, Health, Snapshot};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -48,18 +50,41 @@ impl Default for Tariff {
     }
 }
 
-/// Which measure was billed.
+/// What the billed bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
+    /// What is occupied.
+    Exact,
+    /// What was occupied before snapshots came or went.
+    Outdated,
+    /// At least so much is occupied.
+    AtLeast,
+    /// Of one snapshot: what would become free if it alone went.
     Exclusive,
     Logical,
-    /// Some snapshots by the one, some by the other.
+    /// Exclusive bytes of some snapshots, logical ones of others.
     Mixed,
-    /// The backend tells neither.
+    /// The backend tells nothing.
     Unmeasured,
 }
 
-/// The billed bytes of a snapshot and how they were measured.
+impl Basis {
+    /// The stable word for the API and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Basis::Exact => "exact",
+            Basis::Outdated => "outdated",
+            Basis::AtLeast => "at-least",
+            Basis::Exclusive => "exclusive",
+            Basis::Logical => "logical",
+            Basis::Mixed => "mixed",
+            Basis::Unmeasured => "unmeasured",
+        }
+    }
+}
+
+/// The bytes that a snapshot adds to the bill where only single ones are measured, and how they
+/// were.
 pub fn billed(facts: &Facts) -> (u64, Basis) {
     match (facts.exclusive, facts.stored) {
         (Some(bytes), _) => (bytes, Basis::Exclusive),
@@ -80,8 +105,12 @@ pub struct Holding {
     /// Sums over those that are measured; none if no snapshot is.
     pub stored: Option<u64>,
     pub exclusive: Option<u64>,
+    /// What all of them do together, as last measured.
+    pub occupied: Option<Occupied>,
+    /// Whether others were there when that was measured.
+    pub outdated: bool,
     pub billed: u64,
-    /// How many were billed by each measure.
+    /// How many there are of each measure.
     pub by_exclusive: u64,
     pub by_logical: u64,
 }
@@ -89,7 +118,20 @@ pub struct Holding {
 impl Holding {
     pub fn of(account: &Account) -> Self {
         let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
-        there.fold(Self::default(), |sum, snapshot| sum.with(&snapshot.facts))
+        let sum = there.fold(Self::default(), |sum, snapshot| sum.with(&snapshot.facts));
+        match account.occupied {
+            Some(measured) if sum.snapshots > 0 => {
+                sum.together(measured.occupied, measured.of != Gathering::of(account))
+            }
+            _ => sum,
+        }
+    }
+
+    fn together(self, occupied: Occupied, outdated: bool) -> Self {
+        // The sum of exclusive bytes knows of what was not measured together.
+        let least = self.exclusive.filter(|_| !occupied.exact || outdated).unwrap_or(0);
+        let billed = occupied.bytes.max(least);
+        Self { occupied: Some(occupied), outdated, billed, ..self }
     }
 
     fn with(self, facts: &Facts) -> Self {
@@ -102,6 +144,8 @@ impl Holding {
             snapshots: self.snapshots + 1,
             stored: add(self.stored, facts.stored),
             exclusive: add(self.exclusive, facts.exclusive),
+            occupied: None,
+            outdated: false,
             billed: self.billed.saturating_add(bytes),
             by_exclusive: self.by_exclusive + u64::from(basis == Basis::Exclusive),
             by_logical: self.by_logical + u64::from(basis == Basis::Logical),
@@ -110,13 +154,22 @@ impl Holding {
 
     /// How many are billed as nothing because no size of them is known.
     pub fn unmeasured(&self) -> u64 {
-        self.snapshots - self.by_exclusive - self.by_logical
+        match self.occupied {
+            Some(_) => 0,
+            None => self.snapshots - self.by_exclusive - self.by_logical,
+        }
     }
 
     pub fn basis(&self) -> Basis {
+        match self.occupied {
+            Some(_) if self.outdated => return Basis::Outdated,
+            Some(occupied) if occupied.exact => return Basis::Exact,
+            Some(_) => return Basis::AtLeast,
+            None => {}
+        }
         match (self.by_exclusive, self.by_logical) {
             (0, 0) => Basis::Unmeasured,
-            (_, 0) => Basis::Exclusive,
+            (_, 0) => Basis::AtLeast,
             (0, _) => Basis::Logical,
             _ => Basis::Mixed,
         }
@@ -132,6 +185,7 @@ pub struct UsageDay {
     /// As last seen that day.
     pub stored: Option<u64>,
     pub exclusive: Option<u64>,
+    pub occupied: Option<u64>,
 }
 
 /// So many bytes held for so long, rounded to whole byte-hours.
@@ -238,6 +292,7 @@ pub fn foretell(so_far: u128, held: u64, month: Month, now: Timestamp) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::occupied::Measured;
     use crate::domain::sample::Builder;
     use crate::domain::snapshot::{Fate, Seq};
     use std::sync::Arc;
@@ -290,10 +345,46 @@ mod tests {
             assert_eq!((got.basis(), got.unmeasured()), (basis, unmeasured));
         };
         let (both, logical, none) = ((Some(10), Some(3)), (Some(10), None), (None, None));
-        check([both; 5], (9, Some(30), Some(9)), Basis::Exclusive, 0);
+        check([both; 5], (9, Some(30), Some(9)), Basis::AtLeast, 0);
         check([logical; 5], (30, Some(30), None), Basis::Logical, 0);
         check([none; 5], (0, None, None), Basis::Unmeasured, 3);
         check([both, both, logical, both, none], (13, Some(20), Some(3)), Basis::Mixed, 1);
+    }
+
+    #[test]
+    fn a_resource_is_billed_for_what_its_snapshots_occupy_together_where_that_is_known() {
+        let check = |exclusive, exact, newest, want: u64, basis| {
+            let account = Builder::daily().complete(1..=3).but(|account| {
+                for snapshot in account.snapshots.values_mut() {
+                    let facts = &mut Arc::make_mut(snapshot).facts;
+                    (facts.stored, facts.exclusive) = (Some(100), exclusive);
+                }
+                let of = Gathering { count: 3, newest: Seq(newest) };
+                let occupied = Occupied { bytes: 50, exact };
+                account.occupied = Some(Measured { occupied, of });
+            });
+            let got = Holding::of(&account.account());
+            assert_eq!((got.billed, got.basis(), got.unmeasured()), (want, basis, 0));
+        };
+        check(Some(10), true, 3, 50, Basis::Exact);
+        check(None, true, 3, 50, Basis::Exact);
+        check(Some(10), false, 3, 50, Basis::AtLeast);
+        // What was not measured together may have been measured one by one.
+        check(Some(20), false, 3, 60, Basis::AtLeast);
+        check(Some(20), true, 3, 50, Basis::Exact);
+        // Another one was there instead.
+        check(Some(10), true, 4, 50, Basis::Outdated);
+        check(Some(20), true, 4, 60, Basis::Outdated);
+    }
+
+    #[test]
+    fn without_snapshots_nothing_is_occupied() {
+        let account = Builder::daily().but(|account| {
+            let occupied = Occupied { bytes: 50, exact: true };
+            let of = Gathering { count: 3, newest: Seq(3) };
+            account.occupied = Some(Measured { occupied, of });
+        });
+        assert_eq!(Holding::of(&account.account()), Holding::default());
     }
 
     #[test]

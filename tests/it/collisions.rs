@@ -6,7 +6,9 @@ use heptad::domain::agenda::Outcome;
 use heptad::domain::clock::Reading;
 use heptad::domain::draft::Draft;
 use heptad::domain::event::Farewell;
-use heptad::domain::event::{Action, Denied, Done, Event, Finished, Request, Survey, Taken};
+use heptad::domain::event::{
+    Action, Denied, Done, Event, Finished, Request, Survey, Taken, Weights,
+};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::operation::{Fault, Leftovers, OperationId, State};
@@ -283,7 +285,7 @@ fn a_resource_that_changes_while_it_is_taken_is_doubted() {
     let mut alone = Alone::new();
     let seen = |identity: &str| Survey { identity: Some(identity.into()), ..Survey::default() };
     alone.handle(Event::Configured(vec![resource("web", "06:00")]));
-    alone.finish(Done::Surveyed(seen("disk-1"), Vec::new()));
+    alone.finish(Done::Surveyed(seen("disk-1"), Weights::default()));
     alone.advance(SignedDuration::from_hours(6));
     let content = Some(Content { empty: false, entries: Some(9), bytes: None });
     let facts = Facts { content, ..Facts::default() };

@@ -95,6 +95,7 @@ impl Bill<'_> {
             snapshots: all.filter(|one| fee::occupies(one)).map(|one| snapshot(one)).collect(),
             stored_bytes: held.stored,
             exclusive_bytes: held.exclusive,
+            occupied_bytes: held.occupied.map(|occupied| occupied.bytes),
             billed_bytes: Some(held.billed),
             measured: Some(measured(held.basis())),
             unmeasured: held.unmeasured(),
@@ -110,6 +111,7 @@ impl Bill<'_> {
             snapshots: Vec::new(),
             stored_bytes: used.last.and_then(|day| day.stored),
             exclusive_bytes: used.last.and_then(|day| day.exclusive),
+            occupied_bytes: used.last.and_then(|day| day.occupied),
             billed_bytes: None,
             measured: None,
             unmeasured: 0,
@@ -132,6 +134,9 @@ fn snapshot(snapshot: &Snapshot) -> wire::SnapshotFee {
 
 fn measured(basis: Basis) -> wire::Measured {
     match basis {
+        Basis::Exact => wire::Measured::Exact,
+        Basis::Outdated => wire::Measured::Outdated,
+        Basis::AtLeast => wire::Measured::AtLeast,
         Basis::Exclusive => wire::Measured::Exclusive,
         Basis::Logical => wire::Measured::Logical,
         Basis::Mixed => wire::Measured::Mixed,

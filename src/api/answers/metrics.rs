@@ -5,6 +5,7 @@
 use super::View;
 use crate::domain::account::Account;
 use crate::domain::alarm::{self, AlarmCode};
+use crate::domain::fee::Holding;
 use crate::domain::snapshot::{Fate, Health, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -63,6 +64,14 @@ impl View<'_> {
                 let count = counts.get(state).copied().unwrap_or(0);
                 page.sample("heptad_snapshots", &labels, count);
             }
+        }
+        let name = "heptad_snapshots_occupied_bytes";
+        page.family(name, "gauge", "bytes", "What all snapshots take up, so far as it is known.");
+        for account in self.ledger.accounts.values() {
+            let held = Holding::of(account);
+            let measured = held.basis().word();
+            let labels = [("resource", account.name().as_str()), ("measured", measured)];
+            page.sample(name, &labels, held.billed);
         }
         page.family("heptad_alarms", "gauge", "", "Alarms by resource and code.");
         for account in self.ledger.accounts.values() {

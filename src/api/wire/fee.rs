@@ -49,7 +49,11 @@ pub struct ResourceFee {
     /// seen in it.
     pub stored_bytes: Option<u64>,
     pub exclusive_bytes: Option<u64>,
-    /// This and how it was measured is not told for an earlier month.
+    /// What all of them take up together, as last measured: what would become free if all of them
+    /// went. None where the backend cannot tell.
+    pub occupied_bytes: Option<u64>,
+    /// What is occupied, or the nearest to it that is known. This and what it is, is not told for an
+    /// earlier month.
     pub billed_bytes: Option<u64>,
     pub measured: Option<Measured>,
     /// How many snapshots are billed as nothing because no size of them is known.
@@ -64,20 +68,28 @@ pub struct SnapshotFee {
     pub snapshot: String,
     pub stored_bytes: Option<u64>,
     pub exclusive_bytes: Option<u64>,
+    /// What it adds to the bill if only single snapshots are measured: `exclusive`, `logical` or
+    /// `unmeasured`. Where it is known what all of them occupy, that is billed instead.
     pub billed_bytes: u64,
     pub measured: Measured,
 }
 
-/// Which measure was billed.
+/// What the billed bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measured {
-    /// What would become free if it alone went.
+    /// What all snapshots of the resource occupy together.
+    Exact,
+    /// The same before snapshots came or went; it is measured anew within six hours.
+    Outdated,
+    /// They occupy at least so much: something of it is not measured, or only what each has alone.
+    AtLeast,
+    /// Of one snapshot: what would become free if it alone went.
     Exclusive,
-    /// Its logical size: the backend does not tell what is exclusive.
+    /// The logical size: the backend does not tell what is shared.
     Logical,
-    /// Some snapshots by the one, some by the other.
+    /// Exclusive bytes of some snapshots, the logical size of others.
     Mixed,
-    /// The backend tells neither; it is billed as nothing.
+    /// The backend tells nothing; it is billed as nothing.
     Unmeasured,
 }

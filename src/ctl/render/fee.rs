@@ -28,25 +28,25 @@ fn resources(fees: &Fees, page: &mut Page) {
     use Align::{Left, Right};
     let heads = [
         ("RESOURCE", Left),
-        ("SNAPSHOTS", Right),
         ("STORED", Right),
         ("EXCLUSIVE", Right),
+        ("OCCUPIED", Right),
+        ("MEASURED", Left),
         ("GB-MONTHS", Right),
         ("COST", Right),
         ("FORECAST", Left),
     ];
     let mut table = Table::new(&heads);
     for one in &fees.resources {
-        let count = match fees.forecast {
-            Some(_) => one.snapshots.len().to_string(),
-            None => "-".into(),
-        };
-        let sizes = [one.stored_bytes, one.exclusive_bytes].map(size);
-        let row = [one.resource.clone(), count].into_iter().chain(sizes);
+        let occupied = one.billed_bytes.or(one.occupied_bytes);
+        let occupied = occupied.filter(|_| one.measured != Some(Measured::Unmeasured));
+        let sizes = [one.stored_bytes, one.exclusive_bytes, occupied].map(size);
+        let row = std::iter::once(one.resource.clone()).chain(sizes);
+        let row = row.chain([one.measured.map_or("-", word).to_owned()]);
         table.row(row.chain(amounts(one.so_far, one.forecast)).map(Span::plain));
     }
     if fees.resources.len() > 1 {
-        let row = ["total", "", "", ""].map(String::from).into_iter();
+        let row = ["total", "", "", "", ""].map(String::from).into_iter();
         table.row(row.chain(amounts(fees.so_far, fees.forecast)).map(Span::strong));
     }
     table.print(page);
@@ -72,28 +72,23 @@ fn size(bytes: Option<u64>) -> String {
 
 fn snapshots(resource: &ResourceFee, page: &mut Page) {
     use Align::{Left, Right};
-    let heads = [
-        ("SNAPSHOT", Left),
-        ("STORED", Right),
-        ("EXCLUSIVE", Right),
-        ("BILLED", Right),
-        ("MEASURED", Left),
-    ];
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&[("SNAPSHOT", Left), ("STORED", Right), ("EXCLUSIVE", Right)]);
     for one in &resource.snapshots {
-        let sizes = [one.stored_bytes, one.exclusive_bytes, Some(one.billed_bytes)].map(size);
-        let row = std::iter::once(one.snapshot.clone()).chain(sizes);
-        table.row(row.chain([word(one.measured).to_owned()]).map(Span::plain));
+        let sizes = [one.stored_bytes, one.exclusive_bytes].map(size);
+        table.row(std::iter::once(one.snapshot.clone()).chain(sizes).map(Span::plain));
     }
     table.print(page);
 }
 
 fn word(measured: Measured) -> &'static str {
     match measured {
+        Measured::Exact => "exact",
+        Measured::Outdated => "outdated",
+        Measured::AtLeast => "at least",
         Measured::Exclusive => "exclusive",
         Measured::Logical => "logical",
         Measured::Mixed => "mixed",
-        Measured::Unmeasured => "not measured",
+        Measured::Unmeasured => "unknown",
     }
 }
 
@@ -104,15 +99,8 @@ fn remarks(fees: &Fees, page: &mut Page) {
         if !one.known {
             page.prose(0, &Span::plain(format!("{name} is gone; it is billed for what it held")));
         }
-        let said = match one.measured {
-            Some(Measured::Logical) => {
-                Some("by logical size: its backend does not tell what is exclusive")
-            }
-            Some(Measured::Mixed) => Some("by exclusive bytes where they are known, else by size"),
-            _ => None,
-        };
-        if let Some(how) = said {
-            page.prose(0, &Span::plain(format!("{name} is billed {how}")));
+        if let Some(what) = one.measured.and_then(remark) {
+            page.prose(0, &Span::plain(format!("{name}: {what}")));
         }
         if one.unmeasured > 0 {
             let which = units::count(one.unmeasured, "snapshot");
@@ -120,10 +108,23 @@ fn remarks(fees: &Fees, page: &mut Page) {
             page.prose(0, &Span::new(Tone::Warn, text));
         }
     }
-    let unit = "a GB-month is 10^9 bytes for 730 hours that heptad runs; exclusive bytes are what \
-                would become free if just that snapshot went: what several share is in none of \
-                them, so the fee is the least that they take up";
+    let unit = "a GB-month is 10^9 bytes for 730 hours that heptad runs; occupied is what would \
+                become free if all snapshots of the resource went, and is billed; exclusive bytes \
+                would if just that one did: what several share is in none of them";
     page.prose(0, &Span::dim(unit));
+}
+
+/// How a figure is to be taken, where not as it stands.
+fn remark(measured: Measured) -> Option<&'static str> {
+    match measured {
+        Measured::Exact | Measured::Exclusive | Measured::Unmeasured => None,
+        Measured::Outdated => {
+            Some("snapshots came or went since; it is measured anew within six hours")
+        }
+        Measured::AtLeast => Some("at least so much is occupied, and maybe more"),
+        Measured::Logical => Some("billed by logical size; its backend tells nothing better"),
+        Measured::Mixed => Some("billed by exclusive bytes where they are known, else by size"),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use heptad::api::client::Client;
 use heptad::api::wire::CreateBody;
 use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
+use heptad::domain::occupied::{Gathering, Measured as Together, Occupied};
 use heptad::domain::snapshot::{Health, Seq};
 use std::sync::Arc;
 
@@ -163,13 +164,44 @@ fn the_fee_is_what_was_held_in_the_month_and_what_will_be() {
     assert_eq!(forecast.gb_months, 3.956164);
     assert_eq!((fees.so_far.gb_months, fees.forecast.unwrap().gb_months), (2.01, 3.966164));
     let one = client(&scene).fee(Some("web-1"), None).unwrap();
+    assert_eq!(one.resources[0].occupied_bytes, None);
     assert_eq!((one.resources.len(), one.so_far.cost), (1, 0.1));
     let past = client(&scene).fee(None, Some("2026-10")).unwrap();
     assert_eq!((past.resources.len(), past.so_far.gb_months, past.forecast), (1, 0.1, None));
     let then = &past.resources[0];
     assert_eq!((then.snapshots.len(), then.stored_bytes, then.measured), (0, Some(4), None));
+    assert_eq!(then.occupied_bytes, Some(3));
     let none = client(&scene).fee(None, Some("2026-09")).unwrap();
     assert_eq!((none.resources.len(), none.so_far.cost), (0, 0.0));
+}
+
+#[test]
+fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
+    let scene = Scene::new();
+    let check = |exact, newest: u64, want: Measured, word: &str| {
+        scene.stub.turn(|ledger| {
+            let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
+            let of = Gathering { newest: Seq(newest), ..Gathering::of(account) };
+            let occupied = Occupied { bytes: 3_000_000_000, exact };
+            account.occupied = Some(Together { occupied, of });
+        });
+        let fees = client(&scene).fee(Some("web-1"), None).unwrap();
+        let web = &fees.resources[0];
+        assert_eq!((web.billed_bytes, web.occupied_bytes), (Some(3_000_000_000), web.billed_bytes));
+        assert_eq!((web.measured, web.unmeasured), (Some(want), 0));
+        let metrics = client(&scene).metrics().unwrap();
+        let line = format!(
+            "heptad_snapshots_occupied_bytes{{resource=\"web-1\",measured=\"{word}\"}} 3000000000\n"
+        );
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    };
+    let newest = scene.stub.turn(|ledger| {
+        let account = ledger.account(&"web-1".parse().unwrap()).unwrap();
+        Gathering::of(account).newest.0
+    });
+    check(true, newest, Measured::Exact, "exact");
+    check(false, newest, Measured::AtLeast, "at-least");
+    check(true, newest + 1, Measured::Outdated, "outdated");
 }
 
 #[test]

@@ -233,6 +233,7 @@ impl Desk for Stub {
             byte_hours,
             stored: Some(4),
             exclusive: None,
+            occupied: Some(3),
         };
         let mut days = vec![
             day("2026-10-31", "web-1", 73_000_000_000),

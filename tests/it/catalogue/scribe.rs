@@ -6,6 +6,7 @@ use heptad::domain::draft::Draft;
 use heptad::domain::event::Entry;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
+use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
@@ -92,8 +93,14 @@ pub fn account(n: u64, flavour: u64) -> Account {
         stranger: maybe(f / 3, odd(f + 1).to_owned()),
         credit: f as u32 % 3,
         trouble: maybe(f + 1, odd(f + 2).to_owned()),
+        occupied: maybe(f / 4, measured(f)),
         ..Account::new(resource, at(f))
     }
+}
+
+fn measured(f: u64) -> Measured {
+    let occupied = Occupied { bytes: f << 30, exact: f.is_multiple_of(3) };
+    Measured { occupied, of: Gathering { count: f, newest: Seq(f + 1) } }
 }
 
 /// A snapshot whose taking has begun.

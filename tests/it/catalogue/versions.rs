@@ -2,11 +2,15 @@
 
 use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, CatalogueError, Found, Remark, VERSION, export};
+use heptad::domain::account::Account;
 use heptad::domain::event::Entry;
+use heptad::domain::fee::Holding;
 use heptad::domain::ledger::Ledger;
+use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");
+const V3: &str = include_str!("../../data/catalogue/v3.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -87,6 +91,37 @@ fn version_1_as_it_was_released_is_read() {
         serde_json::from_str(include_str!("../../data/catalogue/v1.json")).unwrap();
     assert_eq!(export(&ledger), want);
     assert_eq!(opened.catalogue.tombstones_of(&"web-1".parse().unwrap(), 9).unwrap().len(), 1);
+}
+
+#[test]
+fn version_3_knows_nothing_of_what_snapshots_occupy_together_and_all_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    conn.execute_batch(V1).unwrap();
+    conn.execute_batch(V3).unwrap();
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v3").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let name = "web-1".parse().unwrap();
+    let account = ledger.account(&name).unwrap().clone();
+    assert_eq!((account.occupied, account.snapshots.len()), (None, 3));
+    let (from, until) = ("2026-11-01".parse().unwrap(), "2026-12-01".parse().unwrap());
+    let days = catalogue.usage(from, until).unwrap();
+    let [day] = &days[..] else { panic!("{days:?}") };
+    assert_eq!((day.byte_hours, day.stored), (48_000_000_000, Some(5_000_000_000)));
+    assert_eq!((day.exclusive, day.occupied), (Some(2_000_000_000), None));
+    // From now on it is kept.
+    let occupied = Occupied { bytes: 7 << 30, exact: true };
+    let measured = Measured { occupied, of: Gathering::of(&account) };
+    let account = Account { occupied: Some(measured), ..account };
+    record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(account))]);
+    let (loaded, _) = catalogue.load().unwrap();
+    assert_eq!(loaded.account(&name).unwrap().occupied, Some(measured));
+    let held = [(name, Holding { occupied: Some(occupied), snapshots: 1, ..Holding::default() })];
+    let (now, hours) = ("2026-11-22T02:00:00Z".parse().unwrap(), jiff::SignedDuration::from_hours);
+    catalogue.add_usage(now, hours(2), &held).unwrap();
+    assert_eq!(catalogue.usage(from, until).unwrap()[1].occupied, Some(7 << 30));
 }
 
 #[test]

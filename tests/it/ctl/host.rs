@@ -10,8 +10,8 @@ use heptad::api::wire::{Check, Finding, Progress, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
 use heptad::domain::event::{
-    Action, Ask, Denied, Done, Event, Finished, Found, Order, Request, Survey, Taken, Wholeness,
-    Work,
+    Action, Ask, Denied, Done, Event, Finished, Found, Order, Request, Survey, Taken, Weights,
+    Wholeness, Work,
 };
 use heptad::domain::fee::Tariff;
 use heptad::domain::keeper::Keeper;
@@ -84,7 +84,7 @@ impl World {
         let objects = self.objects.entry(order.resource.clone()).or_default();
         let result = match &order.work {
             Work::Take { .. } if full => Err(Failure::new(Fault::NoSpace, "the disk is full")),
-            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), Vec::new())),
+            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), Weights::default())),
             Work::Take { card, .. } => {
                 let content = Content { empty: false, entries: Some(12), bytes: Some(3 << 20) };
                 objects.push(Found {

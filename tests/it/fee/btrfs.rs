@@ -113,6 +113,13 @@ impl Rig {
         self.turn(Event::Sweep);
     }
 
+    fn pass(&mut self, hours: i64) {
+        let span = SignedDuration::from_hours(hours);
+        self.reading.wall += span;
+        (self.reading.boot, self.reading.elapsed) =
+            (self.reading.boot + span, self.reading.elapsed + span);
+    }
+
     fn live(&self) -> PathBuf {
         self.fs.path().join("live")
     }
@@ -152,13 +159,18 @@ fn exclusive_bytes_move_as_data_and_neighbours_come_and_go() {
     rig.sweep();
     assert_eq!(rig.exclusive("first"), 40);
     let held = rig.holding();
-    assert_eq!((held.basis(), held.billed / MIB, held.unmeasured()), (Basis::Exclusive, 40, 0));
+    assert_eq!((held.basis(), held.billed / MIB, held.unmeasured()), (Basis::AtLeast, 40, 0));
     // A second one shares nothing with it, and later holds 20 MiB alone.
     rig.take("second");
     rig.take("third");
     rig.write("data", 10, 3);
     rig.sweep();
     assert_eq!((rig.exclusive("first"), rig.exclusive("second")), (40, 0), "shared with the third");
+    // What only snapshots share is billed once it was measured together, within six hours.
+    assert_eq!((rig.holding().basis(), rig.holding().billed / MIB), (Basis::Outdated, 40));
+    rig.pass(6);
+    rig.sweep();
+    assert_eq!((rig.holding().basis(), rig.holding().billed / MIB), (Basis::AtLeast, 60));
     rig.delete("third");
     rig.sweep();
     assert_eq!((rig.exclusive("second"), rig.holding().billed / MIB), (20, 60));
@@ -175,18 +187,31 @@ fn exclusive_bytes_move_as_data_and_neighbours_come_and_go() {
 }
 
 #[test]
-fn without_quotas_a_snapshot_is_told_as_unmeasured() {
+fn without_quotas_only_what_all_occupy_together_is_known() {
     let mut rig = Rig::new(false);
     rig.write("data", 10, 1);
     rig.take("first");
-    rig.sweep();
     let held = rig.holding();
     assert_eq!((held.snapshots, held.unmeasured(), held.billed), (1, 1, 0));
     assert_eq!(held.basis(), Basis::Unmeasured);
+    rig.write("data", 10, 3);
+    rig.sweep();
+    let held = rig.holding();
+    assert_eq!((held.unmeasured(), held.billed / MIB, held.exclusive), (0, 10, None));
+    assert_eq!(held.basis(), Basis::AtLeast);
+    // After a change that is measured again within six hours.
+    rig.take("second");
+    rig.write("data", 10, 4);
+    rig.sweep();
+    assert_eq!((rig.holding().billed / MIB, rig.holding().basis()), (10, Basis::Outdated));
+    rig.pass(6);
+    rig.sweep();
+    assert_eq!((rig.holding().billed / MIB, rig.holding().basis()), (20, Basis::AtLeast));
+    rig.delete("second");
     // Quotas that are switched on later are seen by themselves.
     run("btrfs", &["quota", "enable", rig.fs.path().to_str().unwrap()]);
     run("btrfs", &["quota", "rescan", "-w", rig.fs.path().to_str().unwrap()]);
     rig.write("data", 10, 2);
     rig.sweep();
-    assert_eq!((rig.exclusive("first"), rig.holding().basis()), (10, Basis::Exclusive));
+    assert_eq!(rig.exclusive("first"), 10);
 }
