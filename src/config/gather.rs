@@ -42,6 +42,19 @@ pub fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
     gathered
 }
 
+/// What was gathered before, with files of heptad's own as they are now. Nothing else is read again.
+pub fn again(layers: &Layers, remarks: &[Finding], own: &[PathBuf]) -> Gathered {
+    let mut layers = layers.clone();
+    let renewed = |layer: &Layer| {
+        let name = Path::new(&layer.name).file_name();
+        layer.enrolled && own.iter().any(|file| file.file_name() == name)
+    };
+    layers.0.retain(|layer| !renewed(layer));
+    let mut gathered = Gathered { layers, remarks: remarks.to_vec(), ..Gathered::default() };
+    own.iter().filter(|file| file.exists()).for_each(|file| gathered.read_one_enrolled(file));
+    gathered
+}
+
 impl Gathered {
     fn read(&mut self, file: &Path) {
         match read(file).and_then(|text| parse(file, &text)) {

@@ -48,7 +48,7 @@ use layer::Layers;
 use offers::Offers;
 use section::{Report, Section};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const KEYS: &[&str] = &["daemon", "fee", "plan", "blueprint", "defaults", "resource"];
 
@@ -62,7 +62,7 @@ pub struct Config {
     pub blueprints: BTreeMap<BlueprintName, Blueprint>,
     /// In the order of their names.
     pub resources: Vec<Declared>,
-    main: std::path::PathBuf,
+    main: PathBuf,
     layers: Layers,
     remarks: Vec<Finding>,
 }
@@ -87,6 +87,12 @@ pub fn load(locations: &Locations, env: &[(String, String)]) -> Result<Config, F
 /// Reads as much as can be read.
 pub fn examine(locations: &Locations, env: &[(String, String)]) -> Reading {
     understand(gather::gather(locations, env), locations)
+}
+
+/// Reads files of heptad's own again, on top of a configuration that is in force. A person's files
+/// count as they were when it was loaded, whatever is in them now.
+pub fn examine_enrolled(config: &Config, locations: &Locations, files: &[PathBuf]) -> Reading {
+    understand(gather::again(&config.layers, &config.remarks, files), locations)
 }
 
 fn understand(gathered: Gathered, locations: &Locations) -> Reading {

@@ -4,7 +4,7 @@
 use super::fleet::Post;
 use crate::backend::Territory;
 use crate::backend::registry::{self, Context};
-use crate::config::{self, Config, Declared, Finding, Findings, Locations};
+use crate::config::{self, Config, Declared, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
 use crate::host::privileges::{Right, missing};
 use std::collections::BTreeMap;
@@ -32,6 +32,33 @@ pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup,
                 posts.insert(declared.resource.name.clone(), Arc::new(post));
             }
             Err(found) => findings.extend(found),
+        }
+    }
+    findings.extend(overlaps(&config, &posts));
+    if findings.is_empty() { Ok(Setup { config, posts }) } else { Err(findings) }
+}
+
+/// What is in force, with resources that commands made as heptad's own files declare them now, or
+/// without them where none does. Everybody else stays as it is, with its backend.
+///
+/// # Errors
+/// All findings at once; they are about what was just declared.
+pub fn amend(
+    old: &Setup,
+    locations: &Locations,
+    state: &Path,
+    names: &[&ResourceName],
+) -> Result<Setup, Findings> {
+    let files: Vec<PathBuf> = names.iter().map(|name| enrolled_file(state, name)).collect();
+    let config::Reading { config, mut findings } =
+        config::examine_enrolled(&old.config, locations, &files);
+    let mut posts = old.posts.clone();
+    for name in names {
+        posts.remove(*name);
+        match config.get(name).map(|declared| build(&config, declared)) {
+            Some(Ok(post)) => drop(posts.insert((*name).clone(), Arc::new(post))),
+            Some(Err(found)) => findings.extend(found),
+            None => {}
         }
     }
     findings.extend(overlaps(&config, &posts));

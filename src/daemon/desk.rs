@@ -76,15 +76,38 @@ impl Counter {
         *setup = next;
         // Whoever only looks does not wait for the driver.
         drop(setup);
+        self.declare(resources);
+        tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
+            "configuration loaded");
+        Ok(report)
+    }
+
+    /// Puts resources of commands in force as their files declare them now, or out of force where
+    /// none does, and leaves all else as it is.
+    ///
+    /// # Errors
+    /// What is wrong with them; then nothing has changed.
+    pub fn amend(&self, names: &[&ResourceName]) -> Result<(), Findings> {
+        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let next = check::amend(&old, &self.locations, &self.state, names)?;
+        let ledger = self.published.borrow().ledger.clone();
+        for name in names {
+            self.fleet.put(name, next.posts.get(*name).cloned(), &ledger, &self.state);
+        }
+        let resources = resources(&next);
+        *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        self.declare(resources);
+        Ok(())
+    }
+
+    fn declare(&self, resources: Vec<Resource>) {
         self.inbox.put(Message::Event(Event::Configured(resources)));
         // Who is told that it is loaded may ask for what it added. A driver that is held up, or
         // gone, is not waited for.
         let (teller, told) = std::sync::mpsc::channel();
         self.inbox.put(Message::Turned(teller));
         let _ = told.recv_timeout(TURN);
-        tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
-            "configuration loaded");
-        Ok(report)
     }
 
     /// Asks the catalogue on the thread that owns it.

@@ -124,6 +124,17 @@ impl Fleet {
         }
         *self.posts.write().unwrap_or_else(PoisonError::into_inner) = posts;
     }
+
+    /// Puts one post in place; without one, what the catalogue remembers of its resource.
+    pub fn put(&self, name: &ResourceName, post: Option<Arc<Post>>, ledger: &Ledger, state: &Path) {
+        let known = || remembered(ledger.account(name)?, state).map(Arc::new);
+        let post = post.or_else(known);
+        let mut posts = self.posts.write().unwrap_or_else(PoisonError::into_inner);
+        match post {
+            Some(post) => posts.insert(name.clone(), post),
+            None => posts.remove(name),
+        };
+    }
 }
 
 /// A post for a resource that only the catalogue still knows.

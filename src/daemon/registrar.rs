@@ -1,5 +1,5 @@
 //! Making known what a command made, and letting go of it: the file that declares it, and the
-//! configuration in force.
+//! configuration in force. A person's files are not loaded by that: they may be half edited.
 
 use super::desk::Counter;
 use super::enroll::{enroll, withdraw};
@@ -19,7 +19,10 @@ impl Registrar for Counter {
                 .map_err(|error| format!("the backend's option {error}"))?
         };
         let path = enroll(&self.state, &declared).map_err(|error| error.to_string())?;
-        let Err(findings) = self.load() else { return Ok(()) };
+        let Err(findings) = self.amend(&[&heir.name]) else {
+            tracing::info!(name = %heir.name, "it is declared");
+            return Ok(());
+        };
         // It would stop the next start, and every reload until then.
         let _ = withdraw(&self.state, &heir.name);
         let ours = findings.iter().find(|finding| finding.file.as_deref() == Some(&path));
@@ -41,9 +44,10 @@ impl Registrar for Counter {
                 }
             }
         }
-        if !names.is_empty() {
-            // What is wrong is in the log.
-            let _ = self.load();
+        if !names.is_empty()
+            && let Err(findings) = self.amend(&names)
+        {
+            tracing::error!("what was let go of is in force until the next reload:\n{findings}");
         }
     }
 }

@@ -97,6 +97,60 @@ fn one_without_snapshots_is_gone_once_its_declaration_is() {
 }
 
 #[test]
+fn making_and_forgetting_load_nothing_that_a_person_is_writing() {
+    let host = host();
+    let keep = || host.get("/v1/resources/web")["resource"]["retention"]["latest"].clone();
+    let half = CONFIG.replace("keep = 3", "keep = 5") + "[resource.mail]\nfiles = { pa";
+    host.configure(&half);
+    for name in ["web-2", "web-3"] {
+        host.ok(&format!("create {name} --from web@latest --time 07:30"));
+        assert_eq!(host.get(&format!("/v1/resources/{name}"))["resource"]["time"], "07:30");
+    }
+    host.ok("take web-2 mine");
+    host.ok("forget web-3 --yes");
+    host.until("its end", |client| client.resource("web-3").is_err().then_some(()));
+    assert_eq!(keep(), 3, "the file is not loaded");
+    assert_eq!(host.ctl("reload").code, 1);
+    // What is there when it is done is loaded by the next reload, beside what the commands made.
+    host.configure(&CONFIG.replace("keep = 3", "keep = 5"));
+    assert_eq!(host.ok("reload"), "  changed   web\nreloaded\n");
+    assert_eq!(keep(), 5);
+    assert_eq!(host.labels("web-2"), ["mine"]);
+    assert!(host.ok("status web-2").contains("07:30"));
+}
+
+#[test]
+fn a_name_that_a_person_is_giving_meanwhile_is_found_at_the_next_reload() {
+    let host = host();
+    let taken = "[resource.web-2]\nfiles = { path = \"ROOT/other\", store = \"ROOT/store\" }\n";
+    host.configure(&format!("{CONFIG}{taken}"));
+    host.ok("create web-2 --from web@latest --time 07:30");
+    let refused = host.ctl("reload");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("a command made it"), "{}", refused.err);
+    assert!(refused.err.contains("heptactl forget web-2"), "{}", refused.err);
+    host.ok("forget web-2 --yes");
+    host.until("letting go", |_| (!host.path("state/enrolled/web-2.toml").exists()).then_some(()));
+    host.ok("reload");
+    let theirs = host.get("/v1/resources/web-2");
+    assert_eq!(theirs["resource"]["enrolled"], false, "{theirs:#}");
+}
+
+#[test]
+fn what_cannot_be_declared_beside_what_is_in_force_is_not_left_declared() {
+    let host = host();
+    let inside = host.path("web/inside");
+    // The original would contain it.
+    let refused = host
+        .ctl(&format!("create web-2 --from web@latest --time 07:30 --path {}", inside.display()));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("is inside resource web"), "{}", refused.err);
+    assert!(!host.path("state/enrolled/web-2.toml").exists());
+    assert_eq!(host.ctl("show web-2").code, 1);
+    host.ok("reload");
+}
+
+#[test]
 fn hooks_do_not_start_what_was_stopped_for_a_rollback() {
     let mut host = Host::new(&at(1, "03:00"));
     host.tree("web", "one");
