@@ -70,13 +70,29 @@ pub fn attach(settings: &Settings, disk: &Image) -> Result<String, BackendError>
     let device = device(&machine, disk, &target).print();
     if machine.now.as_ref().is_some_and(|now| has(now, &disk.path).is_none()) {
         let args = ["attach-device", "--live", "--domain", &machine.uuid, "/dev/stdin"];
-        machine.virsh.feed(&args, &device, &doing)?;
+        machine
+            .virsh
+            .feed(&args, &device, &doing)
+            .map_err(|error| with_a_way_out(error, &machine))?;
     }
     if has(&machine.next, &disk.path).is_none() {
         let args = ["attach-device", "--config", "--domain", &machine.uuid, "/dev/stdin"];
         machine.virsh.feed(&args, &device, &doing)?;
     }
     Ok(target)
+}
+
+/// A guest of today's kind has as many slots for disks that come while it runs as it was given.
+fn with_a_way_out(error: BackendError, machine: &Machine<'_>) -> BackendError {
+    if !error.detail.contains("No more available PCI slots") {
+        return error;
+    }
+    let detail = format!(
+        "{} has no free slot for one more disk while it runs: shut it down and attach the disk then, or \
+         give it another pcie-root-port (virsh edit {0})",
+        machine.name
+    );
+    BackendError { detail, ..error }
 }
 
 pub fn detach(settings: &Settings, disk: &Image) -> Result<(), BackendError> {

@@ -141,8 +141,13 @@ fn judge(finished: Finished, doing: &str) -> Result<String, BackendError> {
     if finished.status.success() && !finished.stdout.truncated {
         return Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned());
     }
-    let said = finished.stderr.first_lines(3).replace("error: ", "");
+    let said = plainly(&finished.stderr.first_lines(3));
     fail(fault_of(&said), if said.is_empty() { finished.status.to_string() } else { said })
+}
+
+/// Without the words that say only that it is an error.
+fn plainly(said: &str) -> String {
+    said.replace("internal error: ", "").replace("error: ", "")
 }
 
 /// By the words of libvirt's own errors (src/util/virerror.c), which LC_ALL=C keeps as they are.
@@ -167,6 +172,12 @@ fn fault_of(said: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_virsh_says_is_told_without_its_own_words_for_an_error() {
+        let said = "error: Failed to attach | error: internal error: No more available PCI slots";
+        assert_eq!(plainly(said), "Failed to attach | No more available PCI slots");
+    }
 
     #[test]
     fn what_virsh_says_tells_whether_to_try_again() {

@@ -73,6 +73,13 @@ fn the_files_of_an_instance_that_hangs_are_read_through_another_one() {
     // It had no snapshots, so nothing is left of it once its declaration is gone.
     ward.host.until("its end", |client| client.resource("web-disk").is_err().then_some(()));
     assert_eq!(ward.scene.libvirtd.state(DOMAIN), "paused", "it was left as it was");
+    let full = (2..9).find_map(|number| {
+        ok(&format!("create web-disk-{number} --from web-root"));
+        let tried = ward.host.ctl(&format!("attach web-disk-{number} medic"));
+        (tried.code != 0).then_some(tried.err)
+    });
+    let full = full.unwrap();
+    assert!(full.contains("medic has no free slot for one more disk while it runs"), "{full}");
 }
 
 #[test]

@@ -91,7 +91,8 @@ impl Work<'_> {
         let planned = self.order.plan.filter(|plan| !same(plan)).map(|plan| plan.disk);
         match self.order.size.or(planned) {
             Some(size) if size < disk.size => self.refuse(format!(
-                "its system disk has {}, and a disk is never made smaller; ask for {} would cut it",
+                "its system disk has {}, and no disk is made smaller: {} would cut it; ask for more, or \
+                 leave the size out",
                 binary(disk.size),
                 binary(size)
             )),
