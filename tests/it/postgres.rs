@@ -2,10 +2,10 @@
 
 mod back;
 mod busy;
-
 mod faults;
 mod killed;
 mod load;
+mod occupied;
 mod proof;
 mod server;
 mod spaces;

@@ -21,14 +21,13 @@ const SLACK: u64 = MIB / 2;
 /// A directory or subvolume `live` with its snapshots on a file system of its own.
 struct Scene {
     fs: LoopFs,
-    kind: &'static str,
     mounted: &'static str,
     backend: Arc<dyn Backend>,
     state: PathBuf,
 }
 
 impl Scene {
-    fn new(kind: &'static str, mounted: &'static str, backend: &str, options: Value) -> Self {
+    fn new(kind: &str, mounted: &'static str, backend: &str, options: Value) -> Self {
         let mut fs = LoopFs::new(kind, 400);
         fs.unmount();
         fs.mount(mounted);
@@ -44,7 +43,7 @@ impl Scene {
         options.entry("path").or_insert_with(|| live.to_str().unwrap().into());
         let context = Context { resource: "web-1".parse().unwrap(), state: state.clone() };
         let backend = registry::build(backend, &options, &context).unwrap();
-        Self { fs, kind, mounted, backend, state }
+        Self { fs, mounted, backend, state }
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -81,28 +80,13 @@ impl Scene {
         file.sync_all().unwrap();
     }
 
-    /// With nothing pending.
-    fn free(&mut self) -> u64 {
-        if self.kind == "btrfs" {
-            let path = self.fs.path();
-            // The first wakes what the second waits for; what is gone is free once that is committed.
-            for what in ["filesystem", "subvolume", "filesystem"] {
-                run("btrfs", &[what, "sync", path.to_str().unwrap()]);
-            }
-        }
-        self.fs.unmount();
-        self.fs.mount(self.mounted);
-        let stat = rustix::fs::statvfs(self.fs.path()).unwrap();
-        stat.f_bfree * stat.f_frsize
-    }
-
     /// What becomes free when these go.
     fn freed(&mut self, seqs: &[u64]) -> u64 {
-        let before = self.free();
+        let before = self.fs.free(self.mounted);
         for seq in seqs {
             self.backend.destroy(&self.stored(*seq)).unwrap();
         }
-        self.free() - before
+        self.fs.free(self.mounted) - before
     }
 
     fn occupied(&self) -> u64 {

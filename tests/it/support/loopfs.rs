@@ -52,6 +52,21 @@ impl LoopFs {
         run("umount", &[self.path().to_str().unwrap()]);
     }
 
+    /// Bytes that are free when nothing is pending; mounts it again with these options.
+    pub fn free(&mut self, options: &str) -> u64 {
+        let path = self.path();
+        if rustix::fs::statfs(&path).unwrap().f_type == 0x9123_683e {
+            // The first wakes what the second waits for; what is gone is free once that is committed.
+            for what in ["filesystem", "subvolume", "filesystem"] {
+                run("btrfs", &[what, "sync", path.to_str().unwrap()]);
+            }
+        }
+        self.unmount();
+        self.mount(options);
+        let stat = rustix::fs::statvfs(&path).unwrap();
+        stat.f_bfree * stat.f_frsize
+    }
+
     pub fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         run("mount", &["-o", &options, self.path().to_str().unwrap()]);
