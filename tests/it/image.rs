@@ -1,5 +1,7 @@
 //! Files out of disk images, by the real helper and the kernel's FUSE.
 
+mod btrfs;
 pub mod disks;
+mod filling;
 mod hostile;
 mod reading;

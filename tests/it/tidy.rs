@@ -39,6 +39,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("mbrman", &["src/backend/image/"]),
     ("ext4_view", &["src/backend/image/"]),
     ("fatfs", &["src/backend/image/"]),
+    ("fs_btrfs", &["src/backend/image/"]),
+    ("fs_core", &["src/backend/image/"]),
     ("ntfs", &["src/backend/image/"]),
     ("fuser", &["src/backend/image/"]),
     ("seccompiler", &["src/backend/image/"]),

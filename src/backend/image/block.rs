@@ -7,12 +7,12 @@ use imago::raw::Raw;
 use imago::storage::StorageOpenOptions;
 use imago::{DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A stretch of a disk: all of it, or a partition. Never read beyond its ends.
 #[derive(Clone)]
 pub struct Stretch {
-    disk: Rc<FormatAccess<File>>,
+    disk: Arc<FormatAccess<File>>,
     start: u64,
     length: u64,
     at: u64,
@@ -29,7 +29,7 @@ impl Stretch {
             Format::Qcow2 => FormatAccess::new(Qcow2::<File>::builder(storage).open(deny)?),
         };
         let length = disk.size();
-        Ok(Self { disk: Rc::new(disk), start: 0, length, at: 0 })
+        Ok(Self { disk: Arc::new(disk), start: 0, length, at: 0 })
     }
 
     pub fn length(&self) -> u64 {
@@ -40,7 +40,7 @@ impl Stretch {
     pub fn part(&self, start: u64, length: u64) -> Self {
         let start = start.min(self.length);
         let length = length.min(self.length - start);
-        Self { disk: Rc::clone(&self.disk), start: self.start + start, length, at: 0 }
+        Self { disk: Arc::clone(&self.disk), start: self.start + start, length, at: 0 }
     }
 
     /// Fills the buffer from a place on.
@@ -96,5 +96,15 @@ impl ext4_view::Ext4Read for Stretch {
         buffer: &mut [u8],
     ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.read_at(at, buffer)?)
+    }
+}
+
+impl fs_core::BlockRead for Stretch {
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> fs_core::Result<()> {
+        Ok(Stretch::read_at(self, at, buffer)?)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.length
     }
 }

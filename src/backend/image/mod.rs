@@ -7,12 +7,14 @@
 //! is in nobody's tree; when its last user is gone, the helper ends, whoever died first.
 //!
 //! Formats are what the caller says, never what an image says; a backing file is not followed.
-//! Journals that a guest had no time to finish are replayed in memory, nothing is written.
+//! Journals that a guest had no time to finish are replayed in memory, nothing is written. What could
+//! not be taken into account is said in a note beside the files.
 //!
 //! This room knows image files and the port's errors. It must not know instances, stores or any
 //! backend.
 
 mod block;
+mod btrfs;
 mod errno;
 mod ext;
 mod fat;

@@ -1,6 +1,7 @@
 //! Which file system a disk or partition has, by its magic numbers.
 
 use super::block::Stretch;
+use super::btrfs;
 use super::ext::Ext;
 use super::fat::Fat;
 use super::files::Files;
@@ -8,18 +9,31 @@ use super::ntfs::Windows;
 
 /// What a stretch of a disk holds.
 pub enum Content {
-    Files(Box<dyn Files>),
+    Files(Found),
     /// A sentence that says why its files are not shown.
     Closed(String),
     /// Nothing that is known: a partition table, perhaps.
     Unknown,
 }
 
-/// Where each file system has its magic number: ext from Documentation/filesystems/ext4, XFS and
-/// btrfs from their on-disk formats, the others from their first sector.
+/// The files of a file system, and what is to be shown beside them.
+pub struct Found {
+    pub files: Box<dyn Files>,
+    /// Those of all its subvolumes, where `files` are of one of them only.
+    pub all: Option<Box<dyn Files>>,
+    /// A sentence about what may be missing.
+    pub remark: Option<String>,
+}
+
+impl Found {
+    fn plain(files: impl Files + 'static) -> Self {
+        Self { files: Box::new(files), all: None, remark: None }
+    }
+}
+
+/// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others from their first sector.
 const CLOSED: &[(u64, &[u8], &str)] = &[
     (0, b"XFSB", "an XFS file system"),
-    (0x1_0040, b"_BHRfS_M", "a btrfs file system"),
     (512, b"LABELONE", "an LVM physical volume"),
     (0, b"LUKS\xba\xbe", "an encrypted LUKS volume"),
     (4_086, b"SWAPSPACE2", "swap space"),
@@ -27,31 +41,34 @@ const CLOSED: &[(u64, &[u8], &str)] = &[
     (0x1018, b"F2FS", "an F2FS file system"),
 ];
 
+const WAY_OUT: &str =
+    "Make a new disk of this snapshot (heptactl create) and look into it in an instance";
+
 pub fn look(part: &Stretch) -> Content {
     let has = |at: u64, magic: &[u8]| {
         let mut found = vec![0; magic.len()];
         part.read_at(at, &mut found).is_ok() && found == magic
     };
-    let open = |kind: &str, opened: Result<Box<dyn Files>, String>| match opened {
-        Ok(files) => Content::Files(files),
-        Err(why) => Content::Closed(format!("{kind} that cannot be read: {why}")),
+    let open = |kind: &str, opened: Result<Found, String>| match opened {
+        Ok(found) => Content::Files(found),
+        Err(why) => Content::Closed(format!("{kind} that cannot be read: {why}. {WAY_OUT}")),
     };
     if has(1_080, &[0x53, 0xef]) {
-        let ext = Ext::open(part).map(|ext| Box::new(ext) as Box<dyn Files>);
-        return open("an ext file system", ext);
+        return open("an ext file system", Ext::open(part).map(Found::plain));
     }
     if has(3, b"NTFS    ") {
-        let ntfs = Windows::open(part).map(|ntfs| Box::new(ntfs) as Box<dyn Files>);
-        return open("an NTFS file system", ntfs);
+        return open("an NTFS file system", Windows::open(part).map(Found::plain));
     }
     if has(510, &[0x55, 0xaa]) && [54, 82].iter().any(|at| has(*at, b"FAT")) {
-        let fat = Fat::open(part).map(|fat| Box::new(fat) as Box<dyn Files>);
-        return open("a FAT file system", fat);
+        return open("a FAT file system", Fat::open(part).map(Found::plain));
+    }
+    // Not every mkfs wipes what an earlier one left here.
+    if has(0x1_0040, b"_BHRfS_M") {
+        return open("a btrfs file system", btrfs::open(part));
     }
     match CLOSED.iter().find(|(at, magic, _)| has(*at, magic)) {
         Some((.., kind)) => Content::Closed(format!(
-            "{kind}: heptad shows the files of ext2, ext3, ext4, FAT and NTFS only. Make a new disk \
-             of this snapshot (heptactl create) and look into it in an instance"
+            "{kind}: heptad shows the files of ext2, ext3, ext4, btrfs, FAT and NTFS only. {WAY_OUT}"
         )),
         None => Content::Unknown,
     }

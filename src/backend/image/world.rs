@@ -17,56 +17,29 @@ pub struct Image {
 }
 
 pub enum Place {
-    Rooms(Vec<(String, Place)>),
+    Rooms(Rooms),
     Files(Box<dyn Files>),
-    /// Says why there are no files.
+    /// Says why there are no files, or not all.
     Note(String),
 }
 
-/// The ending of the name of a note.
-const NOTE: &str = ".not-shown";
+/// The endings of names: of a note instead of files, of one beside them, and of the directory of all
+/// subvolumes, where the other is of the one that an ordinary mount shows.
+const INSTEAD: &str = ".not-shown";
+const BESIDE: &str = ".note";
+const ALL: &str = ".all";
+
+type Rooms = Vec<(String, Place)>;
 
 impl Place {
     pub fn of_images(images: Vec<Image>) -> Self {
-        let mut rooms = Vec::new();
-        for image in images {
-            let Image { name, file, format } = image;
-            let opened = careful(|| match Stretch::of_image(file, format) {
-                Ok(disk) => Self::of_disk(&disk),
-                Err(error) => Self::Note(format!("an image that cannot be read: {error}")),
-            });
-            rooms.push(opened.named(name));
-        }
-        Self::Rooms(rooms)
-    }
-
-    fn of_disk(disk: &Stretch) -> Self {
-        match look(disk) {
-            Content::Files(files) => return Self::Files(files),
-            Content::Closed(why) => return Self::Note(why),
-            Content::Unknown => {}
-        }
-        let parts = partitions(disk).into_iter().map(|(number, part)| {
-            let place = careful(|| match look(&part) {
-                Content::Files(files) => Self::Files(files),
-                Content::Closed(why) => Self::Note(why),
-                Content::Unknown => Self::Note("nothing that heptad knows".into()),
-            });
-            place.named(format!("p{number}"))
+        let rooms = images.into_iter().flat_map(|Image { name, file, format }| {
+            careful(&name, || match Stretch::of_image(file, format) {
+                Ok(disk) => of_disk(&name, &disk),
+                Err(error) => instead(&name, &format!("an image that cannot be read: {error}")),
+            })
         });
-        let parts: Vec<_> = parts.collect();
-        if parts.is_empty() {
-            let size = disk.length();
-            return Self::Note(format!("{size} bytes without a file system or partitions"));
-        }
-        Self::Rooms(parts)
-    }
-
-    fn named(self, name: String) -> (String, Self) {
-        match self {
-            Self::Note(why) => (name + NOTE, Self::Note(why + ".\n")),
-            place => (name, place),
-        }
+        Self::Rooms(rooms.collect())
     }
 
     pub fn stat(&self, path: &[u8]) -> Answer<Stat> {
@@ -125,8 +98,45 @@ impl Place {
     }
 }
 
+fn of_disk(name: &str, disk: &Stretch) -> Rooms {
+    let content = look(disk);
+    if !matches!(content, Content::Unknown) {
+        return of_content(name, content);
+    }
+    let parts = partitions(disk).into_iter().flat_map(|(number, part)| {
+        let name = format!("p{number}");
+        careful(&name, || of_content(&name, look(&part)))
+    });
+    let parts: Rooms = parts.collect();
+    if parts.is_empty() {
+        let size = disk.length();
+        return instead(name, &format!("{size} bytes without a file system or partitions"));
+    }
+    vec![(name.into(), Place::Rooms(parts))]
+}
+
+fn of_content(name: &str, content: Content) -> Rooms {
+    let found = match content {
+        Content::Files(found) => found,
+        Content::Closed(why) => return instead(name, &why),
+        Content::Unknown => return instead(name, "nothing that heptad knows"),
+    };
+    let mut rooms = vec![(name.into(), Place::Files(found.files))];
+    rooms.extend(found.all.map(|all| (format!("{name}{ALL}"), Place::Files(all))));
+    rooms.extend(found.remark.map(|text| note(name, BESIDE, &text)));
+    rooms
+}
+
+fn instead(name: &str, why: &str) -> Rooms {
+    vec![note(name, INSTEAD, why)]
+}
+
+fn note(name: &str, ending: &str, text: &str) -> (String, Place) {
+    (format!("{name}{ending}"), Place::Note(format!("{text}.\n")))
+}
+
 /// One image that makes a reader panic does not hide the others.
-fn careful(open: impl FnOnce() -> Place) -> Place {
-    let bad = |_| Place::Note("something so damaged that reading it had to be broken off".into());
+fn careful(name: &str, open: impl FnOnce() -> Rooms) -> Rooms {
+    let bad = |_| instead(name, "something so damaged that reading it had to be broken off");
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(bad)
 }

@@ -1,10 +1,12 @@
 //! Images with real partition tables and file systems, made without mounting any.
 
-use crate::support::loopfs::run;
+use crate::support::loopfs::{Undo, run};
 use crate::support::trusted;
 use heptad::backend::browse::{self, OpenTree};
 use heptad::backend::image::{self, Disk, Format};
 use heptad::domain::tree::{Entry, TreePath, Unshown};
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::MoveMountFlags;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -100,6 +102,31 @@ impl Bench {
         };
         let disks: Vec<Disk> = disks.iter().map(disk).collect();
         image::open(&disks, Some(&self.helper)).unwrap()
+    }
+}
+
+impl Bench {
+    /// Mounts what is shown where the tests can see it.
+    pub fn attach(&self, opened: OpenTree) -> Attached {
+        let point = tempfile::Builder::new().prefix("shown-").tempdir_in(self.path("")).unwrap();
+        let at = rustix::fs::open(point.path(), OFlags::PATH, Mode::empty()).unwrap();
+        let by = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        let detached = browse::detach(opened).unwrap();
+        let undo = Undo::new("umount -l \"$1\"", point.path());
+        rustix::mount::move_mount(&detached.mount, "", at, "", by).unwrap();
+        Attached { _undo: undo, point }
+    }
+}
+
+/// Mounted until dropped.
+pub struct Attached {
+    _undo: Undo,
+    point: TempDir,
+}
+
+impl Attached {
+    pub fn path(&self) -> &Path {
+        self.point.path()
     }
 }
 

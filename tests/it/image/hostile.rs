@@ -39,12 +39,13 @@ fn damaged_images_are_refused_or_read_in_part_and_never_hang() {
     let raw = bench.ext("ext", "ext4", &tree);
     let disk = bench.disk("disk", "gpt", &[&bench.fat("fat", &tree.join("etc/hosts")), &raw]);
     let qcow2 = bench.qcow2(&disk, &[]);
-    let mut seed = 7_u64;
-    let mut random = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        seed >> 33
-    };
-    for (image, format) in [(raw, Format::Raw), (disk, Format::Raw), (qcow2, Format::Qcow2)] {
+    let btrfs = bench.blank("btrfs", 64);
+    let text = btrfs.to_str().unwrap();
+    run("mkfs.btrfs", &["-q", "-M", "--rootdir", tree.to_str().unwrap(), text]);
+    let images =
+        [(raw, Format::Raw), (disk, Format::Raw), (qcow2, Format::Qcow2), (btrfs, Format::Raw)];
+    let mut random = random();
+    for (image, format) in images {
         let whole = std::fs::read(&image).unwrap();
         for round in 0..6 {
             let mut bytes = whole.clone();
@@ -63,6 +64,69 @@ fn damaged_images_are_refused_or_read_in_part_and_never_hang() {
         let short = &whole[..whole.len() / 3];
         std::fs::write(bench.path("short"), short).unwrap();
         walk(&bench.open(&[("vda", &bench.path("short"), format)]), "", &mut 150);
+    }
+}
+
+/// Forty times some bytes of some blocks are others; a block is what `of` says, and `seal` makes its
+/// checksum right again.
+fn lies(
+    image: &Path,
+    bench: &Bench,
+    (block, from): (usize, usize),
+    of: impl Fn(&[u8]) -> bool,
+    seal: impl Fn(&mut [u8]),
+) {
+    let whole = std::fs::read(image).unwrap();
+    let mut random = random();
+    for round in 0..40_u64 {
+        let mut bytes = whole.clone();
+        let mut told = 0;
+        for block in bytes.chunks_exact_mut(block).filter(|block| of(block)) {
+            // In most rounds near its start, where its counts, keys and addresses are.
+            let left = block.len() - from;
+            let reach = if round % 4 == 0 { left } else { 400.min(left) };
+            for _ in 0..random() % (1 + round % 5) {
+                let at = from + random() as usize % reach;
+                block[at] = random() as u8;
+                told += 1;
+            }
+            seal(block);
+        }
+        assert!(told > 0 || round % 5 == 0, "round {round}");
+        let bad = bench.path("bad");
+        std::fs::write(&bad, &bytes).unwrap();
+        let opened = bench.open(&[("vda", &bad, Format::Raw), ("good", image, Format::Raw)]);
+        walk(&opened, "vda", &mut 60);
+        assert!(read(&opened, "good/etc/hosts").is_ok(), "round {round}");
+    }
+}
+
+#[test]
+fn a_btrfs_that_lies_with_right_checksums_is_refused_or_read_in_part_and_never_hangs() {
+    let bench = Bench::new();
+    let tree = tree(&bench);
+    let image = bench.blank("btrfs", 64);
+    let text = image.to_str().unwrap();
+    run("mkfs.btrfs", &["-q", "-M", "-n", "4096", "--rootdir", tree.to_str().unwrap(), text]);
+    let fsid = std::fs::read(&image).unwrap()[0x1_0020..0x1_0030].to_vec();
+    lies(
+        &image,
+        &bench,
+        (4_096, 48),
+        |block| block[32..48] == fsid,
+        |block| {
+            let digest = fs_btrfs::ChecksumType::Crc32c.digest(&block[32..]);
+            block[..32].copy_from_slice(&digest);
+        },
+    );
+}
+
+/// The same numbers every time.
+fn random() -> impl FnMut() -> u64 {
+    let mut seed = 7_u64;
+    move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 33
     }
 }
 

@@ -19,19 +19,24 @@ pub struct LoopFs {
 impl LoopFs {
     /// Makes and mounts a file system: `btrfs`, `xfs` or `ext4`, of `megabytes`.
     pub fn new(kind: &str, megabytes: u64) -> Self {
+        Self::formatted(kind, megabytes, &[])
+    }
+
+    /// With options for mkfs.
+    pub fn formatted(kind: &str, megabytes: u64, options: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("heptad-fs-").tempdir_in("/var/tmp").unwrap();
         let unmount = "while umount -l \"$1/mnt\"; do :; done; rm -rf --one-file-system \"$1\"";
         let mut fs = Self { _undo: Undo::new(unmount, dir.path()), dir };
-        let image = fs.dir.path().join("image");
+        let image = fs.image();
         std::fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
         std::fs::create_dir(fs.path()).unwrap();
-        let image = image.to_str().unwrap();
-        match kind {
-            "btrfs" => run("mkfs.btrfs", &["-q", "-m", "single", image]),
-            "xfs" => run("mkfs.xfs", &["-q", image]),
-            "ext4" => run("mkfs.ext4", &["-q", "-F", image]),
+        let (program, always): (_, &[&str]) = match kind {
+            "btrfs" => ("mkfs.btrfs", &["-q", "-m", "single"]),
+            "xfs" => ("mkfs.xfs", &["-q"]),
+            "ext4" => ("mkfs.ext4", &["-q", "-F"]),
             other => panic!("no such file system here: {other}"),
-        }
+        };
+        run(program, &[always, options, &[image.to_str().unwrap()]].concat());
         fs.mount("");
         fs
     }
@@ -40,10 +45,15 @@ impl LoopFs {
         self.dir.path().join("mnt")
     }
 
+    /// The file that it is in.
+    pub fn image(&self) -> PathBuf {
+        self.dir.path().join("image")
+    }
+
     /// Mounts again after [`LoopFs::unmount`]; `options` beside `loop`, such as `subvol=x`.
     pub fn mount(&mut self, options: &str) {
         let options = format!("loop,{options}");
-        let image = self.dir.path().join("image");
+        let image = self.image();
         let (image, path) = (image.to_str().unwrap(), self.path());
         run("mount", &["-o", options.trim_end_matches(','), image, path.to_str().unwrap()]);
     }
