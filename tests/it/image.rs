@@ -5,3 +5,4 @@ pub mod disks;
 mod filling;
 mod hostile;
 mod reading;
+mod xfs;

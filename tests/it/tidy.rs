@@ -40,6 +40,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("ext4_view", &["src/backend/image/"]),
     ("fatfs", &["src/backend/image/"]),
     ("fs_btrfs", &["src/backend/image/"]),
+    ("fs_xfs", &["src/backend/image/"]),
     ("fs_core", &["src/backend/image/"]),
     ("ntfs", &["src/backend/image/"]),
     ("fuser", &["src/backend/image/"]),

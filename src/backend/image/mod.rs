@@ -29,6 +29,7 @@ mod serve;
 mod table;
 mod volume;
 mod world;
+mod xfs;
 
 pub use helper::serve as helper;
 pub use protocol::{Disk, Format};

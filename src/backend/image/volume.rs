@@ -6,6 +6,7 @@ use super::ext::Ext;
 use super::fat::Fat;
 use super::files::Files;
 use super::ntfs::Windows;
+use super::xfs;
 
 /// What a stretch of a disk holds.
 pub enum Content {
@@ -33,7 +34,6 @@ impl Found {
 
 /// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others from their first sector.
 const CLOSED: &[(u64, &[u8], &str)] = &[
-    (0, b"XFSB", "an XFS file system"),
     (512, b"LABELONE", "an LVM physical volume"),
     (0, b"LUKS\xba\xbe", "an encrypted LUKS volume"),
     (4_086, b"SWAPSPACE2", "swap space"),
@@ -62,13 +62,16 @@ pub fn look(part: &Stretch) -> Content {
     if has(510, &[0x55, 0xaa]) && [54, 82].iter().any(|at| has(*at, b"FAT")) {
         return open("a FAT file system", Fat::open(part).map(Found::plain));
     }
+    if has(0, b"XFSB") {
+        return open("an XFS file system", xfs::open(part));
+    }
     // Not every mkfs wipes what an earlier one left here.
     if has(0x1_0040, b"_BHRfS_M") {
         return open("a btrfs file system", btrfs::open(part));
     }
     match CLOSED.iter().find(|(at, magic, _)| has(*at, magic)) {
         Some((.., kind)) => Content::Closed(format!(
-            "{kind}: heptad shows the files of ext2, ext3, ext4, btrfs, FAT and NTFS only. {WAY_OUT}"
+            "{kind}: heptad shows the files of ext2, ext3, ext4, XFS, btrfs, FAT and NTFS only. {WAY_OUT}"
         )),
         None => Content::Unknown,
     }

@@ -66,6 +66,27 @@ impl Bench {
         image
     }
 
+    /// A small XFS with many names and these two files; with `crc=0` of the old kind that kernels do not
+    /// make any more.
+    pub fn xfs(&self, name: &str, options: &str, small: &Path, big: &Path) -> PathBuf {
+        let image = self.blank(name, 24);
+        let line =
+            |name: &str, file: &Path| format!("{name} ---640 1234 5678 {}\n", file.display());
+        let many: String = (0..600).map(|n| line(&format!("{n:04}"), small)).collect();
+        let content = format!(
+            "-\n0 0\nd--755 0 0\netc d--755 0 0\n{}{many}link l--777 0 0 hosts\n$\n{}$\n",
+            line("hosts", small),
+            line("big", big),
+        );
+        let file = self.path(&format!("{name}.content"));
+        std::fs::write(&file, content).unwrap();
+        // So small only for those who test XFS itself.
+        let tested = "TEST_DIR=1 TEST_DEV=1 QA_CHECK_FS=1";
+        let (file, text) = (file.display(), image.display());
+        run("sh", &["-c", &format!("{tested} mkfs.xfs -q -m {options} -p {file} {text}")]);
+        image
+    }
+
     /// A disk with a partition table of `label` and these images as its partitions.
     pub fn disk(&self, name: &str, label: &str, parts: &[&Path]) -> PathBuf {
         let sizes: Vec<u64> = parts.iter().map(|part| part.metadata().unwrap().len()).collect();

@@ -252,3 +252,57 @@ pub fn differences(want: &BTreeMap<PathBuf, Look>, found: &BTreeMap<PathBuf, Loo
     });
     missing.chain(other).take(10).collect()
 }
+
+/// Makes, changes, moves and removes all kinds of things, some of them durably.
+pub fn churn(top: &Path, seed: u64, count: usize) {
+    let top = top.join("churned");
+    made(&top);
+    for dir in 0..8 {
+        made(&top.join(dir.to_string()));
+    }
+    let dice = noise(seed + 100, count * 8);
+    for dice in dice.chunks_exact(8) {
+        let number = |at: usize| usize::from(dice[at]) << 8 | usize::from(dice[at + 1]);
+        let name = |at: usize| {
+            let width = if number(at) % 3 == 0 { 120 } else { 9 };
+            top.join(format!("{}/{:0width$}", number(at) % 8, number(at + 1) % 700))
+        };
+        let (one, other) = (name(1), name(3));
+        // Whether it can be done depends on what is there by now.
+        let _ = match dice[0] % 16 {
+            0..=4 => std::fs::write(&one, noise(number(5) as u64, number(5) % 20_000)),
+            5 | 6 => std::fs::remove_file(&one),
+            7 => std::fs::rename(&one, &other),
+            8 => std::fs::hard_link(&one, &other),
+            9 => symlink("t".repeat(number(5) % 1_000 + 1), &one),
+            10 => std::fs::create_dir(&one),
+            11 => std::fs::remove_dir_all(&one),
+            12 => scatter(&one, number(5) as u64),
+            13 => copy_shared(&one, &other),
+            14 => attribute(&one, number(5)),
+            _ => File::open(&one).and_then(|file| file.sync_all()),
+        };
+    }
+}
+
+/// Many small pieces of a file.
+fn scatter(path: &Path, seed: u64) -> std::io::Result<()> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    for piece in 0..40 {
+        file.write_all_at(&noise(seed, 4_096), (seed % 7 + piece * 3) << 12)?;
+    }
+    file.set_len((seed % 100) << 12)?;
+    file.sync_data()
+}
+
+fn copy_shared(from: &Path, to: &Path) -> std::io::Result<()> {
+    let from = File::open(from)?;
+    let to = File::options().create(true).truncate(false).write(true).open(to)?;
+    rustix::fs::ioctl_ficlone(to, from)?;
+    Ok(())
+}
+
+fn attribute(path: &Path, size: usize) -> std::io::Result<()> {
+    let name = format!("user.{}", size % 5);
+    Ok(setxattr(path, name, &noise(1, size % 3_000), XattrFlags::empty())?)
+}

@@ -42,8 +42,14 @@ fn damaged_images_are_refused_or_read_in_part_and_never_hang() {
     let btrfs = bench.blank("btrfs", 64);
     let text = btrfs.to_str().unwrap();
     run("mkfs.btrfs", &["-q", "-M", "--rootdir", tree.to_str().unwrap(), text]);
-    let images =
-        [(raw, Format::Raw), (disk, Format::Raw), (qcow2, Format::Qcow2), (btrfs, Format::Raw)];
+    let xfs = bench.xfs("xfs", "crc=1", &tree.join("etc/hosts"), &tree.join("big"));
+    let images = [
+        (raw, Format::Raw),
+        (disk, Format::Raw),
+        (qcow2, Format::Qcow2),
+        (btrfs, Format::Raw),
+        (xfs, Format::Raw),
+    ];
     let mut random = random();
     for (image, format) in images {
         let whole = std::fs::read(&image).unwrap();
@@ -119,6 +125,21 @@ fn a_btrfs_that_lies_with_right_checksums_is_refused_or_read_in_part_and_never_h
             block[..32].copy_from_slice(&digest);
         },
     );
+}
+
+#[test]
+fn an_xfs_that_lies_is_refused_or_read_in_part_and_never_hangs() {
+    let bench = Bench::new();
+    let tree = tree(&bench);
+    // This kind has no checksums that could tell.
+    let image = bench.xfs("old", "crc=0", &tree.join("etc/hosts"), &tree.join("big"));
+    let opened = bench.open(&[("vda", &image, Format::Raw)]);
+    assert_eq!(names(&opened, "vda/etc").len(), 602);
+    assert_eq!(read(&opened, "vda/etc/hosts").unwrap(), b"127.0.0.1 localhost\n");
+    assert!(read(&opened, "vda/big").unwrap() == std::fs::read(tree.join("big")).unwrap());
+    let magics: [&[u8]; 3] = [b"IN", b"XD2", b"BMAP"];
+    let of = |block: &[u8]| magics.iter().any(|magic| block.starts_with(magic));
+    lies(&image, &bench, (256, 2), of, |_| {});
 }
 
 /// The same numbers every time.

@@ -77,6 +77,15 @@ impl LoopFs {
         stat.f_bfree * stat.f_frsize
     }
 
+    /// Puts a copy in the place of the image of one that is not mounted here any more: elsewhere, in a
+    /// namespace that was made meanwhile, it may still be.
+    pub fn renew(&self) {
+        let copy = self.dir.path().join("copy");
+        let (image, copy) = (self.image(), copy.to_str().unwrap().to_owned());
+        run("cp", &["--sparse=always", image.to_str().unwrap(), &copy]);
+        std::fs::rename(copy, image).unwrap();
+    }
+
     pub fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         run("mount", &["-o", &options, self.path().to_str().unwrap()]);
