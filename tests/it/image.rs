@@ -4,5 +4,6 @@ mod btrfs;
 pub mod disks;
 mod filling;
 mod hostile;
+mod lvm;
 mod reading;
 mod xfs;

@@ -9,10 +9,36 @@ use imago::{DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+enum Source {
+    Image(FormatAccess<File>),
+    /// Pieces, and where each ends.
+    Joined(Vec<(u64, Stretch)>),
+}
+
+impl Source {
+    fn read(&self, mut at: u64, mut buffer: &mut [u8]) -> Result<()> {
+        let pieces = match self {
+            Self::Image(image) => return image.read(buffer, at),
+            Self::Joined(pieces) => pieces,
+        };
+        let first = pieces.partition_point(|(end, _)| *end <= at);
+        for (end, piece) in &pieces[first..] {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+            let (here, later) = buffer.split_at_mut(left);
+            piece.read_at(piece.length - (end - at), here)?;
+            if later.is_empty() {
+                return Ok(());
+            }
+            (at, buffer) = (*end, later);
+        }
+        Err(Error::from(ErrorKind::UnexpectedEof))
+    }
+}
+
 /// A stretch of a disk: all of it, or a partition. Never read beyond its ends.
 #[derive(Clone)]
 pub struct Stretch {
-    disk: Arc<FormatAccess<File>>,
+    source: Arc<Source>,
     start: u64,
     length: u64,
     at: u64,
@@ -29,7 +55,18 @@ impl Stretch {
             Format::Qcow2 => FormatAccess::new(Qcow2::<File>::builder(storage).open(deny)?),
         };
         let length = disk.size();
-        Ok(Self { disk: Arc::new(disk), start: 0, length, at: 0 })
+        Ok(Self { source: Arc::new(Source::Image(disk)), start: 0, length, at: 0 })
+    }
+
+    /// One after the other.
+    pub fn joined(pieces: Vec<Self>) -> Option<Self> {
+        let mut length = 0_u64;
+        let mut ends = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            length = length.checked_add(piece.length)?;
+            ends.push((length, piece));
+        }
+        Some(Self { source: Arc::new(Source::Joined(ends)), start: 0, length, at: 0 })
     }
 
     pub fn length(&self) -> u64 {
@@ -40,7 +77,7 @@ impl Stretch {
     pub fn part(&self, start: u64, length: u64) -> Self {
         let start = start.min(self.length);
         let length = length.min(self.length - start);
-        Self { disk: Arc::clone(&self.disk), start: self.start + start, length, at: 0 }
+        Self { source: Arc::clone(&self.source), start: self.start + start, length, at: 0 }
     }
 
     /// Fills the buffer from a place on.
@@ -52,7 +89,7 @@ impl Stretch {
         if buffer.is_empty() {
             return Ok(());
         }
-        self.disk.read(buffer, self.start + at)
+        self.source.read(self.start + at, buffer)
     }
 }
 

@@ -21,6 +21,7 @@ mod fat;
 mod files;
 mod helper;
 mod inodes;
+mod lvm;
 mod ntfs;
 mod protocol;
 mod run;

@@ -5,12 +5,15 @@ use super::btrfs;
 use super::ext::Ext;
 use super::fat::Fat;
 use super::files::Files;
+use super::lvm::{Members, Volume, is_member};
 use super::ntfs::Windows;
 use super::xfs;
 
 /// What a stretch of a disk holds.
 pub enum Content {
     Files(Found),
+    /// Logical volumes, by their names.
+    Volumes(Vec<Volume>),
     /// A sentence that says why its files are not shown.
     Closed(String),
     /// Nothing that is known: a partition table, perhaps.
@@ -34,7 +37,6 @@ impl Found {
 
 /// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others from their first sector.
 const CLOSED: &[(u64, &[u8], &str)] = &[
-    (512, b"LABELONE", "an LVM physical volume"),
     (0, b"LUKS\xba\xbe", "an encrypted LUKS volume"),
     (4_086, b"SWAPSPACE2", "swap space"),
     (0, b"-FVE-FS-", "an encrypted BitLocker volume"),
@@ -44,7 +46,7 @@ const CLOSED: &[(u64, &[u8], &str)] = &[
 const WAY_OUT: &str =
     "Make a new disk of this snapshot (heptactl create) and look into it in an instance";
 
-pub fn look(part: &Stretch) -> Content {
+pub fn look(part: &Stretch, members: &Members) -> Content {
     let has = |at: u64, magic: &[u8]| {
         let mut found = vec![0; magic.len()];
         part.read_at(at, &mut found).is_ok() && found == magic
@@ -64,6 +66,12 @@ pub fn look(part: &Stretch) -> Content {
     }
     if has(0, b"XFSB") {
         return open("an XFS file system", xfs::open(part));
+    }
+    if is_member(part) {
+        return match members.volumes(part) {
+            Ok(volumes) => Content::Volumes(volumes),
+            Err(why) => Content::Closed(format!("an LVM physical volume: {why}")),
+        };
     }
     // Not every mkfs wipes what an earlier one left here.
     if has(0x1_0040, b"_BHRfS_M") {

@@ -2,6 +2,7 @@
 
 use super::block::Stretch;
 use super::files::{Answer, Files, Names, Stat};
+use super::lvm::Members;
 use super::protocol::Format;
 use super::table::partitions;
 use super::volume::{Content, look};
@@ -33,11 +34,21 @@ type Rooms = Vec<(String, Place)>;
 
 impl Place {
     pub fn of_images(images: Vec<Image>) -> Self {
-        let rooms = images.into_iter().flat_map(|Image { name, file, format }| {
-            careful(&name, || match Stretch::of_image(file, format) {
-                Ok(disk) => of_disk(&name, &disk),
-                Err(error) => instead(&name, &format!("an image that cannot be read: {error}")),
-            })
+        let opened = images.into_iter().map(|Image { name, file, format }| {
+            (name, Stretch::of_image(file, format).map_err(|error| error.to_string()))
+        });
+        let opened: Vec<_> = opened.collect();
+        let mut members = Members::default();
+        for disk in opened.iter().filter_map(|(_, disk)| disk.as_ref().ok()) {
+            // What is so damaged that it panics is told of below.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                members.add(disk);
+                partitions(disk).iter().for_each(|(_, part)| members.add(part));
+            }));
+        }
+        let rooms = opened.iter().flat_map(|(name, disk)| match disk {
+            Ok(disk) => careful(name, || of_disk(name, disk, &members)),
+            Err(error) => instead(name, &format!("an image that cannot be read: {error}")),
         });
         Self::Rooms(rooms.collect())
     }
@@ -98,14 +109,14 @@ impl Place {
     }
 }
 
-fn of_disk(name: &str, disk: &Stretch) -> Rooms {
-    let content = look(disk);
+fn of_disk(name: &str, disk: &Stretch, members: &Members) -> Rooms {
+    let content = look(disk, members);
     if !matches!(content, Content::Unknown) {
         return of_content(name, content);
     }
     let parts = partitions(disk).into_iter().flat_map(|(number, part)| {
         let name = format!("p{number}");
-        careful(&name, || of_content(&name, look(&part)))
+        careful(&name, || of_content(&name, look(&part, members)))
     });
     let parts: Rooms = parts.collect();
     if parts.is_empty() {
@@ -118,6 +129,10 @@ fn of_disk(name: &str, disk: &Stretch) -> Rooms {
 fn of_content(name: &str, content: Content) -> Rooms {
     let found = match content {
         Content::Files(found) => found,
+        Content::Volumes(volumes) => {
+            let rooms = volumes.into_iter().flat_map(|(name, volume)| of_volume(&name, volume));
+            return vec![(name.into(), Place::Rooms(rooms.collect()))];
+        }
         Content::Closed(why) => return instead(name, &why),
         Content::Unknown => return instead(name, "nothing that heptad knows"),
     };
@@ -125,6 +140,14 @@ fn of_content(name: &str, content: Content) -> Rooms {
     rooms.extend(found.all.map(|all| (format!("{name}{ALL}"), Place::Files(all))));
     rooms.extend(found.remark.map(|text| note(name, BESIDE, &text)));
     rooms
+}
+
+/// A logical volume. One that is a member of another group is not looked into.
+fn of_volume(name: &str, volume: Result<Stretch, String>) -> Rooms {
+    match volume {
+        Ok(volume) => careful(name, || of_content(name, look(&volume, &Members::default()))),
+        Err(why) => instead(name, &why),
+    }
 }
 
 fn instead(name: &str, why: &str) -> Rooms {

@@ -143,7 +143,7 @@ fn an_xfs_that_lies_is_refused_or_read_in_part_and_never_hangs() {
 }
 
 /// The same numbers every time.
-fn random() -> impl FnMut() -> u64 {
+pub fn random() -> impl FnMut() -> u64 {
     let mut seed = 7_u64;
     move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -152,7 +152,7 @@ fn random() -> impl FnMut() -> u64 {
 }
 
 /// Looks at some of everything; errors are answers, too.
-fn walk(tree: &browse::OpenTree, at: &str, left: &mut u32) {
+pub fn walk(tree: &browse::OpenTree, at: &str, left: &mut u32) {
     let Ok(listing) = browse::list(tree, &path(at), None, 20) else { return };
     for entry in listing.entries {
         let Ok(name) = String::from_utf8(entry.name) else { continue };
