@@ -2,7 +2,7 @@
 
 use super::block::Stretch;
 use super::errno;
-use super::files::{Answer, Files, Names, Stat};
+use super::files::{Answer, Files, Names, Stat, split};
 use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 use fuser::{Errno, FileType};
 use std::io::{Read, Seek, SeekFrom};
@@ -21,10 +21,7 @@ impl Fat {
     }
 
     fn entry(&self, path: &[u8]) -> Answer<DirEntry<'_, Stretch>> {
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&b""[..], path),
-        };
+        let (above, name) = split(path);
         let name = text(name)?;
         for entry in self.dir(above)?.iter() {
             let entry = entry.map_err(failed)?;

@@ -41,3 +41,11 @@ pub trait Files {
     /// Up to `size` bytes; fewer only at the end.
     fn read(&self, path: &[u8], offset: u64, size: usize) -> Answer<Vec<u8>>;
 }
+
+/// The path of the directory that something is in, and its name there.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}

@@ -102,6 +102,21 @@ fn subvolumes_and_snapshots_are_directories_and_the_default_one_comes_first() {
     assert_eq!(differences(&all, &picture(&shown.path().join("vda.all"))), Vec::<String>::new());
 }
 
+#[test]
+fn a_frozen_btrfs_is_whole() {
+    let mut fs = LoopFs::new("btrfs", 400);
+    fill(&fs.path());
+    let bench = Bench::new();
+    let image = bench.path("frozen");
+    fs.copy_frozen(&image);
+    let want = picture(&fs.path());
+    fs.unmount();
+    let shown = bench.attach(bench.open(&[("vda", &image, Format::Raw)]));
+    assert!(!shown.path().join("vda.note").exists());
+    let found = picture(&shown.path().join("vda"));
+    assert_eq!(differences(&want, &found), Vec::<String>::new());
+}
+
 /// The image as it is in the middle of its life.
 fn cut(fs: &LoopFs, bench: &Bench) -> PathBuf {
     let copy = bench.path("cut");

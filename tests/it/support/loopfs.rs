@@ -86,6 +86,14 @@ impl LoopFs {
         std::fs::rename(copy, image).unwrap();
     }
 
+    /// Copies the image while it is frozen.
+    pub fn copy_frozen(&self, to: &Path) {
+        let script = "set -e; fsfreeze -f \"$1\"; trap 'fsfreeze -u \"$1\"' EXIT; cp \"$2\" \"$3\"";
+        let [path, image] =
+            [self.path(), self.image()].map(|path| path.to_str().unwrap().to_owned());
+        run("sh", &["-c", script, "sh", &path, &image, to.to_str().unwrap()]);
+    }
+
     pub fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         run("mount", &["-o", &options, self.path().to_str().unwrap()]);

@@ -9,7 +9,7 @@ mod data;
 mod volume;
 
 use super::block::Stretch;
-use super::files::{Answer, Files, Names, Stat};
+use super::files::{Answer, Files, Names, Stat, split};
 use super::volume::Found;
 use data::Extent;
 use fs_btrfs::inode::{FileType as Kind, Inode};
@@ -62,10 +62,7 @@ impl Btrfs {
         if path.is_empty() {
             return Ok(self.top);
         }
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&b""[..], path),
-        };
+        let (above, name) = split(path);
         let known = self.above.borrow().as_ref().filter(|(known, _)| known == above).map(|it| it.1);
         let dir = match known {
             Some(dir) => dir,

@@ -8,7 +8,7 @@
 mod device;
 
 use super::block::Stretch;
-use super::files::{Answer, Files, Names, Stat};
+use super::files::{Answer, Files, Names, Stat, split};
 use super::volume::Found;
 use device::{Device, Log};
 use fs_xfs::extent::Extent;
@@ -82,10 +82,7 @@ impl Xfs {
         if path.is_empty() {
             return root();
         }
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&b""[..], path),
-        };
+        let (above, name) = split(path);
         let mut known = self.above.borrow_mut();
         if known.as_ref().is_none_or(|(known, _)| known != above) {
             let names = above.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
