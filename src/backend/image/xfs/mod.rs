@@ -6,6 +6,7 @@
 //! read the whole list of their pieces for each read, and the log never has a file's bytes.
 
 mod device;
+mod log;
 
 use super::block::Stretch;
 use super::files::{Answer, Files, Names, Stat, split};
@@ -44,7 +45,10 @@ pub fn open(part: &Stretch) -> Result<Found, String> {
     let replayed = catch_unwind(AssertUnwindSafe(|| mount(part, Log::Replayed)));
     let broken = |_| Err(Error::CorruptLog("its reader broke off".into()));
     let fault = match replayed.unwrap_or_else(broken) {
-        Ok(fs) => return Ok(Found { files: Box::new(fs), all: None, remark: None }),
+        Ok(xfs) => {
+            let remark = xfs.unfinished();
+            return Ok(Found { files: Box::new(xfs), all: None, remark });
+        }
         Err(fault) => fault,
     };
     // As it is on the disk, without what its log has.
@@ -67,6 +71,18 @@ fn mount(part: &Stretch, log: Log) -> Result<Xfs, Error> {
 }
 
 impl Xfs {
+    /// A sentence about what its log began only; also where that cannot be told.
+    fn unfinished(&self) -> Option<String> {
+        let open = self.fs.was_replayed()
+            && log::unfinished(&self.part, self.fs.superblock()).unwrap_or(true);
+        open.then(|| {
+            "This XFS may have been cut off while a file was given pieces of another or exchanged \
+             some (reflink): such a file may have a hole or its old bytes there. Make a new disk of this \
+             snapshot (heptactl create) and mount it in an instance, which finishes that"
+                .into()
+        })
+    }
+
     fn inode(&self, number: u64) -> Answer<Raw> {
         let found = self.fs.read_inode_raw(number).map_err(failed)?;
         if found.0.nextents > MOST { Err(Errno::EOPNOTSUPP) } else { Ok(found) }
