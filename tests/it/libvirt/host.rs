@@ -112,7 +112,7 @@ impl Libvirtd {
 
     /// What must succeed.
     pub fn virsh(&self, args: &[&str]) -> String {
-        self.ask(args).unwrap_or_else(|error| panic!("virsh {args:?}: {error}"))
+        self.ask(args).unwrap_or_else(|error| panic!("virsh {args:?}: {error}\n{}", self.log()))
     }
 
     pub fn define(&self, definition: &str) {
