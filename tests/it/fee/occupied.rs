@@ -294,7 +294,7 @@ fn copies_of_a_database_are_measured_as_files_are() {
         let state = fs.path().join("state");
         fs::create_dir(&state).unwrap();
         let backend = sqlite("web-1", &path, &fs.path().join("store"), &json!({}));
-        let mut scene = Scene { fs, kind, mounted: "", backend, state };
+        let mut scene = Scene { fs, mounted: "", backend, state };
         scene.take(1);
         scene.keep(2, 1);
         scene.take(3);
