@@ -6,7 +6,7 @@
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
 use super::super::tree::{Kind, Meta, below, open_dir, shown, walk};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
-use super::index::Reader;
+use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
 use super::{INDEX, restore, verify};
 use crate::domain::operation::Fault;
@@ -76,6 +76,17 @@ impl Replacement for Rollback<'_> {
         self.expendable().map(|_| ())
     }
 
+    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+        let kind = Meta::of(old.reference).doing(|| doing(self.settings))?.kind;
+        let carried = self.left_out(old.reference, kind)?;
+        self.compare(old.reference, &carried, &|line, meta| {
+            let is = meta.into();
+            // The exchange of names moved its time of change.
+            line.path.is_empty() && Stamps { ctime: line.was.ctime, ..is } == line.was
+                || line.was == is
+        })
+    }
+
     fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {
         let old = old.reference;
         let kind = Meta::of(old).doing(|| doing(self.settings))?.kind;
@@ -122,27 +133,38 @@ impl Rollback<'_> {
     fn expendable(&self) -> Result<Vec<PathBuf>, BackendError> {
         let (live, kind) = identity::open(&self.settings.path)?;
         let carried = self.left_out(&live, kind)?;
-        let root = Meta::of(&live).doing(|| doing(self.settings))?;
+        self.compare(&live, &carried, &|line, meta| line.was == meta.into())?;
+        Ok(carried)
+    }
+
+    /// Whether all of a tree but what is carried over is as the snapshot to be safe has it.
+    fn compare(
+        &self,
+        root: &OwnedFd,
+        carried: &[PathBuf],
+        is_same: &dyn Fn(&Line, &Meta) -> bool,
+    ) -> Result<(), BackendError> {
+        let top = Meta::of(root).doing(|| doing(self.settings))?;
         let index = self.safety.as_ref().map(|safety| Reader::open(&safety.path.join(INDEX)));
         let mut index = index.transpose()?;
-        walk(live, &mut |path, meta| {
+        walk(root, &mut |path, meta| {
             let is_below = |above: &PathBuf| Path::new(OsStr::from_bytes(path)).starts_with(above);
             if carried.iter().any(is_below) {
                 return Ok(());
             }
-            refuse_stuck(&root, meta).map_err(|why| {
+            refuse_stuck(&top, meta).map_err(|why| {
                 let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
                 BackendError::new(Fault::Permanent, doing, why)
             })?;
             let Some(index) = &mut index else { return Ok(()) };
             match index.next()? {
-                Some(line) if line.path == path && line.was == meta.into() => Ok(()),
+                Some(line) if line.path == path && is_same(&line, meta) => Ok(()),
                 _ => Err(self.changed(path)),
             }
         })?;
         match index.map(|mut index| index.next()).transpose()?.flatten() {
             Some(line) => Err(self.changed(&line.path)),
-            None => Ok(carried),
+            None => Ok(()),
         }
     }
 

@@ -191,6 +191,12 @@ fn blind(doing: String, pid: u32) -> BackendError {
 
 /// A small file below a directory, never through a link; `None` where it is not.
 pub fn read(dir: impl AsFd, name: &str) -> std::io::Result<Option<String>> {
+    let bytes = read_bytes(dir, name)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The same with what is no text.
+pub fn read_bytes(dir: impl AsFd, name: &str) -> std::io::Result<Option<Vec<u8>>> {
     let file = match below(dir, name.as_bytes()) {
         Ok((file, meta)) if meta.kind == Kind::File => File::from(open_file(file)?),
         Ok(_) | Err(Errno::NOENT) => return Ok(None),
@@ -198,5 +204,5 @@ pub fn read(dir: impl AsFd, name: &str) -> std::io::Result<Option<String>> {
     };
     let mut bytes = Vec::new();
     file.take(SMALL).read_to_end(&mut bytes)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    Ok(Some(bytes))
 }

@@ -4,11 +4,10 @@
 //! keeps its path, owner, mode and port, and the configuration that lies elsewhere.
 
 use super::super::shelf::{Aside, Item, Replacement, Swap, movable};
-use super::super::subvolume::path_of;
-use super::super::tree::{Meta, below};
+use super::super::tree::{Meta, below, open_nosymlink};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
 use super::assemble::{Place, assemble};
-use super::cluster::{Cluster, read};
+use super::cluster::{Cluster, read, read_bytes};
 use super::configure::{AUTO, write};
 use super::copy::CONTROL;
 use super::detail::{Detail, Space};
@@ -118,6 +117,10 @@ impl Replacement for Back<'_> {
         self.nothing_newer(&self.live()?)
     }
 
+    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+        self.nothing_newer(&Cluster::open(old.path)?)
+    }
+
     fn undo(&self) -> Result<(), BackendError> {
         let live = self.live()?;
         Outside { live: &live, token: self.token }.clear(self.detail)
@@ -137,8 +140,9 @@ impl Back<'_> {
     fn nothing_newer(&self, live: &Cluster) -> Result<(), BackendError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || format!("comparing {} with snapshot {}", live.path.display(), safety.seq);
-        let then = std::fs::read(safety.path.join("data").join(CONTROL)).doing(doing)?;
-        if std::fs::read(path_of(&live.dir).join(CONTROL)).doing(doing)? == then {
+        let stored = open_nosymlink(&safety.path.join("data"))?;
+        let then = read_bytes(&stored, CONTROL).doing(doing)?;
+        if then.is_some() && read_bytes(&live.dir, CONTROL).doing(doing)? == then {
             return Ok(());
         }
         let why = format!(

@@ -1,26 +1,26 @@
 //! A live tree or file that gives way to a new one under the same name.
 //!
 //! The new one grows under a hidden name beside it. Which object takes which one's place is noted
-//! on the shelf; then the two exchange their names, which is the commit point; then the old one
-//! goes. Each state in between is told from the note and from who has the hidden name.
+//! on the shelf; then the two exchange their names, which is the commit point. Now that nobody reaches
+//! the old one by its name, it is judged once more: if it holds what no snapshot does, the names are
+//! exchanged back. Then it goes. Each state in between is told from the note and from who has the
+//! hidden name.
 
-use super::super::manifest::sync_dir;
+mod note;
+
 use super::super::tree::{open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing, identity, in_use};
 use super::movable::named;
-use super::{Shelf, remove, replace};
+use super::{Shelf, remove};
 use crate::domain::operation::Fault;
+use note::Note;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
-
-/// On the shelf: three lines, the token, the new object, the old one.
-const NOTE: &str = "rollback";
 
 /// What a backend does to it.
 pub trait Replacement {
@@ -38,6 +38,14 @@ pub trait Replacement {
     /// # Errors
     /// [`Fault::Busy`] when something would be lost that is stored nowhere.
     fn ready(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Called right after the exchange, also when it was interrupted there.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when what was live holds something that is stored nowhere.
+    fn judge(&self, _old: &Aside<'_>) -> Result<(), BackendError> {
         Ok(())
     }
 
@@ -71,11 +79,6 @@ pub struct Swap<'a> {
     hidden_path: PathBuf,
 }
 
-struct Note {
-    new: String,
-    old: String,
-}
-
 impl<'a> Swap<'a> {
     /// The path must be one that can be given to another object: [`replaceable`] or [`movable`].
     ///
@@ -98,7 +101,7 @@ impl<'a> Swap<'a> {
         let (note, aside) = (self.note()?, self.object(&self.hidden)?);
         let live = self.object(&self.name)?;
         match (&note, &aside) {
-            (Some(note), Some(aside)) if *aside == note.old => self.finish(replacement),
+            (Some(note), Some(aside)) if *aside == note.old => self.resume(note, replacement),
             // Only its end may not be durable.
             (Some(note), None) if live.as_ref() != Some(&note.old) => self.sync(),
             (Some(note), Some(aside)) if *aside == note.new && live.as_ref() == Some(&note.old) => {
@@ -130,28 +133,34 @@ impl<'a> Swap<'a> {
     }
 
     fn stage(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        // Whatever an interrupted attempt left, before anything can refuse: nobody else clears it.
+        self.clear(replacement)?;
         // Else all would be copied in vain.
         self.refuse(&replacement.users(self.path)?)?;
-        replacement.undo()?;
-        self.discard()?;
         let staged = replacement.stage(&self.dir, &self.hidden).and_then(|()| {
             rustix::fs::syncfs(&self.dir).doing(|| doing(self.path))?;
             self.write_note()
         });
         if staged.is_err() {
             // The first error is the one to tell; a second try clears what this leaves.
-            let _ = replacement.undo().and_then(|()| self.discard());
+            let _ = self.clear(replacement);
         }
         staged
+    }
+
+    /// While what is live is the old one. The note goes before what it is about: with nothing aside
+    /// it would tell of a swap that is done.
+    fn clear(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        replacement.undo()?;
+        note::remove(self.shelf)?;
+        self.discard()
     }
 
     fn exchange(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         if let Err(error) = self.swap_unused(replacement) {
             let staged = self.note()?.map(|note| note.new);
             if staged.is_some() && self.object(&self.hidden)? == staged {
-                // The note goes first: with nothing aside it would tell of a swap that is done.
-                let noted = replacement.undo().and_then(|()| remove_note(self.shelf));
-                let _ = noted.and_then(|()| self.discard());
+                let _ = self.clear(replacement);
             }
             return Err(error);
         }
@@ -164,12 +173,29 @@ impl<'a> Swap<'a> {
         self.refuse(&replacement.users(self.path)?)?;
         replacement.ready()?;
         self.swap_names()?;
-        let refused = replacement.users(&self.hidden_path).and_then(|users| self.refuse(&users));
-        if refused.is_err() {
-            self.swap_names()?;
-            self.sync()?;
+        let Err(error) = self.judge(replacement) else { return Ok(()) };
+        if !replacement.users(self.path).is_ok_and(|users| users.is_empty()) {
+            // Nor shall he lose anything who uses the new one already.
+            return Err(self.told_with_place(error));
         }
-        refused
+        self.swap_names()?;
+        self.sync()?;
+        Err(error)
+    }
+
+    fn judge(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.refuse(&replacement.users(&self.hidden_path)?)?;
+        let reference = self.reference(&self.hidden)?;
+        replacement.judge(&Aside { reference: &reference, path: &self.hidden_path })
+    }
+
+    /// The names are exchanged, by an attempt that was interrupted. They stay so whatever is found:
+    /// the new one may have been written to since.
+    fn resume(&self, note: &Note, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        if !note.judged {
+            self.judge(replacement).map_err(|error| self.told_with_place(error))?;
+        }
+        self.finish(replacement)
     }
 
     fn refuse(&self, users: &[String]) -> Result<(), BackendError> {
@@ -196,27 +222,35 @@ impl<'a> Swap<'a> {
         })
     }
 
-    /// After the exchange, which need not be durable yet.
+    /// After the exchange, which need not be durable yet, and the judgement.
     fn finish(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
-        self.clear_away(replacement).map_err(|error| {
-            let detail = format!(
-                "{}; the snapshot's content is in place, what was there before is left at {}: \
-                 remove it",
-                error.detail,
-                self.hidden_path.display()
-            );
-            BackendError { detail, ..error }
-        })
+        self.clear_away(replacement).map_err(|error| self.told_with_place(error))
+    }
+
+    fn told_with_place(&self, error: BackendError) -> BackendError {
+        let detail = format!(
+            "{}; the snapshot's content is in place, what was there before is left at {}: remove it \
+             when nothing of it is missed",
+            error.detail,
+            self.hidden_path.display()
+        );
+        BackendError { detail, ..error }
     }
 
     fn clear_away(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         self.sync()?;
-        let open = |name| peek(&self.dir, name).doing(|| doing(self.path)).map(|(fd, _)| fd);
-        let old = open(&self.hidden)?;
-        let aside = Aside { reference: &old, path: &self.hidden_path };
-        replacement.carry(&aside, &open(&self.name)?)?;
+        // From here on it is no longer what it was.
+        if let Some(note) = self.note()?.filter(|note| !note.judged) {
+            note::write(self.shelf, self.token, &Note { judged: true, ..note })?;
+        }
+        let (old, new) = (self.reference(&self.hidden)?, self.reference(&self.name)?);
+        replacement.carry(&Aside { reference: &old, path: &self.hidden_path }, &new)?;
         self.discard()?;
         self.sync()
+    }
+
+    fn reference(&self, name: &CStr) -> Result<OwnedFd, BackendError> {
+        peek(&self.dir, name).doing(|| doing(self.path)).map(|(reference, _)| reference)
     }
 
     /// Removes what has the hidden name.
@@ -239,30 +273,14 @@ impl<'a> Swap<'a> {
 
     /// Of this very rollback, if it got so far.
     fn note(&self) -> Result<Option<Note>, BackendError> {
-        let path = self.shelf.dir().join(NOTE);
-        let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.doing(|| format!("reading {}", path.display()))?,
-        };
-        let mut lines = text.lines();
-        if lines.next() != Some(&*self.token.to_string()) {
-            return Ok(None);
-        }
-        match (lines.next(), lines.next()) {
-            (Some(new), Some(old)) => Ok(Some(Note { new: new.into(), old: old.into() })),
-            _ => {
-                let doing = format!("reading {}", path.display());
-                Err(BackendError::new(Fault::Permanent, doing, "it is cut short; remove it"))
-            }
-        }
+        note::read(self.shelf, self.token)
     }
 
     fn write_note(&self) -> Result<(), BackendError> {
         let gone = || BackendError::new(Fault::Transient, doing(self.path), "it was moved away");
         let new = self.object(&self.hidden)?.ok_or_else(gone)?;
         let old = self.object(&self.name)?.ok_or_else(gone)?;
-        let text = format!("{}\n{new}\n{old}\n", self.token);
-        replace(self.shelf.dir(), NOTE, text.as_bytes())
+        note::write(self.shelf, self.token, &Note { new, old, judged: false })
     }
 
     fn foreign(&self) -> BackendError {
@@ -274,16 +292,6 @@ impl<'a> Swap<'a> {
 
 pub(super) fn doing(path: &Path) -> String {
     format!("rolling {} back", path.display())
-}
-
-fn remove_note(shelf: &Shelf) -> Result<(), BackendError> {
-    let path = shelf.dir().join(NOTE);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(BackendError::io(format!("removing {}", path.display()), &error))
-        }
-        _ => sync_dir(shelf.dir()),
-    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod rollback;
 mod run;
 mod seal;
 mod settings;
+mod sides;
 mod take;
 mod verify;
 

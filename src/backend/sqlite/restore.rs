@@ -25,7 +25,7 @@ pub fn restore(
 ) -> Result<(), BackendError> {
     let target = Target::open(item, target)?;
     verify::verify(settings, item)?;
-    let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|()| target.appear());
+    let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|_| target.appear());
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
@@ -33,20 +33,21 @@ pub fn restore(
     placed
 }
 
-/// Writes the stored copy to a new name and reads it again.
+/// Writes the stored copy to a new name and reads it again. Returns what was read: the owner of the
+/// directory may have put something else there since.
 pub fn fill(
     item: &Item,
     dir: &OwnedFd,
     name: &CStr,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<OwnedFd, BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let from = database(&item.path).doing(doing)?;
     keep::whole(from.as_fd(), dir.as_fd(), name, progress, &mut ())?;
     let (made, _) = peek(dir, name).doing(doing)?;
-    let same = same_content(open_file(&from).doing(doing)?, open_file(&made).doing(doing)?);
-    if same.doing(doing)? {
-        return Ok(());
+    let made = open_file(&made).doing(doing)?;
+    if same_content(open_file(&from).doing(doing)?, &made).doing(doing)? {
+        return Ok(made);
     }
     let why = "what was written is not what was read";
     Err(BackendError::new(Fault::Transient, doing(), why))

@@ -7,24 +7,22 @@
 //! the database is damaged, is put aside.
 
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, movable};
-use super::super::tree::{Meta, open_file, open_nosymlink, peek};
+use super::super::tree::{Meta, Time, open_file, open_nosymlink};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
 use super::detail::database;
 use super::protocol::Act;
 use super::settings::Settings;
+use super::sides::{SIDES, Sides};
 use super::{owner, restore, run, verify};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders};
-use rustix::fs::{AtFlags, Gid, Mode, RenameFlags, Uid};
-use rustix::io::Errno;
-use std::ffi::{CStr, CString, OsString};
+use rustix::fs::{Gid, Mode, Uid};
+use std::cell::Cell;
+use std::ffi::{CStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-
-/// What SQLite puts beside a database (sqlite.org/tempfiles.html).
-const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What of the first page tells of the journal's kind, of how often the file was written, and by
 /// which SQLite (sqlite.org/fileformat.html, section 1.3).
@@ -61,7 +59,8 @@ pub fn rollback(
     let swap = Swap::open(shelf, path, order.token)?;
     let (items, _) = shelf.items()?;
     let safety = items.into_iter().find(|item| item.manifest.id == order.token);
-    swap.run(&Back { settings, item: &item, safety, sides: Sides::of(&swap)?, progress })
+    let (sides, compared) = (Sides::of(&swap)?, Cell::new(None));
+    swap.run(&Back { settings, item: &item, safety, sides, compared, progress })
 }
 
 struct Back<'a> {
@@ -70,15 +69,28 @@ struct Back<'a> {
     /// What was taken of the live database to be safe: it bears the token as its id.
     safety: Option<Item>,
     sides: Sides<'a>,
+    /// How the live file was when it was compared.
+    compared: Cell<Option<Stamp>>,
     progress: &'a dyn Progress,
+}
+
+/// Size and time of modification: every writer moves them, and the exchange of names does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp(u64, Time);
+
+impl Stamp {
+    fn of(file: impl AsFd) -> std::io::Result<Self> {
+        let meta = Meta::of(file)?;
+        Ok(Self(meta.size, meta.mtime))
+    }
 }
 
 impl Replacement for Back<'_> {
     fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
         let (_, live) = owner::open(&self.settings.path)?;
         verify::verify(self.settings, self.item)?;
-        restore::fill(self.item, dir, name, self.progress)?;
-        dress(dir, name, &live).doing(|| doing(self.settings))
+        let made = restore::fill(self.item, dir, name, self.progress)?;
+        dress(&made, &live).doing(|| doing(self.settings))
     }
 
     fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
@@ -89,8 +101,25 @@ impl Replacement for Back<'_> {
         // Put aside before a crash, perhaps.
         self.sides.bring_back()?;
         settle(self.settings)?;
-        self.nothing_newer()?;
+        let doing = || doing(self.settings);
+        let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
+        self.compared.set(Some(Stamp::of(&live).doing(doing)?));
+        self.nothing_newer(live)?;
         self.sides.put_aside()
+    }
+
+    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+        let doing = || doing(self.settings);
+        let Some(compared) = self.compared.get() else {
+            // The exchange was an interrupted attempt's.
+            return self.nothing_newer(open_file(old.reference).doing(doing)?);
+        };
+        // A writer that was killed leaves its log or journal.
+        if Stamp::of(old.reference).doing(doing)? == compared && !self.sides.are_there()? {
+            return Ok(());
+        }
+        let why = "it was written to in the last moment: stop what writes to it, then ask again";
+        Err(BackendError::new(Fault::Busy, doing(), why))
     }
 
     fn undo(&self) -> Result<(), BackendError> {
@@ -109,12 +138,11 @@ fn doing(settings: &Settings) -> String {
 impl Back<'_> {
     /// The snapshot has the same pages as the live database, except that it was made to stand by
     /// itself.
-    fn nothing_newer(&self) -> Result<(), BackendError> {
+    fn nothing_newer(&self, was: OwnedFd) -> Result<(), BackendError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || doing(self.settings);
-        let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
         let then = database(&safety.path).and_then(open_file).doing(doing)?;
-        if same_pages(live.into(), then.into()).doing(doing)? {
+        if same_pages(was.into(), then.into()).doing(doing)? {
             return Ok(());
         }
         let why = format!(
@@ -148,15 +176,13 @@ fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
     }
 }
 
-/// Owner, group and mode of the live file.
-fn dress(dir: &OwnedFd, name: &CStr, live: &Meta) -> std::io::Result<()> {
-    let (new, _) = peek(dir, name)?;
+/// Owner, group and mode of the live file; no set-user-id bit, whatever lies there.
+fn dress(made: &OwnedFd, live: &Meta) -> std::io::Result<()> {
     if nix::unistd::geteuid().is_root() {
         let (uid, gid) = (Uid::from_raw(live.uid), Gid::from_raw(live.gid));
-        rustix::fs::chownat(&new, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+        rustix::fs::fchown(made, Some(uid), Some(gid))?;
     }
-    let path = format!("/proc/self/fd/{}", new.as_fd().as_raw_fd());
-    Ok(rustix::fs::chmod(path.as_str(), Mode::from_raw_mode(live.mode & 0o7777))?)
+    Ok(rustix::fs::fchmod(made, Mode::from_raw_mode(live.mode & 0o777))?)
 }
 
 /// Lets SQLite finish what the last user left. Its failure is no reason to keep a damaged database.
@@ -167,58 +193,6 @@ fn settle(settings: &Settings) -> Result<(), BackendError> {
     match settled {
         Err(error) if error.fault == Fault::Busy => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// The files beside the database while they are out of the way. They go with its names: whoever had
-/// the old one open finds its log where it is.
-struct Sides<'a> {
-    dir: &'a OwnedFd,
-    /// What each is called beside the live database, and beside the hidden one.
-    names: Vec<(CString, CString)>,
-    doing: String,
-}
-
-impl<'a> Sides<'a> {
-    fn of(swap: &'a Swap<'_>) -> Result<Self, BackendError> {
-        let doing = format!("rolling {} back", swap.path().display());
-        let named =
-            |name: &CStr, end: &str| CString::new([name.to_bytes(), end.as_bytes()].concat());
-        let both = |end| Ok((named(swap.name(), end)?, named(swap.hidden(), end)?));
-        let names = SIDES.into_iter().map(both).collect::<std::io::Result<_>>();
-        let names = names.doing(|| doing.clone())?;
-        Ok(Self { dir: swap.dir(), names, doing })
-    }
-
-    fn put_aside(&self) -> Result<(), BackendError> {
-        self.names.iter().try_for_each(|(live, aside)| self.rename(live, aside))?;
-        self.sync()
-    }
-
-    /// As they were before an attempt that came to nothing.
-    fn bring_back(&self) -> Result<(), BackendError> {
-        self.names.iter().try_for_each(|(live, aside)| self.rename(aside, live))?;
-        self.sync()
-    }
-
-    fn remove(&self) -> Result<(), BackendError> {
-        self.names.iter().try_for_each(|(_, aside)| {
-            match rustix::fs::unlinkat(self.dir, aside, AtFlags::empty()) {
-                Err(Errno::NOENT) => Ok(()),
-                removed => removed.doing(|| self.doing.clone()),
-            }
-        })
-    }
-
-    fn rename(&self, from: &CStr, to: &CStr) -> Result<(), BackendError> {
-        match rustix::fs::renameat_with(self.dir, from, self.dir, to, RenameFlags::NOREPLACE) {
-            Err(Errno::NOENT) => Ok(()),
-            renamed => renamed.doing(|| self.doing.clone()),
-        }
-    }
-
-    fn sync(&self) -> Result<(), BackendError> {
-        rustix::fs::fsync(self.dir).doing(|| self.doing.clone())
     }
 }
 

@@ -95,6 +95,27 @@ fn a_log_or_journal_of_the_old_database_does_not_meet_the_new_one() {
     check(half, "-journal", true);
 }
 
+/// It was put aside by an attempt that was killed before the exchange.
+#[test]
+fn a_log_comes_back_only_beside_the_database_that_it_was_put_aside_from() {
+    let check = |written_since: bool, want: &[&str]| {
+        let bench = taken(SOME);
+        let aside = bench.dir.path().join(format!(".heptad-rollback-{TOKEN}-wal"));
+        std::fs::write(&aside, "frames").unwrap();
+        if written_since {
+            fill(&bench.live, MORE);
+        }
+        let reading = "f = open(sys.argv[1], 'rb')\nprint(1, flush=True)\ntime.sleep(60)\n";
+        let mut other = Other::start(&bench.live, 0, reading);
+        other.wait_for(1);
+        assert_eq!(fault(back(&bench, 1, TOKEN)), Fault::Busy);
+        assert_eq!(beside(&bench), want, "written since: {written_since}");
+        other.kill();
+    };
+    check(true, &["live.db"]);
+    check(false, &["live.db", "live.db-wal"]);
+}
+
 #[test]
 fn what_was_written_after_the_safety_snapshot_is_never_lost() {
     for mode in ["wal", "delete"] {

@@ -32,12 +32,21 @@ impl Replacement for New {
 
     fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
         let hidden = at.to_string_lossy().contains(".heptad-");
-        let late = self.fails.get() == "users" && hidden;
-        Ok(late.then(|| format!("somebody holds {}", at.display())).into_iter().collect())
+        let is_used = match self.fails.get() {
+            "users" => hidden,
+            "busy" => !hidden,
+            _ => false,
+        };
+        Ok(is_used.then(|| format!("somebody holds {}", at.display())).into_iter().collect())
     }
 
     fn ready(&self) -> Result<(), BackendError> {
         self.step("ready")
+    }
+
+    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+        assert_eq!(std::fs::read_to_string(old.path).unwrap(), "old");
+        self.step("judge")
     }
 
     fn undo(&self) -> Result<(), BackendError> {
@@ -76,9 +85,13 @@ impl Scene {
         std::fs::read_to_string(&self.path).unwrap()
     }
 
+    fn hidden(&self) -> PathBuf {
+        self.dir.path().join(format!(".heptad-rollback-{TOKEN}"))
+    }
+
     /// What has the hidden name.
     fn aside(&self) -> Option<String> {
-        std::fs::read_to_string(self.dir.path().join(format!(".heptad-rollback-{TOKEN}"))).ok()
+        std::fs::read_to_string(self.hidden()).ok()
     }
 }
 
@@ -102,6 +115,7 @@ fn whatever_step_fails_the_old_content_is_live_or_aside_and_a_second_try_complet
     check("stage", "old", None, "the disk is broken");
     check("ready", "old", None, "the disk is broken");
     check("users", "old", None, "it is in use: somebody holds");
+    check("judge", "old", None, "the disk is broken");
     check("carry", "new", Some("old"), "what was there before is left at");
 }
 
@@ -111,4 +125,33 @@ fn a_late_user_is_told_by_the_name_that_he_knows() {
     new.fails.set("users");
     let error = scene.run(&new).unwrap_err().to_string();
     assert!(error.ends_with(&format!("somebody holds {}", scene.path.display())), "{error}");
+}
+
+#[test]
+fn a_swap_cut_off_right_after_the_exchange_is_judged_before_anything_goes() {
+    let (scene, new) = (Scene::new(), New::default());
+    new.fails.set("carry");
+    scene.run(&new).unwrap_err();
+    let note = note::read(&scene.shelf, TOKEN).unwrap().unwrap();
+    assert!(note.judged, "what may have gone in part is not judged again");
+    note::write(&scene.shelf, TOKEN, &Note { judged: false, ..note }).unwrap();
+    for fails in ["users", "judge"] {
+        new.fails.set(fails);
+        let error = scene.run(&new).unwrap_err().to_string();
+        assert!(error.contains("what was there before is left at"), "{fails}: {error}");
+        assert_eq!((&*scene.live(), scene.aside().as_deref()), ("new", Some("old")), "{fails}");
+    }
+    new.fails.set("");
+    scene.run(&new).unwrap();
+    assert_eq!((&*scene.live(), scene.aside()), ("new", None));
+}
+
+#[test]
+fn what_a_killed_attempt_left_is_cleared_also_if_nothing_may_be_done_now() {
+    let (scene, new) = (Scene::new(), New::default());
+    std::fs::write(scene.hidden(), "half").unwrap();
+    new.fails.set("busy");
+    let error = scene.run(&new).unwrap_err().to_string();
+    assert!(error.contains("it is in use: somebody holds"), "{error}");
+    assert_eq!((&*scene.live(), scene.aside()), ("old", None));
 }
