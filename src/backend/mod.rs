@@ -6,7 +6,6 @@
 
 pub mod browse;
 mod btrfs;
-mod btrfs_search;
 mod error;
 mod exec;
 pub mod fake;

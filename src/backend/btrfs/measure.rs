@@ -4,7 +4,7 @@ use super::live::Live;
 use super::store::{Entry, Store};
 use super::store_root::STORE;
 use super::stored::Stored;
-use crate::backend::btrfs_search::{self as search, Item, SearchError};
+use crate::backend::space::search::{self, Item, SearchError};
 use crate::backend::space::{Tally, Untold};
 use crate::backend::subvolume::Subvolume;
 use crate::backend::{BackendError, Doing, Usage};

@@ -11,6 +11,7 @@
 mod pieces;
 mod ranges;
 mod scan;
+pub mod search;
 mod tally;
 
 pub use pieces::unshared;

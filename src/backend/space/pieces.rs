@@ -1,8 +1,8 @@
 //! Where the pieces of files lie.
 
 use super::Untold;
+use super::search::{self, SearchError};
 use crate::backend::BackendError;
-use crate::backend::btrfs_search::{self, SearchError};
 use crate::backend::tree::open_file;
 use crate::domain::operation::Fault;
 use crate::host::sys::{self, Extent, TreeKey, TreeReader};
@@ -69,11 +69,11 @@ impl SubvolumePieces {
                 }
                 page => page.map_err(|error| Untold::by(READING, error))?,
             };
-            let items = btrfs_search::items(count, page).map_err(odd)?;
+            let items = search::items(count, page).map_err(odd)?;
             let Some(end) = items.last() else { return Ok(()) };
             from = TreeKey { object: end.object, item_type: end.item_type, offset: end.offset };
             for item in items.iter().filter(|item| item.item_type == EXTENT_DATA) {
-                if let Some((start, length)) = btrfs_search::extent(*item).map_err(odd)? {
+                if let Some((start, length)) = search::extent(*item).map_err(odd)? {
                     hear(start, length)?;
                 }
             }

@@ -1,5 +1,5 @@
-//! Reading what a search in the trees of btrfs answered. Pure, and suspicious: every length is checked against the
-//! buffer, and a buffer that ends early is an error, never a shorter list.
+//! Reading what a search in the trees of btrfs answered. Pure, and suspicious: every length is
+//! checked against the buffer, and a buffer that ends early is an error, never a shorter list.
 //!
 //! Layouts from the kernel's `linux/btrfs_tree.h`; item contents are little-endian.
 
