@@ -1,10 +1,9 @@
-//! btrfs by its ioctls, and the one of fiemap. Request numbers are those of the kernel's
-//! `linux/btrfs.h` and `linux/fiemap.h`.
+//! btrfs by its ioctls. Request numbers are those of the kernel's `linux/btrfs.h`.
 
 use super::layout;
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -156,28 +155,11 @@ pub fn btrfs_search(fs: impl AsFd, key: SearchKey) -> io::Result<(u32, Vec<u8>)>
     Ok((args.nr_items, args.buf.to_vec()))
 }
 
-/// Writes a file's data out and waits until the file system's *running transaction* refers to it,
-/// without a commit of its own: the next commit makes the file durable. A btrfs commit alone does
-/// not write file data that is still only in memory.
-pub fn settle(file: BorrowedFd<'_>) -> io::Result<()> {
-    let mut args = layout::Fiemap {
-        start: 0,
-        length: u64::MAX,
-        flags: layout::FIEMAP_FLAG_SYNC,
-        mapped: 0,
-        extent_count: 0,
-        reserved: 0,
-    };
-    // SAFETY: the descriptor is open; with no room for extents the kernel fills only this head.
-    unsafe { raw::fiemap(file.as_raw_fd(), &raw mut args) }?;
-    Ok(())
-}
-
 /// The requests. The generated functions are unsafe: they take any pointer.
 mod raw {
     use super::super::layout::{
-        Fiemap, FsInfo, GetSubvolInfo, GetSubvolRootref, InoLookupUser, MAGIC, SEARCH_BUFFER,
-        SEARCH_HEAD, SearchArgs, VolArgsV2,
+        FsInfo, GetSubvolInfo, GetSubvolRootref, InoLookupUser, MAGIC, SEARCH_BUFFER, SEARCH_HEAD,
+        SearchArgs, VolArgsV2,
     };
 
     nix::ioctl_read!(fs_info, MAGIC, 31, FsInfo);
@@ -192,10 +174,5 @@ mod raw {
         tree_search_v2,
         nix::request_code_readwrite!(MAGIC, 17, SEARCH_HEAD),
         SearchArgs<SEARCH_BUFFER>
-    );
-    nix::ioctl_readwrite_bad!(
-        fiemap,
-        nix::request_code_readwrite!(b'f', 11, size_of::<Fiemap>()),
-        Fiemap
     );
 }

@@ -3,7 +3,7 @@
 
 use super::layout::{self, FiemapExtent, SearchArgs};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// A piece of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> io::Result<()>
     let mut args = Box::new(layout::FiemapPage::EMPTY);
     loop {
         args.head.mapped = 0;
-        // SAFETY: the descriptor is open; `extent_count` is the true number of places that follow
-        // the head, and the kernel writes no further.
-        unsafe { raw::fiemap(file.as_fd().as_raw_fd(), &raw mut *args) }?;
+        // SAFETY: the descriptor is open; the pointer is to the whole page, `extent_count` is the
+        // true number of places that follow the head, and the kernel writes no further.
+        unsafe { raw::fiemap(file.as_fd().as_raw_fd(), (&raw mut *args).cast()) }?;
         let told = usize::try_from(args.head.mapped).unwrap_or_default().min(args.extents.len());
         let Some(last) = args.extents[..told].last() else { return Ok(()) };
         let next = last.logical.saturating_add(last.length);
@@ -47,6 +47,23 @@ fn extent(told: &FiemapExtent) -> Extent {
         length: told.length,
         shared: told.flags & layout::EXTENT_SHARED != 0,
     }
+}
+
+/// Writes a file's data out and waits until the file system's *running transaction* refers to it,
+/// without a commit of its own: the next commit makes the file durable. A btrfs commit alone does
+/// not write file data that is still only in memory.
+pub fn settle(file: BorrowedFd<'_>) -> io::Result<()> {
+    let mut args = layout::Fiemap {
+        start: 0,
+        length: u64::MAX,
+        flags: layout::FIEMAP_FLAG_SYNC,
+        mapped: 0,
+        extent_count: 0,
+        reserved: 0,
+    };
+    // SAFETY: the descriptor is open; with no room for extents the kernel fills only this head.
+    unsafe { raw::fiemap(file.as_raw_fd(), &raw mut args) }?;
+    Ok(())
 }
 
 /// A place in a tree of btrfs.
@@ -84,13 +101,13 @@ impl TreeReader {
 
 /// The requests. The generated functions are unsafe: they take any pointer.
 mod raw {
-    use super::super::layout::{Fiemap, FiemapPage, MAGIC, SEARCH_HEAD, SearchArgs, TREE_PAGE};
+    use super::super::layout::{Fiemap, MAGIC, SEARCH_HEAD, SearchArgs, TREE_PAGE};
 
     // The requests' sizes are those of the heads alone: what follows is a flexible array.
     nix::ioctl_readwrite_bad!(
         fiemap,
         nix::request_code_readwrite!(b'f', 11, size_of::<Fiemap>()),
-        FiemapPage
+        Fiemap
     );
     nix::ioctl_readwrite_bad!(
         tree_search_page,
