@@ -1,6 +1,6 @@
 //! What a snapshot's tree occupies, and what all of a shelf do together.
 
-use super::super::space::{self, BLOCK, Seen, Sharing, Tally, Tree, Untold, Visitor};
+use super::super::space::{self, BLOCK, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
 use super::super::tree::{Kind, Meta};
 use super::super::{BackendError, Doing, Usage};
 use super::Shelf;
@@ -72,6 +72,10 @@ impl Measuring {
     fn are_all_here(&mut self, meta: &Meta) -> bool {
         if meta.kind == Kind::Dir || meta.nlink == 1 {
             return true;
+        }
+        if self.names.len() >= MOST {
+            self.blocks.exclusive = None;
+            return false;
         }
         let found = self.names.entry((meta.dev, meta.ino)).or_default();
         *found += 1;

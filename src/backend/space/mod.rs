@@ -15,6 +15,7 @@ pub mod search;
 mod tally;
 
 pub use pieces::unshared;
+pub use ranges::MOST;
 use ranges::TooMany;
 pub use scan::{Seen, Tree, Visitor, scan};
 pub use tally::Tally;

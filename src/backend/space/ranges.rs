@@ -1,13 +1,13 @@
 //! Sets of places on a device, each counted once however often it is named.
 
-/// So many separate places are remembered and no more: some 100 MB at the worst moment.
-const MOST: usize = 1 << 21;
+/// So many separate places, or files, are remembered and no more: some 100 MB at the worst moment.
+pub const MOST: usize = 1 << 21;
 /// How many are gathered before they are sorted in.
 const BATCH: usize = 1 << 16;
 
-/// There are more separate places than are remembered.
+/// There are more than are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MOST} separate places")]
+#[error("more than {MOST} separate places, or files with several names")]
 pub struct TooMany;
 
 /// Half-open ranges of bytes.

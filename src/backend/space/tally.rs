@@ -1,7 +1,7 @@
 //! What several trees of one file system occupy together, and what of it another one holds too.
 
 use super::pieces::{SubvolumePieces, extents};
-use super::ranges::Ranges;
+use super::ranges::{MOST, Ranges, TooMany};
 use super::scan::{Seen, Tree, Visitor, scan};
 use super::{BLOCK, Sharing, Untold, fsid};
 use crate::backend::tree::{Kind, Meta, open_dir, open_file};
@@ -11,9 +11,6 @@ use crate::domain::operation::Fault;
 use crate::host::sys::Extent;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// So many files with several names are remembered and no more.
-const MOST_NAMED: usize = 1 << 23;
 
 /// Counts the blocks of trees, each once.
 pub struct Tally {
@@ -118,8 +115,8 @@ impl Visitor for Counting<'_> {
         let Tally { sharing, own, places, named, pieces, .. } = &mut *self.0;
         let meta = seen.meta;
         if meta.kind != Kind::Dir && meta.nlink > 1 {
-            if named.len() >= MOST_NAMED {
-                return Err(Untold::Silent);
+            if named.len() >= MOST {
+                return Err(TooMany.into());
             }
             if !named.insert((meta.dev, meta.ino)) {
                 return Ok(false);
