@@ -1,6 +1,6 @@
 //! What a snapshot's tree occupies, and what all of a shelf do together.
 
-use super::super::space::{self, BLOCK, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
+use super::super::space::{self, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
 use super::super::tree::{Kind, Meta};
 use super::super::{BackendError, Doing, Usage};
 use super::Shelf;
@@ -17,7 +17,7 @@ pub struct Blocks {
     /// Logical bytes of all files.
     pub stored: u64,
     /// What has no name outside of the tree and shares its blocks with nothing; none where the
-    /// file system does not tell.
+    /// file system does not tell, or not how much it is.
     pub exclusive: Option<u64>,
 }
 
@@ -53,12 +53,12 @@ impl Visitor for Measuring {
         if meta.kind == Kind::File {
             self.blocks.stored += meta.size;
         }
-        if self.are_all_here(meta) {
+        if self.blocks.exclusive.is_some() && self.are_all_here(meta) {
             let bytes = match (meta.kind, self.sharing) {
                 (Kind::File, Sharing::Told | Sharing::Btrfs) if meta.blocks > 0 => {
                     space::unshared(seen.entry)?
                 }
-                _ => Some(meta.blocks * BLOCK),
+                _ => Some(self.sharing.of_inode(meta)),
             };
             let sum = self.blocks.exclusive.zip(bytes);
             self.blocks.exclusive = sum.map(|(sum, bytes)| sum + bytes);

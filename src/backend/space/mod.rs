@@ -2,8 +2,8 @@
 //!
 //! ext4 and tmpfs share nothing: what the inodes count is what would become free. XFS tells of each
 //! block range whether it is shared. btrfs tells by its trees, which also know how large what is
-//! compressed or half overwritten really is; its own trees, and with them the content of small
-//! files, are not counted. Of other file systems nothing is told.
+//! compressed or half overwritten really is; its own trees, and with them symbolic links and the
+//! content of small files, are not counted. Of other file systems nothing is told.
 //!
 //! This room knows trees of files and the kernel's requests. It must not know resources, snapshots
 //! or any backend.
@@ -20,13 +20,14 @@ use ranges::TooMany;
 pub use scan::{Seen, Tree, Visitor, scan};
 pub use tally::Tally;
 
+use super::tree::Meta;
 use super::{BackendError, Doing};
 use crate::host::sys;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
 /// Bytes of one of the blocks that inodes count in.
-pub const BLOCK: u64 = 512;
+const BLOCK: u64 = 512;
 
 const EXT: u64 = 0xef53;
 const TMPFS: u64 = 0x0102_1994;
@@ -45,6 +46,12 @@ pub enum Sharing {
 }
 
 impl Sharing {
+    /// What an entry takes up that has no pieces to ask for. On btrfs that is nothing of its own:
+    /// it lies in the trees, although the inode counts a whole block.
+    pub fn of_inode(self, meta: &Meta) -> u64 {
+        if self == Self::Btrfs { 0 } else { meta.blocks * BLOCK }
+    }
+
     pub fn of(fd: impl AsFd) -> Result<Self, BackendError> {
         let found = rustix::fs::fstatfs(fd).doing(|| "looking at a file system".into())?;
         // The type of this field differs between machines.

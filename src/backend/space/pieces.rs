@@ -5,7 +5,7 @@ use super::search::{self, SearchError};
 use crate::backend::BackendError;
 use crate::backend::tree::open_file;
 use crate::domain::operation::Fault;
-use crate::host::sys::{self, Extent, TreeKey, TreeReader};
+use crate::host::sys::{self, Extent, Form, TreeKey, TreeReader};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
@@ -24,13 +24,17 @@ pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> Result<(), Unt
     }
 }
 
-/// Bytes of a file that no other refers to; `None` where the file system does not tell. Compressed
-/// ones count as what they decompress to.
+/// Bytes of a file that no other refers to. `None` where the file system does not tell, and where
+/// some of them are compressed: it tells only how long they are when decompressed.
 pub fn unshared(file: impl AsFd) -> Result<Option<u64>, BackendError> {
-    let mut bytes = 0_u64;
-    let mut add = |extent: Extent| bytes += if extent.shared { 0 } else { extent.length };
+    let mut bytes = Some(0_u64);
+    let mut add = |Extent { length, form, shared, .. }: Extent| match form {
+        Form::Plain if !shared => bytes = bytes.map(|sum| sum.saturating_add(length)),
+        Form::Encoded if !shared => bytes = None,
+        _ => {}
+    };
     let told = extents(file, &mut add);
-    Untold::settle(told.map(|()| bytes))
+    Ok(Untold::settle(told)?.and(bytes))
 }
 
 /// Reads the trees of subvolumes.

@@ -3,7 +3,7 @@
 use super::pieces::{SubvolumePieces, extents};
 use super::ranges::{MOST, Ranges, TooMany};
 use super::scan::{Seen, Tree, Visitor, scan};
-use super::{BLOCK, Sharing, Untold, fsid};
+use super::{Sharing, Untold, fsid};
 use crate::backend::tree::{Kind, Meta, open_dir, open_file};
 use crate::backend::{BackendError, Doing};
 use crate::domain::occupied::Occupied;
@@ -123,7 +123,7 @@ impl Visitor for Counting<'_> {
             }
         }
         if *sharing == Sharing::Never || meta.kind != Kind::File {
-            *own += meta.blocks * BLOCK;
+            *own += sharing.of_inode(meta);
             return Ok(true);
         }
         if meta.blocks == 0 {
@@ -190,7 +190,7 @@ fn each_place(
         }
         _ => {
             let mut heard = Ok(());
-            extents(seen.entry, &mut |Extent { start, length, shared }| {
+            extents(seen.entry, &mut |Extent { start, length, shared, .. }| {
                 if heard.is_ok() {
                     heard = hear(start.filter(|_| shared), length);
                 }

@@ -8,13 +8,24 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 /// A piece of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where it lies on the device; none where it has no place of its own yet, or is kept with the
-    /// file's name.
+    /// Where it lies on the device; none where it has no place of its own yet.
     pub start: Option<u64>,
-    /// As much as the file shows of it: more than it takes up if it is compressed.
+    /// As much as the file shows of it.
     pub length: u64,
+    pub form: Form,
     /// Whether others refer to the same place.
     pub shared: bool,
+}
+
+/// How a piece is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is shown.
+    Plain,
+    /// Compressed: it takes up less than its length.
+    Encoded,
+    /// Among what the file system knows of the file, without a block of its own.
+    Inline,
 }
 
 /// Tells all pieces of an open file, in order; holes are none.
@@ -41,11 +52,17 @@ pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> io::Result<()>
 }
 
 fn extent(told: &FiemapExtent) -> Extent {
-    let placeless = told.flags & layout::EXTENT_PLACELESS != 0;
+    let is = |flags: u32| told.flags & flags != 0;
+    let form = match (is(layout::EXTENT_INLINE), is(layout::EXTENT_ENCODED)) {
+        (true, _) => Form::Inline,
+        (false, true) => Form::Encoded,
+        (false, false) => Form::Plain,
+    };
     Extent {
-        start: (!placeless).then_some(told.physical),
+        start: (!is(layout::EXTENT_PLACELESS)).then_some(told.physical),
         length: told.length,
-        shared: told.flags & layout::EXTENT_SHARED != 0,
+        form,
+        shared: is(layout::EXTENT_SHARED),
     }
 }
 

@@ -15,6 +15,9 @@ pub const FIEMAP_FLAG_SYNC: u32 = 1;
 pub const EXTENT_LAST: u32 = 1;
 /// Unknown, not yet allocated, or inline.
 pub const EXTENT_PLACELESS: u32 = 0x2 | 0x4 | 0x200;
+/// Compressed, say.
+pub const EXTENT_ENCODED: u32 = 0x8;
+pub const EXTENT_INLINE: u32 = 0x200;
 pub const EXTENT_SHARED: u32 = 0x2000;
 pub const FS_INFO_REST: usize = 992;
 pub const INO_LOOKUP_USER_PATH: usize = 4080 - 256;

@@ -12,7 +12,7 @@ mod sqlite;
 
 pub use btrfs::*;
 pub use clock::{clock_is_synchronised, duplicate};
-pub use extents::{Extent, TreeKey, TreeReader, extents, settle};
+pub use extents::{Extent, Form, TreeKey, TreeReader, extents, settle};
 pub use peer::peer_groups;
 pub use process::{Detach, detach};
 pub use sqlite::sqlite_plain_paths;

@@ -1,13 +1,18 @@
 //! The oracle is the file system itself: what it has free after all snapshots are gone, less what it
 //! had before, is what they occupied.
 
+use super::snapshot;
 use crate::conformance::card;
 use crate::sqlite::bench::backend as sqlite;
 use crate::support::loopfs::{LoopFs, run, subvolume};
+use crate::support::simulated::{at, resource};
 use heptad::backend::registry::{self, Context};
-use heptad::backend::{Backend, TakeOrder};
+use heptad::backend::{Backend, TakeOrder, Usage};
+use heptad::domain::account::Account;
+use heptad::domain::fee::{Basis, Holding};
+use heptad::domain::occupied::{Gathering, Measured};
 use heptad::domain::operation::Fault;
-use heptad::domain::snapshot::{Handle, Seq};
+use heptad::domain::snapshot::{Facts, Handle, Seq};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -116,6 +121,22 @@ impl Scene {
     }
 }
 
+/// What is billed for these snapshots, as the daemon notes what it measures.
+fn billed(scene: &Scene, seqs: &[u64]) -> (u64, Basis) {
+    let resource = resource("web-1", "06:00");
+    let mut account = Account::new(resource, at("2026-11-01T00:00:00Z"));
+    for seq in seqs {
+        let Usage { stored, exclusive } = scene.backend.usage(&scene.stored(*seq)).unwrap();
+        let facts = Facts { stored, exclusive, ..Facts::default() };
+        account.snapshots.insert(Seq(*seq), Arc::new(snapshot(*seq, facts)));
+    }
+    let of = Gathering::of(&account);
+    let told = scene.backend.occupied().unwrap();
+    account.occupied = told.map(|occupied| Measured { occupied, of });
+    let held = Holding::of(&account);
+    (held.billed, held.basis())
+}
+
 fn mixed(n: u64) -> u64 {
     let n = (n ^ (n >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (n ^ (n >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
@@ -212,8 +233,41 @@ fn what_compression_saves_is_not_occupied() {
         fs::remove_file(scene.at("live/zeros")).unwrap();
         let told = scene.occupied();
         assert!(told > 0 && told < 4 * MIB, "{backend}: {told}");
+        assert_eq!(billed(&scene, &[1]), (told, Basis::AtLeast), "{backend}");
         assert_near(told, scene.freed(&[1]), backend);
     }
+}
+
+#[test]
+fn what_is_not_compressed_is_told_also_where_other_files_are() {
+    let scene = Scene::new("btrfs", "compress=zstd", "files", json!({}));
+    scene.write("mixed", 0, 4 * MIB, 1);
+    scene.take(1);
+    fs::remove_file(scene.at("live/mixed")).unwrap();
+    assert_eq!(scene.exclusive(1), Some(4 * MIB), "nothing of it could be compressed");
+    fs::write(scene.at("live/zeros"), vec![0; 4 * MIB as usize]).unwrap();
+    scene.take(2);
+    assert_eq!(scene.exclusive(2), Some(0), "what is shared need not be measured");
+    fs::remove_file(scene.at("live/zeros")).unwrap();
+    assert_eq!(scene.exclusive(2), None);
+}
+
+#[test]
+fn what_lies_in_the_trees_of_btrfs_is_not_billed_as_whole_blocks() {
+    let mut scene = Scene::new("btrfs", "", "files", json!({}));
+    for n in 0..1000 {
+        fs::write(scene.at(&format!("live/small-{n}")), "small").unwrap();
+        std::os::unix::fs::symlink("small-0", scene.at(&format!("live/link-{n}"))).unwrap();
+    }
+    scene.write("large", 0, 4 * MIB, 1);
+    scene.take(1);
+    for entry in fs::read_dir(scene.at("live")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let (told, basis) = billed(&scene, &[1]);
+    assert_eq!(basis, Basis::AtLeast);
+    assert!(told >= 4 * MIB, "{told}");
+    assert!(told <= scene.freed(&[1]) + MIB / 4, "{told} is not the least");
 }
 
 #[test]
