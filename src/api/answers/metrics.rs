@@ -68,10 +68,19 @@ impl View<'_> {
         let name = "heptad_snapshots_occupied_bytes";
         page.family(name, "gauge", "bytes", "What all snapshots take up, so far as it is known.");
         for account in self.ledger.accounts.values() {
-            let held = Holding::of(account);
-            let measured = held.basis().word();
+            page.sample(
+                name,
+                &[("resource", account.name().as_str())],
+                Holding::of(account).billed,
+            );
+        }
+        // Of its own: as a label of the bytes it would end their series whenever it changes.
+        let name = "heptad_snapshots_measured";
+        page.family(name, "info", "", "What the figure of occupied bytes is.");
+        for account in self.ledger.accounts.values() {
+            let measured = Holding::of(account).basis().word();
             let labels = [("resource", account.name().as_str()), ("measured", measured)];
-            page.sample(name, &labels, held.billed);
+            page.sample("heptad_snapshots_measured_info", &labels, 1);
         }
         page.family("heptad_alarms", "gauge", "", "Alarms by resource and code.");
         for account in self.ledger.accounts.values() {

@@ -190,10 +190,14 @@ fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
         assert_eq!((web.billed_bytes, web.occupied_bytes), (Some(3_000_000_000), web.billed_bytes));
         assert_eq!((web.measured, web.unmeasured), (Some(want), 0));
         let metrics = client(&scene).metrics().unwrap();
-        let line = format!(
-            "heptad_snapshots_occupied_bytes{{resource=\"web-1\",measured=\"{word}\"}} 3000000000\n"
-        );
-        assert!(metrics.contains(&line), "{line}{metrics}");
+        let of = "{resource=\"web-1\"";
+        for line in [
+            format!("heptad_snapshots_occupied_bytes{of}}} 3000000000\n"),
+            format!("heptad_snapshots_measured_info{of},measured=\"{word}\"}} 1\n"),
+        ] {
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+        assert_eq!(metrics.matches(&format!("heptad_snapshots_measured_info{of}")).count(), 1);
     };
     let newest = scene.stub.turn(|ledger| {
         let account = ledger.account(&"web-1".parse().unwrap()).unwrap();
