@@ -176,7 +176,8 @@ pub trait Backend: Debug + Send + Sync {
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError>;
 
     /// What everything that bears this resource's marker occupies together, beside the live
-    /// resource; `None` where that cannot be told. Asked once a day: it may take minutes.
+    /// resource; `None` where that cannot be told. Asked once a day, and once more after snapshots
+    /// came or went: it may take minutes.
     ///
     /// # Errors
     /// What may be better next time. [`Fault::Absent`] while the live resource is not there and

@@ -4,7 +4,8 @@
 use super::making::{self, Surroundings};
 use crate::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
 use crate::domain::event::{
-    Done, Found, Guard, Order, Source, Survey, Taken, Together, Weight, Weights, Wholeness, Work,
+    Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
+    Work,
 };
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
@@ -92,18 +93,16 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
 }
 
 /// What each whole snapshot occupies now, which changes as its neighbours come and go, and what all
-/// of them do. One that cannot be measured keeps the figures that it has.
-fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Weights {
-    if !also_costly && !backend.usage_is_cheap() {
-        return Weights::default();
-    }
+/// of them do; what costs much only if it is asked for. One that cannot be measured keeps the
+/// figures that it has.
+fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: Weigh) -> Weights {
     let whole = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
     let weight = |found: &Found| {
         let usage = backend.usage(&found.card.handle).ok()?;
         let seq = found.card.handle.seq;
         Some(Weight { seq, stored: usage.stored, exclusive: usage.exclusive })
     };
-    let together = match also_costly.then(|| backend.occupied()) {
+    let together = match (weigh != Weigh::Nothing).then(|| backend.occupied()) {
         None => Together::NotAsked,
         Some(Err(error)) => {
             tracing::debug!(%error, "what all snapshots occupy together is not known this time");
@@ -111,7 +110,11 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, also_costly: bool) -> Weigh
         }
         Some(Ok(told)) => Together::Is(told),
     };
-    Weights { each: whole.filter_map(weight).collect(), together }
+    let each = match weigh == Weigh::All || backend.usage_is_cheap() {
+        true => whole.filter_map(weight).collect(),
+        false => Vec::new(),
+    };
+    Weights { each, together }
 }
 
 fn take(
@@ -180,4 +183,33 @@ fn unpaid(
     }
     let latest = retention.latest;
     Ok(Some(format!("the backend shows fewer than {latest} newer complete snapshots")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::fake::{FakeDisk, FakeObject};
+    use crate::domain::event::Mark;
+    use crate::domain::sample::Builder;
+    use crate::domain::snapshot::Content;
+
+    #[test]
+    fn what_costs_much_is_measured_only_where_it_is_asked_for() {
+        let (disk, account) = (FakeDisk::default(), Builder::daily().complete(1..=3).account());
+        for snapshot in account.snapshots.values() {
+            let content = Content { empty: false, entries: Some(1), bytes: None };
+            let (state, mark) = (Wholeness::Whole, Mark::default());
+            let object = FakeObject { card: snapshot.card.clone(), state, mark, content };
+            disk.world().objects.insert((account.name().clone(), snapshot.seq()), object);
+        }
+        let backend = disk.backend(account.name());
+        let survey = backend.list().unwrap();
+        let check = |weigh, each, together| {
+            let weights = weigh_all(&backend, &survey, weigh);
+            assert_eq!((weights.each.len(), weights.together), (each, together), "{weigh:?}");
+        };
+        check(Weigh::Nothing, 0, Together::NotAsked);
+        check(Weigh::Together, 0, Together::Is(None));
+        check(Weigh::All, 3, Together::Is(None));
+    }
 }

@@ -6,7 +6,7 @@ use super::hooks::{self, Occasion};
 use super::making::Surroundings;
 use super::perform::perform;
 use crate::backend::{Image, Progress};
-use crate::domain::event::{Done, Finished, Guard, Order, Work};
+use crate::domain::event::{Done, Finished, Guard, Order, Weigh, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault, OperationId};
 use crate::domain::resource::Resource;
@@ -220,7 +220,9 @@ impl Workers {
     fn next(&self, name: &str) -> Option<(Order, Arc<Post>)> {
         let mut pools = lock(&self.pools);
         let pool = pools.get_mut(name)?;
-        let next = pool.waiting.pop_front();
+        // What measures takes minutes, and a due snapshot does not wait for more than what has begun.
+        let quick = pool.waiting.iter().position(|(order, _)| !measures(&order.work));
+        let next = pool.waiting.remove(quick.unwrap_or(0));
         if next.is_none() {
             pool.running -= 1;
             if pool.running == 0 {
@@ -234,6 +236,10 @@ impl Workers {
         let result = Err(Failure::new(Fault::Permanent, message));
         (self.report)(Finished { operation, result, output: String::new() });
     }
+}
+
+fn measures(work: &Work) -> bool {
+    matches!(work, Work::Survey { weigh: Weigh::Together | Weigh::All, .. })
 }
 
 /// Runs the after-hooks that a crash cut off, before anything else touches the resource.
@@ -277,4 +283,39 @@ fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::fake::FakeDisk;
+    use crate::daemon::hooks::Hooks;
+    use crate::domain::ledger::Ledger;
+    use std::sync::mpsc;
+
+    #[test]
+    fn what_measures_lets_everything_pass_that_waits_for_its_pool() {
+        let (disk, state) = (FakeDisk::default(), tempfile::tempdir().unwrap());
+        let names: Vec<ResourceName> =
+            ["web-1", "web-2", "web-3", "web-4"].map(|name| name.parse().unwrap()).into();
+        let post = |name: &ResourceName| {
+            let (backend, hooks) = (Arc::new(disk.backend(name)), Hooks::default());
+            (name.clone(), Arc::new(Post { backend, hooks }))
+        };
+        let fleet = Arc::new(Fleet::new(state.path()));
+        fleet.replace(names.iter().map(post).collect(), &Ledger::default(), state.path());
+        let (send, reports) = mpsc::channel();
+        let report = move |finished: Finished| send.send(finished.operation.0).unwrap();
+        let workers = Workers::new(fleet, Arc::new(report));
+        // The first one does not get on before all wait.
+        let held = disk.world();
+        let weighs = [Weigh::Nothing, Weigh::All, Weigh::Together, Weigh::Nothing];
+        for (n, (resource, weigh)) in (1..).zip(names.into_iter().zip(weighs)) {
+            let work = Work::Survey { known: Vec::new(), weigh };
+            workers.submit(Order { operation: OperationId(n), resource, work });
+        }
+        drop(held);
+        let order: Vec<_> = reports.iter().take(4).collect();
+        assert_eq!(order, [1, 4, 2, 3]);
+    }
 }

@@ -51,12 +51,18 @@ pub struct Account {
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Not remembered across restarts:
     pub surveyed: bool,
-    /// How long heptad had run when all its snapshots were last measured.
-    pub weighed: Option<SignedDuration>,
+    pub weighed: Weighed,
     /// When a backend that could not be looked at is looked at again for what still waits.
     pub look_again: Option<Timestamp>,
     pub running: Option<OperationId>,
     pub queue: Vec<OperationId>,
+}
+
+/// How long heptad had run when what snapshots occupy was last measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weighed {
+    pub each: Option<SignedDuration>,
+    pub together: Option<SignedDuration>,
 }
 
 /// What commands changed; it wins over the configuration until reset.
@@ -85,7 +91,7 @@ impl Account {
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
             surveyed: false,
-            weighed: None,
+            weighed: Weighed::default(),
             look_again: None,
             running: None,
             queue: Vec::new(),

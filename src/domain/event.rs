@@ -204,8 +204,7 @@ pub enum Work {
     /// List what the backend has; verify what is whole and not `known` yet.
     Survey {
         known: Vec<Seq>,
-        /// Measure what each occupies, also where that is costly.
-        weigh: bool,
+        weigh: Weigh,
     },
     /// Take a snapshot of the resource, or copy one of its snapshots.
     Take {
@@ -320,6 +319,17 @@ pub struct Survey {
 pub struct Weights {
     pub each: Vec<Weight>,
     pub together: Together,
+}
+
+/// What a look may measure of what snapshots occupy, though it is costly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weigh {
+    #[default]
+    Nothing,
+    /// What all of them occupy.
+    Together,
+    /// That, and what each does.
+    All,
 }
 
 /// What all of them occupy.

@@ -3,7 +3,7 @@
 use super::Keeper;
 use super::make::heir;
 use crate::domain::account::Account;
-use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Work};
+use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Weigh, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::resource::Kind;
@@ -174,7 +174,10 @@ impl Keeper {
             Act::Survey | Act::Rotate => {
                 let settled = |s: &&Arc<Snapshot>| s.health != Health::Taking;
                 let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
-                let weigh = operation.act == Act::Survey && self.is_weighing_due(&account);
+                let weigh = match operation.act {
+                    Act::Survey => self.weighing(&account),
+                    _ => Weigh::Nothing,
+                };
                 Ok(Work::Survey { known, weigh })
             }
             Act::Take { seq, slot, name, tags, part } => {

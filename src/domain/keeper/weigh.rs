@@ -1,30 +1,31 @@
 //! Keeping the figures of what snapshots occupy fresh: they change as neighbours come and go.
 
 use super::Keeper;
-use crate::domain::account::Account;
-use crate::domain::event::{Entry, Together, Weight, Weights};
+use crate::domain::account::{Account, Weighed};
+use crate::domain::event::{Entry, Together, Weigh, Weight, Weights};
 use crate::domain::name::ResourceName;
 use crate::domain::occupied::{Gathering, Measured};
 use crate::domain::snapshot::{Facts, Snapshot};
 use jiff::SignedDuration;
 
-/// How long figures that are costly to measure stand. A little less than a day, so that an hourly
+/// How long figures that are costly to measure stand: those of each snapshot, and of all. A little less than a day, so that an hourly
 /// sweep does not drift.
 const STANDS: SignedDuration = SignedDuration::from_mins(23 * 60 + 30);
-/// How long they do when a snapshot has come or gone since.
+/// How long that of all does when a snapshot has come or gone since. A daily one does, so that is
+/// measured twice a day. The others are not: a snapshot is measured when it is taken.
 const STANDS_AFTER_CHANGE: SignedDuration = SignedDuration::from_mins(5 * 60 + 30);
 
 impl Keeper {
-    /// Whether a look may take as long as measuring every snapshot does. Never the first look at a
-    /// backend, which a due snapshot may be waiting for.
-    pub(super) fn is_weighing_due(&self, account: &Account) -> bool {
+    /// What a look measures, which may take minutes. Nothing at the first look at a backend, which
+    /// a due snapshot may be waiting for. After a start all are due in the next sweep; the workers
+    /// see to it that this holds up no other work of a pool.
+    pub(super) fn weighing(&self, account: &Account) -> Weigh {
         let changed = |measured: &Measured| measured.of != Gathering::of(account);
-        let stands = match account.occupied.as_ref().is_some_and(changed) {
-            true => STANDS_AFTER_CHANGE,
-            false => STANDS,
-        };
-        let fresh = |at: SignedDuration| self.reading.elapsed.saturating_sub(at) < stands;
-        account.surveyed && !account.weighed.is_some_and(fresh)
+        let outdated = account.occupied.as_ref().is_some_and(changed);
+        match account.surveyed {
+            true => due(account.weighed, outdated, self.reading.elapsed),
+            false => Weigh::Nothing,
+        }
     }
 
     /// Notes what was measured, where it differs.
@@ -45,11 +46,53 @@ impl Keeper {
                 self.put_account(Account { occupied, ..account.clone() });
             }
         }
-        if weights.together != Together::NotAsked && !weights.each.is_empty() {
-            let elapsed = self.reading.elapsed;
-            if let Some(account) = self.ledger.account_mut(name) {
-                account.weighed = Some(elapsed);
+        let elapsed = Some(self.reading.elapsed);
+        if weights.together != Together::NotAsked
+            && let Some(account) = self.ledger.account_mut(name)
+        {
+            account.weighed.together = elapsed;
+            if !weights.each.is_empty() {
+                account.weighed.each = elapsed;
             }
         }
+    }
+}
+
+fn due(weighed: Weighed, outdated: bool, elapsed: SignedDuration) -> Weigh {
+    let over = |at: Option<SignedDuration>, stands: SignedDuration| {
+        at.is_none_or(|at| elapsed.saturating_sub(at) >= stands)
+    };
+    if over(weighed.each, STANDS) {
+        Weigh::All
+    } else if over(weighed.together, if outdated { STANDS_AFTER_CHANGE } else { STANDS }) {
+        Weigh::Together
+    } else {
+        Weigh::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_snapshot_is_measured_once_a_day_and_all_of_them_also_after_a_change() {
+        let hours = |hours: Option<i64>| hours.map(SignedDuration::from_hours);
+        let check = |each, together, outdated, want| {
+            let weighed = Weighed { each: hours(each), together: hours(together) };
+            let got = due(weighed, outdated, SignedDuration::from_hours(100));
+            assert_eq!(got, want, "{weighed:?} {outdated}");
+        };
+        check(None, None, false, Weigh::All);
+        check(Some(100), Some(100), true, Weigh::Nothing);
+        check(Some(95), Some(95), true, Weigh::Nothing);
+        check(Some(94), Some(94), true, Weigh::Together);
+        check(Some(94), Some(94), false, Weigh::Nothing);
+        check(Some(78), Some(94), true, Weigh::Together);
+        // The daily one does not wait for the other.
+        check(Some(76), Some(99), false, Weigh::All);
+        check(Some(76), Some(94), true, Weigh::All);
+        // No snapshot could be measured, so that is tried again.
+        check(None, Some(99), false, Weigh::All);
     }
 }
