@@ -195,6 +195,8 @@ impl Backend for Exec {
         Ok(Usage { stored, exclusive })
     }
 
+    /// By a listing of its own, though the survey has just made one: that is asked for around every
+    /// act, and a figure kept from it would have to be given up at each of them.
     fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
         let listing: Listing = self.ask(Verb::List, Ask::default())?;
         Ok(listing.occupied.map(|bytes| Occupied { bytes, exact: true }))
