@@ -177,7 +177,7 @@ pub trait Backend: Debug + Send + Sync {
 
     /// What everything that bears this resource's marker occupies together, beside the live
     /// resource; `None` where that cannot be told. Asked once a day, and once more after snapshots
-    /// came or went: it may take minutes.
+    /// came or went: it may take minutes. Without snapshots it is 0.
     ///
     /// # Errors
     /// What may be better next time. [`Fault::Absent`] while the live resource is not there and

@@ -93,6 +93,7 @@ macro_rules! conformance {
             a_kept_copy_survives_its_original,
             keeping_again_returns_the_copy_as_it_is,
             destroying_succeeds_again_when_it_is_done,
+            snapshots_that_are_gone_occupy_nothing,
             destroying_by_another_id_is_refused,
             destroying_another_object_is_refused,
             an_interrupted_taking_is_listed_as_partial,

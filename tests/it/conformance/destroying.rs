@@ -14,6 +14,18 @@ pub fn destroying_succeeds_again_when_it_is_done(h: &impl Harness) {
     assert_eq!(states(&*backend), []);
 }
 
+pub fn snapshots_that_are_gone_occupy_nothing(h: &impl Harness) {
+    h.put(&h.live(), SOME);
+    let backend = h.backend(RESOURCE);
+    let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
+    // Where it is told while they are there, it is told afterwards too.
+    let told = backend.occupied().unwrap();
+    backend.destroy(&one).unwrap();
+    backend.destroy(&two).unwrap();
+    let left = backend.occupied().unwrap();
+    assert_eq!(left.map(|left| left.bytes), told.map(|_| 0), "there were {told:?}");
+}
+
 pub fn destroying_by_another_id_is_refused(h: &impl Harness) {
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);

@@ -11,6 +11,7 @@ use heptad::backend::{
     RollbackOrder, TakeOrder, Territory, Usage,
 };
 use heptad::domain::event::{Mark, Survey};
+use heptad::domain::occupied::Occupied;
 use heptad::domain::snapshot::{Content, Handle};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -199,6 +200,10 @@ impl Backend for Packing {
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
         self.inner.mark(handle, mark)
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        self.inner.occupied()
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {

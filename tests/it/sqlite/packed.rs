@@ -10,6 +10,7 @@ use heptad::backend::{
     RollbackOrder, TakeOrder, Territory, Usage,
 };
 use heptad::domain::event::{Mark, Survey};
+use heptad::domain::occupied::Occupied;
 use heptad::domain::snapshot::{Content, Handle};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
@@ -183,6 +184,10 @@ impl Backend for Packing {
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
         self.inner.mark(handle, mark)
+    }
+
+    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+        self.inner.occupied()
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
