@@ -53,9 +53,8 @@ fn whoever_was_frozen_by_somebody_else_stays_frozen() {
     }
 }
 
-#[test]
-fn what_an_older_heptad_wrote_down_by_resource_is_let_go() {
-    let scene = Scene::running("xfs", "");
+/// Freezes the guest, and writes it down as an older heptad did: by resource.
+fn freeze(scene: &Scene) {
     scene.agent("guest-fsfreeze-freeze").unwrap();
     let (uuid, run) =
         (scene.libvirtd.virsh(&["domuuid", DOMAIN]), scene.libvirtd.virsh(&["domid", DOMAIN]));
@@ -63,6 +62,24 @@ fn what_an_older_heptad_wrote_down_by_resource_is_let_go() {
         "paused": false });
     std::fs::create_dir(scene.at("state/held")).unwrap();
     std::fs::write(scene.at("state/held/another"), note.to_string()).unwrap();
+}
+
+#[test]
+fn a_libvirt_that_starts_anew_leaves_no_guest_frozen() {
+    let scene = Scene::running("xfs", "");
+    freeze(&scene);
+    let hung_up = scene.libvirtd.hang_up_once();
+    let stuck = heptad::backend::libvirt_let_go(&scene.at("state")).unwrap();
+    assert!(stuck.is_empty(), "{stuck:?}");
+    hung_up.join().unwrap();
+    assert!(scene.is_free());
+    assert_eq!(notes(&scene), "");
+}
+
+#[test]
+fn what_an_older_heptad_wrote_down_by_resource_is_let_go() {
+    let scene = Scene::running("xfs", "");
+    freeze(&scene);
     scene.backend(&json!({})).list().unwrap();
     assert!(scene.is_free());
     assert_eq!(notes(&scene), "");

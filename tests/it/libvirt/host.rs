@@ -3,6 +3,7 @@
 
 use crate::support::loopfs::Undo;
 use rustix::process::Pid;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -100,6 +101,18 @@ impl Libvirtd {
 
     pub fn uri(&self) -> String {
         format!("qemu+unix:///system?socket={}/libvirt-sock", self.dir.path().display())
+    }
+
+    /// Hangs up on whoever asks next, as while it starts anew. Returns when somebody did.
+    pub fn hang_up_once(&self) -> std::thread::JoinHandle<()> {
+        let [socket, away] = ["libvirt-sock", "away"].map(|name| self.dir.path().join(name));
+        std::fs::rename(&socket, &away).unwrap();
+        let deaf = UnixListener::bind(&socket).unwrap();
+        std::thread::spawn(move || {
+            let caller = deaf.accept().unwrap();
+            std::fs::rename(away, socket).unwrap();
+            drop(caller);
+        })
     }
 
     pub fn ask(&self, args: &[&str]) -> Result<String, String> {

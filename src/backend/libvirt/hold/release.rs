@@ -35,20 +35,28 @@ pub enum Pause {
 pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), BackendError> {
     let virsh = Virsh { uri: note.uri.clone() };
     let until = Instant::now() + TRIES;
-    let mut resumed = loop {
-        match resume(&virsh, note) {
-            Ok(resumed) => break resumed,
-            Err(error) if Instant::now() >= until => return Err(error),
-            Err(_) => std::thread::park_timeout(REST),
-        }
-    };
-    if note.frozen && is_same_run(&virsh, note)? {
+    let mut resumed = patiently(until, || resume(&virsh, note))?;
+    // A note of a freeze alone has asked libvirt nothing yet.
+    if note.frozen && patiently(until, || is_same_run(&virsh, note))? {
         resumed |= thaw(&virsh, note, until)?;
     }
     if note.paused && pause == Pause::Unsure && !resumed {
         watch(notes, &virsh, note, until)?;
     }
     Ok(())
+}
+
+/// Tries until it succeeds or the time is over, once at least.
+fn patiently<T>(
+    until: Instant,
+    act: impl Fn() -> Result<T, BackendError>,
+) -> Result<T, BackendError> {
+    loop {
+        match act() {
+            Err(_) if Instant::now() < until => std::thread::park_timeout(REST),
+            done => return done,
+        }
+    }
 }
 
 /// Sees that a pause that may still come does not last.
