@@ -96,8 +96,7 @@ impl Folder {
     pub fn fingerprint(&self, name: &OsStr) -> Result<String, BackendError> {
         let stat = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.doing(|| format!("looking at {}", self.path.join(name).display()))?;
-        let written = format!("{}.{:09}", stat.st_mtime, stat.st_mtime_nsec);
-        Ok(format!("{}:{} {} {written}", stat.st_dev, stat.st_ino, stat.st_size))
+        Ok(super::image::print(&stat))
     }
 
     /// Puts one entry in the place of another.

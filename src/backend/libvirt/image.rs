@@ -7,11 +7,10 @@ use super::super::{BackendError, Doing};
 use super::domain::Format;
 use crate::domain::operation::Fault;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn};
-use rustix::fs::{IFlags, OFlags};
+use rustix::fs::{IFlags, OFlags, Stat};
 use serde_json::Value;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -271,18 +270,23 @@ pub fn settle(file: &File) {
 
 /// A file as it is at this moment: another one, or one that was written to, is told apart.
 pub fn fingerprint(path: &Path) -> Result<String, BackendError> {
-    let meta = std::fs::metadata(path).doing(|| format!("looking at {}", path.display()))?;
-    Ok(print(&meta))
+    Ok(print(&stat(path)?))
 }
 
 /// The same, and when anything about it was changed last, which nobody can set: one that was written
 /// to and given its old times again is told apart, too.
 pub fn seen(path: &Path) -> Result<String, BackendError> {
-    let meta = std::fs::metadata(path).doing(|| format!("looking at {}", path.display()))?;
-    Ok(format!("{} {}.{:09}", print(&meta), meta.ctime(), meta.ctime_nsec()))
+    let stat = stat(path)?;
+    Ok(format!("{} {}.{:09}", print(&stat), stat.st_ctime, stat.st_ctime_nsec))
 }
 
-fn print(meta: &std::fs::Metadata) -> String {
-    let (object, written) = ((meta.dev(), meta.ino()), (meta.mtime(), meta.mtime_nsec()));
-    format!("{}:{} {} {}.{:09}", object.0, object.1, meta.len(), written.0, written.1)
+fn stat(path: &Path) -> Result<Stat, BackendError> {
+    rustix::fs::stat(path).doing(|| format!("looking at {}", path.display()))
+}
+
+/// The fingerprint's one format: what a journal has of a path is compared with what is found in a
+/// directory.
+pub fn print(stat: &Stat) -> String {
+    let written = format!("{}.{:09}", stat.st_mtime, stat.st_mtime_nsec);
+    format!("{}:{} {} {written}", stat.st_dev, stat.st_ino, stat.st_size)
 }
