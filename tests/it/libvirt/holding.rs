@@ -4,6 +4,7 @@ use super::scene::{DOMAIN, Scene, take, wait};
 use heptad::domain::operation::Fault;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -83,6 +84,37 @@ fn what_an_older_heptad_wrote_down_by_resource_is_let_go() {
     scene.backend(&json!({})).list().unwrap();
     assert!(scene.is_free());
     assert_eq!(notes(&scene), "");
+}
+
+#[test]
+fn a_helper_that_outlives_its_heptad_leaves_the_note_of_the_next_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let note = dir.path().join("note");
+    // A libvirt without guests, within each virsh.
+    let order = json!({ "uri": "test:///default", "domain": "test", "freeze": false, "agent_ms": 0,
+        "pause": true, "hold_ms": 60_000, "note": note });
+    let replaced = |next: Option<&str>| {
+        let mut helper = Command::new(super::scene::helper());
+        helper.arg("libvirt-helper").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut helper = helper.spawn().unwrap();
+        let mut lines = BufReader::new(helper.stdout.take().unwrap()).lines();
+        writeln!(helper.stdin.as_ref().unwrap(), "{order}").unwrap();
+        assert!(lines.any(|line| line.unwrap() == "held"));
+        let mine: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
+        assert_eq!((&mine["holder"], &mine["paused"]), (&helper.id().into(), &true.into()));
+        if let Some(next) = next {
+            std::fs::write(&note, next).unwrap();
+        }
+        drop(helper.stdin.take());
+        assert!(lines.any(|line| line.unwrap() == "released"));
+        assert!(helper.wait().unwrap().success());
+        std::fs::read_to_string(&note).ok()
+    };
+    assert_eq!(replaced(None), None);
+    let next = json!({ "uri": "test:///default", "domain": "test", "run": "1", "frozen": false,
+        "paused": true, "holder": 1 });
+    assert_eq!(replaced(Some(&next.to_string())), Some(next.to_string()));
 }
 
 #[test]

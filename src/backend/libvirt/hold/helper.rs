@@ -122,7 +122,14 @@ impl<'a> Grip<'a> {
             order,
             virsh: Virsh { uri: uri.clone() },
             notes: Notes { path: order.note.clone() },
-            note: Note { uri, domain, run: String::new(), frozen: false, paused: false },
+            note: Note {
+                uri,
+                domain,
+                run: String::new(),
+                frozen: false,
+                paused: false,
+                holder: std::process::id(),
+            },
             begun: Instant::now(),
             frozen_at: None,
             paused_at: None,
@@ -208,10 +215,8 @@ impl<'a> Grip<'a> {
         let state = self.paused_at.and_then(|_| self.virsh.state(&self.order.domain).ok());
         let early = state.filter(|state| *state != State::Still);
         let early = early.map(|_| "somebody else resumed it meanwhile".to_owned());
-        let stuck = match let_go(&self.notes, &self.note, self.pause) {
-            Ok(()) => self.notes.clear().err(),
-            Err(error) => Some(error),
-        };
+        let let_go = let_go(&self.notes, &self.note, self.pause);
+        let stuck = let_go.and_then(|()| self.clear()).err();
         let since = |at: Option<Instant>| {
             at.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
         };
@@ -221,5 +226,10 @@ impl<'a> Grip<'a> {
             early,
             stuck: stuck.map(|error| error.to_string()),
         }
+    }
+
+    /// A new heptad may have let the guest go meanwhile, and hold it anew: that is not ours to clear.
+    fn clear(&self) -> Result<(), BackendError> {
+        if self.notes.is_of(&self.note)? { self.notes.clear() } else { Ok(()) }
     }
 }

@@ -40,6 +40,9 @@ pub struct Note {
     pub frozen: bool,
     /// A pause was asked for; whether it came to pass, and when, its state tells.
     pub paused: bool,
+    /// The process that holds it; 0 by a heptad that did not tell.
+    #[serde(default)]
+    pub holder: u32,
 }
 
 /// Where the notes of one kind about one resource, or about one guest, lie: in heptad's state directory, and not in a store,
@@ -100,6 +103,11 @@ impl Notes {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(BackendError::io(doing(), &error)),
         }
+    }
+
+    /// Whether what is written down is still of the hold that `note` is of, and not of a later one.
+    pub fn is_of(&self, note: &Note) -> Result<bool, BackendError> {
+        Ok(self.read::<Note>()?.is_some_and(|found| found.holder == note.holder))
     }
 
     /// Durably replaces it.

@@ -63,7 +63,7 @@ fn patiently<T>(
 fn watch(notes: &Notes, virsh: &Virsh, note: &Note, until: Instant) -> Result<(), BackendError> {
     let mut settled = Instant::now() + SETTLING;
     // A helper that lives on when its heptad was killed knows more, and clears it.
-    let is_noted = || notes.path.exists();
+    let is_noted = || notes.is_of(note).unwrap_or(true);
     while Instant::now() < settled && is_noted() && is_same_run(virsh, note).unwrap_or(true) {
         match resume(virsh, note) {
             // Only one was asked for.
