@@ -8,6 +8,7 @@ mod looking;
 pub mod packed;
 mod rescue;
 mod restoring;
+mod rolling;
 mod running;
 mod scene;
 mod still;

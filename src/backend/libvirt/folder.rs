@@ -6,7 +6,7 @@
 
 use super::super::tree::{Meta, open_dir, open_nosymlink};
 use super::super::{BackendError, Doing};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -103,6 +103,18 @@ impl Folder {
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), BackendError> {
         let renamed = rustix::fs::renameat(&self.dir, from, &self.dir, to);
         renamed.doing(|| format!("replacing {}", self.path.join(to).display()))
+    }
+
+    /// Lets two entries exchange their names at once; `false` where the file system cannot.
+    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, BackendError> {
+        let flags = RenameFlags::EXCHANGE;
+        match rustix::fs::renameat_with(&self.dir, one, &self.dir, other, flags) {
+            Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+            exchanged => {
+                exchanged.doing(|| format!("replacing {}", self.path.join(other).display()))?;
+                Ok(true)
+            }
+        }
     }
 
     /// Removes a file, if it is there.

@@ -1,14 +1,15 @@
 //! What is left to be put in place, written down before the first image gives way.
+//!
+//! Copy and image exchange their names, so that a guest which was started a moment before, and has
+//! the image open, can have it back. What is aside is removed only when nobody has come in between.
 
 use super::super::super::BackendError;
 use super::super::super::in_use;
-use super::super::folder::Folder;
 use super::super::hold::Notes;
-use super::super::virsh::{State, Virsh};
+use super::super::virsh::{self, Virsh};
+use super::place::{Place, Rename, State};
 use crate::domain::operation::Fault;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 
 /// What is left to be put in place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,101 +23,148 @@ pub struct Journal {
     pub renames: Vec<Rename>,
 }
 
-/// One image that gives way to another.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Rename {
-    pub new: PathBuf,
-    pub live: PathBuf,
-    /// Which files they were when the journal was written.
-    pub made: String,
-    pub replaced: String,
-}
-
 const DOING: &str = "completing a rollback that was interrupted";
 
 /// Puts in place whatever a journal says. Returns whose it was, if there was one.
 ///
 /// # Errors
-/// [`Fault::Busy`] where its domain was started in between, or an image is in use;
-/// [`Fault::Identity`] where an image is no longer the one that was to give way, or its copy is
-/// not the one that was made: what was written since is stored nowhere, so nothing is replaced.
+/// [`Fault::Busy`] where its guest was started in between, or an image is in use or was written to:
+/// where no image had given way, the rollback is given up then. [`Fault::Identity`] where one had,
+/// and another was written to since, which is stored nowhere, or where its copy is not the one that
+/// was made: then nothing more is replaced.
 pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
     let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
     let token = journal.token;
     if journal.renames.is_empty() {
         return Ok(Some(token));
     }
-    expect_off(&journal)?;
-    let mut places = Vec::new();
-    for rename in &journal.renames {
-        // Reached once: what is looked at is what is replaced.
-        let (folder, live) = Folder::around(&rename.live)?;
-        let left = is_left(rename, &folder, live, rolling)?;
-        places.push((folder, rename, left));
+    let mut places = journal.renames.iter().map(Place::look).collect::<Result<Vec<_>, _>>()?;
+    let gone = count(&places, State::Done);
+    let is_left = places.iter().any(Place::is_left);
+    if is_left && let Some(obstacle) = obstacle(&journal, &places)? {
+        return Err(refuse(rolling, &places, obstacle));
     }
-    for (folder, rename, _) in places.iter().filter(|(.., left)| *left) {
-        folder.rename(name(&rename.new), name(&rename.live))?;
+    // Once one is gone, nobody had come in between.
+    if is_left || gone == 0 {
+        exchange(rolling, &mut places)?;
     }
-    for (folder, ..) in &places {
-        folder.sync()?;
+    let is_replaced = count(&places, State::Done) > gone;
+    for place in &places {
+        place.clear()?;
     }
-    rolling.write(&Journal { renames: Vec::new(), ..journal })?;
+    rolling.write(&Journal { renames: Vec::new(), ..journal.clone() })?;
+    if is_replaced {
+        expect_off(&journal)?;
+    }
     Ok(Some(token))
 }
 
-fn name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
+fn count(places: &[Place<'_>], state: State) -> usize {
+    places.iter().filter(|place| place.state == state).count()
 }
 
-fn expect_off(journal: &Journal) -> Result<(), BackendError> {
-    let Some(uuid) = &journal.domain else { return Ok(()) };
+/// Why what is left cannot give way.
+fn obstacle(journal: &Journal, places: &[Place<'_>]) -> Result<Option<BackendError>, BackendError> {
+    let found = |fault, why: String| Ok(Some(BackendError::new(fault, DOING, why)));
+    let is = |state| places.iter().find(|place| place.state == state).map(|place| place.rename);
+    if let Some(Rename { new, .. }) = is(State::Foreign) {
+        return found(Fault::Identity, format!("{} was exchanged since", new.display()));
+    }
+    if is_up(journal)? {
+        let domain = journal.domain.as_deref().unwrap_or_default();
+        return found(Fault::Busy, format!("domain {domain} runs: stop it"));
+    }
+    if let Some(Rename { live, .. }) = is(State::Spoilt) {
+        return found(Fault::Identity, format!("{} was written or replaced since", live.display()));
+    }
+    let mut users = Vec::new();
+    for place in places.iter().filter(|place| place.is_left()) {
+        users.extend(in_use::users(&place.rename.live)?);
+    }
+    if users.is_empty() { Ok(None) } else { found(Fault::Busy, users.join("; ")) }
+}
+
+fn is_up(journal: &Journal) -> Result<bool, BackendError> {
+    let Some(uuid) = &journal.domain else { return Ok(false) };
     match (Virsh { uri: journal.uri.clone() }).state(uuid) {
-        Ok(State::Off) => Ok(()),
-        Ok(_) => {
-            let why = format!("domain {uuid} runs with half of its disks replaced: stop it");
-            Err(BackendError::new(Fault::Busy, DOING, why))
-        }
+        Ok(state) => Ok(state != virsh::State::Off),
         // Its images are still where they were.
-        Err(error) if error.fault == Fault::Absent => Ok(()),
+        Err(error) if error.fault == Fault::Absent => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Whether an image still has to give way.
-fn is_left(
-    rename: &Rename,
-    folder: &Folder,
-    name_of_live: &OsStr,
-    rolling: &Notes,
-) -> Result<bool, BackendError> {
-    let Rename { new, live, made, replaced } = rename;
-    let there = folder.fingerprint(name_of_live)?;
-    if object(&there) == object(made) {
-        // Done before the interruption.
-        return Ok(false);
-    }
-    let refuse = |what: &Path, how: &str| {
-        let (what, journal) = (what.display(), rolling.path.display());
-        let why = format!(
-            "{what} was {how} since, so it stays; remove {journal} to give the rollback up, and roll \
-             back anew"
-        );
-        Err(BackendError::new(Fault::Identity, DOING, why))
+/// Exchanges what is left. Whoever opened an image before that has it aside now: then all go back.
+fn exchange(rolling: &Notes, places: &mut [Place<'_>]) -> Result<(), BackendError> {
+    let mut left = places.iter_mut().filter(|place| place.state == State::Waiting);
+    let obstacle = match left.try_for_each(Place::put) {
+        Err(error) => error,
+        Ok(()) => {
+            places.iter().try_for_each(Place::sync)?;
+            let Some(users) = users_aside(places)? else { return Ok(()) };
+            users
+        }
     };
-    if there != *replaced {
-        return refuse(live, "written or replaced");
+    for place in places.iter_mut().filter(|place| place.state == State::Exchanged) {
+        place.put_back()?;
     }
-    if object(&folder.fingerprint(name(new))?) != object(made) {
-        return refuse(new, "exchanged");
-    }
-    let users = in_use::users(live)?;
-    if users.is_empty() {
-        return Ok(true);
-    }
-    Err(BackendError::new(Fault::Busy, DOING, users.join("; ")))
+    Err(refuse(rolling, places, obstacle))
 }
 
-/// Device and number of a fingerprint.
-fn object(fingerprint: &str) -> Option<&str> {
-    fingerprint.split(' ').next()
+/// Who came in between.
+///
+/// # Errors
+/// Where nothing may go back, as the copies are in use, too: after a power cut by the guest.
+fn users_aside(places: &[Place<'_>]) -> Result<Option<BackendError>, BackendError> {
+    let (mut aside, mut live) = (Vec::new(), Vec::new());
+    for place in places.iter().filter(|place| place.state == State::Exchanged) {
+        aside.extend(place.users_aside()?);
+    }
+    if aside.is_empty() {
+        return Ok(None);
+    }
+    for place in places {
+        live.extend(in_use::users(&place.rename.live)?);
+    }
+    let busy = |users: Vec<String>| BackendError::new(Fault::Busy, DOING, users.join("; "));
+    if live.is_empty() { Ok(Some(busy(aside))) } else { Err(busy([aside, live].concat())) }
+}
+
+/// What becomes of a rollback that cannot go on. One of which nothing is done is given up.
+fn refuse(rolling: &Notes, places: &[Place<'_>], obstacle: BackendError) -> BackendError {
+    let is_foreign = count(places, State::Foreign) > 0;
+    if !is_foreign && places.iter().all(Place::is_left) {
+        return give_up(rolling, places, obstacle);
+    }
+    let (why, journal) = (&obstacle.detail, rolling.path.display());
+    let detail = match obstacle.fault {
+        Fault::Identity => format!(
+            "{why}, so it stays; remove {journal} to give the rollback up, and roll back anew"
+        ),
+        _ => format!("half of its disks are replaced, and {why}"),
+    };
+    BackendError { detail, ..obstacle }
+}
+
+/// The copies go first: if this is cut short, too, whoever looks next gives it up as well.
+fn give_up(rolling: &Notes, places: &[Place<'_>], why: BackendError) -> BackendError {
+    if let Err(error) = places.iter().try_for_each(Place::clear).and_then(|()| rolling.clear()) {
+        return error;
+    }
+    let fault = if why.fault == Fault::Identity { Fault::Busy } else { why.fault };
+    let detail = format!("{}; nothing was changed: ask again", why.detail);
+    BackendError::new(fault, "rolling back", detail)
+}
+
+/// Where an image cannot be put aside, nobody can tell whether it was opened just before.
+fn expect_off(journal: &Journal) -> Result<(), BackendError> {
+    if !is_up(journal)? {
+        return Ok(());
+    }
+    let domain = journal.domain.as_deref().unwrap_or_default();
+    let why = format!(
+        "domain {domain} was started while its disks were replaced, on a file system that cannot \
+         exchange them: what it writes may be lost; stop it (virsh destroy {domain}) and start it again"
+    );
+    Err(BackendError::new(Fault::Busy, "rolling back", why))
 }

@@ -1,12 +1,13 @@
 //! Putting a snapshot's disks in the place of the live ones.
 //!
 //! All copies are made first, beside the live images. Then a journal is written, which is the commit
-//! point, and one rename after the other puts them in place. Whoever finds the journal finishes it:
-//! no instance is left with some disks of then and some of now.
+//! point, and one exchange of names after the other puts them in place. Whoever finds the journal
+//! finishes it, or gives it up: no instance is left with some disks of then and some of now.
 //!
 //! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
 
 mod journal;
+mod place;
 mod stage;
 mod users;
 
@@ -20,7 +21,8 @@ use super::domain::{Disk, Domain};
 use super::settings::Subject;
 use super::{Libvirt, image, verify};
 use crate::domain::operation::Fault;
-use journal::{Journal, Rename};
+use journal::Journal;
+use place::Rename;
 use std::path::{Path, PathBuf};
 
 pub fn rollback(

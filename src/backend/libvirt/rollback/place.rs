@@ -1,0 +1,120 @@
+//! One image and the copy that takes its place: how far that has come, and the steps of it.
+
+use super::super::super::BackendError;
+use super::super::super::in_use;
+use super::super::folder::Folder;
+use crate::domain::operation::Fault;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// One image that gives way to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rename {
+    pub new: PathBuf,
+    pub live: PathBuf,
+    /// Which files they were when the journal was written.
+    pub made: String,
+    pub replaced: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The image is as it was, and the copy is beside it.
+    Waiting,
+    /// The image was written or replaced since, or the copy is gone.
+    Spoilt,
+    /// Something else is where the copy should be.
+    Foreign,
+    /// The copy is in place, and the image is aside.
+    Exchanged,
+    /// The copy is in place, and the image is gone.
+    Done,
+}
+
+#[derive(Debug)]
+pub struct Place<'a> {
+    pub rename: &'a Rename,
+    pub state: State,
+    /// Reached once: what is looked at is what is replaced.
+    folder: Folder,
+}
+
+impl<'a> Place<'a> {
+    pub fn look(rename: &'a Rename) -> Result<Self, BackendError> {
+        let Rename { new, live, made, replaced } = rename;
+        let (folder, live) = Folder::around(live)?;
+        let there = folder.fingerprint(live)?;
+        let aside = match folder.fingerprint(name(new)) {
+            Err(error) if error.fault == Fault::Absent => None,
+            aside => Some(aside?),
+        };
+        let is_aside = |what: &str| aside.as_deref().is_some_and(|it| object(it) == object(what));
+        let state = if object(&there) == object(made) {
+            if is_aside(replaced) { State::Exchanged } else { State::Done }
+        } else if aside.is_some() && !is_aside(made) {
+            State::Foreign
+        } else if there != *replaced || aside.is_none() {
+            State::Spoilt
+        } else {
+            State::Waiting
+        };
+        Ok(Self { rename, state, folder })
+    }
+
+    /// Whether the image has yet to give way.
+    pub fn is_left(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Spoilt | State::Foreign)
+    }
+
+    /// Puts the copy in place, and the image aside where the file system can do that at once.
+    pub fn put(&mut self) -> Result<(), BackendError> {
+        let (new, live) = (name(&self.rename.new), name(&self.rename.live));
+        self.state = if self.folder.exchange(new, live)? {
+            State::Exchanged
+        } else {
+            self.folder.rename(new, live)?;
+            State::Done
+        };
+        Ok(())
+    }
+
+    /// Puts the image that is aside in place again.
+    pub fn put_back(&mut self) -> Result<(), BackendError> {
+        self.folder.exchange(name(&self.rename.new), name(&self.rename.live))?;
+        self.state = State::Waiting;
+        self.sync()
+    }
+
+    /// Removes what is aside, image or copy.
+    pub fn clear(&self) -> Result<(), BackendError> {
+        // Elsewhere nothing is aside that was ours.
+        if matches!(self.state, State::Exchanged | State::Waiting | State::Spoilt) {
+            self.folder.remove(name(&self.rename.new))?;
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Who has the image open that is aside.
+    pub fn users_aside(&self) -> Result<Vec<String>, BackendError> {
+        let Rename { new, live, .. } = self.rename;
+        // Whoever is told of its name aside will not find it.
+        let [new_name, live] = [new, live].map(|path| path.display().to_string());
+        let users = in_use::users(new)?.into_iter();
+        Ok(users.map(|user| user.replace(&new_name, &live)).collect())
+    }
+
+    pub fn sync(&self) -> Result<(), BackendError> {
+        self.folder.sync()
+    }
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
+/// Device and number of a fingerprint.
+fn object(fingerprint: &str) -> Option<&str> {
+    fingerprint.split(' ').next()
+}
