@@ -6,11 +6,12 @@
 
 use super::super::tree::{Meta, open_dir, open_nosymlink};
 use super::super::{BackendError, Doing};
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, DirEntry, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -115,6 +116,16 @@ impl Folder {
                 Ok(true)
             }
         }
+    }
+
+    /// What is in it.
+    pub fn names(&self) -> Result<Vec<OsString>, BackendError> {
+        let doing = || format!("reading {}", self.path.display());
+        let entries = rustix::fs::Dir::read_from(&self.dir).doing(doing)?;
+        let name = |entry: rustix::io::Result<DirEntry>| {
+            entry.map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned())
+        };
+        entries.map(name).collect::<Result<_, _>>().doing(doing)
     }
 
     /// Removes a file, if it is there.

@@ -139,6 +139,32 @@ fn whoever_opened_an_image_just_before_it_gave_way_gets_it_back() {
     assert!(content(&scene) == there && strays(&scene) == 0);
 }
 
+#[test]
+fn a_rollback_that_fails_leaves_no_copies_also_of_an_earlier_try() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    std::fs::write(scene.at("vdb.raw"), "now").unwrap();
+    let before = content(&scene);
+    // In the way of the next journal.
+    let next = scene.at("state/rolling/web-1.");
+    std::fs::create_dir_all(&next).unwrap();
+    let error = roll(&*backend).unwrap_err();
+    assert!(error.to_string().contains("state/rolling/web-1"), "{error}");
+    assert_eq!(strays(&scene), 0);
+    backend.list().unwrap();
+    assert!(content(&scene) == before);
+    std::fs::remove_dir(next).unwrap();
+    // Killed while it copied; and now somebody is in the way.
+    std::fs::write(scene.at(&format!(".heptad-{}-1", TOKEN.simple())), "half").unwrap();
+    let user = Other::doing("exec 5<$1", &scene.at("vdb.raw"));
+    assert_eq!(roll(&*backend).unwrap_err().fault, Fault::Busy);
+    assert_eq!(strays(&scene), 0);
+    drop(user);
+    roll(&*backend).unwrap();
+    assert!(content(&scene) != before);
+}
+
 /// A file as the journal knows it.
 fn print(path: &Path) -> String {
     let meta = std::fs::metadata(path).unwrap();

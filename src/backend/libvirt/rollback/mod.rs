@@ -18,12 +18,14 @@ use super::super::shelf::{Item, Seal};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
 use super::detail::{Detail, NVRAM};
 use super::domain::{Disk, Domain};
-use super::settings::Subject;
+use super::hold::Notes;
+use super::settings::{Settings, Subject};
 use super::{Libvirt, image, verify};
 use crate::domain::operation::Fault;
 use journal::Journal;
 use place::Rename;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 pub fn rollback(
     libvirt: &Libvirt,
@@ -33,24 +35,47 @@ pub fn rollback(
     let item = libvirt.shelf.whole(order.handle)?;
     // Another one than this, perhaps: then this one comes on top.
     if finish(&libvirt.rolling)? != Some(order.token) {
+        let live = Live::look(&libvirt.settings)?;
+        // Before anything can refuse: who stands in the way may do so for long.
+        stage::sweep(order.token, &live.images())?;
         let detail = verify::whole(&libvirt.settings, &item)?;
-        let (domain, places) = places(libvirt, &item, &detail)?;
+        let places = places(&live, &item, &detail)?;
         users::expect_none(&libvirt.settings)?;
-        let staged = stage::stage(order, &places, progress)?;
-        // Again, as copying may have taken long.
-        let renames = users::expect_none(&libvirt.settings)
-            .and_then(|()| staged.iter().map(rename).collect::<Result<Vec<_>, _>>())
-            .and_then(|renames| nothing_newer(libvirt, order, &renames).map(|()| renames))
-            .and_then(|renames| libvirt.rolling.make().map(|()| renames));
-        if renames.is_err() {
+        let staged = stage::stage(order.token, &places, progress)?;
+        let begun = begin(libvirt, order, live.uuid, &staged);
+        if begun.is_err() {
+            withdraw(&libvirt.rolling, order.token)?;
             stage::discard(&staged);
         }
-        let uri = libvirt.settings.virsh.uri.clone();
-        let journal = Journal { token: order.token, uri, domain, renames: renames? };
-        libvirt.rolling.write(&journal)?;
+        begun?;
         finish(&libvirt.rolling)?;
     }
     Ok(Probe { identity: libvirt.identity()? })
+}
+
+/// Writes the journal.
+fn begin(
+    libvirt: &Libvirt,
+    order: &RollbackOrder<'_>,
+    domain: Option<String>,
+    staged: &[(PathBuf, PathBuf)],
+) -> Result<(), BackendError> {
+    // Again, as copying may have taken long.
+    users::expect_none(&libvirt.settings)?;
+    let renames = staged.iter().map(rename).collect::<Result<Vec<_>, _>>()?;
+    nothing_newer(libvirt, order, &renames)?;
+    libvirt.rolling.make()?;
+    let uri = libvirt.settings.virsh.uri.clone();
+    libvirt.rolling.write(&Journal { token: order.token, uri, domain, renames })
+}
+
+/// A journal that could not be written may be there all the same, and what was told as failed would
+/// be completed later.
+fn withdraw(rolling: &Notes, token: Uuid) -> Result<(), BackendError> {
+    match rolling.read::<Journal>()? {
+        Some(journal) if journal.token == token => rolling.clear(),
+        _ => Ok(()),
+    }
 }
 
 fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, BackendError> {
@@ -85,29 +110,49 @@ fn nothing_newer(
     Ok(())
 }
 
-/// Which stored file goes where, and the domain whose they are.
-type Places = (Option<String>, Vec<(PathBuf, PathBuf)>);
+/// What is there now.
+struct Live {
+    /// None for a disk.
+    uuid: Option<String>,
+    disks: Vec<Disk>,
+    nvram: Option<PathBuf>,
+}
 
-fn places(libvirt: &Libvirt, item: &Item, detail: &Detail) -> Result<Places, BackendError> {
+impl Live {
+    fn look(settings: &Settings) -> Result<Self, BackendError> {
+        match &settings.subject {
+            Subject::Instance(name) => {
+                let uuid = settings.virsh.uuid(name)?;
+                let definition = settings.virsh.definition(&uuid, true)?;
+                let domain = Domain::read(&definition, &settings.leave_out)?;
+                Ok(Self { uuid: Some(uuid), disks: domain.disks, nvram: domain.nvram })
+            }
+            Subject::Disk(path, format) => {
+                let target = super::detail::ONLY.to_owned();
+                let disk = Disk { target, file: path.clone(), format: *format, readonly: false };
+                Ok(Self { uuid: None, disks: vec![disk], nvram: None })
+            }
+        }
+    }
+
+    /// Those that are there.
+    fn images(&self) -> Vec<PathBuf> {
+        let files = self.disks.iter().map(|disk| &disk.file).chain(&self.nvram);
+        files.filter_map(|file| real(file).ok()).collect()
+    }
+}
+
+/// Which stored file goes where.
+fn places(
+    live: &Live,
+    item: &Item,
+    detail: &Detail,
+) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
     let doing = || format!("rolling back to snapshot {}", item.seq);
     let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(), why));
-    let settings = &libvirt.settings;
-    let (uuid, disks, nvram) = match &settings.subject {
-        Subject::Instance(name) => {
-            let uuid = settings.virsh.uuid(name)?;
-            let definition = settings.virsh.definition(&uuid, true)?;
-            let domain = Domain::read(&definition, &settings.leave_out)?;
-            (Some(uuid), domain.disks, domain.nvram)
-        }
-        Subject::Disk(path, format) => {
-            let target = super::detail::ONLY.to_owned();
-            let disk = Disk { target, file: path.clone(), format: *format, readonly: false };
-            (None, vec![disk], None)
-        }
-    };
     let mut places = Vec::new();
     for stored in &detail.disks {
-        let Some(disk) = disks.iter().find(|disk| disk.target == stored.target) else {
+        let Some(disk) = live.disks.iter().find(|disk| disk.target == stored.target) else {
             let (target, source) = (&stored.target, stored.source.display());
             return refuse(format!(
                 "its disk {target} ({source}) is not attached any more: attach it again as {target}, \
@@ -124,10 +169,10 @@ fn places(libvirt: &Libvirt, item: &Item, detail: &Detail) -> Result<Places, Bac
         places.push((stored.path(&item.path), real(&disk.file)?));
     }
     let has_nvram = detail.beside.iter().any(|(name, _)| name == NVRAM);
-    if let Some(path) = nvram.filter(|path| has_nvram && path.exists()) {
-        places.push((item.path.join(NVRAM), real(&path)?));
+    if let Some(path) = live.nvram.as_ref().filter(|path| has_nvram && path.exists()) {
+        places.push((item.path.join(NVRAM), real(path)?));
     }
-    Ok((uuid, places))
+    Ok(places)
 }
 
 /// Where a file really is: what is reached from here on is reached through no link.

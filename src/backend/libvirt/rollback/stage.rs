@@ -1,21 +1,41 @@
 //! The copies that will replace the live images, each beside its own.
 
-use super::super::super::{BackendError, Doing, Progress, RollbackOrder};
+use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
 use super::super::image;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// How the names of an order's copies begin.
+fn prefix(token: Uuid) -> String {
+    format!(".heptad-{}-", token.simple())
+}
+
+/// Removes the copies that an earlier try of the order, which was killed, left beside the images.
+pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), BackendError> {
+    let prefix = prefix(token);
+    for dir in images.iter().filter_map(|image| image.parent()).collect::<BTreeSet<_>>() {
+        let folder = Folder::open(dir)?;
+        let names = folder.names()?.into_iter();
+        for name in names.filter(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
+            folder.remove(&name)?;
+        }
+    }
+    Ok(())
+}
 
 /// Makes all copies, durably, each beside what it will replace.
 pub fn stage(
-    order: &RollbackOrder<'_>,
+    token: Uuid,
     places: &[(PathBuf, PathBuf)],
     progress: &dyn Progress,
 ) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
-    let name = |at: usize| format!(".heptad-{}-{at}", order.token.simple());
-    let staged = |at: usize, live: &Path| live.with_file_name(name(at));
+    let prefix = prefix(token);
+    let staged = |at: usize, live: &Path| live.with_file_name(format!("{prefix}{at}"));
     let renames: Vec<(PathBuf, PathBuf)> =
         places.iter().enumerate().map(|(at, (_, live))| (staged(at, live), live.clone())).collect();
-    discard(&renames);
     let mut done = 0;
     for ((stored, live), (new, _)) in places.iter().zip(&renames) {
         let mut tell = |bytes| {
@@ -49,7 +69,7 @@ fn copy(
 
 pub fn discard(renames: &[(PathBuf, PathBuf)]) {
     for (new, _) in renames {
-        // What cannot be removed is in the way of making it, and is told then.
+        // What cannot be removed is in the way of the next try, and is told then.
         let _ = Folder::around(new).and_then(|(folder, name)| folder.remove(name));
     }
 }
