@@ -8,7 +8,7 @@ use heptad::backend::{Backend, BackendError, Probe, RollbackOrder};
 use heptad::domain::operation::Fault;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -163,6 +163,25 @@ fn a_rollback_that_fails_leaves_no_copies_also_of_an_earlier_try() {
     drop(user);
     roll(&*backend).unwrap();
     assert!(content(&scene) != before);
+}
+
+#[test]
+fn a_copy_gets_the_rights_of_its_image_and_no_more_and_replaces_nothing_but_a_file() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let vdb = scene.at("vdb.raw");
+    std::fs::set_permissions(&vdb, PermissionsExt::from_mode(0o6640)).unwrap();
+    roll(&*backend).unwrap();
+    assert_eq!(vdb.metadata().unwrap().mode() & 0o7777, 0o640);
+    std::fs::remove_file(&vdb).unwrap();
+    run("mkfifo", &[vdb.to_str().unwrap()]);
+    let order = RollbackOrder { handle: &card(1).handle, token: Uuid::from_u128(8) };
+    let error = backend.rollback(&order, &()).unwrap_err();
+    assert!(error.fault == Fault::Permanent, "{error}");
+    assert!(error.to_string().contains("vdb.raw is a named pipe, not an image file"), "{error}");
+    assert!(vdb.metadata().unwrap().file_type().is_fifo());
+    assert_eq!(strays(&scene), 0);
 }
 
 /// A file as the journal knows it.

@@ -1,8 +1,10 @@
 //! The copies that will replace the live images, each beside its own.
 
+use super::super::super::tree::Kind;
 use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
 use super::super::image;
+use crate::domain::operation::Fault;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +52,7 @@ pub fn stage(
     Ok(renames)
 }
 
-/// With owner, group and mode of the live one.
+/// With owner, group and rights of the live one.
 fn copy(
     stored: &Path,
     live: &Path,
@@ -60,9 +62,13 @@ fn copy(
     let doing = || format!("making {}", new.display());
     let (folder, name) = Folder::around(new)?;
     let was = folder.look(live.file_name().unwrap_or_default())?;
+    if was.kind != Kind::File {
+        let why = format!("{} is {}, not an image file", live.display(), was.kind.words());
+        return Err(BackendError::new(Fault::Permanent, doing(), why));
+    }
     let file = folder.create(name)?;
     image::fill(&image::open(stored)?, &file, tell).doing(doing)?;
-    dress(&file, was.uid, was.gid, was.mode & 0o7777).doing(doing)?;
+    dress(&file, was.uid, was.gid, was.mode & 0o777).doing(doing)?;
     file.sync_all().doing(doing)?;
     folder.sync()
 }
