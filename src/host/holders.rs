@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// It works on no resource's content, and some sandboxes let nobody look into it.
 const INIT: u32 = 1;
+/// Times that a process is looked at which seems not to allow it.
+const TRIES: u32 = 3;
 /// More are counted, not named.
 const NAMED: usize = 10;
 
@@ -47,7 +49,7 @@ pub fn holders(root: &Path) -> io::Result<Vec<Holder>> {
             continue;
         }
         let proc = PathBuf::from(format!("/proc/{pid}"));
-        let path = match gone(held(&proc, &places, &mut windows)) {
+        let path = match look(|| held(&proc, &places, &mut windows)) {
             Ok(path) => path.flatten(),
             Err(error) if pid == INIT && error.kind() == ErrorKind::PermissionDenied => None,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -219,6 +221,24 @@ pub(super) fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Looks at a process that may end at any moment; none where it has. Between being found and being
+/// read it is refused with what means something else: EACCES by its links, EINVAL by its table of
+/// mounts (the kernel's proc_pid_readlink, proc_ns_readlink, mounts_open_common). Asked for once more
+/// it is gone, and who may not be looked into is refused again.
+pub(super) fn look<T>(mut look: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
+    for _ in 1..TRIES {
+        match gone(look()) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+                ) => {}
+            found => return found,
+        }
+    }
+    gone(look())
+}
+
 /// All that this process can see, by rising number.
 pub(super) fn processes() -> io::Result<Vec<u32>> {
     let mut pids = Vec::new();
@@ -292,6 +312,23 @@ mod tests {
         check("/srv/db", "1 0 0:40 / / rw - btrfs /dev/vdb rw\n", &["/@srv/db"]);
         // The same path in a container is another place.
         check("/srv/db", "1 0 0:99 / / rw - overlay overlay rw\n", &[]);
+    }
+
+    #[test]
+    fn who_ends_while_being_looked_at_holds_nothing_and_who_may_not_be_looked_into_is_an_error() {
+        use rustix::io::Errno;
+        let check = |answers: &[Result<u32, Errno>], want: Result<Option<u32>, ErrorKind>| {
+            let mut answers = answers.iter();
+            let seen = look(|| answers.next().copied().unwrap().map_err(io::Error::from));
+            assert_eq!(seen.map_err(|error| error.kind()), want);
+        };
+        check(&[Ok(7)], Ok(Some(7)));
+        check(&[Err(Errno::NOENT)], Ok(None));
+        check(&[Err(Errno::ACCESS), Err(Errno::NOENT)], Ok(None));
+        check(&[Err(Errno::INVAL), Err(Errno::SRCH)], Ok(None));
+        check(&[Err(Errno::ACCESS), Ok(7)], Ok(Some(7)));
+        check(&[Err(Errno::ACCESS); 3], Err(ErrorKind::PermissionDenied));
+        check(&[Err(Errno::MFILE)], Err(io::Error::from(Errno::MFILE).kind()));
     }
 
     #[test]

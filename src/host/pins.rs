@@ -73,11 +73,12 @@ fn elsewhere(table: &Mounts, place: &Place) -> io::Result<Vec<Holder>> {
     let mut found = Vec::new();
     for pid in holders::processes()? {
         let proc = PathBuf::from(format!("/proc/{pid}"));
-        let Some(theirs) = holders::namespace(pid, &proc)? else { continue };
-        if !known.insert(theirs) {
-            continue;
-        }
-        let Some(table) = holders::gone(holders::mounts_of(&proc))? else { continue };
+        let seen = holders::look(|| {
+            let theirs = holders::namespace(pid, &proc)?.filter(|theirs| !known.contains(theirs));
+            theirs.map(|theirs| Ok((theirs, holders::mounts_of(&proc)?))).transpose()
+        });
+        let Some((theirs, table)) = seen?.flatten() else { continue };
+        known.insert(theirs);
         let part = parts(&table, place).find(|mount| !own.contains(&(&mount.root, &mount.point)));
         found.extend(part.map(|mount| holders::holder(pid, &proc, mount.point.clone())));
     }

@@ -2,6 +2,7 @@
 
 use crate::support::other::Other;
 use heptad::host::holders::holders;
+use heptad::host::pins::pins;
 
 #[test]
 fn whoever_holds_something_below_a_directory_is_found_and_nobody_else() {
@@ -44,4 +45,31 @@ fn a_file_is_held_by_whoever_has_it_open_under_its_name() {
     std::fs::write(top.path().join("new"), "y").unwrap();
     std::fs::rename(top.path().join("new"), &file).unwrap();
     assert_eq!(holders(&file).unwrap(), [], "it holds the one before");
+}
+
+/// Starts one process after the other until dropped.
+struct Restless(std::process::Child);
+
+impl Restless {
+    fn start() -> Self {
+        let script = ["-c", "while :; do /bin/true; done"];
+        Self(std::process::Command::new("sh").args(script).spawn().unwrap())
+    }
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn processes_that_end_while_they_are_looked_at_are_no_obstacle() {
+    let top = tempfile::tempdir().unwrap();
+    let _restless = [(); 3].map(|()| Restless::start());
+    for _ in 0..300 {
+        let found = holders(top.path()).and_then(|_| pins(top.path()));
+        assert_eq!(found.map_err(|error| error.to_string()), Ok(Vec::new()));
+    }
 }
