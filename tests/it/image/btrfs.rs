@@ -1,7 +1,7 @@
 //! btrfs in an image is shown as the kernel shows it.
 
 use super::disks::Bench;
-use super::filling::{differences, fill, noise, picture, prose};
+use super::filling::{differences, fill, must_be_whole_when_frozen, noise, picture, prose};
 use crate::support::loopfs::{LoopFs, run, subvolume};
 use heptad::backend::image::Format;
 use std::os::unix::fs::FileExt;
@@ -104,17 +104,7 @@ fn subvolumes_and_snapshots_are_directories_and_the_default_one_comes_first() {
 
 #[test]
 fn a_frozen_btrfs_is_whole() {
-    let mut fs = LoopFs::new("btrfs", 400);
-    fill(&fs.path());
-    let bench = Bench::new();
-    let image = bench.path("frozen");
-    fs.copy_frozen(&image);
-    let want = picture(&fs.path());
-    fs.unmount();
-    let shown = bench.attach(bench.open(&[("vda", &image, Format::Raw)]));
-    assert!(!shown.path().join("vda.note").exists());
-    let found = picture(&shown.path().join("vda"));
-    assert_eq!(differences(&want, &found), Vec::<String>::new());
+    must_be_whole_when_frozen("btrfs");
 }
 
 /// The image as it is in the middle of its life.

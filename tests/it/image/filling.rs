@@ -1,5 +1,8 @@
 //! A directory with some of everything, and what the kernel shows of a directory.
 
+use super::disks::Bench;
+use crate::support::loopfs::LoopFs;
+use heptad::backend::image::Format;
 use rustix::fs::{CWD, FallocateFlags, FileType, Mode, XattrFlags, fallocate, mknodat, setxattr};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -305,4 +308,19 @@ fn copy_shared(from: &Path, to: &Path) -> std::io::Result<()> {
 fn attribute(path: &Path, size: usize) -> std::io::Result<()> {
     let name = format!("user.{}", size % 5);
     Ok(setxattr(path, name, &noise(1, size % 3_000), XattrFlags::empty())?)
+}
+
+/// Copied while it is frozen, it is shown as the kernel showed it, with nothing to say beside.
+pub fn must_be_whole_when_frozen(kind: &str) {
+    let mut fs = LoopFs::new(kind, 400);
+    fill(&fs.path());
+    let bench = Bench::new();
+    let image = bench.path("frozen");
+    fs.copy_frozen(&image);
+    let want = picture(&fs.path());
+    fs.unmount();
+    let shown = bench.attach(bench.open(&[("vda", &image, Format::Raw)]));
+    assert!(!shown.path().join("vda.note").exists());
+    let found = picture(&shown.path().join("vda"));
+    assert_eq!(differences(&want, &found), Vec::<String>::new());
 }

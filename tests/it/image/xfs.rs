@@ -1,7 +1,7 @@
 //! XFS in an image is shown as the kernel shows it, and as its log says.
 
 use super::disks::{Bench, MIB};
-use super::filling::{churn, differences, fill, noise, picture};
+use super::filling::{churn, differences, fill, must_be_whole_when_frozen, noise, picture};
 use crate::support::loopfs::{LoopFs, run};
 use heptad::backend::image::Format;
 use std::path::{Path, PathBuf};
@@ -50,17 +50,7 @@ fn an_xfs_of_any_shape_is_shown_as_the_kernel_shows_it() {
 
 #[test]
 fn a_frozen_xfs_is_whole() {
-    let mut fs = LoopFs::new("xfs", 400);
-    fill(&fs.path());
-    let bench = Bench::new();
-    let image = bench.path("frozen");
-    fs.copy_frozen(&image);
-    let want = picture(&fs.path());
-    fs.unmount();
-    let shown = bench.attach(bench.open(&[("vda", &image, Format::Raw)]));
-    assert!(!shown.path().join("vda.note").exists());
-    let found = picture(&shown.path().join("vda"));
-    assert_eq!(differences(&want, &found), Vec::<String>::new());
+    must_be_whole_when_frozen("xfs");
 }
 
 /// Ends it in the middle of its life: the log has what it has, with what was in memory or without.
