@@ -22,6 +22,8 @@ pub struct World {
     pub objects: BTreeMap<(ResourceName, Seq), FakeObject>,
     pub high_water: BTreeMap<ResourceName, Seq>,
     pub restored: Vec<String>,
+    /// What the next snapshots lack of a live resource.
+    pub incomplete: Option<String>,
     /// The next acts fail like this, in order; `None` lets one pass.
     pub faults: VecDeque<Option<Fault>>,
     /// Every destruction, for the invariants: the victim and the complete ones beside it.
@@ -133,12 +135,17 @@ impl Backend for FakeBackend {
         card.handle.object.clone_from(&object);
         let water = world.high_water.entry(self.resource.clone()).or_default();
         *water = (*water).max(card.handle.seq);
-        let whole = FakeObject { card, state: Wholeness::Whole, mark: Mark::default(), content };
+        let incomplete = match order.source {
+            Some(source) => world.objects.get(&self.key(source)).and_then(|o| o.mark.doubt.clone()),
+            None => world.incomplete.clone(),
+        };
+        let mark = Mark { doubt: incomplete.clone(), ..Mark::default() };
+        let whole = FakeObject { card, state: Wholeness::Whole, mark, content };
         let old = world.objects.insert(self.key(&order.card.handle), whole);
         if old.is_some_and(|old| old.card.handle.id != order.card.handle.id) {
             return Err(BackendError::new(Fault::Identity, "taking", "the number is in use"));
         }
-        Ok(Object { object, notes: Vec::new() })
+        Ok(Object { object, notes: Vec::new(), incomplete })
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -59,6 +59,9 @@ pub struct Manifest {
     pub detail: serde_json::Value,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the resource has and this snapshot lacks, as a sentence part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// A plan as it was when the snapshot was taken; the configuration's may change.
@@ -97,6 +100,7 @@ impl Manifest {
             blueprint: card.blueprint.clone(),
             detail: serde_json::Value::Null,
             notes: Vec::new(),
+            incomplete: None,
         }
     }
 
@@ -162,6 +166,13 @@ impl Manifest {
         write_new(dir, MANIFEST, self, false)
     }
 
+    /// The mark in `dir`, beside this manifest. What the snapshot lacks is a doubt from the moment that
+    /// it exists, also before a mark was written, and after.
+    pub fn mark(&self, dir: &Path) -> Result<Mark, BackendError> {
+        let mark = read_mark(dir)?;
+        Ok(Mark { doubt: mark.doubt.or_else(|| self.incomplete.clone()), ..mark })
+    }
+
     /// Reads the manifest in `dir`; `None` where there is none.
     pub fn read(dir: &Path) -> Result<Option<Self>, BackendError> {
         let found: Option<Self> = read_json(&dir.join(MANIFEST))?;
@@ -216,7 +227,7 @@ pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
 }
 
 /// Reads the mark in `dir`; the default where there is none.
-pub fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
+fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
     let file: MarkFile = read_json(&dir.join(MARK))?.unwrap_or_default();
     Ok(Mark { doubt: file.doubt, accepted: file.accepted, trashed: file.trashed })
 }

@@ -1,6 +1,7 @@
 //! What verbs are asked for, and what they bring back.
 
 use super::BackendError;
+use super::manifest::Manifest;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::plan::Plan;
@@ -24,6 +25,22 @@ pub struct Object {
     pub object: String,
     /// Sentences for a person: how it was copied, what is not in it.
     pub notes: Vec<String>,
+    /// What the resource has and it lacks, as a sentence part, such as `2 entries could not be
+    /// read (a, b)`: it is suspect then. The listing has to show the same as a doubt in the mark.
+    pub incomplete: Option<String>,
+}
+
+impl Object {
+    /// For a backend that knows its objects by the manifest's id.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self::known_as(manifest.id.to_string(), manifest)
+    }
+
+    /// What the manifest says of an object with this identity.
+    pub fn known_as(object: String, manifest: &Manifest) -> Self {
+        let (notes, incomplete) = (manifest.notes.clone(), manifest.incomplete.clone());
+        Self { object, notes, incomplete }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

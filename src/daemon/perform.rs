@@ -152,7 +152,7 @@ fn take(
     if *source == Source::Live {
         survey.identity = backend.probe().ok().map(|probe| probe.identity);
     }
-    Ok(Taken { object: object.object, facts, survey })
+    Ok(Taken { object: object.object, facts, incomplete: object.incomplete, survey })
 }
 
 /// By now there is something to clear away: that the backend went away says nothing else.

@@ -300,6 +300,8 @@ pub struct Taken {
     /// The backend's identity of the new object.
     pub object: String,
     pub facts: Facts,
+    /// What the resource has and it lacks, if anything: it is suspect then.
+    pub incomplete: Option<String>,
     /// The listing of the same pass: rotation deletes only by what is really there.
     pub survey: Survey,
 }

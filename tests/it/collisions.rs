@@ -289,7 +289,12 @@ fn a_resource_that_changes_while_it_is_taken_is_doubted() {
     alone.advance(SignedDuration::from_hours(6));
     let content = Some(Content { empty: false, entries: Some(9), bytes: None });
     let facts = Facts { content, ..Facts::default() };
-    alone.finish(Done::Taken(Taken { object: "o".into(), facts, survey: seen("disk-2") }));
+    alone.finish(Done::Taken(Taken {
+        object: "o".into(),
+        facts,
+        incomplete: None,
+        survey: seen("disk-2"),
+    }));
     let account = alone.keeper.ledger().account(&name("web")).unwrap();
     assert_eq!(account.identity.as_deref(), Some("disk-1"));
     assert_eq!(account.stranger.as_deref(), Some("disk-2"));

@@ -149,6 +149,39 @@ fn an_empty_snapshot_is_suspect_and_stops_rotation_until_acknowledged() {
 }
 
 #[test]
+fn a_snapshot_that_lacks_something_is_suspect_by_hand_or_not_and_kept_as_it_is() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let why = "2 entries could not be read (a, b)".to_owned();
+    scene.machine.disk.world().incomplete = Some(why.clone());
+    scene.run_to(&day(11, "12:00"));
+    assert_eq!(scene.slot("2026-01-11").outcome, Some(Outcome::Suspect(why.clone())));
+    assert_eq!(scene.labels().len(), 9, "rotation waits");
+    scene.machine.ask(take("one")).unwrap();
+    scene.machine.ask(keep("web@2026-01-11", "two")).unwrap();
+    scene.machine.settle();
+    for seq in [11, 12, 13] {
+        assert_eq!(scene.health(seq), Health::Suspect(why.clone()), "{seq}");
+    }
+    let back = Request::Rollback { resource: name("web"), to: selector("one"), safety: None };
+    let refused = scene.machine.ask(back).unwrap();
+    scene.machine.settle();
+    let refused = scene.machine.keeper().ledger().operations[&refused.id].clone();
+    let State::Failed(failure) = &refused.state else { panic!("{refused:?}") };
+    assert!(failure.message.contains(&format!("is suspect: {why}")), "{failure:?}");
+
+    scene.machine.disk.world().incomplete = None;
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.machine.settle();
+    scene.machine.ask(keep("web@2026-01-11", "three")).unwrap();
+    scene.run_to(&day(20, "12:00"));
+    let kept = scene.account().snapshots.values().find(|s| s.label() == "three").unwrap().clone();
+    assert_eq!(kept.health, Health::Complete);
+    assert_eq!(scene.slot("2026-01-12").outcome, Some(Outcome::Complete));
+    scene.no_violations();
+}
+
+#[test]
 fn disabling_keeps_what_is_there_and_enabling_again_rotates_it_out_one_by_one() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "12:00"));

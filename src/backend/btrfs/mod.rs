@@ -311,7 +311,7 @@ fn found(store: &Store, stored: &Stored) -> Result<Found, BackendError> {
     Ok(Found {
         card: stored.manifest.card(stored.object(store.fsid))?,
         state: stored.wholeness(),
-        mark: manifest::read_mark(&subvolume::path_of(&stored.dir))?,
+        mark: stored.manifest.mark(&subvolume::path_of(&stored.dir))?,
         content: None,
         notes: stored.manifest.notes.clone(),
     })

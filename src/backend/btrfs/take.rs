@@ -33,7 +33,7 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
         && there.manifest.id == handle.id
         && there.wholeness() == Wholeness::Whole
     {
-        return Ok(Object { object: there.object(store.fsid), notes: there.manifest.notes });
+        return Ok(Object::known_as(there.object(store.fsid), &there.manifest));
     }
     place.writable()?;
     let source = match order.source {
@@ -61,6 +61,7 @@ impl Btrfs {
         let mut manifest = Manifest::new(&self.resource, BACKEND, card);
         manifest.detail = source.detail.to_value();
         manifest.notes.clone_from(&source.notes);
+        manifest.incomplete.clone_from(&source.incomplete);
         manifest
     }
 }
@@ -75,6 +76,7 @@ struct Source {
     base: Base,
     detail: Detail,
     notes: Vec<String>,
+    incomplete: Option<String>,
 }
 
 impl Source {
@@ -100,7 +102,8 @@ impl Source {
             top: live.is_top(),
             nested: nested.iter().map(part).collect(),
         };
-        Ok(Self { base: Base::Live(Box::new(live), nested), detail, notes })
+        let base = Base::Live(Box::new(live), nested);
+        Ok(Self { base, detail, notes, incomplete: None })
     }
 
     fn of_stored(this: &Btrfs, place: &Place, handle: &Handle) -> Result<Self, BackendError> {
@@ -114,7 +117,8 @@ impl Source {
             part.source = nested.uuid();
         }
         let notes = stored.manifest.notes.clone();
-        Ok(Self { base: Base::Stored(Box::new(stored), data), detail, notes })
+        let incomplete = stored.manifest.incomplete.clone();
+        Ok(Self { base: Base::Stored(Box::new(stored), data), detail, notes, incomplete })
     }
 
     fn data(&self) -> &Subvolume {
@@ -217,7 +221,7 @@ fn find(store: &Store, handle: &Handle) -> Result<Object, BackendError> {
     let doing = || format!("looking at the new snapshot {}", store.path_of(handle.seq).display());
     match store.look(handle.seq)? {
         Entry::Ours(there) if there.wholeness() == Wholeness::Whole => {
-            Ok(Object { object: there.object(store.fsid), notes: there.manifest.notes })
+            Ok(Object::known_as(there.object(store.fsid), &there.manifest))
         }
         found => {
             let detail = format!("it is not as it was made: {found:?}");

@@ -75,7 +75,7 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
         card: manifest.card(object).map_err(|error| plain(&error.to_string(), NOTE))?,
         state,
         mark: Mark {
-            doubt: listed.mark.doubt.map(|doubt| plain(&doubt, NOTE)),
+            doubt: listed.mark.doubt.or(listed.incomplete).as_deref().map(sentence),
             accepted: listed.mark.accepted,
             trashed: listed.mark.trashed,
         },
@@ -95,7 +95,11 @@ pub(super) fn identity(what: &str, text: String) -> Result<String, String> {
 
 /// Sentences for a person, not more than one reads.
 pub(super) fn sentences(notes: Vec<String>) -> Vec<String> {
-    notes.iter().take(NOTES).map(|note| plain(note, NOTE)).collect()
+    notes.iter().take(NOTES).map(|note| sentence(note)).collect()
+}
+
+pub(super) fn sentence(text: &str) -> String {
+    plain(text, NOTE)
 }
 
 fn seq(what: &str, number: u64) -> Result<Seq, String> {

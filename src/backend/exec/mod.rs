@@ -122,10 +122,11 @@ impl Backend for Exec {
             previous: order.previous.map(Subject::new),
             ..Ask::default()
         };
-        let Taken { object, notes } = self.ask(Verb::Take, ask)?;
+        let Taken { object, notes, incomplete } = self.ask(Verb::Take, ask)?;
         let object = listing::identity("its object", object);
         let object = object.map_err(|why| self.lie(Verb::Take, why))?;
-        Ok(Object { object, notes: listing::sentences(notes) })
+        let incomplete = incomplete.as_deref().map(listing::sentence);
+        Ok(Object { object, notes: listing::sentences(notes), incomplete })
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -159,6 +159,8 @@ pub(super) struct Taken {
     pub(super) object: String,
     #[serde(default)]
     pub(super) notes: Vec<String>,
+    #[serde(default)]
+    pub(super) incomplete: Option<String>,
 }
 
 /// Both numbers that make a listing trustworthy must be there; nothing is assumed.
@@ -185,6 +187,8 @@ pub(super) struct Listed {
     pub(super) content: Option<Content>,
     #[serde(default)]
     pub(super) notes: Vec<String>,
+    #[serde(default)]
+    pub(super) incomplete: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -24,7 +24,7 @@ pub fn take(
 ) -> Result<Object, BackendError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
-        return Ok(object(&done.manifest));
+        return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
@@ -46,12 +46,15 @@ pub fn take(
         Source::Live(live, previous) => {
             copy_live(settings, shelf, &growing, live.as_fd(), previous)?
         }
-        Source::Snapshot(item) => copy_snapshot(&growing, &item)?,
+        Source::Snapshot(item) => {
+            manifest.incomplete.clone_from(&item.manifest.incomplete);
+            copy_snapshot(&growing, &item)?
+        }
     };
     manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
     manifest.notes = notes;
     growing.commit(&manifest)?;
-    Ok(object(&manifest))
+    Ok(Object::of(&manifest))
 }
 
 enum Source<'a> {
@@ -61,10 +64,6 @@ enum Source<'a> {
 
 fn writing() -> String {
     "writing the manifest".into()
-}
-
-fn object(manifest: &Manifest) -> Object {
-    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
 }
 
 type Made = (Detail, Vec<String>);

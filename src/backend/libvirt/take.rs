@@ -22,7 +22,7 @@ enum Source {
 pub fn take(libvirt: &Libvirt, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
     let (shelf, card) = (&libvirt.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
-        return Ok(object(&done.manifest));
+        return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
@@ -47,18 +47,17 @@ pub fn take(libvirt: &Libvirt, order: &TakeOrder<'_>) -> Result<Object, BackendE
     DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))?;
     let (detail, notes) = match source {
         Source::Live(live) => copy_live(libvirt, &growing, live, card.part)?,
-        Source::Snapshot(item) => keep::keep(&growing, &item, card.part)?,
+        Source::Snapshot(item) => {
+            manifest.incomplete.clone_from(&item.manifest.incomplete);
+            keep::keep(&growing, &item, card.part)?
+        }
     };
     manifest.detail = serde_json::to_value(detail)
         .map_err(std::io::Error::from)
         .doing(|| "writing the manifest".into())?;
     manifest.notes = notes;
     growing.commit(&manifest)?;
-    Ok(object(&manifest))
-}
-
-fn object(manifest: &Manifest) -> Object {
-    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+    Ok(Object::of(&manifest))
 }
 
 fn copy_live(

@@ -1,6 +1,5 @@
 //! The listing: every snapshot with one cheap look at each.
 
-use super::super::manifest::read_mark;
 use super::super::shelf::{Item, Stage};
 use super::super::{BackendError, Doing};
 use super::cluster::Cluster;
@@ -33,7 +32,7 @@ fn found(item: &Item) -> Result<Found, BackendError> {
     Ok(Found {
         card: item.manifest.card(item.manifest.id.to_string())?,
         state: state(item)?,
-        mark: read_mark(&item.path)?,
+        mark: item.manifest.mark(&item.path)?,
         content: Detail::of(&item.manifest).map(|detail| detail.content()),
         notes,
     })

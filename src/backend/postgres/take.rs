@@ -44,13 +44,14 @@ impl<'a> Source<'a> {
 pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
     let (shelf, card) = (&postgres.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
-        return Ok(object(&done.manifest));
+        return Ok(Object::of(&done.manifest));
     }
     let mut manifest = Manifest::new(shelf.resource(), WORD, card);
     if let Some(source) = order.source {
         let source = shelf.whole(source)?;
         let growing = begin(shelf, &manifest)?;
         let (detail, notes) = keep::keep(&source, &growing)?;
+        manifest.incomplete.clone_from(&source.manifest.incomplete);
         return commit(growing, &mut manifest, &detail, notes);
     }
     let source = Source::find(&postgres.settings)?;
@@ -80,11 +81,7 @@ fn commit(
     manifest.detail = value.doing(|| "writing the manifest".into())?;
     manifest.notes = notes;
     growing.commit(manifest)?;
-    Ok(object(manifest))
-}
-
-fn object(manifest: &Manifest) -> Object {
-    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+    Ok(Object::of(manifest))
 }
 
 fn copy_live(

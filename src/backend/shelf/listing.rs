@@ -1,6 +1,6 @@
 //! The listing: every snapshot with one cheap look at each.
 
-use super::super::manifest::{Manifest, read_mark};
+use super::super::manifest::Manifest;
 use super::super::{BackendError, identity};
 use super::{Item, Shelf, Stage, was_found_tampered};
 use crate::domain::event::{Found, Survey, Wholeness};
@@ -53,7 +53,7 @@ fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {
     Ok(Found {
         card: item.manifest.card(item.manifest.id.to_string())?,
         state,
-        mark: read_mark(&item.path)?,
+        mark: item.manifest.mark(&item.path)?,
         content: seal.map(|seal| seal.content()),
         notes: item.manifest.notes.clone(),
     })

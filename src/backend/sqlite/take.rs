@@ -22,7 +22,7 @@ pub fn take(
 ) -> Result<Object, BackendError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
-        return Ok(object(&done.manifest));
+        return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
@@ -49,17 +49,16 @@ pub fn take(
             let (detail, notes) = copy_live(settings, &growing, &file, user)?;
             (Some(detail), notes)
         }
-        Source::Snapshot(item) => keep::keep(&growing, &item)?,
+        Source::Snapshot(item) => {
+            manifest.incomplete.clone_from(&item.manifest.incomplete);
+            keep::keep(&growing, &item)?
+        }
     };
     let writing = || "writing the manifest".to_owned();
     manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
     manifest.notes = notes;
     growing.commit(&manifest)?;
-    Ok(object(&manifest))
-}
-
-fn object(manifest: &Manifest) -> Object {
-    Object { object: manifest.id.to_string(), notes: manifest.notes.clone() }
+    Ok(Object::of(&manifest))
 }
 
 fn copy_live(

@@ -94,6 +94,15 @@ impl Keeper {
     fn unprepared(&self, operation: &Operation) -> Option<Failure> {
         let seq = operation.act.needs()?;
         let snapshot = self.ledger.snapshot(&operation.resource, seq);
+        if let Some(Snapshot { health: Health::Suspect(why), .. }) = snapshot
+            && operation.tries == 0
+        {
+            let message = format!(
+                "the snapshot that was taken before it is suspect: {why}; what is not in it would be \
+                 lost, so nothing was changed"
+            );
+            return Some(Failure::new(Fault::Permanent, message));
+        }
         if snapshot.is_some_and(|snapshot| snapshot.health.is_readable()) {
             return None;
         }

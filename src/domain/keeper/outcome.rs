@@ -8,7 +8,7 @@ use crate::domain::event::{Done, Entry, Finished, Taken};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::rotation::CREDIT;
-use crate::domain::snapshot::{Content, Fate, Handle, Health, Origin, Seq, Snapshot};
+use crate::domain::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
 use crate::domain::suspicion;
 use jiff::SignedDuration;
 
@@ -144,13 +144,15 @@ impl Keeper {
             Some(_) if automatic => Some("something else took its place meanwhile".to_owned()),
             _ => doubt(&account, &snapshot, taken.facts.content),
         };
+        let accepted = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot);
+        let doubt = doubt.or(taken.incomplete.filter(|_| !accepted));
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
         card.handle = Handle { object: taken.object, ..card.handle };
         self.put(Entry::Snapshot(Box::new(Snapshot {
             card,
             health,
-            facts: taken.facts,
+            facts: Facts { accepted, ..taken.facts },
             ..snapshot.clone()
         })));
         let live = live && swapped.is_none();
@@ -172,10 +174,11 @@ impl Keeper {
             let outcome = doubt.clone().map_or(Outcome::Complete, Outcome::Suspect);
             self.close_attempt(operation, Some(outcome), None);
         }
-        if doubt.is_some() {
+        if doubt.is_some() || accepted {
             let mark = self.operation(name, Act::Mark { seq }, operation.cause);
             self.enqueue(mark);
-        } else if paid {
+        }
+        if paid {
             self.spend_credit(name, &taken.survey);
         }
     }
@@ -258,6 +261,12 @@ fn unmarked(failure: &Failure) -> String {
          --now to have that at once",
         failure.message
     )
+}
+
+/// Whether it is a copy of one that a person accepted although it was suspect.
+fn is_of_accepted(account: &Account, snapshot: &Snapshot) -> bool {
+    let original = snapshot.card.kept_from.and_then(|from| account.snapshots.get(&from));
+    original.is_some_and(|original| original.facts.accepted)
 }
 
 /// Why a new automatic snapshot is not to be trusted, if there is a reason.

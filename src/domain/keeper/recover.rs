@@ -105,8 +105,9 @@ impl Keeper {
                     self.finish(&operation, State::Succeeded, operation.output.clone());
                     let facts = recovery::facts(&found, content);
                     let survey = Survey::default();
+                    let incomplete = found.mark.doubt.filter(|_| !found.mark.accepted);
                     let object = found.card.handle.object;
-                    self.complete(&operation, Taken { object, facts, survey });
+                    self.complete(&operation, Taken { object, facts, incomplete, survey });
                 } else {
                     self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
                 }

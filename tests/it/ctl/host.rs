@@ -101,7 +101,7 @@ impl World {
                     ..Facts::default()
                 };
                 let object = format!("object-{}", card.handle.seq);
-                Ok(Done::Taken(Taken { object, facts, survey: survey(objects) }))
+                Ok(Done::Taken(Taken { object, facts, incomplete: None, survey: survey(objects) }))
             }
             Work::Destroy { handle, .. } => {
                 objects.retain(|found| found.card.handle.seq != handle.seq);
