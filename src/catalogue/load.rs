@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// What a person should know of a loaded ledger, though it can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// The time-zone data of this host lack a zone: UTC stands in until the configuration is read.
+    /// Nobody here knows a zone: UTC stands in for it.
     UnknownZone { resource: ResourceName, zone: String },
 }
 

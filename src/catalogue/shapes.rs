@@ -90,18 +90,17 @@ impl RhythmText {
         Self { time, cron, zone: rhythm.zone.name().into(), offset: rhythm.offset }
     }
 
-    /// The rhythm. A zone that this host does not know becomes UTC and is reported to `unknown`:
-    /// the configuration, which is read next, says what is right.
+    /// The rhythm. A zone that nobody here knows is reported to `unknown`; UTC stands in for it.
     pub(super) fn rhythm(&self, unknown: &mut dyn FnMut(&str)) -> Result<Rhythm, String> {
         let when = match (&self.time, &self.cron) {
             (Some(time), None) => When::Daily(time.parse().map_err(|e| format!("time: {e}"))?),
             (None, Some(cron)) => When::Cron(cron.parse().map_err(|e| format!("cron: {e}"))?),
             _ => return Err("it has not just one of time and cron".into()),
         };
-        let zone = TimeZone::get(&self.zone).map(Zone::new).unwrap_or_else(|_| {
+        let zone = Zone::named(&self.zone, TimeZone::get(&self.zone).ok());
+        if zone.is_lost() {
             unknown(&self.zone);
-            Zone::UTC
-        });
+        }
         Ok(Rhythm { when, zone, offset: self.offset })
     }
 }

@@ -5,6 +5,16 @@ use super::layer::Origin;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// What a finding does to what it is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// The configuration is not put in force.
+    #[default]
+    Refuses,
+    /// The host is not as the configuration has it: what it names is in alarm, and all else works.
+    Hampers,
+}
+
 /// One thing wrong. Prints as `FILE:LINE: KEY: problem; hint`, leaving out what is not known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
@@ -19,6 +29,7 @@ pub struct Finding {
     pub problem: String,
     /// What to do about it.
     pub hint: String,
+    pub effect: Effect,
 }
 
 impl Finding {
@@ -41,7 +52,7 @@ impl Finding {
             _ => key.to_string(),
         };
         let (problem, hint) = (printable(&problem.into()), printable(&hint.into()));
-        Self { file, line, column, key, problem, hint }
+        Self { file, line, column, key, problem, hint, effect: Effect::Refuses }
     }
 
     /// A finding about a whole file, or a directory.
@@ -53,7 +64,13 @@ impl Finding {
             key: String::new(),
             problem: problem.into(),
             hint: hint.into(),
+            effect: Effect::Refuses,
         }
+    }
+
+    /// Whether it says the same, wherever it stands by now.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.key, &self.problem) == (&other.key, &other.problem)
     }
 }
 
@@ -146,6 +163,7 @@ mod tests {
             key: key.into(),
             problem: "is odd".into(),
             hint: hint.into(),
+            effect: Effect::Refuses,
         }
     }
 

@@ -32,7 +32,7 @@ mod values;
 pub use daemon::{Daemon, SOCKET_LIMIT};
 pub use enrolled::{ENROLLED, ENROLLED_NAME_LIMIT, Enrolment, Unwritable, file as enrolled_file};
 pub use fee::PRICE_LIMIT;
-pub use finding::{Finding, Findings};
+pub use finding::{Effect, Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};
 pub use hooks::{Hook, Hooks, OnFailure};
 pub use layer::Origin;
@@ -49,6 +49,7 @@ use offers::Offers;
 use section::{Report, Section};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use values::dropped_zone;
 
 const KEYS: &[&str] = &["daemon", "fee", "plan", "blueprint", "defaults", "resource"];
 
@@ -168,6 +169,11 @@ impl Config {
             let hint = "add a [resource.NAME] table, or nothing will ever be taken";
             remarks.push(Finding::of_file(&self.main, "declares no resource", hint));
         }
+        remarks.extend(self.resources.iter().filter_map(|declared| {
+            let (problem, hint) = dropped_zone(&declared.resource.policy.rhythm.zone)?;
+            let path = KeyPath::of(&["resource", declared.resource.name.as_str(), "timezone"]);
+            Some(self.layers.finding(&path, problem, hint))
+        }));
         remarks
     }
 

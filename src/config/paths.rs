@@ -4,7 +4,7 @@
 //! Root has the system's places, any other user the places of the XDG Base Directory
 //! Specification, where an empty or relative variable counts as unset.
 
-use super::finding::{Finding, Findings};
+use super::finding::{Effect, Finding, Findings};
 use std::path::{Path, PathBuf};
 
 /// Where to look for a configuration.
@@ -91,6 +91,7 @@ fn below_home(
             key: "HOME (environment)".into(),
             problem: "is not set to an absolute path".into(),
             hint: format!("set HOME, or {variable}"),
+            effect: Effect::Refuses,
         }])
     })
 }

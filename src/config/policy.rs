@@ -1,7 +1,7 @@
 //! The keys that say when and how many: the same in `[defaults]` and in a resource.
 
 use super::section::{Refusal, Section, TEXT, quote};
-use super::values::{duration, time, zone};
+use super::values::{duration, time, unknown_zone, zone};
 use crate::domain::cron::{CronError, CronExpression};
 use crate::domain::policy::{DEFAULT_TIME, Policy, Retention, Rhythm, When, Zone, offset};
 
@@ -30,7 +30,7 @@ impl Wish {
     pub fn read(section: &Section<'_>) -> Self {
         Self {
             when: when(section),
-            zone: section.parsed("timezone", TEXT, zone),
+            zone: known_or_lost(section),
             spread: section.parsed("spread", "a duration in quotes, such as \"45min\"", spread),
             latest: section.number("keep", 1..=KEEP_LIMIT),
             weekly: section.number("weekly", 0..=KEEP_LIMIT),
@@ -60,6 +60,16 @@ impl Wish {
             enabled: self.enabled.or(defaults.enabled).unwrap_or(true),
         }
     }
+}
+
+/// The zone. One that nobody here knows hampers this resource alone: hosts drop zones.
+fn known_or_lost(section: &Section<'_>) -> Option<Zone> {
+    let zone = section.parsed("timezone", TEXT, zone)?;
+    if zone.is_lost() {
+        let (problem, hint) = unknown_zone(zone.name());
+        section.find_hampering("timezone", problem, hint);
+    }
+    Some(zone)
 }
 
 /// A time and an expression exclude each other in one file; of two files the stronger one wins, so

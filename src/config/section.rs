@@ -1,6 +1,6 @@
 //! Reading one table key by key: every finding is recorded, and what nobody took is unknown.
 
-use super::finding::Finding;
+use super::finding::{Effect, Finding};
 use super::key::KeyPath;
 use super::layer::Layers;
 use super::values::size;
@@ -66,6 +66,12 @@ impl<'a> Section<'a> {
 
     pub fn find(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
         self.report.find(&self.path.key(key), problem, hint);
+    }
+
+    /// Something that hampers what this table declares, and nothing else.
+    pub fn find_hampering(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
+        let finding = self.report.layers.finding(&self.path.key(key), problem, hint);
+        self.report.add(Finding { effect: Effect::Hampers, ..finding });
     }
 
     pub fn flag(&self, key: &str) -> Option<bool> {

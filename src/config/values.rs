@@ -61,19 +61,28 @@ fn seconds(text: &str) -> Option<u64> {
     }
 }
 
+/// The longest name in the zone database has 32 characters.
+const ZONE_NAME_LIMIT: usize = 64;
+
 /// Names that the zone database has but that stand for no fixed place.
 const UNFIXED: [&str; 3] = ["localtime", "posixrules", "Factory"];
 
-/// An IANA time zone of this host.
+/// An IANA time zone. One that nobody here knows is a lost one, about which [`unknown_zone`] has to
+/// be told.
 pub fn zone(text: &str) -> Result<Zone, Refusal> {
-    let problem = || format!("{} is not a time zone known here", quote(text));
     if UNFIXED.iter().any(|name| name.eq_ignore_ascii_case(text)) {
         let hint = "write the zone's own name, such as \"Europe/Berlin\" or \"UTC\"";
         return Err((format!("{} may change its meaning", quote(text)), hint.into()));
     }
-    if let Ok(zone) = TimeZone::get(text) {
-        return Ok(Zone::new(zone));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    if text.is_empty() || text.len() > ZONE_NAME_LIMIT || !text.chars().all(plain) {
+        return Err(unknown_zone(text));
     }
+    Ok(Zone::named(text, TimeZone::get(text).ok()))
+}
+
+/// What to say of a zone that is not known, and the way out.
+pub fn unknown_zone(text: &str) -> Refusal {
     let names: Vec<String> =
         jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
     let hint = match suggestion(text, &names) {
@@ -81,7 +90,30 @@ pub fn zone(text: &str) -> Result<Zone, Refusal> {
         None if names.len() < 2 => "install the host's zone database (package tzdata)".into(),
         None => "write an IANA name, such as \"Europe/Berlin\" or \"UTC\"".into(),
     };
-    Err((problem(), hint))
+    (format!("{} is not a time zone known here", quote(text)), hint)
+}
+
+/// What to say of a zone that this host has dropped from its database, though heptad knows it.
+pub fn dropped_zone(zone: &Zone) -> Option<Refusal> {
+    let name = zone.name();
+    if zone.is_lost() || TimeZone::get(name).is_ok() {
+        return None;
+    }
+    let way_out = match modern_name(name) {
+        Some(modern) => format!("write \"{modern}\", its name today"),
+        None => "install it (Debian: package tzdata-legacy)".into(),
+    };
+    let problem = format!("this host does not have {} any more", quote(name));
+    Some((problem, format!("heptad uses its own copy, which grows old; {way_out}")))
+}
+
+/// What the host's list of links (tzfile's compact source) calls an old name today.
+fn modern_name(old: &str) -> Option<String> {
+    let list = std::fs::read_to_string("/usr/share/zoneinfo/tzdata.zi").ok()?;
+    list.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+        ["L", today, name] if name == old => Some(today.to_owned()),
+        _ => None,
+    })
 }
 
 /// The zone of that city, or one that is spelled much the same.
@@ -177,7 +209,11 @@ mod tests {
 
     #[test]
     fn a_zone_is_known_or_another_is_suggested() {
-        let check = |text: &str, want: Result<&str, &str>| match (zone(text), want) {
+        let told = |text: &str| match zone(text) {
+            Ok(zone) if zone.is_lost() => Err(unknown_zone(text)),
+            told => told,
+        };
+        let check = |text: &str, want: Result<&str, &str>| match (told(text), want) {
             (Ok(zone), Ok(want)) => assert_eq!(zone.name(), want),
             (Err((_, hint)), Err(want)) => assert!(hint.contains(want), "{text}: {hint}"),
             (got, want) => panic!("{text:?}: {got:?}, wanted {want:?}"),

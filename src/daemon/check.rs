@@ -4,21 +4,24 @@
 use super::fleet::Post;
 use crate::backend::Territory;
 use crate::backend::registry::{self, Context};
-use crate::config::{self, Config, Declared, Finding, Findings, Locations, enrolled_file};
+use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
 use crate::host::privileges::{Right, missing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A configuration without findings, and a backend for each resource.
+/// A configuration that can be put in force, and a backend for each resource.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub config: Config,
     pub posts: BTreeMap<ResourceName, Arc<Post>>,
+    /// What is in alarm because this host is not as the configuration has it.
+    pub hampered: Findings,
 }
 
-/// Reads everything and checks it together, without touching a resource.
+/// Reads everything and checks it together, without touching a resource. For a start: what hampers
+/// one resource stops no other.
 ///
 /// # Errors
 /// All findings at once: the configuration's own, the backends' about their options, and resources
@@ -34,8 +37,37 @@ pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup,
             Err(found) => findings.extend(found),
         }
     }
+    judge(config, posts, findings)
+}
+
+/// The same for somebody who is there to mend it: what hampers a resource is refused, unless it
+/// does so already.
+///
+/// # Errors
+/// All findings at once, with what hampers.
+pub fn prepare_strictly(
+    locations: &Locations,
+    env: &[(String, String)],
+    in_force: &Findings,
+) -> Result<Setup, Findings> {
+    let known = |finding: &Finding| in_force.iter().any(|other| other.is_same(finding));
+    match prepare(locations, env) {
+        Ok(setup) if setup.hampered.iter().all(known) => Ok(setup),
+        Ok(setup) => Err(setup.hampered),
+        Err(findings) => Err(findings),
+    }
+}
+
+fn judge(
+    config: Config,
+    posts: BTreeMap<ResourceName, Arc<Post>>,
+    mut findings: Findings,
+) -> Result<Setup, Findings> {
     findings.extend(overlaps(&config, &posts));
-    if findings.is_empty() { Ok(Setup { config, posts }) } else { Err(findings) }
+    if findings.iter().any(|finding| finding.effect == Effect::Refuses) {
+        return Err(findings);
+    }
+    Ok(Setup { config, posts, hampered: findings })
 }
 
 /// What is in force, with resources that commands made as heptad's own files declare them now, or
@@ -61,8 +93,7 @@ pub fn amend(
             None => {}
         }
     }
-    findings.extend(overlaps(&config, &posts));
-    if findings.is_empty() { Ok(Setup { config, posts }) } else { Err(findings) }
+    judge(config, posts, findings)
 }
 
 impl Setup {

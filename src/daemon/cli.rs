@@ -150,8 +150,8 @@ fn clock(simulated: Option<&PathBuf>) -> Result<Arc<dyn Clock>, ClockError> {
 
 /// Prints every finding. Returns the exit code.
 pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let prepared =
-        around.locations(place).and_then(|locations| check::prepare(&locations, &around.env));
+    let strictly = |at: Locations| check::prepare_strictly(&at, &around.env, &Findings::default());
+    let prepared = around.locations(place).and_then(strictly);
     match prepared {
         Ok(setup) => {
             for remark in setup.remarks() {

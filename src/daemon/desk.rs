@@ -56,13 +56,14 @@ impl Counter {
     pub fn load(&self) -> Result<wire::Reloaded, Findings> {
         let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = systemd::reloading();
-        let loaded = check::prepare(&self.locations, &self.env);
+        let loaded = self.examine();
         let _ = systemd::ready("");
         let next = loaded.inspect_err(|findings| {
             tracing::error!("the new configuration is not loaded, the old one stays:\n{findings}");
         })?;
         let mut setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
         let mut report = compare(&setup, &next);
+        report.findings.extend(next.hampered.iter().map(finding));
         report.findings.extend(next.remarks().iter().map(finding));
         report.findings.extend(needs_restart(&setup, &next));
         if let Some(logging) = &self.logging
@@ -80,6 +81,14 @@ impl Counter {
         tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
             "configuration loaded");
         Ok(report)
+    }
+
+    /// The configuration as it would be loaded now.
+    fn examine(&self) -> Result<Setup, Findings> {
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        let hampered = setup.hampered.clone();
+        drop(setup);
+        check::prepare_strictly(&self.locations, &self.env, &hampered)
     }
 
     /// Puts resources of commands in force as their files declare them now, or out of force where
@@ -248,10 +257,10 @@ impl Desk for Counter {
 
     fn check(&self) -> Soon<'_, wire::Check> {
         Box::pin(async move {
-            match tokio::task::block_in_place(|| check::prepare(&self.locations, &self.env)) {
+            match tokio::task::block_in_place(|| self.examine()) {
                 Ok(setup) => wire::Check {
                     loadable: true,
-                    findings: setup.remarks().iter().map(finding).collect(),
+                    findings: setup.hampered.iter().chain(&setup.remarks()).map(finding).collect(),
                 },
                 Err(findings) => wire::Check {
                     loadable: false,

@@ -45,12 +45,14 @@ pub enum AlarmCode {
     Slow,
     /// It left the configuration and was not forgotten.
     Undeclared,
+    /// Nobody here knows its time zone.
+    ZoneLost,
     ClockDoubted,
     CatalogueFrozen,
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 11] = [
+    pub const ALL: [AlarmCode; 12] = [
         AlarmCode::Stale,
         AlarmCode::Suspect,
         AlarmCode::Stranger,
@@ -60,6 +62,7 @@ impl AlarmCode {
         AlarmCode::Stuck,
         AlarmCode::Slow,
         AlarmCode::Undeclared,
+        AlarmCode::ZoneLost,
         AlarmCode::ClockDoubted,
         AlarmCode::CatalogueFrozen,
     ];
@@ -76,6 +79,7 @@ impl AlarmCode {
             AlarmCode::Stuck => "stuck",
             AlarmCode::Slow => "slow",
             AlarmCode::Undeclared => "undeclared",
+            AlarmCode::ZoneLost => "zone-lost",
             AlarmCode::ClockDoubted => "clock-doubted",
             AlarmCode::CatalogueFrozen => "catalogue-frozen",
         }
@@ -129,6 +133,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         stuck(ledger, account),
         slow(ledger, account, moment.now),
         undeclared(account),
+        zone_lost(account),
     ]
     .into_iter()
     .flatten()
@@ -240,6 +245,16 @@ fn undeclared(account: &Account) -> Option<Alarm> {
             "it is no longer in the configuration; its snapshots stay and nothing is taken",
             format!("declare it again, or `heptactl forget {name}`"),
         )
+    })
+}
+
+fn zone_lost(account: &Account) -> Option<Alarm> {
+    let zone = account.policy().rhythm.zone;
+    (zone.is_lost() && account.is_active()).then(|| {
+        let sentence = format!("this host does not know the time zone {zone}; it goes by UTC");
+        let hint = "`heptad check` names the line and what to write; or install the host's zone \
+                    database (packages tzdata, tzdata-legacy); then restart heptad";
+        Alarm::new(AlarmCode::ZoneLost, sentence, hint)
     })
 }
 

@@ -3,7 +3,7 @@
 use super::cron::CronExpression;
 use jiff::SignedDuration;
 use jiff::civil::Time;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::fmt;
 
 /// How far ahead a new time must lie to count today (Lightsail's thirty minutes).
@@ -61,30 +61,49 @@ impl fmt::Display for Rhythm {
     }
 }
 
-/// An IANA time zone that was found on this host; equal by name.
+/// An IANA time zone, or the name of one that nobody here knows; equal by name.
 #[derive(Clone)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    tz: TimeZone,
+    /// Its name, where UTC stands in for it.
+    lost: Option<Box<str>>,
+}
 
 impl Zone {
-    pub const UTC: Zone = Zone(TimeZone::UTC);
+    pub const UTC: Zone = Zone { tz: TimeZone::UTC, lost: None };
 
-    /// Wraps a resolved zone. Looking one up by name is the configuration's work: it reads files.
-    pub fn new(zone: TimeZone) -> Self {
-        Self(zone)
+    /// Wraps a resolved zone. Looking one up by name is the shell's work: it reads files.
+    pub fn new(tz: TimeZone) -> Self {
+        Self { tz, lost: None }
+    }
+
+    /// The zone of this name: as the `host` knows it, else from heptad's own tables, else lost.
+    /// What a host drops from its database must not stop what runs by it.
+    pub fn named(name: &str, host: Option<TimeZone>) -> Self {
+        match host.or_else(|| TimeZoneDatabase::bundled().get(name).ok()) {
+            Some(tz) => Self::new(tz),
+            None => Self { tz: TimeZone::UTC, lost: Some(name.into()) },
+        }
     }
 
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("UTC")
+        self.lost.as_deref().or(self.tz.iana_name()).unwrap_or("UTC")
     }
 
     pub fn tz(&self) -> &TimeZone {
-        &self.0
+        &self.tz
+    }
+
+    /// Whether nobody here knows it, so that UTC stands in.
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_some()
     }
 }
 
 impl PartialEq for Zone {
+    /// One that is found again is another one: what is planned by UTC is planned anew.
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name() == other.name() && self.is_lost() == other.is_lost()
     }
 }
 impl Eq for Zone {}
@@ -127,6 +146,21 @@ pub fn offset(name: &str, spread: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_that_the_host_has_dropped_is_known_all_the_same() {
+        let check = |name: &str, host: Option<TimeZone>, lost: bool| {
+            let zone = Zone::named(name, host);
+            assert_eq!((zone.name(), zone.is_lost()), (name, lost));
+            assert_eq!(zone.tz() == &TimeZone::UTC, lost, "{name}");
+        };
+        check("Europe/Berlin", TimeZone::get("Europe/Berlin").ok(), false);
+        check("US/Eastern", None, false);
+        check("Mars/Olympus", None, true);
+        let found = Zone::new(TimeZone::get("Europe/Berlin").unwrap());
+        let lost = Zone { tz: TimeZone::UTC, lost: Some("Europe/Berlin".into()) };
+        assert_ne!(found, lost, "found again, the schedule follows it");
+    }
 
     #[test]
     fn the_offset_is_fixed_and_below_the_spread() {

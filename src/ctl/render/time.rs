@@ -4,13 +4,14 @@ use super::units;
 use crate::api::wire::Resource;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use std::collections::BTreeMap;
 
-/// The zone of a name, or UTC where this host does not know it: the offset is always printed, so
-/// the text stays true.
+/// The zone of a name, or UTC where nobody here knows it: the offset is always printed, so the text
+/// stays true.
 pub fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+    let own = |_| TimeZoneDatabase::bundled().get(name);
+    TimeZone::get(name).or_else(own).unwrap_or(TimeZone::UTC)
 }
 
 /// `2026-11-22 06:00 +01:00`.

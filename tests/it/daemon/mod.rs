@@ -17,3 +17,4 @@ mod reload;
 mod service;
 mod starved;
 mod times;
+mod zones;
