@@ -24,9 +24,10 @@ use crate::host::lock::{InstanceLock, LockError};
 use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -35,8 +36,10 @@ use tokio::sync::watch;
 /// No clock before this is right: heptad did not exist.
 pub const FLOOR: Timestamp = Timestamp::constant(1_793_491_200, 0);
 
-/// How long acts in flight may take to end after a stop was asked for.
-const GRACE: SignedDuration = SignedDuration::from_secs(90);
+/// How long acts in flight may take to end after a stop was asked for: so many looks, with such
+/// pauses. Real time, for the clock that heptad follows may stand still.
+const LOOKS: u32 = 450;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The name of the socket in the socket unit.
 const SOCKET_NAME: &str = "control";
@@ -94,6 +97,8 @@ pub struct Daemon {
     counter: Arc<Counter>,
     runtime: Runtime,
     driver: std::thread::JoinHandle<()>,
+    /// Breaks off when the driver has ended.
+    driving: std::sync::mpsc::Receiver<()>,
     stop_serving: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
     /// Ticks until dropped.
@@ -110,6 +115,7 @@ impl Daemon {
         let setup =
             check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
         let logging = start_logging(&options, &setup)?;
+        setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
         setup.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -147,9 +153,14 @@ impl Daemon {
             began,
             elapsed_before: before,
         });
+        let (drives, driving) = std::sync::mpsc::channel();
+        let run = move || {
+            let _drives = drives;
+            abort_on_panic(|| driver.run());
+        };
         let driver = std::thread::Builder::new()
             .name("driver".into())
-            .spawn(move || abort_on_panic(|| driver.run()))
+            .spawn(run)
             .map_err(|source| BootError::System { what: "the driver", source })?;
         // Whoever is told that it is ready may ask for any resource of the configuration.
         let _ = runtime.block_on(facts.clone().wait_for(|facts| facts.generation > 0));
@@ -185,6 +196,7 @@ impl Daemon {
             counter,
             runtime,
             driver,
+            driving,
             stop_serving,
             served,
             _housekeeping: housekeeping,
@@ -219,11 +231,24 @@ impl Daemon {
     pub fn stop(self) {
         tracing::info!("stopping");
         let _ = systemd::stopping(Duration::from_secs(100));
-        self.counter.inbox.put(Message::Stop(GRACE));
+        self.counter.inbox.put(Message::Stop);
+        self.await_driver();
         let _ = self.driver.join();
         let _ = self.stop_serving.send(true);
         let _ = self.runtime.block_on(self.served);
         self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+impl Daemon {
+    fn await_driver(&self) {
+        for _ in 0..LOOKS {
+            match self.driving.recv_timeout(PAUSE) {
+                Err(RecvTimeoutError::Timeout) => self.counter.inbox.nudge(),
+                _ => return,
+            }
+        }
+        self.counter.inbox.put(Message::Leave);
     }
 }
 

@@ -32,8 +32,10 @@ pub enum Message {
     NoteClock,
     /// Count what snapshots occupy, for the fee.
     CountUsage,
-    /// End the loop once workers are idle, or at the latest after this long.
-    Stop(SignedDuration),
+    /// Begin nothing more, and end the loop once workers are idle.
+    Stop,
+    /// End it now, whatever is in flight.
+    Leave,
 }
 
 /// The only way to reach the driver, from any thread.
@@ -50,6 +52,11 @@ impl Inbox {
 
     pub fn put(&self, message: Message) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
+        self.bell.ring();
+    }
+
+    /// Has the driver look again whether it is done.
+    pub fn nudge(&self) {
         self.bell.ring();
     }
 
@@ -78,8 +85,10 @@ pub struct Driver {
     parts: Parts,
     tickets: BTreeMap<u64, oneshot::Sender<Result<Operation, Denied>>>,
     next_ticket: u64,
-    /// The boot time by which the loop ends, once a stop was asked for.
-    ends: Option<SignedDuration>,
+    /// A stop was asked for.
+    stopping: bool,
+    /// Nothing is waited for any more.
+    leaving: bool,
 }
 
 /// A clock's reading as the keeper wants it.
@@ -95,7 +104,7 @@ pub fn reading(clock: &dyn Clock, began: SignedDuration, before: SignedDuration)
 
 impl Driver {
     pub fn new(parts: Parts) -> Self {
-        Self { parts, tickets: BTreeMap::new(), next_ticket: 1, ends: None }
+        Self { parts, tickets: BTreeMap::new(), next_ticket: 1, stopping: false, leaving: false }
     }
 
     /// Runs until stopped.
@@ -134,9 +143,7 @@ impl Driver {
     fn until(&self, alive_every: Option<SignedDuration>) -> Option<Timestamp> {
         let now = self.parts.clock.read().wall;
         let thaw = self.parts.engine.frozen().map(|_| THAW);
-        let ending = self.ends.map(|_| SignedDuration::from_millis(200));
-        let pauses = [alive_every, thaw, ending];
-        let soon = pauses.into_iter().flatten().min();
+        let soon = alive_every.into_iter().chain(thaw).min();
         let soon = soon.and_then(|pause| now.saturating_add(pause).ok());
         // What is due stays due while nothing can be recorded: it must not wake us at once again.
         let due = self.parts.engine.keeper().wake().filter(|_| thaw.is_none());
@@ -165,10 +172,11 @@ impl Driver {
                 Message::Turned(teller) => waiting.push(teller),
                 Message::NoteClock => self.parts.engine.note_clock(),
                 Message::CountUsage => self.count_usage(),
-                Message::Stop(grace) => {
+                Message::Stop => {
                     events.push(Event::Stop);
-                    self.ends = Some(self.parts.clock.read().boot.saturating_add(grace));
+                    self.stopping = true;
                 }
+                Message::Leave => self.leaving = true,
             }
         }
         let was_frozen = self.parts.engine.frozen().is_some();
@@ -235,15 +243,13 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        let Some(ends) = self.ends else { return false };
-        if self.parts.workers.busy() == 0 {
+        if self.stopping && self.parts.workers.busy() == 0 {
             return true;
         }
-        let late = self.parts.clock.read().boot >= ends;
-        if late {
+        if self.leaving {
             tracing::warn!("leaving acts in flight; the next start finds out what became of them");
         }
-        late
+        self.leaving
     }
 }
 

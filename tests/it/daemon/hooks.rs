@@ -1,7 +1,9 @@
 //! An administrator's programs around a snapshot.
 
-use super::host::{Host, at, day};
+use super::host::{Host, PATIENCE, at, day};
+use super::ready::appears;
 use crate::support::trusted;
+use rustix::process::Signal;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -114,4 +116,30 @@ fn a_before_hook_whose_failure_is_ignored_forbids_nothing() {
     assert_eq!(scene.calls().len(), 3);
     let said = scene.operation();
     assert!(said.contains("first complains") && said.contains("succeeded"), "{said}");
+}
+
+/// Waits until somebody writes to the pipe beside it.
+const PATIENT: &str = "#!/bin/sh\necho begun > \"$1.begun\"\nread line < \"$1\"\n";
+
+#[test]
+fn a_stop_under_a_clock_that_stands_still_ends_once_its_acts_have_ended() {
+    let programs = trusted::dir();
+    let program = trusted::script(&programs, "patient", PATIENT);
+    let mut host = Host::new(&at(1, "05:00"));
+    let pipe = host.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let begun = host.path("pipe.begun");
+    std::fs::write(&begun, "").unwrap();
+    host.tree("tree", "one");
+    host.configure(&format!(
+        "[resource.tree]\nfiles = {{ path = \"ROOT/tree\" }}\n\
+         [[resource.tree.before]]\nprogram = {program:?}\nargs = [{pipe:?}]\n"
+    ));
+    host.start();
+    host.ok("take tree by-hand --no-wait");
+    appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+    host.signal(Signal::TERM);
+    host.logged(0, "stopping");
+    std::fs::write(&pipe, "go\n").unwrap();
+    assert_eq!(host.wait_end().code(), Some(0));
 }
