@@ -119,10 +119,24 @@ impl From<Denied> for Refuse {
                 format!("too many operations of {resource} wait already"),
                 "ask again later",
             ),
-            Denied::KeyReused { key } => Self::clash(
+            Denied::KeyReused { key, operation } => Self::clash(
                 "key-reused",
-                format!("the Idempotency-Key {key:?} was used for another request"),
+                format!(
+                    "the Idempotency-Key {key:?} was used for another request, which became \
+                     operation {operation}"
+                ),
                 "send each new request with a new key",
+            ),
+            Denied::KeyUnproven { key, operation } => Self::clash(
+                "key-unproven",
+                format!(
+                    "the Idempotency-Key {key:?} was used before heptad was upgraded, for operation \
+                     {operation}; whether for this very request was not noted then"
+                ),
+                format!(
+                    "`heptactl operation {operation}` shows what became of it; send what is still \
+                     to be done with a new key"
+                ),
             ),
             Denied::CatalogueUnwritable { reason } => Self::unable(
                 "catalogue-unwritable",

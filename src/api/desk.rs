@@ -5,6 +5,7 @@ use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::event::{Denied, Request};
 use crate::domain::fee::{Tariff, UsageDay};
+use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
@@ -43,7 +44,7 @@ pub trait Desk: Send + Sync + 'static {
     fn submit(
         &self,
         uid: u32,
-        key: Option<String>,
+        key: Option<Key>,
         request: Request,
     ) -> Soon<'_, Result<Operation, Denied>>;
 

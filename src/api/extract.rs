@@ -5,6 +5,8 @@ use super::office::Office;
 use super::refuse::Refuse;
 use super::roles::{Peer, Role};
 use super::similar::similar;
+use super::wire::Nothing;
+use crate::domain::key::{Digest, Key};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
 use crate::domain::snapshot::Selector;
@@ -14,7 +16,9 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use std::str::FromStr;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -40,8 +44,15 @@ pub struct Asked<T>(pub T);
 /// The body; an empty one stands for an empty object.
 pub struct Sent<T>(pub T);
 
-/// The `Idempotency-Key`.
-pub struct Key(pub Option<String>);
+/// All that a request for a change says, and its `Idempotency-Key` with the digest of all that.
+pub struct Wish<B, Q = Nothing> {
+    pub key: Option<Key>,
+    pub query: Q,
+    pub body: B,
+}
+
+/// The `Idempotency-Key` as it was sent.
+struct KeyText(Option<String>);
 
 async fn part<T: FromStr<Err: ToString>>(
     parts: &mut Parts,
@@ -101,17 +112,17 @@ impl FromRequestParts<Arc<Office>> for Peer {
     }
 }
 
-impl FromRequestParts<Arc<Office>> for Key {
+impl FromRequestParts<Arc<Office>> for KeyText {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
         let Some(key) = parts.headers.get("idempotency-key") else {
-            return Ok(Key(None));
+            return Ok(KeyText(None));
         };
         let bytes = key.as_bytes();
         let fits = (1..=KEY_LENGTH).contains(&bytes.len());
         match key.to_str() {
             Ok(text) if fits && bytes.iter().all(u8::is_ascii_graphic) => {
-                Ok(Key(Some(text.into())))
+                Ok(KeyText(Some(text.into())))
             }
             _ => Err(Refuse::bad(
                 "bad-key",
@@ -119,6 +130,29 @@ impl FromRequestParts<Arc<Office>> for Key {
                 "a UUID is a good one",
             )),
         }
+    }
+}
+
+impl<B, Q> FromRequest<Arc<Office>> for Wish<B, Q>
+where
+    B: DeserializeOwned + Serialize,
+    Q: DeserializeOwned + Serialize + Send,
+{
+    type Rejection = Refuse;
+    async fn from_request(request: Request, office: &Arc<Office>) -> Result<Self, Refuse> {
+        let (mut parts, body) = request.into_parts();
+        let KeyText(text) = KeyText::from_request_parts(&mut parts, office).await?;
+        let Asked(query) = Asked::<Q>::from_request_parts(&mut parts, office).await?;
+        let peer = Peer::from_request_parts(&mut parts, office).await?;
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let Sent(body) = Sent::<B>::from_request(Request::from_parts(parts, body), office).await?;
+        // As it was understood, so that blanks and the order of fields make no other request of it.
+        let all = (peer.uid(), method.as_str(), path, &query, &body);
+        let whole = serde_json::to_vec(&all).map_err(|error| {
+            Refuse::bad("bad-body", format!("the request: {error}"), "write it another way")
+        })?;
+        let digest = Some(Digest(Sha256::digest(whole).into()));
+        Ok(Self { key: text.map(|text| Key { text, digest }), query, body })
     }
 }
 

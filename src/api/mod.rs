@@ -44,8 +44,8 @@
 //!
 //! A `{ref}` is a manual snapshot's name, `RESOURCE@DATE`, `RESOURCE@INSTANT` or
 //! `RESOURCE@latest`. A change answers 202 with its operation, or 200 when that is finished
-//! already; the header `Idempotency-Key` makes it safe to send again. Every refusal is a
-//! [`wire::Refused`].
+//! already; the header `Idempotency-Key` makes it safe to send again, and a key that comes with
+//! another request is refused. Every refusal is a [`wire::Refused`].
 
 mod answers;
 mod changes;

@@ -7,6 +7,7 @@ use super::shapes::{self, Parameters, RhythmText};
 use super::words;
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
+use crate::domain::key::Key;
 use crate::domain::name::SnapshotName;
 use crate::domain::occupied::Measured;
 use crate::domain::operation::{Failure, Operation, OperationId};
@@ -181,7 +182,7 @@ pub(super) fn operation(row: &Row<'_>) -> Result<Operation> {
         resource: fields.parse("resource")?,
         act,
         cause: fields.known("cause", &cause, words::cause(&cause, retry, uid))?,
-        key: fields.get("key")?,
+        key: key(&fields)?,
         created: fields.instant("created")?,
         started: fields.maybe_parse("started")?,
         finished: fields.maybe_parse("finished")?,
@@ -189,6 +190,16 @@ pub(super) fn operation(row: &Row<'_>) -> Result<Operation> {
         tries: fields.number("tries")?,
         output: fields.text("output")?,
     })
+}
+
+/// A digest without its key would be damage; a key without one is of an earlier version.
+fn key(fields: &Fields<'_>) -> Result<Option<Key>> {
+    let digest = fields.maybe_parse("digest")?;
+    match fields.get::<Option<String>>("key")? {
+        Some(text) => Ok(Some(Key { text, digest })),
+        None if digest.is_none() => Ok(None),
+        None => Err(fields.damaged("digest", "it has no key")),
+    }
 }
 
 fn failure(fields: &Fields<'_>, message: &str) -> Result<Option<Failure>> {

@@ -259,7 +259,8 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
         ":cause": cause,
         ":retry": retry,
         ":uid": uid,
-        ":key": operation.key,
+        ":key": operation.key.as_ref().map(|key| &key.text),
+        ":digest": operation.key.as_ref().and_then(|key| key.digest).map(|digest| digest.to_string()),
         ":created": instant_text(operation.created),
         ":started": instant(operation.started),
         ":finished": instant(operation.finished),
@@ -275,7 +276,7 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
 }
 
 const PUT_OPERATION: &str = "
-    INSERT OR REPLACE INTO operation (id, resource, act, seq, parameters, cause, retry, uid, key,
+    INSERT OR REPLACE INTO operation (id, resource, act, seq, parameters, cause, retry, uid, key, digest,
         created, started, finished, state, fault, reason, tries, output)
-    VALUES (:id, :resource, :act, :seq, :parameters, :cause, :retry, :uid, :key,
+    VALUES (:id, :resource, :act, :seq, :parameters, :cause, :retry, :uid, :key, :digest,
         :created, :started, :finished, :state, :fault, :reason, :tries, :output)";

@@ -16,6 +16,7 @@ use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::event::{Ask, Denied, Event, Request};
+use crate::domain::key::Key;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::resource::Resource;
@@ -185,7 +186,7 @@ impl Desk for Counter {
     fn submit(
         &self,
         uid: u32,
-        key: Option<String>,
+        key: Option<Key>,
         request: Request,
     ) -> Soon<'_, Result<Operation, Denied>> {
         let (answer, answered) = oneshot::channel();

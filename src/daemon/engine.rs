@@ -9,6 +9,7 @@ use crate::domain::clock::{Belief, Reading};
 use crate::domain::event::{Action, Ask, Denied, Entry, Event, Order};
 use crate::domain::fee::Holding;
 use crate::domain::keeper::Keeper;
+use crate::domain::key::repeat;
 use crate::domain::operation::Operation;
 
 /// The keeper with its durable memory.
@@ -56,6 +57,12 @@ impl Engine {
         let before = self.keeper.clone();
         let mut turn = Turn::default();
         for event in all.iter().cloned() {
+            if let Event::Asked(ask) = &event
+                && let Some(answer) = self.repeated(ask)
+            {
+                turn.replies.push((ask.ticket, answer));
+                continue;
+            }
             for action in self.keeper.handle(event, reading) {
                 match action {
                     Action::Record(entry) => turn.records.push(entry),
@@ -77,6 +84,19 @@ impl Engine {
                 self.keeper = before;
                 self.freeze(all, error.to_string())
             }
+        }
+    }
+
+    /// The answer to a request whose key became an operation that left memory. A key holds as long
+    /// as its operation is in the catalogue.
+    fn repeated(&self, ask: &Ask) -> Option<Result<Operation, Denied>> {
+        let key = ask.key.as_ref()?;
+        if self.keeper.repeated(ask).is_some() {
+            return None;
+        }
+        match self.catalogue.operation_by_key(ask.uid, &key.text) {
+            Ok(earlier) => Some(repeat(ask, &earlier?)),
+            Err(error) => Some(Err(Denied::CatalogueUnwritable { reason: error.to_string() })),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::agenda::SlotRecord;
 use super::draft::Draft;
+use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::occupied::Occupied;
 use super::operation::{Failure, Leftovers, Operation, OperationId};
@@ -37,7 +38,7 @@ pub struct Ask {
     /// Matches the reply to the waiting client.
     pub ticket: u64,
     pub uid: u32,
-    pub key: Option<String>,
+    pub key: Option<Key>,
     pub request: Request,
 }
 
@@ -157,8 +158,15 @@ pub enum Denied {
     QueueFull {
         resource: ResourceName,
     },
+    /// The key was given for another request.
     KeyReused {
         key: String,
+        operation: OperationId,
+    },
+    /// An earlier heptad recorded the key, without what it was given for.
+    KeyUnproven {
+        key: String,
+        operation: OperationId,
     },
     CatalogueUnwritable {
         reason: String,

@@ -13,6 +13,7 @@ pub mod event;
 pub mod fee;
 pub mod forecast;
 pub mod keeper;
+pub mod key;
 pub mod ledger;
 pub mod name;
 pub mod occupied;

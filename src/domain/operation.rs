@@ -1,6 +1,7 @@
 //! One attempt to do one thing: who asked, what, how far, how it ended.
 
 use super::draft::Draft;
+use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::slot::Slot;
 use super::snapshot::{Part, Seq, Tags};
@@ -30,7 +31,7 @@ pub struct Operation {
     pub act: Act,
     pub cause: Cause,
     /// The client's idempotency key, if it gave one.
-    pub key: Option<String>,
+    pub key: Option<Key>,
     pub created: Timestamp,
     pub started: Option<Timestamp>,
     pub finished: Option<Timestamp>,

@@ -8,6 +8,7 @@ use heptad::domain::agenda::Outcome;
 use heptad::domain::draft::Draft;
 use heptad::domain::event::Farewell;
 use heptad::domain::event::{Denied, Request, Wholeness};
+use heptad::domain::key::{Digest, Key};
 use heptad::domain::operation::{Fault, Leftovers, State};
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
@@ -338,14 +339,16 @@ fn a_snapshot_removed_or_changed_behind_our_back_does_not_count() {
 fn the_same_key_begins_one_operation_only() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(3, "12:00"));
-    let key = || Some("k1".to_owned());
-    let first = scene.machine.ask_with_key(take("one"), key()).unwrap();
-    let again = scene.machine.ask_with_key(take("one"), key()).unwrap();
+    let key = |request: u8| Some(Key { text: "k1".into(), digest: Some(Digest([request; 32])) });
+    let first = scene.machine.ask_with_key(take("one"), key(1)).unwrap();
+    let again = scene.machine.ask_with_key(take("one"), key(1)).unwrap();
     assert_eq!(first.id, again.id);
-    let another = scene.machine.ask_with_key(take("two"), key());
-    assert!(matches!(another, Err(Denied::KeyReused { .. })));
-    let other = scene.machine.ask_with_key(delete("one", false), key());
-    assert!(matches!(other, Err(Denied::KeyReused { .. })));
+    let reused = |answer| matches!(answer, Err(Denied::KeyReused { operation, .. }) if operation == first.id);
+    assert!(reused(scene.machine.ask_with_key(take("two"), key(2))));
+    assert!(reused(scene.machine.ask_with_key(delete("one", false), key(3))));
+    let unproven =
+        scene.machine.ask_with_key(take("one"), key(1).map(|k| Key { digest: None, ..k }));
+    assert!(matches!(unproven, Err(Denied::KeyUnproven { .. })));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
-use crate::api::extract::{Asked, Key, Named, Referred, Sent};
+use crate::api::extract::{Named, Referred, Wish};
 use crate::api::meaning::{new_name, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
@@ -10,6 +10,7 @@ use crate::api::wire::{
     TakeBody,
 };
 use crate::domain::event::{Farewell, Request};
+use crate::domain::key::Key;
 use crate::domain::operation;
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
@@ -21,11 +22,12 @@ pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
 pub(super) async fn submit(
     office: &Office,
     peer: &Peer,
-    key: Option<String>,
+    key: Option<Key>,
     request: Request,
 ) -> Answer {
     let uid = peer.uid();
-    tracing::info!(uid, pid = ?peer.credentials.pid, ?key, ?request, "asked for a change");
+    let named = key.as_ref().map(|key| &key.text);
+    tracing::info!(uid, pid = ?peer.credentials.pid, key = ?named, ?request, "asked for a change");
     let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
         Ok(operation) => operation,
         Err(denied) => {
@@ -46,9 +48,7 @@ pub(super) async fn take(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<TakeBody>,
+    Wish { key, body, .. }: Wish<TakeBody>,
 ) -> Answer {
     let name = new_name(&body.name)?;
     let part = if body.system_disk { Part::SystemDisk } else { Part::Whole };
@@ -65,9 +65,7 @@ pub(super) async fn enable(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<EnableBody>,
+    Wish { key, body, .. }: Wish<EnableBody>,
 ) -> Answer {
     let time = body.time.as_deref().map(parse_time).transpose()?;
     let request = Request::Enable { resource, time };
@@ -82,9 +80,7 @@ pub(super) async fn disable(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    Wish { key, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Disable { resource };
     submit(&office, &peer, key, request).await
@@ -99,9 +95,7 @@ pub(super) async fn set_time(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<SetTimeBody>,
+    Wish { key, body, .. }: Wish<SetTimeBody>,
 ) -> Answer {
     let request = Request::SetTime { resource, time: parse_time(&body.time)? };
     submit(&office, &peer, key, request).await
@@ -115,9 +109,7 @@ pub(super) async fn reset(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    Wish { key, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Reset { resource };
     submit(&office, &peer, key, request).await
@@ -131,9 +123,7 @@ pub(super) async fn acknowledge(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    Wish { key, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Acknowledge { resource };
     submit(&office, &peer, key, request).await
@@ -147,9 +137,7 @@ pub(super) async fn rotate(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    Wish { key, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Rotate { resource };
     submit(&office, &peer, key, request).await
@@ -164,9 +152,7 @@ pub(super) async fn forget(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<ForgetBody>,
+    Wish { key, body, .. }: Wish<ForgetBody>,
 ) -> Answer {
     let automatic = match body.automatic {
         Leftovers::Keep => operation::Leftovers::Keep,
@@ -194,9 +180,7 @@ pub(super) async fn keep(
     office: Shared,
     peer: Peer,
     Referred(from): Referred,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<KeepBody>,
+    Wish { key, body, .. }: Wish<KeepBody>,
 ) -> Answer {
     let name = new_name(&body.name)?;
     let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
@@ -211,9 +195,7 @@ pub(super) async fn delete(
     office: Shared,
     peer: Peer,
     Referred(snapshot): Referred,
-    Key(key): Key,
-    Asked(query): Asked<DeleteQuery>,
-    _: Sent<Nothing>,
+    Wish { key, query, .. }: Wish<Nothing, DeleteQuery>,
 ) -> Answer {
     let now = query.now.unwrap_or(false);
     if now {
@@ -251,9 +233,7 @@ pub(super) async fn undelete(
     office: Shared,
     peer: Peer,
     Referred(snapshot): Referred,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    Wish { key, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Undelete { snapshot };
     submit(&office, &peer, key, request).await

@@ -1,6 +1,6 @@
 //! Asking the daemon about its configuration.
 
-use crate::api::extract::{Asked, Key, Sent};
+use crate::api::extract::{Asked, Sent, Wish};
 use crate::api::office::Shared;
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
@@ -22,9 +22,7 @@ pub(super) async fn check(
 pub(super) async fn reload(
     office: Shared,
     peer: Peer,
-    _: Key,
-    _: Asked<Nothing>,
-    _: Sent<Nothing>,
+    _: Wish<Nothing>,
 ) -> Result<Json<Reloaded>, Refuse> {
     tracing::info!(uid = peer.uid(), pid = ?peer.credentials.pid, "asked for a reload");
     match office.soon(office.desk.reload(peer.uid())).await? {

@@ -17,6 +17,10 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
+const KEY: &str = "Makes it safe to send the request again: while the operation is known, the same \
+    request of the same user under the same key is answered with that operation, and another \
+    request is refused (409, `key-reused`).";
+
 pub(super) struct Gate {
     office: Arc<Office>,
     router: OpenApiRouter<Arc<Office>>,
@@ -82,7 +86,7 @@ fn describe((operation, change): (&mut Operation, bool), needs: Role) {
         let key = ParameterBuilder::new()
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)
-            .description(Some("Makes it safe to send the request again."))
+            .description(Some(KEY))
             .build();
         operation.parameters.get_or_insert_default().push(RefOr::T(key));
     }

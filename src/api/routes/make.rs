@@ -2,12 +2,12 @@
 //! place, a disk for another instance.
 
 use super::change::{Answer, submit};
-use crate::api::extract::{Asked, Key, Named, Referred, Sent};
+use crate::api::extract::{Named, Referred, Wish};
 use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
-use crate::api::wire::{Accepted, AttachBody, CreateBody, Nothing, RollbackBody};
+use crate::api::wire::{Accepted, AttachBody, CreateBody, RollbackBody};
 use crate::domain::draft::Draft;
 use crate::domain::event::Request;
 use crate::domain::plan::Plan;
@@ -21,9 +21,7 @@ pub(super) async fn create(
     office: Shared,
     peer: Peer,
     Referred(from): Referred,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<CreateBody>,
+    Wish { key, body, .. }: Wish<CreateBody>,
 ) -> Answer {
     if body.size == Some(0) || body.port == Some(0) {
         return Err(Refuse::bad("bad-size", "0 is no size and no port", "leave it out"));
@@ -65,9 +63,7 @@ pub(super) async fn rollback(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<RollbackBody>,
+    Wish { key, body, .. }: Wish<RollbackBody>,
 ) -> Answer {
     let to = body.to.parse().map_err(|error: crate::domain::snapshot::SelectorError| {
         Refuse::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
@@ -85,9 +81,7 @@ pub(super) async fn attach(
     office: Shared,
     peer: Peer,
     Named(instance): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<AttachBody>,
+    Wish { key, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
     submit(&office, &peer, key, Request::Attach { instance, disk }).await
@@ -102,9 +96,7 @@ pub(super) async fn detach(
     office: Shared,
     peer: Peer,
     Named(instance): Named,
-    Key(key): Key,
-    _: Asked<Nothing>,
-    Sent(body): Sent<AttachBody>,
+    Wish { key, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
     submit(&office, &peer, key, Request::Detach { instance, disk }).await

@@ -9,6 +9,7 @@ use crate::domain::event::{
     Action, Ask, Denied, Entry, Event, Finished, Mark, Order, Request, Wholeness, Work,
 };
 use crate::domain::keeper::Keeper;
+use crate::domain::key::Key;
 use crate::domain::operation::Operation;
 use crate::domain::resource::Resource;
 use crate::domain::snapshot::Content;
@@ -94,7 +95,7 @@ impl Machine {
     pub fn ask_with_key(
         &mut self,
         request: Request,
-        key: Option<String>,
+        key: Option<Key>,
     ) -> Result<Operation, Denied> {
         self.turn(Event::Asked(Ask { ticket: 0, uid: 1000, key, request }));
         self.replies.pop().unwrap_or(Err(Denied::Stopping))

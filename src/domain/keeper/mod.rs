@@ -25,6 +25,7 @@ use super::account::Account;
 use super::agenda::AFTER_BOOT;
 use super::clock::{Belief, Reading, Trust};
 use super::event::{Action, Entry, Event};
+use super::key::Key;
 use super::ledger::Ledger;
 use super::name::ResourceName;
 use super::operation::{Act, Cause, Operation, OperationId, State};
@@ -50,7 +51,7 @@ pub struct Keeper {
     seed: u128,
     stopping: bool,
     /// The idempotency key of the request in hand, until the operation that it becomes has it.
-    key: Option<String>,
+    key: Option<Key>,
 }
 
 impl Keeper {

@@ -3,8 +3,8 @@
 use super::Keeper;
 use super::find::{inherited, of_kind, room};
 use crate::domain::account::{Account, Override};
-use crate::domain::draft::Draft;
-use crate::domain::event::{Action, Ask, Denied, Entry, Farewell, Request};
+use crate::domain::event::{Action, Ask, Denied, Entry, Request};
+use crate::domain::key::repeat;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use crate::domain::policy::When;
@@ -15,44 +15,26 @@ use std::sync::Arc;
 impl Keeper {
     pub(super) fn answer(&mut self, ask: Ask) {
         let answer = match self.repeated(&ask) {
-            Some(earlier) => earlier,
+            Some(earlier) => repeat(&ask, earlier),
             None => {
                 self.key.clone_from(&ask.key);
                 let decided = self.decide(&ask);
                 self.key = None;
-                decided
+                // What was queued may start in this very turn; the reply tells its first state.
+                decided.map(|id| (*self.ledger.operations[&id]).clone())
             }
         };
-        let answer = answer.map(|id| {
-            // What was queued may start in this very turn; the reply tells its first state.
-            (*self.ledger.operations[&id]).clone()
-        });
         self.actions.push(Action::Reply(ask.ticket, answer));
     }
 
-    /// The operation that the same client began earlier under the same key.
-    fn repeated(&self, ask: &Ask) -> Option<Result<OperationId, Denied>> {
+    /// The operation that the same client began earlier under the same key, if it is in memory.
+    pub fn repeated(&self, ask: &Ask) -> Option<&Operation> {
         let key = ask.key.as_ref()?;
         let mine = |operation: &&Arc<Operation>| {
-            operation.key.as_ref() == Some(key) && operation.cause == Cause::Peer(ask.uid)
+            let same = operation.key.as_ref().is_some_and(|other| other.text == key.text);
+            same && operation.cause == Cause::Peer(ask.uid)
         };
-        let earlier = self.ledger.operations.values().rev().find(mine)?;
-        if is_same(&ask.request, earlier) && self.means(&ask.request, earlier) {
-            Some(Ok(earlier.id))
-        } else {
-            Some(Err(Denied::KeyReused { key: key.clone() }))
-        }
-    }
-
-    /// Whether a request is about the snapshot that an operation is about, if it names one for good:
-    /// the latest may be another one by now.
-    fn means(&self, request: &Request, operation: &Operation) -> bool {
-        let (Request::Rollback { to: named, .. } | Request::Create { from: named, .. }) = request
-        else {
-            return true;
-        };
-        matches!(named, Selector::Latest(_))
-            || self.find(named).is_ok_and(|found| Some(found.seq()) == operation.act.seq())
+        self.ledger.operations.values().rev().find(mine).map(Arc::as_ref)
     }
 
     fn decide(&mut self, ask: &Ask) -> Result<OperationId, Denied> {
@@ -248,47 +230,4 @@ impl Keeper {
         let operation = self.operation(resource, act, cause);
         Ok(self.enqueue(operation))
     }
-}
-
-/// Whether a request is the one that became this operation.
-fn is_same(request: &Request, operation: &Operation) -> bool {
-    let verb = request.word() == operation.act.word() || operation.act.is_deletion(request);
-    let object = match (request, &operation.act) {
-        (Request::Take { resource, name, part, .. }, Act::Take { name: taken, part: of, .. }) => {
-            *resource == operation.resource && taken.as_ref() == Some(name) && part == of
-        }
-        (
-            Request::Forget { resource, automatic, last },
-            Act::Forget { automatic: other, last: taken },
-        ) => {
-            let lasting = matches!(last, Farewell::Take(_));
-            *resource == operation.resource && automatic == other && lasting == taken.is_some()
-        }
-        (Request::Keep { name, .. }, Act::Keep { name: kept, .. }) => name == kept,
-        (Request::Create { draft, .. }, Act::Create { draft: made, .. }) => {
-            // Its place may have been found meanwhile.
-            let path = draft.path.clone().or_else(|| made.path.clone());
-            Draft { path, ..(**draft).clone() } == **made
-        }
-        (Request::Attach { instance, disk }, Act::Attach { disk: meant })
-        | (Request::Detach { instance, disk }, Act::Detach { disk: meant }) => {
-            *instance == operation.resource && disk == meant
-        }
-        (Request::SetTime { resource, time }, Act::SetTime { time: set }) => {
-            *resource == operation.resource && time == set
-        }
-        (Request::Enable { resource, time }, Act::Enable { time: set }) => {
-            *resource == operation.resource && time == set
-        }
-        (
-            Request::Disable { resource }
-            | Request::Reset { resource }
-            | Request::Acknowledge { resource }
-            | Request::Rotate { resource }
-            | Request::Rollback { resource, .. },
-            _,
-        ) => *resource == operation.resource,
-        _ => true,
-    };
-    verb && object
 }

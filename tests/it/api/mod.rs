@@ -4,6 +4,7 @@ mod bounds;
 mod caller;
 mod client;
 mod events;
+mod keys;
 mod ledger;
 mod looks;
 mod roles;

@@ -52,6 +52,14 @@ const ROUTES: &[Row] = &[
     ("POST", "/v1/reload", "/v1/reload", "", false),
 ];
 
+/// What becomes an operation: the line and the body of a request.
+pub fn changes() -> Vec<(String, String)> {
+    let other = ["/v1/check", "/v1/reload", "/v1/snapshots/{ref}/mount"];
+    let rows = ROUTES.iter().filter(|(method, path, ..)| *method != "GET" && !other.contains(path));
+    rows.map(|(method, _, target, body, _)| (format!("{method} {target}"), (*body).into()))
+        .collect()
+}
+
 /// Sends every request of the table in one curl; the statuses.
 fn statuses(scene: &Scene, uid: u32, groups: &[u32]) -> Vec<u16> {
     let mut command = curl(scene, uid, groups);

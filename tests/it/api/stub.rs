@@ -12,6 +12,7 @@ use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::event::{Denied, Request};
 use heptad::domain::fee::{Tariff, UsageDay};
+use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
@@ -42,7 +43,7 @@ pub fn at(text: &str) -> Timestamp {
 /// Answers requests from memory.
 pub struct Stub {
     facts: watch::Sender<Published>,
-    asked: Mutex<Vec<(u32, Option<String>, Request)>>,
+    asked: Mutex<Vec<(u32, Option<Key>, Request)>>,
     /// Never answers a request for a change.
     pub mute: bool,
     /// Keeps the other ends of files that never end.
@@ -68,8 +69,16 @@ impl Stub {
         }
     }
 
+    /// Who asked, with the text of the key, for what.
     pub fn asked(&self) -> Vec<(u32, Option<String>, Request)> {
-        self.asked.lock().unwrap().clone()
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|(uid, key, r)| (*uid, key.clone().map(|k| k.text), r.clone())).collect()
+    }
+
+    /// The digests of all requests that came with a key.
+    pub fn digests(&self) -> Vec<Digest> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter_map(|(_, key, _)| key.as_ref()?.digest).collect()
     }
 
     /// One turn of the driver.
@@ -97,7 +106,7 @@ impl Stub {
         self.facts.receiver_count()
     }
 
-    fn grant(&self, uid: u32, key: Option<String>, request: Request) -> Result<Operation, Denied> {
+    fn grant(&self, uid: u32, key: Option<Key>, request: Request) -> Result<Operation, Denied> {
         self.asked.lock().unwrap().push((uid, key.clone(), request.clone()));
         let (name, act, state) = meaning(request);
         self.turn(|ledger| {
@@ -182,7 +191,7 @@ impl Desk for Stub {
     fn submit(
         &self,
         uid: u32,
-        key: Option<String>,
+        key: Option<Key>,
         request: Request,
     ) -> Soon<'_, Result<Operation, Denied>> {
         if self.mute {

@@ -4,6 +4,7 @@ use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, OperationFilter, Pruned};
 use heptad::domain::account::{Account, SLOTS_IN_MEMORY};
 use heptad::domain::event::Entry;
+use heptad::domain::key::Key;
 use heptad::domain::ledger::{Ledger, OPERATIONS_IN_MEMORY};
 use heptad::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use heptad::domain::snapshot::Seq;
@@ -71,7 +72,8 @@ fn an_idempotency_key_is_found_again_after_a_restart_by_its_own_client_only() {
     let dir = tempfile::tempdir().unwrap();
     let asked = |id: u64, uid: u32, key: &str| {
         let operation = scribe::operation(OperationId(id), 1, id);
-        Entry::Operation(Operation { cause: Cause::Peer(uid), key: Some(key.into()), ..operation })
+        let key = Some(Key { text: key.into(), digest: None });
+        Entry::Operation(Operation { cause: Cause::Peer(uid), key, ..operation })
     };
     let batch = [asked(1, 1000, "k"), asked(2, 1001, "k"), asked(3, 1000, scribe::ODD[2])];
     open(dir.path()).record(&batch).unwrap();

@@ -4,6 +4,7 @@ use heptad::domain::account::{Account, Override};
 use heptad::domain::agenda::{Outcome, SlotRecord};
 use heptad::domain::draft::Draft;
 use heptad::domain::event::Entry;
+use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::occupied::{Gathering, Measured, Occupied};
@@ -268,7 +269,10 @@ pub fn operation(id: OperationId, n: u64, f: u64) -> Operation {
         resource: name(n),
         act: acts[f as usize % acts.len()].clone(),
         cause: CAUSES[f as usize % CAUSES.len()],
-        key: maybe(f, format!("key-{f}")),
+        key: maybe(
+            f,
+            Key { text: format!("key-{f}"), digest: maybe(f / 5, Digest([f as u8; 32])) },
+        ),
         created: at(f),
         started: maybe(f / 2, at(f + 1)),
         finished: maybe(f / 3, at(f + 2)),

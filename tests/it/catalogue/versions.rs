@@ -3,14 +3,17 @@
 use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, CatalogueError, Found, Remark, VERSION, export};
 use heptad::domain::account::Account;
-use heptad::domain::event::Entry;
+use heptad::domain::event::{Ask, Denied, Entry, Request};
 use heptad::domain::fee::Holding;
+use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::occupied::{Gathering, Measured, Occupied};
+use heptad::domain::operation::Operation;
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");
 const V3: &str = include_str!("../../data/catalogue/v3.sql");
+const V4: &str = include_str!("../../data/catalogue/v4.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -123,6 +126,35 @@ fn version_3_knows_nothing_of_what_snapshots_occupy_together_and_all_else() {
     let (now, hours) = ("2026-11-22T02:00:00Z".parse().unwrap(), jiff::SignedDuration::from_hours);
     catalogue.add_usage(now, hours(2), &held).unwrap();
     assert_eq!(catalogue.usage(from, until).unwrap()[1].occupied, Some(7 << 30));
+}
+
+#[test]
+fn a_key_of_version_4_answers_for_no_request_since_it_is_not_known_which_it_was_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    conn.execute_batch(V1).unwrap();
+    conn.execute_batch(V3).unwrap();
+    conn.execute_batch(V4).unwrap();
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v4").exists());
+    let digest = Some(Digest([7; 32]));
+    let ask = |digest| {
+        let request = Request::Disable { resource: "web-1".parse().unwrap() };
+        let key = Some(Key { text: "key-5".into(), digest });
+        Ask { ticket: 1, uid: 1000, key, request }
+    };
+    let earlier = catalogue.operation_by_key(1000, "key-5").unwrap().unwrap();
+    let unproven = Denied::KeyUnproven { key: "key-5".into(), operation: earlier.id };
+    assert_eq!(repeat(&ask(digest), &earlier), Err(unproven));
+    // From now on it is kept.
+    let noted = Operation { key: ask(digest).key, ..earlier };
+    let (mut ledger, _) = catalogue.load().unwrap();
+    record(&mut catalogue, &mut ledger, &[Entry::Operation(noted.clone())]);
+    let found = catalogue.operation_by_key(1000, "key-5").unwrap().unwrap();
+    assert_eq!(repeat(&ask(digest), &found), Ok(noted));
+    let reused = repeat(&ask(Some(Digest([8; 32]))), &found);
+    assert!(matches!(reused, Err(Denied::KeyReused { .. })), "{reused:?}");
 }
 
 #[test]

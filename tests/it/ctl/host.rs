@@ -15,6 +15,7 @@ use heptad::domain::event::{
 };
 use heptad::domain::fee::Tariff;
 use heptad::domain::keeper::Keeper;
+use heptad::domain::key::Key;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Failure, Fault, Operation, OperationId};
@@ -164,7 +165,7 @@ impl Desk for Bench {
     fn submit(
         &self,
         uid: u32,
-        key: Option<String>,
+        key: Option<Key>,
         request: Request,
     ) -> Soon<'_, Result<Operation, Denied>> {
         let ask = Ask { ticket: 1, uid, key, request };

@@ -172,6 +172,76 @@ fn hooks_do_not_start_what_was_stopped_for_a_rollback() {
 }
 
 #[test]
+fn a_key_answers_for_its_own_request_only_and_does_so_in_the_next_life_too() {
+    let mut host = host();
+    host.ok("take web aa");
+    host.ok("take web bb");
+    host.clock(&at(2, "12:00"));
+    host.complete(&["web"], &day(2));
+    let ask = |host: &Host, key: &str, method: &str, target: &str, body: &str| {
+        let (key, url) = (format!("Idempotency-Key: {key}"), format!("http://localhost{target}"));
+        let words = ["--header", &key, "--request", method, "--json", body, &url];
+        let out = super::host::ran(&mut host.curl_command(&words)).out;
+        serde_json::from_str::<serde_json::Value>(&out).unwrap()
+    };
+    let reused =
+        |answer: &serde_json::Value| assert_eq!(answer["error"]["code"], "key-reused", "{answer}");
+    let keep = |host: &Host, date: &str| {
+        let target = format!("/v1/snapshots/web@{date}/keep");
+        ask(host, "k3", "POST", &target, r#"{"name":"golden"}"#)
+    };
+    let take = |host: &Host, tag: &str| {
+        let body = format!(r#"{{"name":"cc","tags":{{"for":"{tag}"}}}}"#);
+        ask(host, "k2", "POST", "/v1/resources/web/snapshots", &body)
+    };
+    let gone = ask(&host, "k1", "DELETE", "/v1/snapshots/aa", "");
+    let (taken, kept) = (take(&host, "one"), keep(&host, &day(1)));
+    for life in 0..2 {
+        reused(&ask(&host, "k1", "DELETE", "/v1/snapshots/bb", ""));
+        reused(&ask(&host, "k1", "DELETE", "/v1/snapshots/aa?now=true", ""));
+        reused(&take(&host, "two"));
+        reused(&keep(&host, &day(2)));
+        let same = |answer: serde_json::Value, first: &serde_json::Value| {
+            assert_eq!(
+                answer["operation"]["id"], first["operation"]["id"],
+                "life {life}: {answer}"
+            );
+        };
+        same(ask(&host, "k1", "DELETE", "/v1/snapshots/aa", ""), &gone);
+        same(take(&host, "one"), &taken);
+        same(keep(&host, &day(1)), &kept);
+        host.stop();
+        host.start();
+    }
+    assert_eq!(host.ctl("show bb").code, 0);
+}
+
+#[test]
+fn a_key_holds_when_its_operation_left_memory() {
+    let mut host = host();
+    let turn = |host: &Host, verb: &str| {
+        let url = format!("http://localhost/v1/resources/web/{verb}");
+        let words = ["--header", "Idempotency-Key: k1", "--request", "POST", &url];
+        super::host::ran(&mut host.curl_command(&words)).out
+    };
+    let id = |said: &str| {
+        serde_json::from_str::<serde_json::Value>(said).unwrap()["operation"]["id"].clone()
+    };
+    let first = id(&turn(&host, "disable"));
+    assert!(first.is_u64());
+    let enable = "http://localhost/v1/resources/web/enable";
+    let mut words = vec!["--request", "POST", "--output", "/dev/null"];
+    words.extend(std::iter::repeat_n(enable, 600));
+    assert_eq!(super::host::ran(&mut host.curl_command(&words)).code, 0);
+    host.stop();
+    host.start();
+    assert_eq!(id(&turn(&host, "disable")), first);
+    assert!(turn(&host, "enable").contains("key-reused"));
+    let web = host.get("/v1/resources/web");
+    assert_eq!(web["resource"]["enabled"]["value"], true, "what was done is not done again");
+}
+
+#[test]
 fn a_key_does_not_answer_for_another_wish() {
     let host = host();
     host.ok("take web mine");
