@@ -224,8 +224,12 @@ pub struct Capabilities {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Territory {
+    /// The option that says where the resource is.
+    pub key: &'static str,
     /// The live resource's paths.
     pub roots: Vec<PathBuf>,
+    /// What it is called where it is known by no path, the same for whoever has the same one.
+    pub name: Option<String>,
     /// Paths below the roots that snapshots leave out on purpose.
     pub left_out: Vec<PathBuf>,
     /// Whether what lies below the roots may be a resource of its own, as btrfs subvolumes may.

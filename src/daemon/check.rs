@@ -161,6 +161,13 @@ fn overlap(
     if outer == inner {
         return None;
     }
+    if let Some(name) = ground.name.as_ref().filter(|name| Some(*name) == other.name.as_ref()) {
+        // Said once, of the later name.
+        return (outer < inner).then(|| {
+            let problem = format!("{name} is resource {outer} already");
+            config.locate(inner, other.key, problem, "drop one of the two")
+        });
+    }
     let same = |path: &&PathBuf| ground.roots.contains(path);
     let inside = |path: &&PathBuf| covers(ground, path) && (!ground.open_below || same(path));
     let path = other.roots.iter().find(inside)?;
@@ -170,7 +177,7 @@ fn overlap(
     }
     Some(config.locate(
         inner,
-        "path",
+        other.key,
         format!("{} is inside resource {outer}", path.display()),
         "leave it out there (exclude, or nested = \"separate\" for btrfs), or drop one of the two",
     ))
@@ -199,7 +206,7 @@ fn state_inside(
     (reads && covers(ground, state)).then(|| {
         config.locate(
             name,
-            "path",
+            ground.key,
             format!("heptad's own state directory {} is inside the resource", state.display()),
             "exclude it: the catalogue can be rebuilt from the snapshots",
         )

@@ -41,6 +41,24 @@ fn resources_inside_one_another_are_found_unless_that_is_meant() {
          resource.b1 = { files = { path = \"/srv\" } }\n",
         &["2: resource.b1.files.path: /srv is inside resource a1"],
     );
+    for (what, one, key) in [
+        ("a cluster", "postgres = { data = \"/srv/db\" }", "postgres.data"),
+        ("a database", "sqlite = { path = \"/srv/app.db\" }", "sqlite.path"),
+        ("a subvolume", "btrfs = { path = \"/srv\" }", "btrfs.path"),
+        ("a disk", "libvirt = { image = \"/srv/d\", format = \"raw\" }", "libvirt.image"),
+    ] {
+        let kind = if key.starts_with("libvirt") { "kind = \"disk\", " } else { "" };
+        let text = format!("resource.a1 = {{ {kind}{one} }}\nresource.b1 = {{ {kind}{one} }}\n");
+        let found = findings(&text);
+        assert_eq!(found.len(), 1, "{what}: {found:?}");
+        assert!(found[0].starts_with(&format!("2: resource.b1.{key}: ")), "{what}: {found:?}");
+    }
+    check(
+        "a domain twice",
+        "resource.a1 = { kind = \"instance\", libvirt = { domain = \"web\" } }\n\
+         resource.b1 = { kind = \"instance\", libvirt = { domain = \"web\" } }\n",
+        &["2: resource.b1.libvirt.domain: domain web of qemu:///system is resource a1 already"],
+    );
     check(
         "a subvolume in a subvolume that includes it",
         "resource.top = { btrfs = { path = \"/srv\" } }\n\

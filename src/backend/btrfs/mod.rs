@@ -168,7 +168,9 @@ impl Backend for Btrfs {
 
     fn territory(&self) -> Territory {
         Territory {
+            key: "path",
             roots: vec![self.path.clone()],
+            name: None,
             left_out: Vec::new(),
             open_below: self.nested == NestedMode::Separate,
             store: self.store.clone(),

@@ -68,7 +68,13 @@ impl Backend for Files {
         if store.starts_with(root) {
             left_out.push(store.clone());
         }
-        Territory { roots: vec![root.clone()], left_out, open_below: false, store: Some(store) }
+        Territory {
+            key: "path",
+            roots: vec![root.clone()],
+            left_out,
+            store: Some(store),
+            ..Territory::default()
+        }
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {

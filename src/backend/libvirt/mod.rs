@@ -120,12 +120,17 @@ impl Backend for Libvirt {
     }
 
     fn territory(&self) -> Territory {
-        let roots = match &self.settings.subject {
-            Subject::Instance(_) => Vec::new(),
-            Subject::Disk(path, _) => vec![path.clone()],
-        };
         let store = Some(self.shelf.store().to_owned());
-        Territory { roots, left_out: Vec::new(), open_below: false, store }
+        let ground = Territory { store, ..Territory::default() };
+        match &self.settings.subject {
+            Subject::Instance(domain) => {
+                let name = format!("domain {domain} of {}", self.settings.virsh.uri);
+                Territory { key: "domain", name: Some(name), ..ground }
+            }
+            Subject::Disk(path, _) => {
+                Territory { key: "image", roots: vec![path.clone()], ..ground }
+            }
+        }
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {

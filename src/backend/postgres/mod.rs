@@ -101,7 +101,9 @@ impl Backend for Postgres {
 
     fn territory(&self) -> Territory {
         Territory {
+            key: "data",
             roots: vec![self.settings.data.clone()],
+            name: None,
             left_out: Vec::new(),
             open_below: false,
             store: Some(self.shelf.store().to_owned()),

@@ -84,7 +84,9 @@ impl Backend for Sqlite {
 
     fn territory(&self) -> Territory {
         Territory {
+            key: "path",
             roots: vec![self.settings.path.clone()],
+            name: None,
             left_out: Vec::new(),
             open_below: false,
             store: Some(self.shelf.store().to_owned()),
