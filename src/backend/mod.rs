@@ -72,6 +72,13 @@ pub trait Backend: Debug + Send + Sync {
     /// another.
     fn territory(&self) -> Territory;
 
+    /// What of the live resource, as it lies there now, is not as one might think, though it can be
+    /// protected. Asked by `heptad check`; may touch the resource, and what cannot be looked at is
+    /// passed over.
+    fn oddities(&self) -> Vec<registry::OptionFinding> {
+        Vec::new()
+    }
+
     /// Looks at the live resource: present, usable, and is it still the same one?
     ///
     /// # Errors

@@ -111,6 +111,17 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// What the backends find odd about the live resources. They are looked at for it.
+    pub fn oddities(&self) -> Vec<Finding> {
+        let odd = self.posts.iter().flat_map(|(name, post)| {
+            let found = post.backend.oddities().into_iter();
+            found.map(|f| self.config.locate(name, &f.key, f.problem, f.hint))
+        });
+        odd.collect()
+    }
+}
+
 fn lacks(config: &Config, name: &ResourceName, missing: &[Right]) -> Finding {
     let missing: Vec<&str> = missing.iter().map(|right| right.name()).collect();
     let problem = format!("needs {}, which heptad is not allowed here", missing.join(", "));

@@ -154,7 +154,7 @@ pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mu
     let prepared = around.locations(place).and_then(strictly);
     match prepared {
         Ok(setup) => {
-            for remark in setup.remarks() {
+            for remark in setup.remarks().into_iter().chain(setup.oddities()) {
                 let _ = writeln!(err, "remark: {remark}");
             }
             let (count, file) = (setup.config.resources.len(), setup.config.file().display());

@@ -109,10 +109,10 @@ impl fmt::Display for Holder {
 }
 
 /// A place on a file system: its device as the table of mounts has it, and the path from its top.
-pub(super) type Place = (String, PathBuf);
+pub type Place = (String, PathBuf);
 
 /// Where a path lies.
-pub(super) fn place(table: &Mounts, root: &Path) -> Option<Place> {
+pub fn place(table: &Mounts, root: &Path) -> Option<Place> {
     let mount = table.of(root)?;
     let rest = root.strip_prefix(&mount.point).unwrap_or(Path::new(""));
     Some((mount.device.clone(), joined(&mount.root, rest)))

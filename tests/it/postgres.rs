@@ -6,6 +6,7 @@ mod faults;
 mod killed;
 mod load;
 mod occupied;
+mod places;
 mod proof;
 mod server;
 mod spaces;

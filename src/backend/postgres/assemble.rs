@@ -2,9 +2,9 @@
 
 use super::super::shelf::Item;
 use super::super::subvolume::Subvolume;
-use super::super::tree::{below, peek, remove_tree};
+use super::super::tree::{below, names, peek, remove_tree};
 use super::super::{BackendError, Doing, Progress};
-use super::copy::{DROPPED, EMPTIED, WAL, name, open, tree};
+use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, copy, is_log, name, open, tree};
 use super::detail::{Detail, Space};
 use super::online::LABEL;
 use crate::host::sys;
@@ -14,40 +14,49 @@ use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Where the parts go.
-pub struct Place<'a> {
+pub struct Site<'a> {
     /// The directory that `data` is made in.
     pub dir: BorrowedFd<'a>,
     pub data: &'a CStr,
+    /// The path that the data directory will have when it is used.
+    pub path: &'a Path,
+    /// Whether the log goes back to where it was inside of the data directory.
+    pub log_inside: bool,
     /// Where each tablespace goes.
     pub space: &'a dyn Fn(&Space) -> Result<Spot, BackendError>,
 }
 
 /// The place of one tablespace.
-pub struct Spot {
-    /// The directory that it is made in, and its name there.
-    pub dir: OwnedFd,
-    pub name: CString,
-    /// What the link to it says.
-    pub link: String,
+pub enum Spot {
+    /// In the data directory itself, by the path from there.
+    Inside(String),
+    Outside {
+        /// The directory that it is made in, and its name there.
+        dir: OwnedFd,
+        name: CString,
+        /// What the link to it says.
+        link: String,
+    },
 }
 
 /// Copies all of it, sharing blocks where the file systems can; returns the data directory.
 pub fn assemble(
     item: &Item,
     detail: &Detail,
-    place: &Place<'_>,
+    site: &Site<'_>,
     progress: &dyn Progress,
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
     let none = HashSet::new();
-    if !snapshot(&from, place).doing(doing)? {
+    if !snapshot(&from, site).doing(doing)? {
         let (data, _) = below(&from, b"data").doing(doing)?;
-        tree(data.as_fd(), place.dir, place.data, &none, progress, &mut ())?;
+        tree(data.as_fd(), site.dir, site.data, &none, progress, &mut ())?;
     }
-    let data = rustix::fs::openat(place.dir, place.data, DIRECTORY, Mode::empty()).doing(doing)?;
+    let data = rustix::fs::openat(site.dir, site.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {
         remove_tree(data.as_fd(), &name(file)?)?;
     }
@@ -56,13 +65,16 @@ pub fn assemble(
         make(&data, dir, detail)?;
     }
     log(&from, &data, detail)?;
+    if let Some(inside) = &detail.log {
+        log_inside(&data, inside, detail, site.log_inside)?;
+    }
     if let Ok((label, _)) = below(&from, LABEL.as_bytes()) {
         // Not the live server's, which a snapshot of a subvolume may have caught.
         remove_tree(data.as_fd(), &name(LABEL)?)?;
         tree(label.as_fd(), data.as_fd(), &name(LABEL)?, &none, &(), &mut ())?;
         give(&data, LABEL, detail).doing(doing)?;
     }
-    spaces(&from, &data, detail, place)?;
+    spaces(&from, &data, detail, site)?;
     rustix::fs::fchmod(&data, Mode::RWXU).doing(doing)?;
     Ok(data)
 }
@@ -86,32 +98,100 @@ fn log(from: impl AsFd, data: &OwnedFd, detail: &Detail) -> Result<(), BackendEr
     make(&inside, "archive_status", detail)
 }
 
+/// Puts the log where it was, in a directory below that `pg_wal` leads to, if it shall go there. What a
+/// snapshot of a subvolume has there is older, and goes in any case.
+fn log_inside(
+    data: &OwnedFd,
+    inside: &str,
+    detail: &Detail,
+    shall_go: bool,
+) -> Result<(), BackendError> {
+    let doing = || format!("putting the write-ahead log into {inside}");
+    let into = deep(data, inside, detail)?;
+    for file in names(&into).doing(doing)? {
+        if file.to_str().is_ok_and(is_log) {
+            remove_tree(into.as_fd(), &file)?;
+        }
+    }
+    if !shall_go {
+        return Ok(());
+    }
+    let wal = open(data, WAL).doing(doing)?;
+    for file in names(&wal).doing(doing)? {
+        rustix::fs::renameat(&wal, &file, &into, &file).doing(doing)?;
+    }
+    rustix::fs::unlinkat(data, WAL, AtFlags::REMOVEDIR).doing(doing)?;
+    // By the way from here, which is the same wherever the data directory lies.
+    rustix::fs::symlinkat(inside, data, WAL).doing(doing)?;
+    give(data, WAL, detail).doing(doing)
+}
+
 fn spaces(
     from: impl AsFd,
     data: &OwnedFd,
     detail: &Detail,
-    place: &Place<'_>,
+    site: &Site<'_>,
 ) -> Result<(), BackendError> {
+    let mut spots = Vec::new();
     for space in &detail.tablespaces {
+        spots.push((space, (site.space)(space)?));
+    }
+    // One that lies in another's place comes after that.
+    spots.sort_by_key(|(_, spot)| match spot {
+        Spot::Inside(path) => Path::new(path).components().count(),
+        Spot::Outside { .. } => 0,
+    });
+    for (space, spot) in spots {
         let doing = || format!("restoring tablespace {}", space.oid);
         let above = open(&from, "tablespaces").doing(doing)?;
-        let (part, _) = peek(&above, &name(&space.oid)?).doing(doing)?;
-        let spot = (place.space)(space)?;
-        tree(part.as_fd(), spot.dir.as_fd(), &spot.name, &HashSet::new(), &(), &mut ())?;
-        let link = format!("pg_tblspc/{}", space.oid);
+        let target = match spot {
+            Spot::Outside { dir, name: to, link } => {
+                let (part, _) = peek(&above, &name(&space.oid)?).doing(doing)?;
+                tree(part.as_fd(), dir.as_fd(), &to, &HashSet::new(), &(), &mut ())?;
+                PathBuf::from(link)
+            }
+            Spot::Inside(path) => {
+                let (part, into) =
+                    (open(&above, &space.oid).doing(doing)?, deep(data, &path, detail)?);
+                for file in names(&part).doing(doing)? {
+                    // What the data directory has there is another copy of it, or nothing.
+                    remove_tree(into.as_fd(), &file)?;
+                    let (reference, _) = peek(&part, &file).doing(doing)?;
+                    copy(reference.as_fd(), into.as_fd(), &file)?;
+                }
+                site.path.join(path)
+            }
+        };
+        let link = format!("{TABLESPACES}/{}", space.oid);
         rustix::fs::unlinkat(data, &*link, AtFlags::empty()).doing(doing)?;
-        rustix::fs::symlinkat(spot.link, data, &*link).doing(doing)?;
+        rustix::fs::symlinkat(&target, data, &*link).doing(doing)?;
         give(data, &link, detail).doing(doing)?;
     }
     Ok(())
 }
 
-/// Where the copy is a subvolume and its place lies on the same btrfs, it becomes one again, at
+/// Opens a directory below another, through no link; what of it is not there is made, the owner's.
+fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, BackendError> {
+    let doing = || format!("making {path}");
+    let mut dir = data.try_clone().doing(doing)?;
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        dir = match open(&dir, part) {
+            Err(Errno::NOENT) => {
+                make(&dir, part, detail)?;
+                open(&dir, part).doing(doing)?
+            }
+            found => found.doing(doing)?,
+        };
+    }
+    Ok(dir)
+}
+
+/// Where the copy is a subvolume and its site lies on the same btrfs, it becomes one again, at
 /// once, so that snapshots of it are as quick as those of the original.
-fn snapshot(from: impl AsFd, place: &Place<'_>) -> std::io::Result<bool> {
+fn snapshot(from: impl AsFd, site: &Site<'_>) -> std::io::Result<bool> {
     let Some(data) = Subvolume::open(from, "data")? else { return Ok(false) };
-    let name = OsStr::from_bytes(place.data.to_bytes());
-    match sys::btrfs_snapshot(place.dir, &data.dir, name, false) {
+    let name = OsStr::from_bytes(site.data.to_bytes());
+    match sys::btrfs_snapshot(site.dir, &data.dir, name, false) {
         Ok(()) => Ok(true),
         Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::XDEV | Errno::NOTTY | Errno::PERM | Errno::OPNOTSUPP) => Ok(false),

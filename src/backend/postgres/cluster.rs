@@ -2,13 +2,15 @@
 
 use super::super::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
 use super::super::{BackendError, Doing, subvolume};
+use super::copy::{TABLESPACES, WAL};
+use super::places::Place;
 use crate::domain::operation::Fault;
 use crate::host::holders::is_alive;
 use rustix::io::Errno;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,18 @@ use std::sync::Arc;
 const OLDEST: u32 = 13;
 /// `DB_SHUTDOWNED` and `DB_SHUTDOWNED_IN_RECOVERY` of `catalog/pg_control.h`.
 const STOPPED: [u32; 2] = [1, 2];
+/// Directories that a cluster is nothing without.
+const CONTENT: [&str; 9] = [
+    "base",
+    "global",
+    "pg_commit_ts",
+    "pg_logical",
+    "pg_multixact",
+    "pg_replslot",
+    TABLESPACES,
+    "pg_twophase",
+    "pg_xact",
+];
 /// No file that is read whole here is longer.
 const SMALL: u64 = 64 << 10;
 
@@ -51,11 +65,13 @@ pub struct Postmaster {
     pub ready: bool,
 }
 
-/// A directory outside of the data directory that holds tables.
+/// A directory that holds tables, by a link in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tablespace {
     pub oid: String,
+    /// As the link says it.
     pub location: PathBuf,
+    pub place: Place,
 }
 
 impl Control {
@@ -142,22 +158,79 @@ impl Cluster {
 
     /// By rising oid, as text.
     pub fn tablespaces(&self) -> Result<Vec<Tablespace>, BackendError> {
-        let doing = || format!("reading pg_tblspc of {}", self.path.display());
-        let dir = below(&self.dir, b"pg_tblspc").and_then(|(dir, _)| open_dir(dir)).doing(doing)?;
+        let doing = || format!("reading {TABLESPACES} of {}", self.path.display());
+        let dir = below(&self.dir, TABLESPACES.as_bytes()).and_then(|(dir, _)| open_dir(dir));
         let mut found = Vec::new();
-        for name in names(&dir).doing(doing)? {
+        for name in dir.and_then(names).doing(doing)? {
             let oid = name.to_string_lossy().into_owned();
-            match rustix::fs::readlinkat(&dir, &*name, Vec::new()) {
-                Ok(target) if oid.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    let target = Path::new(std::ffi::OsStr::from_bytes(target.to_bytes()));
-                    found.push(Tablespace { oid, location: target.into() });
-                }
-                // One that lies in the data directory itself is copied with it.
-                Ok(_) | Err(Errno::INVAL | Errno::NOENT) => {}
-                Err(error) => return Err(error).doing(doing),
+            // One that is a directory is copied with the data directory.
+            if oid.bytes().all(|byte| byte.is_ascii_digit())
+                && let Some((location, place)) = self.leads(&format!("{TABLESPACES}/{oid}"))?
+            {
+                found.push(Tablespace { oid, location, place });
             }
         }
         Ok(found)
+    }
+
+    /// That every part which links lead to is there: a server starts, and a copy can be made, also
+    /// without a tablespace.
+    ///
+    /// # Errors
+    /// [`Fault::Absent`] with the one that is not.
+    pub fn expect_whole(&self) -> Result<(), BackendError> {
+        self.expect_at_home()?;
+        for space in self.tablespaces()? {
+            let place = space.location.display();
+            let lacks = |why: &str| {
+                let doing = format!("opening tablespace {} of {}", space.oid, self.path.display());
+                let why = format!(
+                    "{place} {why}: is its disk mounted? If it is lost, make a new cluster of a \
+                     snapshot that has it (heptactl create), or drop what was in it"
+                );
+                BackendError::new(Fault::Absent, doing, why)
+            };
+            let link = format!("{TABLESPACES}/{}", space.oid);
+            let dir = match self.open_part(&link) {
+                Err(error) if error.fault == Fault::Absent => return Err(lacks("is not there")),
+                dir => dir?,
+            };
+            let ours = self.version_dir();
+            let is_ours = |name: &CString| name.to_bytes().starts_with(ours.as_bytes());
+            let names = names(&dir).doing(|| format!("reading {place}"))?;
+            if !names.iter().any(is_ours) {
+                // The server makes it with the tablespace.
+                return Err(lacks(&format!("has nothing of PostgreSQL {} in it", self.major)));
+            }
+        }
+        self.wal().map(drop)
+    }
+
+    /// That nothing else of its content lies elsewhere by way of a link, where no copy would have it:
+    /// PostgreSQL knows of no links but those to tablespaces and the log.
+    fn expect_at_home(&self) -> Result<(), BackendError> {
+        let doing = || format!("looking at {}", self.path.display());
+        let base = below(&self.dir, b"base").and_then(|(base, _)| open_dir(base));
+        let databases = base.and_then(names).unwrap_or_default();
+        let databases = databases.iter().map(|name| [b"base/", name.to_bytes()].concat());
+        let all = CONTENT.iter().map(|name| name.as_bytes().to_vec()).chain(databases);
+        for name in all {
+            let text = String::from_utf8_lossy(&name).into_owned();
+            if let Some((said, _)) = self.leads(&text)? {
+                let why = format!(
+                    "{text} is a link to {}, whose content no snapshot would have: stop the server \
+                     and move it back, or move its tables to a tablespace",
+                    said.display()
+                );
+                return Err(BackendError::new(Fault::Permanent, doing(), why));
+            }
+        }
+        Ok(())
+    }
+
+    /// How the directory begins that this version has in each tablespace.
+    pub fn version_dir(&self) -> String {
+        format!("PG_{}_", self.major)
     }
 
     /// A directory that belongs to the cluster, though it may lie elsewhere: the owner's. What
@@ -176,7 +249,12 @@ impl Cluster {
 
     /// The directory of the write-ahead log, also where `pg_wal` is a link to it.
     pub fn wal(&self) -> Result<OwnedFd, BackendError> {
-        self.open_own(&subvolume::path_of(&self.dir).join("pg_wal"))
+        self.open_part(WAL)
+    }
+
+    /// What a name in the data directory leads to.
+    fn open_part(&self, name: &str) -> Result<OwnedFd, BackendError> {
+        self.open_own(&subvolume::path_of(&self.dir).join(name))
     }
 }
 

@@ -6,15 +6,17 @@ use super::super::{BackendError, Doing};
 use super::assemble::give;
 use super::cluster::read;
 use super::config::{DIR, NAMES};
-use super::detail::Detail;
+use super::detail::{Detail, Space};
 use rustix::fs::{Mode, OFlags};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a person finds in the new data directory.
 pub const README: &str = "RESTORED.txt";
 pub const AUTO: &str = "postgresql.auto.conf";
+/// Tablespaces that are told one by one.
+const NAMED: usize = 3;
 
 /// The new server.
 pub struct New<'a> {
@@ -22,8 +24,8 @@ pub struct New<'a> {
     pub detail: &'a Detail,
     pub path: &'a Path,
     pub port: u16,
-    /// Where its tablespaces are.
-    pub spaces: &'a Path,
+    /// Its tablespaces, and where they are.
+    pub spaces: Vec<(&'a Space, PathBuf)>,
     /// How its owner starts it.
     pub start: String,
 }
@@ -73,11 +75,13 @@ impl New<'_> {
              Start it: {start}\n",
             detail.major, item.seq, manifest.resource, manifest.taken_at,
         );
-        if !detail.tablespaces.is_empty() {
-            text.push_str(&format!("Its tablespaces are in {}\n", self.spaces.display()));
-            for space in &detail.tablespaces {
-                text.push_str(&format!("  {} was {}\n", space.oid, space.location));
-            }
+        for (space, path) in &self.spaces {
+            text.push_str(&format!(
+                "Tablespace {} was {} and is {}\n",
+                space.oid,
+                space.location,
+                path.display()
+            ));
         }
         text
     }
@@ -88,8 +92,11 @@ impl New<'_> {
             format!("its port is {}, and it archives nothing: see {AUTO}", self.port),
             format!("it does not run yet; start it: {}", self.start),
         ];
-        if !self.detail.tablespaces.is_empty() {
-            notes.push(format!("its tablespaces are in {}", self.spaces.display()));
+        for (space, path) in self.spaces.iter().take(NAMED) {
+            notes.push(format!("its tablespace {} is {}", space.oid, path.display()));
+        }
+        if self.spaces.len() > NAMED {
+            notes.push(format!("where all of its tablespaces are: see {README}"));
         }
         notes
     }

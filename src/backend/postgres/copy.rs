@@ -3,11 +3,14 @@
 use super::super::tree::{Copy, Kind, Report, Visitor, copy_tree, names, peek};
 use super::super::{BackendError, Doing, Progress};
 use super::cluster::Cluster;
+use super::places::Place;
 use crate::domain::operation::Fault;
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 
 /// Directories whose content belongs to the running server; the same that pg_basebackup leaves
 /// empty. (PostgreSQL's documentation, "Backing up the data directory".)
@@ -21,8 +24,9 @@ pub const EMPTIED: [&str; 7] = [
     "pg_subtrans",
 ];
 
-/// Files that a copy must not have: the server's own marks, and roles that it must not take on.
-pub const DROPPED: [&str; 7] = [
+/// Files that a copy must not have: the server's own marks, roles that it must not take on, and
+/// what an earlier copy knew of itself (its sums, and links that it is given anew).
+pub const DROPPED: [&str; 9] = [
     "postmaster.pid",
     "postmaster.opts",
     "standby.signal",
@@ -30,7 +34,16 @@ pub const DROPPED: [&str; 7] = [
     "recovery.conf",
     "backup_label.old",
     "tablespace_map.old",
+    TABLESPACE_MAP,
+    BACKUP_MANIFEST,
 ];
+
+/// The sums that `pg_basebackup` leaves of what it copied.
+pub const BACKUP_MANIFEST: &str = "backup_manifest";
+/// From which a server would make its links again, to where the original's tablespaces are.
+pub const TABLESPACE_MAP: &str = "tablespace_map";
+/// The directory of the links to the tablespaces.
+pub const TABLESPACES: &str = "pg_tblspc";
 
 /// The write-ahead log, which is copied by itself.
 pub const WAL: &str = "pg_wal";
@@ -69,10 +82,18 @@ pub fn tree(
     Err(BackendError::new(Fault::Permanent, doing, losses.join("; ")))
 }
 
-/// Copies the data directory to `into/data`, without its log and what belongs to the server.
+/// Copies the data directory to `into/data`, without its log and what belongs to the server, and
+/// without what is copied by itself though it lies inside.
 pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendError> {
     let mut exclude: HashSet<Vec<u8>> = HashSet::from([WAL.into(), CONTROL.into()]);
     exclude.extend(EMPTIED.iter().chain(&DROPPED).map(|name| name.as_bytes().to_vec()));
+    let version = cluster.version_dir();
+    for space in cluster.tablespaces()? {
+        exclude.extend(inside(cluster, &space.place, &|name| name.starts_with(&version))?);
+    }
+    if let Some(place) = cluster.log_place()? {
+        exclude.extend(inside(cluster, &place, &is_log)?);
+    }
     let report = tree(cluster.dir.as_fd(), into, c"data", &exclude, &(), &mut ())?;
     let doing = || format!("copying {CONTROL}");
     let (control, _) = super::super::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
@@ -81,13 +102,36 @@ pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendEr
     Ok(report)
 }
 
+/// The paths of what a place in the data directory has of its own.
+fn inside(
+    cluster: &Cluster,
+    place: &Place,
+    is_its_own: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Vec<u8>>, BackendError> {
+    let Place::Inside(path) = place else { return Ok(Vec::new()) };
+    let doing = || format!("reading {path} of {}", cluster.path.display());
+    let dir = cluster.open_own(&cluster.path.join(path))?;
+    let own = names(&dir).doing(doing)?.into_iter().filter_map(|name| name.into_string().ok());
+    let own = own.filter(|name| is_its_own(name));
+    Ok(own.map(|name| Path::new(path).join(name).into_os_string().into_vec()).collect())
+}
+
+/// `000000010000000000000002` with or without an ending, `00000002.history`, and the directories
+/// beside them.
+pub fn is_log(name: &str) -> bool {
+    let hex = |length: usize| {
+        name.get(..length).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    hex(24) || hex(8) && name[8..] == *".history" || matches!(name, "archive_status" | "summaries")
+}
+
 /// Copies what this version keeps in each tablespace to `into/OID`.
 pub fn tablespaces(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<(), BackendError> {
     for space in cluster.tablespaces()? {
         let doing = || format!("copying tablespace {}", space.location.display());
-        let from = cluster.open_own(&space.location)?;
+        let from = cluster.open_own(&space.place.path(&cluster.path))?;
         let to = open(into, &space.oid).doing(doing)?;
-        let ours = format!("PG_{}_", cluster.major);
+        let ours = cluster.version_dir();
         for name in names(&from).doing(doing)? {
             if !name.to_bytes().starts_with(ours.as_bytes()) {
                 continue;
@@ -110,4 +154,24 @@ pub fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
 /// A name for the kernel.
 pub fn name(text: &str) -> Result<CString, BackendError> {
     CString::new(text).map_err(std::io::Error::from).doing(|| format!("naming {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_servers_own_files_are_log() {
+        for name in
+            ["000000010000000000000002", "000000010000000000000003.partial", "0000000A.history"]
+        {
+            assert!(is_log(name), "{name}");
+        }
+        assert!(is_log("archive_status"));
+        for name in
+            ["heptad-0123456789abcdef", "lost+found", "00000001000000000000000", "x.history"]
+        {
+            assert!(!is_log(name), "{name}");
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub struct Detail {
     pub gid: u32,
     pub port: u16,
     pub tablespaces: Vec<Space>,
+    /// Where the log lay, if that was in the data directory by way of a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Where the copy is a btrfs snapshot: what of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subvolume: Option<Uuid>,
@@ -39,11 +42,25 @@ pub struct Space {
     pub oid: String,
     /// Where it was.
     pub location: String,
+    /// The same from the data directory, if it was inside. Its content lies among the tablespaces
+    /// all the same. Snapshots from before this was noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<String>,
+}
+
+impl Space {
+    /// Where in a data directory it belongs, if it does; `live` is where the original is.
+    pub fn inside(&self, live: &Path) -> Option<String> {
+        let noted =
+            || Path::new(&self.location).strip_prefix(live).ok()?.to_str().map(str::to_owned);
+        self.inside.clone().or_else(noted)
+    }
 }
 
 impl From<Tablespace> for Space {
     fn from(space: Tablespace) -> Self {
-        Self { oid: space.oid, location: space.location.display().to_string() }
+        let inside = space.place.inside().map(str::to_owned);
+        Self { oid: space.oid, location: space.location.display().to_string(), inside }
     }
 }
 
@@ -134,6 +151,8 @@ fn is_relation(part: &str, path: &[u8]) -> bool {
     let words: Vec<&str> = path.split('/').collect();
     let file = match (part, words.as_slice()) {
         ("data", ["base", database, file]) if number(database).is_some() => file,
+        // A tablespace without a link.
+        ("data", ["pg_tblspc", _, _, database, file]) if number(database).is_some() => file,
         ("tablespaces", [_, _, database, file]) if number(database).is_some() => file,
         _ => return false,
     };
@@ -161,6 +180,7 @@ mod tests {
         check("data", "base/5/2619", false);
         check("data", "base/pgsql_tmp/16384", false);
         check("data", "global/16384", false);
+        check("data", "pg_tblspc/16385/PG_15_202209061/5/16390", true);
         check("tablespaces", "16385/PG_15_202209061/5/16390", true);
         check("wal", "000000010000000000000002", false);
     }

@@ -25,6 +25,7 @@ mod list;
 mod offline;
 mod online;
 mod outside;
+mod places;
 mod ports;
 mod prove;
 mod restore;
@@ -38,6 +39,7 @@ mod wal;
 
 use super::browse::OpenTree;
 use super::manifest::write_mark;
+use super::registry::OptionFinding;
 use super::shelf::{self, Item, Shelf, blocks};
 use super::tree::open_nosymlink;
 use super::{
@@ -51,6 +53,7 @@ use crate::domain::snapshot::{Content, Handle};
 use crate::host::privileges::Right;
 use cluster::Cluster;
 use detail::Detail;
+use places::Place;
 use settings::Settings;
 use std::sync::Mutex;
 
@@ -108,6 +111,10 @@ impl Backend for Postgres {
             open_below: false,
             store: Some(self.shelf.store().to_owned()),
         }
+    }
+
+    fn oddities(&self) -> Vec<OptionFinding> {
+        places::oddities(&self.settings.data)
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {
@@ -180,7 +187,9 @@ impl Backend for Postgres {
             let cluster = Cluster::open(&self.settings.data)?;
             let mut roots = vec![open_nosymlink(&self.settings.data)?];
             for space in cluster.tablespaces()? {
-                roots.push(cluster.open_own(&space.location)?);
+                if let Place::Outside(place) = space.place {
+                    roots.push(cluster.open_own(&place)?);
+                }
             }
             Ok(roots)
         };

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-const QUICK: Duration = Duration::from_secs(60);
+pub const QUICK: Duration = Duration::from_secs(60);
 
 pub fn copy(
     source: &Source<'_>,

@@ -2,23 +2,25 @@
 //!
 //! One exchange of names cannot cover several places. So the new content of each goes into a new
 //! directory *within* the old place, and the new data directory's links lead there: exchanging the
-//! data directory exchanges all of it.
+//! data directory exchanges all of it. What lies inside of the data directory is exchanged with it: a
+//! link of the old one's to it leads into the new one afterwards, and nothing may be done by that way.
 
-use super::super::tree::{names, remove_tree};
+use super::super::tree::{names, peek, remove_tree};
 use super::super::{BackendError, Doing};
 use super::assemble::{Spot, give};
-use super::cluster::{Cluster, Tablespace};
-use super::copy::{WAL, copy, name, open};
+use super::cluster::Cluster;
+use super::copy::{WAL, copy, is_log, name, open};
 use super::detail::{Detail, Space};
+use super::places::{InUse, Place, Terrain, real};
 use crate::domain::operation::Fault;
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// How directories begin that a rollback made in a place.
+/// How directories begin that a rollback made in a place; its token follows.
 const OURS: &str = "heptad-";
 
 pub struct Outside<'a> {
@@ -35,28 +37,43 @@ struct Fresh {
 }
 
 impl Outside<'_> {
-    /// Where a tablespace of the snapshot goes: to where it is now or, if it was dropped, was.
+    /// Where a tablespace of the snapshot goes: to where it is now or, if it was dropped, was. One
+    /// that lay in the data directory belongs to that.
     pub fn spot(&self, space: &Space) -> Result<Spot, BackendError> {
-        let now = self.live.tablespaces()?.into_iter().find(|now| now.oid == space.oid);
-        let place = now.map_or_else(|| space.location.clone().into(), |now| now.location);
-        let fresh = self.fresh(&place).map_err(|error| match error.fault {
-            Fault::Absent => {
-                let why = format!(
-                    "a tablespace of the snapshot was in {}: make that directory again, the \
-                     server's own, or make a new cluster of the snapshot (heptactl create)",
-                    place.display()
-                );
-                BackendError::new(Fault::Permanent, error.doing, why)
-            }
-            _ => error,
-        })?;
+        let fresh = match self.place(space)? {
+            Place::Inside(inside) => return Ok(Spot::Inside(inside)),
+            Place::Outside(place) => self.fresh(&place).map_err(|error| match error.fault {
+                Fault::Absent => {
+                    let why = format!(
+                        "a tablespace of the snapshot was in {}: make that directory again, the \
+                         server's own, or make a new cluster of the snapshot (heptactl create)",
+                        place.display()
+                    );
+                    BackendError::new(Fault::Permanent, error.doing, why)
+                }
+                _ => error,
+            })?,
+        };
         remove_tree(fresh.dir.as_fd(), &fresh.name)?;
-        Ok(Spot { link: fresh.path.display().to_string(), dir: fresh.dir, name: fresh.name })
+        let link = fresh.path.display().to_string();
+        Ok(Spot::Outside { link, dir: fresh.dir, name: fresh.name })
+    }
+
+    fn place(&self, space: &Space) -> Result<Place, BackendError> {
+        if let Some(inside) = space.inside(&self.live.path) {
+            return Ok(Place::Inside(inside));
+        }
+        if let Some(now) = self.live.tablespaces()?.into_iter().find(|now| now.oid == space.oid) {
+            return Ok(now.place);
+        }
+        let was = Path::new(&space.location);
+        let was = real(was).doing(|| format!("looking for {}", was.display()))?;
+        Terrain::of(&self.live.path)?.lies(was)
     }
 
     /// Moves the new log to where the live one is, if that is elsewhere.
     pub fn log(&self, data: &OwnedFd, detail: &Detail) -> Result<(), BackendError> {
-        let Some(place) = self.log_place()? else { return Ok(()) };
+        let Some(Place::Outside(place)) = self.live.log_place()? else { return Ok(()) };
         let doing = || format!("putting the write-ahead log into {}", place.display());
         let Fresh { dir, name: fresh, path } = self.fresh(&place)?;
         remove_tree(dir.as_fd(), &fresh)?;
@@ -64,7 +81,7 @@ impl Outside<'_> {
         super::assemble::make(&dir, &made, detail)?;
         let into = open(&dir, &made).doing(doing)?;
         for file in names(&wal).doing(doing)? {
-            let (reference, _) = super::super::tree::peek(&wal, &file).doing(doing)?;
+            let (reference, _) = peek(&wal, &file).doing(doing)?;
             copy(reference.as_fd(), into.as_fd(), &file)?;
         }
         remove_tree(data.as_fd(), &name(WAL)?)?;
@@ -73,20 +90,31 @@ impl Outside<'_> {
         rustix::fs::syncfs(&dir).doing(doing)
     }
 
-    fn log_place(&self) -> Result<Option<PathBuf>, BackendError> {
-        match rustix::fs::readlinkat(&self.live.dir, WAL, Vec::new()) {
-            Ok(target) => Ok(Some(OsStr::from_bytes(target.to_bytes()).into())),
-            Err(Errno::INVAL) => Ok(None),
-            Err(error) => Err(error).doing(|| format!("looking at {WAL}")),
+    /// What was made outside reaches the disk before it is used.
+    pub fn sync(&self, staged: &Cluster) -> Result<(), BackendError> {
+        for space in staged.tablespaces()? {
+            // A link into the data directory still leads to the old one, as it has no other path.
+            if let Place::Outside(place) = &space.place
+                && let Place::Outside(place) = Terrain::of(&self.live.path)?.lies(place.clone())?
+            {
+                let doing = || format!("writing {} to disk", place.display());
+                rustix::fs::syncfs(&self.live.open_own(&place)?).doing(doing)?;
+            }
         }
+        Ok(())
     }
 
     /// Removes what the staging has made, before anything was exchanged.
     pub fn clear(&self, detail: &Detail) -> Result<(), BackendError> {
-        let live = self.live.tablespaces()?.into_iter().map(|space| space.location);
-        let then = detail.tablespaces.iter().map(|space| PathBuf::from(&space.location));
-        for place in live.chain(then).chain(self.log_place()?) {
-            if let Some(fresh) = found(self.fresh(&place))? {
+        let live = self.live.tablespaces()?.into_iter().map(|space| space.place);
+        let mut places: Vec<Place> = live.chain(self.live.log_place()?).collect();
+        for space in &detail.tablespaces {
+            places.push(self.place(space)?);
+        }
+        for place in places {
+            if let Place::Outside(place) = place
+                && let Some(fresh) = found(self.fresh(&place))?
+            {
                 remove_tree(fresh.dir.as_fd(), &fresh.name)?;
             }
         }
@@ -103,55 +131,85 @@ impl Outside<'_> {
 
 /// The place itself, where this is a directory that a rollback made in it.
 fn base(place: &Path) -> Option<&Path> {
-    let ours = place.file_name()?.as_bytes().starts_with(OURS.as_bytes());
-    if ours { place.parent() } else { None }
+    let token = place.file_name()?.to_str()?.strip_prefix(OURS)?;
+    let is_ours = token.len() == 32 && Uuid::try_parse(token).is_ok();
+    if is_ours { place.parent() } else { None }
 }
 
-/// Removes what the data directory that was live, and lies at `path` now, has elsewhere. It may have
-/// been done in part before.
-pub fn retire(path: &Path) -> Result<(), BackendError> {
+/// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but nothing
+/// that the new one uses. It may have been done in part before.
+pub fn retire(path: &Path, new: &Cluster) -> Result<(), BackendError> {
     // What has no PG_VERSION any more was begun to be removed, after what it had elsewhere.
     let Some(old) = found(Cluster::open(path))? else { return Ok(()) };
-    for Tablespace { location, .. } in old.tablespaces()? {
-        let version = format!("PG_{}_", old.major);
-        remove_from(&old, &location, &|name| name.starts_with(&version))?;
-    }
-    let outside = Outside { live: &old, token: Uuid::nil() };
-    match outside.log_place()? {
-        Some(place) => remove_from(&old, &place, &is_log),
-        None => Ok(()),
-    }
-}
-
-/// A directory of an earlier rollback goes whole; of a place only what is the server's.
-fn remove_from(
-    old: &Cluster,
-    place: &Path,
-    is_the_servers: &dyn Fn(&str) -> bool,
-) -> Result<(), BackendError> {
-    let doing = || format!("removing what was in {}", place.display());
-    if let Some(base) = base(place) {
-        let Some(dir) = found(old.open_own(base))? else { return Ok(()) };
-        let file = place.file_name().unwrap_or_default().as_bytes();
-        let file = CString::new(file).map_err(std::io::Error::from).doing(doing)?;
-        return remove_tree(dir.as_fd(), &file);
-    }
-    let Some(dir) = found(old.open_own(place))? else { return Ok(()) };
-    for file in names(&dir).doing(doing)? {
-        if file.to_str().is_ok_and(is_the_servers) {
-            remove_tree(dir.as_fd(), &file)?;
+    let (used, now) = (InUse::of(new)?, Terrain::of(&new.path)?);
+    let version = old.version_dir();
+    let is_space = |name: &str| name.starts_with(&version);
+    let spaces = old.tablespaces()?.into_iter().map(|space| (space.place, false));
+    for (place, is_logs) in spaces.chain(old.log_place()?.map(|place| (place, true))) {
+        // Inside of the old one, it goes with it; a path into the new one is of the same name.
+        if let Place::Outside(place) = place
+            && let Place::Outside(place) = now.lies(place)?
+        {
+            let is_the_servers: &dyn Fn(&str) -> bool = if is_logs { &is_log } else { &is_space };
+            remove_from(&old, &place, &used, is_the_servers)?;
         }
     }
     Ok(())
 }
 
-/// `000000010000000000000002` with or without an ending, `00000002.history`, and the directories
-/// beside them.
-fn is_log(name: &str) -> bool {
-    let hex = |length: usize| {
-        name.get(..length).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    hex(24) || hex(8) && name[8..] == *".history" || matches!(name, "archive_status" | "summaries")
+/// Only what is the server's, and of that nothing which is in use; a directory of an earlier rollback
+/// goes as soon as it is empty.
+fn remove_from(
+    old: &Cluster,
+    place: &Path,
+    used: &InUse,
+    is_the_servers: &dyn Fn(&str) -> bool,
+) -> Result<(), BackendError> {
+    let doing = || format!("removing what was in {}", place.display());
+    let Some(dir) = found(old.open_own(place))? else { return Ok(()) };
+    for file in names(&dir).doing(doing)? {
+        if file.to_str().is_ok_and(is_the_servers) && !is_used(&dir, &file, used).doing(doing)? {
+            remove_tree(dir.as_fd(), &file)?;
+        }
+    }
+    let Some((base, made)) = base(place).zip(place.file_name()) else { return Ok(()) };
+    let above = old.open_own(base)?;
+    match rustix::fs::unlinkat(&above, made, AtFlags::REMOVEDIR) {
+        Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+        removed => removed.doing(doing),
+    }
+}
+
+fn is_used(dir: &OwnedFd, file: &CStr, used: &InUse) -> rustix::io::Result<bool> {
+    match peek(dir, file) {
+        Err(Errno::NOENT) => Ok(false),
+        found => Ok(used.has(&found?.1)),
+    }
+}
+
+/// That no tablespace lies in what a server keeps in another one: neither could go without the other.
+pub fn expect_apart(live: &Cluster) -> Result<(), BackendError> {
+    let version = live.version_dir();
+    let spaces = live.tablespaces()?;
+    for (inner, outer) in spaces.iter().flat_map(|one| spaces.iter().map(move |two| (one, two))) {
+        let (Place::Outside(place), Place::Outside(around)) = (&inner.place, &outer.place) else {
+            continue;
+        };
+        let Ok(rest) = place.strip_prefix(around) else { continue };
+        let first = rest.components().next().map(|first| first.as_os_str().to_string_lossy());
+        if first.is_some_and(|first| first.starts_with(&version)) {
+            let why = format!(
+                "tablespace {} lies in {}, which belongs to tablespace {}: move it to a directory of \
+                 its own, or make a new cluster of the snapshot (heptactl create)",
+                inner.oid,
+                place.display(),
+                outer.oid
+            );
+            let doing = format!("rolling {} back", live.path.display());
+            return Err(BackendError::new(Fault::Permanent, doing, why));
+        }
+    }
+    Ok(())
 }
 
 /// What is gone is nothing.
@@ -168,23 +226,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_servers_own_files_are_log() {
-        for name in
-            ["000000010000000000000002", "000000010000000000000003.partial", "0000000A.history"]
-        {
-            assert!(is_log(name), "{name}");
-        }
-        assert!(is_log("archive_status"));
-        for name in
-            ["heptad-0123456789abcdef", "lost+found", "00000001000000000000000", "x.history"]
-        {
-            assert!(!is_log(name), "{name}");
-        }
-    }
-
-    #[test]
     fn a_second_rollback_goes_to_the_same_place_as_the_first() {
-        assert_eq!(base(Path::new("/srv/space")), None);
-        assert_eq!(base(Path::new("/srv/space/heptad-1")), Some(Path::new("/srv/space")));
+        let ours = format!("/srv/space/heptad-{}", Uuid::from_u128(7).simple());
+        assert_eq!(base(Path::new(&ours)), Some(Path::new("/srv/space")));
+        for users in ["/srv/space", "/srv/heptad-data", "/srv/heptad-"] {
+            assert_eq!(base(Path::new(users)), None, "{users}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::super::manifest::{Manifest, sync_dir};
 use super::super::shelf::{Item, Stage, remove};
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing};
-use super::assemble::{Place, Spot, assemble, give};
+use super::assemble::{Site, Spot, assemble, give};
 use super::copy::{name, open};
 use super::detail::{Detail, Space};
 use super::offline::control;
@@ -20,6 +20,7 @@ use rustix::fs::{FlockOperation, Mode};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -151,10 +152,17 @@ fn try_out(
     let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
     let space = |space: &Space| {
         let link = format!("../../tablespaces/{}", space.oid);
-        Ok(Spot { dir: spaces.try_clone().doing(doing)?, name: name(&space.oid)?, link })
+        let dir = spaces.try_clone().doing(doing)?;
+        Ok(Spot::Outside { dir, name: name(&space.oid)?, link })
     };
-    let place = Place { dir: scratch.dir.as_fd(), data: &name("data")?, space: &space };
-    let data = Arc::new(assemble(item, detail, &place, &())?);
+    let site = Site {
+        dir: scratch.dir.as_fd(),
+        data: &name("data")?,
+        path: Path::new("data"),
+        log_inside: false,
+        space: &space,
+    };
+    let data = Arc::new(assemble(item, detail, &site, &())?);
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;
     configure(&data, &prepared, detail)?;

@@ -6,7 +6,7 @@
 use super::super::shelf::{Item, Target};
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
-use super::assemble::{Place, Spot, assemble};
+use super::assemble::{Site, Spot, assemble};
 use super::configure::New;
 use super::copy::open;
 use super::detail::{Detail, Space};
@@ -34,12 +34,18 @@ pub fn restore(
     RestoreOrder { plan: None, port: None, ..*order }.is_plain()?;
     let path = order.target;
     let target = Target::open(item, path)?;
-    let spaces = Spaces::open(item, detail, path, &target)?;
+    let inside = |space: &Space| space.inside(&settings.data);
+    let wanted = detail.tablespaces.iter().any(|space| inside(space).is_none());
+    let spaces = Spaces::open(item, wanted, path, &target)?;
     let near: Vec<&Path> = path.parent().into_iter().chain(settings.data.parent()).collect();
     let port = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
     let start = tools::control(settings, detail.major, detail.uid, path, "start");
-    let new = New { item, detail, path, port, spaces: &spaces.path, start };
-    let made = fill(&new, &target, &spaces, progress)
+    let places = detail.tablespaces.iter().map(|space| match inside(space) {
+        Some(inside) => (space, path.join(inside)),
+        None => (space, spaces.path.join(&space.oid)),
+    });
+    let new = New { item, detail, path, port, spaces: places.collect(), start };
+    let made = fill(&new, &target, (&spaces, &inside), progress)
         .and_then(|()| spaces.appear(&target))
         .and_then(|()| target.appear());
     if made.is_err() {
@@ -60,22 +66,31 @@ pub fn restore(
 fn fill(
     new: &New<'_>,
     target: &Target,
-    spaces: &Spaces,
+    (spaces, inside): (&Spaces, &dyn Fn(&Space) -> Option<String>),
     progress: &dyn Progress,
 ) -> Result<(), BackendError> {
     let into = spaces.make(target, new.detail)?;
     let space = |space: &Space| {
+        if let Some(inside) = inside(space) {
+            return Ok(Spot::Inside(inside));
+        }
         let doing = || format!("restoring tablespace {}", space.oid);
         let dir = into.as_ref().map_or_else(|| target.dir.try_clone(), OwnedFd::try_clone);
         let link = spaces.path.join(&space.oid).display().to_string();
-        Ok(Spot { dir: dir.doing(doing)?, name: super::copy::name(&space.oid)?, link })
+        Ok(Spot::Outside { dir: dir.doing(doing)?, name: super::copy::name(&space.oid)?, link })
     };
-    let place = Place { dir: target.dir.as_fd(), data: &target.hidden, space: &space };
-    let data = assemble(new.item, new.detail, &place, progress)?;
+    let site = Site {
+        dir: target.dir.as_fd(),
+        data: &target.hidden,
+        path: new.path,
+        log_inside: true,
+        space: &space,
+    };
+    let data = assemble(new.item, new.detail, &site, progress)?;
     new.configure(&data)
 }
 
-/// `TARGET.tablespaces`, which appears just before the target. Until the target is there, a
+/// For those that lay outside of the data directory: `TARGET.tablespaces`, which appears just before the target. Until the target is there, a
 /// file in it says whose remains it would be.
 struct Spaces {
     path: PathBuf,
@@ -86,12 +101,7 @@ struct Spaces {
 }
 
 impl Spaces {
-    fn open(
-        item: &Item,
-        detail: &Detail,
-        path: &Path,
-        target: &Target,
-    ) -> Result<Self, BackendError> {
+    fn open(item: &Item, wanted: bool, path: &Path, target: &Target) -> Result<Self, BackendError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tablespaces");
         let mut hidden = target.hidden.as_bytes().to_vec();
@@ -99,7 +109,6 @@ impl Spaces {
         let doing = || format!("restoring the tablespaces beside {}", path.display());
         let hidden = CString::new(hidden).map_err(std::io::Error::from).doing(doing)?;
         let mark = format!(".unfinished-{}", item.manifest.id.simple());
-        let wanted = !detail.tablespaces.is_empty();
         let spaces = Self { path: path.with_file_name(&name), name, hidden, mark, wanted };
         if wanted {
             spaces.clear(target)?;

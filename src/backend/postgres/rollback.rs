@@ -4,20 +4,25 @@
 //! keeps its path, owner, mode and port, and the configuration that lies elsewhere.
 
 use super::super::shelf::{Aside, Item, Replacement, Swap, movable};
-use super::super::tree::{Meta, below, open_nosymlink};
+use super::super::tree::{Meta, below, names, open_nosymlink};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
-use super::assemble::{Place, assemble};
+use super::assemble::{Site, assemble};
 use super::cluster::{Cluster, read, read_bytes};
 use super::configure::{AUTO, write};
-use super::copy::CONTROL;
+use super::copy::{CONTROL, is_log};
 use super::detail::{Detail, Space};
-use super::outside::{Outside, retire};
+use super::offline::{QUICK, control};
+use super::outside::{Outside, expect_apart, retire};
+use super::places::{Place, Terrain};
+use super::tools::{Tools, handed};
 use super::{Postgres, ports, tools};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders, unit_of};
+use crate::host::process::User;
 use rustix::fs::Mode;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -31,7 +36,15 @@ fn users_of(postgres: &Postgres, cluster: &Cluster) -> Result<Vec<String>, Backe
         return Ok(vec![server]);
     }
     let mut places = vec![cluster.path.clone()];
-    places.extend(cluster.tablespaces()?.into_iter().map(|space| space.location));
+    // Of one that lies aside, links into the data directory lead to what is live now.
+    let live = Terrain::of(&postgres.settings.data)?;
+    for place in cluster.tablespaces()?.into_iter().map(|space| space.place) {
+        if let Place::Outside(place) = place
+            && let Place::Outside(place) = live.lies(place)?
+        {
+            places.push(place);
+        }
+    }
     let mut users = Vec::new();
     for place in places {
         let doing = || format!("looking for whoever uses {}", place.display());
@@ -92,18 +105,20 @@ impl Replacement for Back<'_> {
     fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
         let live = self.live()?;
         may_begin(&live, self.detail)?;
+        expect_apart(&live)?;
+        self.tools(&live)?;
         // Else all would be copied in vain.
         self.nothing_newer(&live)?;
         let doing = || doing(&live);
         let outside = Outside { live: &live, token: self.token };
         let space = |space: &Space| outside.spot(space);
-        let place = Place { dir: dir.as_fd(), data: name, space: &space };
-        let data = assemble(self.item, self.detail, &place, self.progress)?;
+        let log_inside = !matches!(live.log_place()?, Some(Place::Outside(_)));
+        let site =
+            Site { dir: dir.as_fd(), data: name, path: &live.path, log_inside, space: &space };
+        let data = assemble(self.item, self.detail, &site, self.progress)?;
         outside.log(&data, self.detail)?;
-        for made in &self.detail.tablespaces {
-            let spot = live.open_own(Path::new(&link_of(&data, &made.oid)?))?;
-            rustix::fs::syncfs(&spot).doing(doing)?;
-        }
+        let staged = OsStr::from_bytes(name.to_bytes());
+        outside.sync(&Cluster::open(&live.path.with_file_name(staged))?)?;
         keep_port(&live, &data, self.detail)?;
         let mode = Meta::of(&live.dir).doing(doing)?.mode;
         rustix::fs::fchmod(&data, Mode::from_raw_mode(mode & 0o7777)).doing(doing)
@@ -118,7 +133,9 @@ impl Replacement for Back<'_> {
     }
 
     fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
-        self.nothing_newer(&Cluster::open(old.path)?)
+        let old = Cluster::open(old.path)?;
+        self.nothing_newer(&old)?;
+        self.expect_all(&old)
     }
 
     fn undo(&self) -> Result<(), BackendError> {
@@ -127,13 +144,49 @@ impl Replacement for Back<'_> {
     }
 
     fn carry(&self, old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
-        retire(old.path)
+        retire(old.path, &self.live()?)
     }
 }
 
 impl Back<'_> {
     fn live(&self) -> Result<Cluster, BackendError> {
         Cluster::open(&self.postgres.settings.data)
+    }
+
+    /// With which the new one is looked at before the old one goes.
+    fn tools(&self, cluster: &Cluster) -> Result<Tools, BackendError> {
+        let owner = User { uid: cluster.uid, gid: cluster.gid };
+        Tools::find(&self.postgres.settings, cluster.major, owner)
+    }
+
+    /// That all of the new cluster is reached through it, the one that is live now, and nothing of it
+    /// by way of the old one, which goes next.
+    fn expect_all(&self, old: &Cluster) -> Result<(), BackendError> {
+        let new = self.live()?;
+        let lacks = |why: String| Err(BackendError::new(Fault::Permanent, doing(&new), why));
+        new.expect_whole()?;
+        let spaces = new.tablespaces()?;
+        let oids: Vec<&str> = spaces.iter().map(|space| &*space.oid).collect();
+        let wanted: Vec<&str> = self.detail.tablespaces.iter().map(|space| &*space.oid).collect();
+        if oids != wanted {
+            return lacks(format!("its tablespaces would be {oids:?}, they were {wanted:?}"));
+        }
+        let aside = Terrain::of(&old.path)?;
+        for place in spaces.into_iter().map(|space| space.place).chain(new.log_place()?) {
+            if let Place::Inside(_) = aside.lies(place.path(&new.path))? {
+                return lacks(format!(
+                    "what is in {} would go with the content of before: name it by its path in the \
+                     data directory, not by a mount of it elsewhere",
+                    place.path(&new.path).display()
+                ));
+            }
+        }
+        if !names(&new.wal()?).doing(|| doing(&new))?.iter().any(is_segment) {
+            return lacks("it would have no write-ahead log".into());
+        }
+        let looked =
+            self.tools(&new)?.spawn("pg_controldata", &["-D", &handed(&new.dir)], &new.dir, QUICK);
+        control(looked, "reading the control file of the snapshot").map(drop)
     }
 
     /// Every start and stop of a server changes the control file.
@@ -152,6 +205,10 @@ impl Back<'_> {
         );
         Err(BackendError::new(Fault::Busy, self::doing(live), why))
     }
+}
+
+fn is_segment(name: &CString) -> bool {
+    name.as_bytes().len() == 24 && name.to_str().is_ok_and(is_log)
 }
 
 fn doing(live: &Cluster) -> String {
@@ -173,12 +230,6 @@ fn may_begin(live: &Cluster, detail: &Detail) -> Result<(), BackendError> {
         ));
     }
     Ok(())
-}
-
-fn link_of(data: impl AsFd, oid: &str) -> Result<String, BackendError> {
-    let link = format!("pg_tblspc/{oid}");
-    let target = rustix::fs::readlinkat(data, &*link, Vec::new());
-    Ok(target.doing(|| format!("reading {link}"))?.to_string_lossy().into_owned())
 }
 
 /// Where the settings of the two name different ports, the live one's stays.

@@ -4,13 +4,15 @@ use super::super::manifest::Manifest;
 use super::super::shelf::{Growing, Shelf};
 use super::super::subvolume::Subvolume;
 use super::super::{BackendError, Doing, Object, TakeOrder};
-use super::cluster::{Cluster, Postmaster};
+use super::cluster::{Cluster, Postmaster, read};
+use super::copy::TABLESPACE_MAP;
 use super::detail::{Detail, Space, look, measure};
 use super::ground::Ground;
 use super::session::Session;
 use super::settings::Settings;
 use super::tools::Tools;
 use super::{Postgres, WORD, base, keep, offline, online};
+use crate::domain::operation::Fault;
 use crate::host::process::User;
 use std::os::unix::fs::PermissionsExt;
 
@@ -30,15 +32,33 @@ impl<'a> Source<'a> {
         let cluster = Cluster::open(&settings.data)?;
         let owner = User { uid: cluster.uid, gid: cluster.gid };
         let tools = Tools::find(settings, cluster.major, owner)?;
+        cluster.expect_whole()?;
         let server = match cluster.postmaster()? {
             Some(postmaster) => {
                 let session = Session::connect(settings, &cluster, &postmaster, &tools)?;
                 Some((postmaster, session))
             }
-            None => None,
+            None => {
+                expect_started(&cluster)?;
+                None
+            }
         };
         Ok(Self { settings, cluster, tools, server })
     }
+}
+
+/// A copy that was never started may still lack the links to its tablespaces: a server makes them
+/// from this file when it starts, and only then is it known what belongs to it.
+fn expect_started(cluster: &Cluster) -> Result<(), BackendError> {
+    let doing = || format!("looking at {}", cluster.path.display());
+    if read(&cluster.dir, TABLESPACE_MAP).doing(doing)?.is_none() {
+        return Ok(());
+    }
+    let why = format!(
+        "it was restored from a backup and not started since ({TABLESPACE_MAP} is there): start its \
+         server once"
+    );
+    Err(BackendError::new(Fault::Permanent, doing(), why))
 }
 
 pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
@@ -91,6 +111,7 @@ fn copy_live(
 ) -> Result<(Detail, Vec<String>), BackendError> {
     let ground = Ground::of(&source.cluster, growing)?;
     let spaces = source.cluster.tablespaces()?;
+    let log = source.cluster.log_place()?.and_then(|place| place.inside().map(str::to_owned));
     let port;
     let notes = match source.server.take() {
         None => {
@@ -117,6 +138,7 @@ fn copy_live(
         gid: cluster.gid,
         port,
         tablespaces: spaces.into_iter().map(Space::from).collect(),
+        log,
         subvolume: subvolume.map(|subvolume| subvolume.parent()),
         measure: measure(&growing.dir)?,
         look: look(&growing.dir).doing(looking)?,

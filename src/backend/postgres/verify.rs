@@ -3,7 +3,7 @@
 use super::super::manifest::sync_dir;
 use super::super::shelf::Item;
 use super::super::{BackendError, Doing};
-use super::copy::open;
+use super::copy::{BACKUP_MANIFEST, open};
 use super::detail::{Detail, measure};
 use super::list::TAMPERED;
 use super::offline::control;
@@ -61,7 +61,9 @@ fn check(item: &Item, tools: &Tools) -> Result<(), BackendError> {
     };
     control(tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, QUICK), &doing)
         .map_err(bad)?;
-    if item.path.join("data/backup_manifest").exists() {
+    // Beside a log of its own lies no copy of pg_basebackup's: sums in it are of another copy.
+    let copied = !item.path.join("wal").exists();
+    if copied && item.path.join("data").join(BACKUP_MANIFEST).exists() {
         let spawn = tools.spawn("pg_verifybackup", &["-q", "-e", &handed(&data)], &data, CHECKSUMS);
         run(&spawn, Fault::Identity, &doing)?;
     }

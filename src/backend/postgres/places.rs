@@ -1,0 +1,198 @@
+//! Where the parts of a cluster lie that links lead to: its tablespaces, perhaps its log.
+//!
+//! What lies inside of the data directory, whatever way a link takes to it, belongs to that tree: it
+//! is copied, restored and exchanged with it, and the path that its link names is of no use in
+//! another tree. So places are compared by file system and path within it, as bind mounts and
+//! symbolic links lead to one place by several names.
+
+use super::super::registry::OptionFinding;
+use super::super::tree::{Meta, open_nosymlink};
+use super::super::{BackendError, Doing};
+use super::cluster::Cluster;
+use super::copy::WAL;
+use crate::domain::operation::Fault;
+use crate::host::holders::{self, place};
+use crate::host::mounts::Mounts;
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The end of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Below the data directory, by the path from there.
+    Inside(String),
+    /// Elsewhere, by its real path.
+    Outside(PathBuf),
+}
+
+impl Place {
+    /// Its path, for a data directory that lies there.
+    pub fn path(&self, data: &Path) -> PathBuf {
+        match self {
+            Place::Inside(inside) => data.join(inside),
+            Place::Outside(path) => path.clone(),
+        }
+    }
+
+    pub fn inside(&self) -> Option<&str> {
+        match self {
+            Place::Inside(inside) => Some(inside),
+            Place::Outside(_) => None,
+        }
+    }
+}
+
+/// A data directory among the mounts, to compare places with.
+pub struct Terrain {
+    mounts: Mounts,
+    data: Option<holders::Place>,
+}
+
+impl Terrain {
+    pub fn of(data: &Path) -> Result<Self, BackendError> {
+        let doing = || format!("looking where {} lies", data.display());
+        let mounts = Mounts::read()
+            .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))?;
+        let data = place(&mounts, data);
+        Ok(Self { mounts, data })
+    }
+
+    /// Of a real path.
+    pub fn lies(&self, path: PathBuf) -> Result<Place, BackendError> {
+        let there = place(&self.mounts, &path);
+        let Some(((device, data), (other, there))) = self.data.as_ref().zip(there.as_ref()) else {
+            return Ok(Place::Outside(path));
+        };
+        match there.strip_prefix(data) {
+            Ok(inside) if device == other => match inside.to_str() {
+                Some(inside) => Ok(Place::Inside(inside.to_owned())),
+                None => {
+                    let why = "it lies in the data directory, and its name is not UTF-8: give it \
+                               another";
+                    let doing = format!("looking at {}", path.display());
+                    Err(BackendError::new(Fault::Permanent, doing, why))
+                }
+            },
+            _ => Ok(Place::Outside(path)),
+        }
+    }
+}
+
+impl Cluster {
+    /// What a link of the data directory's says and where it leads; `None` for what is no link.
+    pub fn leads(&self, link: &str) -> Result<Option<(PathBuf, Place)>, BackendError> {
+        let doing = || format!("looking at {link} of {}", self.path.display());
+        let said = match rustix::fs::readlinkat(&self.dir, link, Vec::new()) {
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(None),
+            said => PathBuf::from(OsStr::from_bytes(said.doing(doing)?.to_bytes())),
+        };
+        let above = self.path.join(link);
+        let path = above.parent().unwrap_or(&self.path).join(&said);
+        let place = Terrain::of(&self.path)?.lies(real(&path).doing(doing)?)?;
+        Ok(Some((said, place)))
+    }
+
+    /// Where the log lies, if `pg_wal` is a link.
+    pub fn log_place(&self) -> Result<Option<Place>, BackendError> {
+        Ok(self.leads(WAL)?.map(|(_, place)| place))
+    }
+}
+
+/// The real path, of what is not there as far as it is.
+pub fn real(path: &Path) -> std::io::Result<PathBuf> {
+    let (mut at, mut rest) = (path, Vec::new());
+    loop {
+        match std::fs::canonicalize(at) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                let (Some(above), Some(name)) = (at.parent(), at.file_name()) else {
+                    return Err(error);
+                };
+                rest.push(name);
+                at = above;
+            }
+            found => return Ok(rest.iter().rev().fold(found?, |path, name| path.join(name))),
+        }
+    }
+}
+
+/// What people should know of where the parts of a cluster lie.
+pub fn oddities(data: &Path) -> Vec<OptionFinding> {
+    let odd = |problem: String, hint: &str| OptionFinding {
+        key: "data".into(),
+        problem,
+        hint: hint.into(),
+    };
+    let Ok(cluster) = Cluster::open(data) else { return Vec::new() };
+    let mut found = Vec::new();
+    if let Err(error) = cluster.expect_whole() {
+        found.push(odd(error.to_string(), "until then nothing is taken of it"));
+    }
+    for space in cluster.tablespaces().unwrap_or_default() {
+        if let Place::Inside(inside) = &space.place {
+            let problem = format!("has tablespace {} in itself, at {inside}", space.oid);
+            found.push(odd(problem, INSIDE));
+        }
+    }
+    if let Ok(Some(Place::Inside(inside))) = cluster.log_place() {
+        found.push(odd(format!("has its write-ahead log at {inside}, by a link"), INSIDE));
+    }
+    found
+}
+
+const INSIDE: &str = "it is taken, rolled back and restored with the data directory; PostgreSQL warns \
+                      of such a place, and other tools may miss it: better use one outside";
+
+/// What a cluster uses, and every directory above it: none of it may be removed.
+pub struct InUse(HashSet<((u32, u32), u64)>);
+
+impl InUse {
+    pub fn of(cluster: &Cluster) -> Result<Self, BackendError> {
+        let mut places = vec![cluster.path.clone()];
+        let spaces = cluster.tablespaces()?.into_iter().map(|space| space.place);
+        for place in spaces.chain(cluster.log_place()?) {
+            places.push(place.path(&cluster.path));
+        }
+        let mut used = HashSet::new();
+        for dir in places.iter().flat_map(|place| place.ancestors()) {
+            let meta = Meta::of(open_nosymlink(dir)?);
+            let meta = meta.doing(|| format!("looking at {}", dir.display()))?;
+            used.insert((meta.dev, meta.ino));
+        }
+        Ok(Self(used))
+    }
+
+    pub fn has(&self, meta: &Meta) -> bool {
+        self.0.contains(&(meta.dev, meta.ino))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_real_as_far_as_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(dir.join("data")).unwrap();
+        std::os::unix::fs::symlink("data", dir.join("link")).unwrap();
+        let check = |path: &str, want: &str| {
+            assert_eq!(real(&dir.join(path)).unwrap(), dir.join(want), "{path}");
+        };
+        check("link", "data");
+        check("link/ts/16385", "data/ts/16385");
+        check("data/../link/x", "data/x");
+        let ground = Terrain::of(&dir.join("data")).unwrap();
+        assert_eq!(ground.lies(dir.join("data/a/b")).unwrap(), Place::Inside("a/b".into()));
+        assert_eq!(ground.lies(dir.join("data")).unwrap(), Place::Inside(String::new()));
+        for other in ["data2", "link2/data", "dat"] {
+            assert_eq!(ground.lies(dir.join(other)).unwrap(), Place::Outside(dir.join(other)));
+        }
+    }
+}
