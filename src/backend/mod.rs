@@ -105,9 +105,9 @@ pub trait Backend: Debug + Send + Sync {
     /// [`Fault::Identity`] when something else is in its place; that is left alone.
     fn destroy(&self, handle: &Handle) -> Result<(), BackendError>;
 
-    /// Makes a new, writable copy at `target`, which must not exist. It appears there whole or not
-    /// at all and is durable on return. The remains of an interrupted attempt at the same target
-    /// by the same snapshot are cleared away first.
+    /// Makes a new copy at `target`, which must not exist, to be written to where the original was.
+    /// It appears there whole or not at all and is durable on return. The remains of an interrupted
+    /// attempt at the same target by the same snapshot are cleared away first.
     ///
     /// # Errors
     /// [`Fault::Permanent`] for a size, plan or port that this technology has no use for.

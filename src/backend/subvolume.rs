@@ -53,6 +53,16 @@ impl Subvolume {
         Uuid::from_bytes(self.info.parent_uuid)
     }
 
+    /// Whether it came from elsewhere by `btrfs receive`, or is a read-only snapshot of one that did.
+    pub fn is_received(&self) -> bool {
+        self.info.received_uuid != [0; 16]
+    }
+
+    /// Closes it to every writer, or opens it again. Durable on return if that was a change.
+    pub fn set_read_only(&self, read_only: bool) -> io::Result<()> {
+        sys::btrfs_set_read_only(&self.dir, read_only)
+    }
+
     /// Whether it is as it was created. A snapshot inherits the transaction of its source's last
     /// change, which lies before its own creation; a write moves it beyond.
     pub fn is_untouched(&self) -> bool {

@@ -1,11 +1,13 @@
 //! The btrfs backend on real file systems.
 
+mod closed;
 mod durable;
 mod faults;
 mod identity;
 mod nested;
 mod rolling;
 mod strangers;
+mod writers;
 
 use crate::conformance::Harness;
 use crate::support::loopfs::{LoopFs, run, subvolume};

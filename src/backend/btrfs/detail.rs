@@ -20,6 +20,9 @@ pub struct Detail {
     /// directory, is in the snapshot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub top: bool,
+    /// Whether the resource was closed to every writer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
     /// The nested subvolumes, parents before children; the n-th one's snapshot is `nested/N`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nested: Vec<NestedPart>,
@@ -32,6 +35,9 @@ pub struct NestedPart {
     pub path: PathText,
     /// The subvolume that it is a snapshot of.
     pub source: Uuid,
+    /// Whether that was closed to every writer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
 }
 
 /// A path in JSON: text where it is UTF-8, else a list of its bytes, so that no name is lost.

@@ -11,6 +11,9 @@ use rustix::mount::OpenTreeFlags;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
+/// How often the nested subvolumes are listed while some come and go.
+const LISTINGS: usize = 4;
+
 /// The resource, open.
 #[derive(Debug)]
 pub struct Live {
@@ -25,6 +28,23 @@ pub struct Nested {
     pub path: PathBuf,
     pub id: u64,
     pub uuid: Uuid,
+    pub read_only: bool,
+    /// What it is a read-only snapshot of, and exactly as that was; nil for anything else.
+    pub snapshot_of: Uuid,
+}
+
+impl Nested {
+    fn new(path: PathBuf, open: &Subvolume) -> Self {
+        // One that was received came from elsewhere, whatever it was made of here.
+        let is_snapshot = open.is_untouched() && !open.is_received();
+        Self {
+            path,
+            id: open.info.id,
+            uuid: open.uuid(),
+            read_only: open.info.read_only,
+            snapshot_of: if is_snapshot { open.parent() } else { Uuid::nil() },
+        }
+    }
 }
 
 impl Live {
@@ -68,30 +88,46 @@ impl Live {
         self.root.info.id == TOP_ID
     }
 
-    /// All nested subvolumes, parents before children; heptad's own store is none of them.
+    /// All nested subvolumes, parents before children; heptad's own store is none of them. One that
+    /// is removed meanwhile is not there.
     pub fn nested(&mut self) -> Result<Vec<Nested>, BackendError> {
-        let mut found = Vec::new();
-        let first = self.children(&self.root, Path::new(""))?;
-        if first.is_empty() {
-            return Ok(found);
+        if self.children(&self.root, Path::new(""))?.is_empty() {
+            return Ok(Vec::new());
         }
         self.leave_mounts()?;
-        let mut waiting = first;
+        for _ in 1..LISTINGS {
+            if let (found, true) = self.list()? {
+                return Ok(found);
+            }
+        }
+        self.list().map(|(found, _)| found)
+    }
+
+    /// Also whether all that were listed were still there: one that was not may have been moved.
+    fn list(&self) -> Result<(Vec<Nested>, bool), BackendError> {
+        let (mut found, mut all) = (Vec::new(), true);
+        let mut waiting = self.children(&self.root, Path::new(""))?;
         waiting.reverse();
         while let Some((path, child)) = waiting.pop() {
-            let open = open_child(&self.root, &path, child)?;
+            let Some(open) = find_child(&self.root, &path, child)? else {
+                all = false;
+                continue;
+            };
             let mut below = self.children(&open, &path)?;
             below.reverse();
-            found.push(Nested { path, id: child.id, uuid: open.uuid() });
+            found.push(Nested::new(path, &open));
             waiting.append(&mut below);
         }
-        Ok(found)
+        Ok((found, all))
     }
 
     /// Opens one of them.
     pub fn open_nested(&self, nested: &Nested) -> Result<Subvolume, BackendError> {
         let child = ChildRef { id: nested.id, dir_inode: 0 };
-        open_child(&self.root, &nested.path, child)
+        find_child(&self.root, &nested.path, child)?.ok_or_else(|| {
+            let why = "it was moved or removed at this moment";
+            BackendError::new(Fault::Transient, opening(&nested.path), why)
+        })
     }
 
     /// Looks at the subvolume through a private copy of its mount, in which nothing else is mounted
@@ -114,7 +150,11 @@ impl Live {
         let doing = || "listing nested subvolumes".to_owned();
         let mut found = Vec::new();
         for child in sys::btrfs_children(&parent.dir).doing(doing)? {
-            let path = path.join(sys::btrfs_child_path(&parent.dir, child).doing(doing)?);
+            let path = match sys::btrfs_child_path(&parent.dir, child) {
+                // It was removed since the others were listed.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                below => path.join(below.doing(doing)?),
+            };
             if !(self.is_top() && path == Path::new(STORE)) {
                 found.push((path, child));
             }
@@ -123,13 +163,19 @@ impl Live {
     }
 }
 
-fn open_child(root: &Subvolume, path: &Path, child: ChildRef) -> Result<Subvolume, BackendError> {
-    let doing = || format!("opening the nested subvolume {}", path.display());
+/// None where it was moved or removed.
+fn find_child(
+    root: &Subvolume,
+    path: &Path,
+    child: ChildRef,
+) -> Result<Option<Subvolume>, BackendError> {
+    let doing = || opening(path);
     let open = Subvolume::open(&root.dir, path).doing(doing)?;
-    let same = |open: &Subvolume| open.info.id == child.id;
-    open.filter(same).ok_or_else(|| {
-        BackendError::new(Fault::Transient, doing(), "it was moved or removed at this moment")
-    })
+    Ok(open.filter(|open| open.info.id == child.id))
+}
+
+fn opening(path: &Path) -> String {
+    format!("opening the nested subvolume {}", path.display())
 }
 
 /// Stable while the subvolume is the same one, whatever its path. The top of an old file system has

@@ -6,11 +6,13 @@
 
 mod carry;
 mod detail;
+mod lineage;
 mod live;
 mod measure;
 mod place;
 mod restore;
 mod rollback;
+mod seal;
 mod store;
 mod store_root;
 mod stored;

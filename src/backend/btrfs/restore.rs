@@ -1,9 +1,10 @@
-//! A new writable copy of a snapshot, at a path that does not exist.
+//! A new copy of a snapshot, at a path that does not exist: writable where the original was.
 //!
 //! It is built under a hidden name beside the target and renamed when whole, so that the target
 //! never shows half of it.
 
 use super::place::{self, Place};
+use super::seal::{self, Piece, Seal};
 use super::store_root::STORE;
 use super::stored::{self, Stored};
 use crate::backend::subvolume::{self, Subvolume};
@@ -75,7 +76,8 @@ impl Target {
     /// Builds the copy and lets it appear.
     pub fn fill(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
         self.clear(stored, data)?;
-        let result = self.build(stored, data, &[]).and_then(|()| self.appear());
+        let built = self.build(stored, data, &[], Seal::Original);
+        let result = built.and_then(|()| self.appear());
         if result.is_err() {
             // Better nothing than a hidden half; if this fails too, the next attempt clears it.
             let _ = self.clear(stored, data);
@@ -89,15 +91,24 @@ impl Target {
         stored: &Stored,
         data: &Subvolume,
         without: &[PathBuf],
+        how: Seal,
     ) -> Result<(), BackendError> {
         let doing = || format!("copying to {}", self.shown.display());
-        sys::btrfs_snapshot(&self.parent, &data.dir, &self.hidden, false).doing(doing)?;
+        let pieces = seal::pieces(stored, data);
+        let closed = |piece: &Piece, from: &Subvolume| {
+            let later = pieces.iter().map(|piece| &piece.path).chain(without);
+            // A writable one must not bear what tells that it was received.
+            let may = piece.read_only || how == Seal::Closed && !from.is_received();
+            may && !seal::has_below(&piece.path, later)
+        };
+        let at_once = !stored.detail.top && closed(&pieces[0], data);
+        sys::btrfs_snapshot(&self.parent, &data.dir, &self.hidden, at_once).doing(doing)?;
         let root = subvolume::open_below(&self.parent, &self.hidden).doing(doing)?;
         if stored.detail.top {
             remove_stub(&root, Path::new(STORE))?;
         }
-        for (part, nested) in stored.detail.nested.iter().zip(stored.nested.iter().flatten()) {
-            let path = part.path.to_path();
+        for (piece, nested) in pieces.iter().skip(1).zip(stored.nested.iter().flatten()) {
+            let path = &piece.path;
             if without.iter().any(|without| path.starts_with(without)) {
                 continue;
             }
@@ -108,10 +119,10 @@ impl Target {
             let above = open_or_same(&root, above).doing(doing)?;
             let times = times(&above).doing(doing)?;
             remove_stub(&above, Path::new(name))?;
-            sys::btrfs_snapshot(&above, &nested.dir, name, false).doing(doing)?;
+            sys::btrfs_snapshot(&above, &nested.dir, name, closed(piece, nested)).doing(doing)?;
             rustix::fs::futimens(&above, &times).doing(doing)?;
         }
-        Ok(())
+        seal::set(&root, &pieces, how)
     }
 
     fn appear(&self) -> Result<(), BackendError> {
@@ -141,6 +152,7 @@ impl Target {
         }
         let copy = Subvolume::open(&self.parent, &self.hidden).doing(doing)?;
         let copy = copy.filter(|copy| copy.parent() == data.uuid()).ok_or_else(foreign)?;
+        seal::open_above(&copy.dir, &seal::pieces(stored, data))?;
         let parts = stored.detail.nested.iter().zip(stored.nested.iter().flatten());
         for (part, nested) in parts.collect::<Vec<_>>().into_iter().rev() {
             if let Some(below) = Subvolume::open(&copy.dir, part.path.to_path()).doing(doing)? {

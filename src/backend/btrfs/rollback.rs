@@ -1,15 +1,22 @@
 //! The live subvolume replaced by a writable snapshot of a stored one.
 //!
-//! The new one is built under a hidden name beside the live one. Which subvolume takes which one's
-//! place is noted in the store; then the two exchange their names, which is the commit point; then
-//! the old one goes. Each state in between is told from the note and from who has the hidden name.
+//! The new one is built under a hidden name beside the live one, closed to every writer. Which
+//! subvolume takes which one's place is noted in the store; then the two exchange their names, which
+//! is the commit point. Now that nobody reaches the old one by its name, it is judged once more: if
+//! it holds what no snapshot does, the names are exchanged back, and nobody has written to the new
+//! one. Then the new one is opened and the old one goes. Each state in between is told from the note
+//! and from who has the hidden name.
+
+mod judge;
 
 use super::carry::{self, Plan};
+use super::lineage;
 use super::live::Live;
 use super::measure;
 use super::place::{self, Place};
 use super::restore::Target;
-use super::store::{Entry, Store, Swap};
+use super::seal::{self, Piece, Seal};
+use super::store::{Store, Swap};
 use super::stored::{self, Stored};
 use super::{Btrfs, NestedMode};
 use crate::backend::in_use;
@@ -39,7 +46,10 @@ pub fn rollback(this: &Btrfs, order: &RollbackOrder<'_>) -> Result<Probe, Backen
     let act = Act::open(this, &place, &store, (&stored, &data), order.token)?;
     let noted = store.rollback()?.filter(|swap| swap.token == order.token);
     match (noted, act.aside()?) {
-        (Some(swap), Some(aside)) if aside.uuid() == swap.old => act.finish(aside)?,
+        (Some(swap), Some(aside)) if aside.uuid() == swap.old => {
+            act.resume(&swap, &live)?;
+            act.finish()?;
+        }
         // Only its end may not be durable.
         (Some(swap), None) if live.root.uuid() != swap.old => act.sync()?,
         (Some(swap), Some(aside)) if (aside.uuid(), live.root.uuid()) == (swap.new, swap.old) => {
@@ -110,6 +120,18 @@ impl<'a> Act<'a> {
         Ok(Self { path, mode: this.nested, place, store, stored, data, token, parent, hidden })
     }
 
+    /// The subvolumes of the new tree.
+    fn pieces(&self) -> Vec<Piece> {
+        seal::pieces(self.stored, self.data)
+    }
+
+    /// What becomes of the nested subvolumes of what is live, or was.
+    fn plan(&self, live: &mut Live) -> Result<Plan, BackendError> {
+        let nested = live.nested()?;
+        let earlier = lineage::earlier_states(live, &nested, Some(self.store))?;
+        Ok(Plan::of(self.mode, &self.stored.detail, nested, &earlier))
+    }
+
     /// What has the hidden name.
     fn aside(&self) -> Result<Option<Subvolume>, BackendError> {
         Subvolume::open(&self.parent, &self.hidden).doing(|| doing(self.path))
@@ -132,12 +154,14 @@ impl<'a> Act<'a> {
     }
 
     fn fill(&self, target: &Target, live: &mut Live) -> Result<(), BackendError> {
-        let plan = Plan::of(self.mode, &self.stored.detail, live.nested()?);
-        target.build(self.stored, self.data, &plan.carried)?;
+        let plan = self.plan(live)?;
+        target.build(self.stored, self.data, &plan.carried, Seal::Closed)?;
         let new = self.aside()?.ok_or_else(|| self.changed())?;
         plan.fits(&new.dir)?;
         let (new, old) = (new.uuid(), live.root.uuid());
-        self.store.note_rollback(&Swap { token: self.token, new, old })
+        let replaced = plan.replaced.iter().map(|nested| nested.uuid);
+        self.store.note_lineage(&replaced.chain([old]).collect::<Vec<_>>())?;
+        self.store.note_rollback(&Swap { token: self.token, new, old, judged: false })
     }
 
     fn exchange(&self) -> Result<(), BackendError> {
@@ -146,61 +170,40 @@ impl<'a> Act<'a> {
             let _ = self.discard();
             return Err(error);
         }
-        self.sync()?;
-        self.finish(self.aside()?.ok_or_else(|| self.changed())?)
+        self.finish()
     }
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self) -> Result<(), BackendError> {
         in_use::refuse_users(self.path)?;
-        self.refuse_changed()?;
+        // Staged by an interrupted attempt, perhaps.
+        let new = self.aside()?.ok_or_else(|| self.changed())?;
+        seal::set(&new.dir, &self.pieces(), Seal::Closed)?;
+        self.flush()?;
+        self.refuse_changed(Live::open(self.path, self.place)?)?;
         self.swap_names()?;
-        if let Err(error) = in_use::refuse_users(&self.path.with_file_name(&self.hidden)) {
-            self.swap_names()?;
-            self.sync()?;
-            return Err(error);
-        }
-        Ok(())
+        self.judge_or_go_back()
     }
 
-    /// What was written after the snapshot that was taken to be safe would be lost. It bears the
-    /// token as its id; who took none knows why.
-    fn refuse_changed(&self) -> Result<(), BackendError> {
-        let Some(safety) = self.safety()? else { return Ok(()) };
-        let mut live = Live::open(self.path, self.place)?;
-        let newer = |live: &Subvolume, stored: Option<&Subvolume>| {
-            stored.is_none_or(|stored| {
-                live.uuid() != stored.parent() || live.info.changed > stored.info.created
-            })
-        };
-        let mut changed = newer(&live.root, safety.data.as_ref());
-        let nested = live.nested()?;
-        for nested in Plan::of(self.mode, &self.stored.detail, nested).replaced {
-            let open = live.open_nested(&nested)?;
-            let mut parts = safety.nested.iter().flatten();
-            changed |= newer(&open, parts.find(|part| part.parent() == open.uuid()));
-        }
-        if !changed {
+    /// The names are exchanged, by an attempt that was interrupted. What is open by now was judged.
+    fn resume(&self, swap: &Swap, new: &Live) -> Result<(), BackendError> {
+        if swap.judged || !new.root.info.read_only {
             return Ok(());
         }
-        let why = format!(
-            "it was changed after snapshot {} was taken, which alone would hold it; stop what \
-             writes to it, then ask again",
-            safety.seq
-        );
-        Err(BackendError::new(Fault::Busy, doing(self.path), why))
+        let judged = self.judge_or_go_back();
+        if judged.is_err() {
+            let _ = self.discard();
+        }
+        judged
     }
 
-    fn safety(&self) -> Result<Option<Stored>, BackendError> {
-        for seq in self.store.seqs()?.into_iter().rev() {
-            if let Entry::Ours(stored) = self.store.look(seq)?
-                && stored.manifest.id == self.token
-            {
-                return stored.whole().map(Some);
-            }
-        }
-        Ok(None)
+    /// Nobody could write to the new one meanwhile.
+    fn judge_or_go_back(&self) -> Result<(), BackendError> {
+        let Err(error) = self.judge() else { return Ok(()) };
+        self.swap_names()?;
+        self.sync()?;
+        Err(error)
     }
 
     /// Destroys what was staged; never what was live.
@@ -222,8 +225,8 @@ impl<'a> Act<'a> {
     }
 
     /// Carries over what no snapshot holds, and destroys the rest of the old subvolume.
-    fn finish(&self, old: Subvolume) -> Result<(), BackendError> {
-        self.clear_away(old).map_err(|error| {
+    fn finish(&self) -> Result<(), BackendError> {
+        self.clear_away().map_err(|error| {
             let hidden = self.path.with_file_name(&self.hidden);
             let detail = format!(
                 "{}; the snapshot's content is in place, what was there before is left at {}: \
@@ -235,21 +238,42 @@ impl<'a> Act<'a> {
         })
     }
 
-    fn clear_away(&self, old: Subvolume) -> Result<(), BackendError> {
-        let new = Live::open(self.path, self.place)?;
+    fn clear_away(&self) -> Result<(), BackendError> {
+        let old = self.aside()?.ok_or_else(|| self.changed())?;
+        let mut new = Live::open(self.path, self.place)?;
+        let (new_id, old_id) = (new.root.uuid(), old.uuid());
+        let swap = Swap { token: self.token, new: new_id, old: old_id, judged: true };
+        self.store.note_rollback(&swap)?;
         // Names below can be moved only between two that were opened by the same mount.
-        let old_dir = old.dir.try_clone().doing(|| doing(self.path))?;
+        let dirs = [&old, &new.root].map(|one| one.dir.try_clone().doing(|| doing(self.path)));
+        let [old_dir, new_dir] = dirs;
+        let (old_dir, new_dir) = (old_dir?, new_dir?);
         let mut old = Live::of(old, self.place);
-        let nested = old.nested()?;
-        let plan = Plan::of(self.mode, &self.stored.detail, nested);
+        carry::close_again(self.store, &mut old, &mut new)?;
+        let plan = self.plan(&mut old)?;
+        self.open_up(&mut old, &plan)?;
+        seal::set(&new_dir, &self.pieces(), Seal::Open)?;
         for path in &plan.carried {
-            carry::carry(&old_dir, &new.root.dir, path)?;
+            carry::carry(self.store, &old_dir, &new_dir, path)?;
         }
+        seal::set(&new_dir, &self.pieces(), Seal::Original)?;
         for nested in plan.replaced.iter().rev() {
             stored::destroy(&self.parent, &old.open_nested(nested)?)?;
         }
         stored::destroy(&self.parent, &old.root)?;
         self.sync()
+    }
+
+    /// Nothing can be moved out of what is read-only, nor can anything in it be removed.
+    fn open_up(&self, old: &mut Live, plan: &Plan) -> Result<(), BackendError> {
+        let doing = || doing(self.path);
+        if !plan.carried.is_empty() || !plan.replaced.is_empty() {
+            old.root.set_read_only(false).doing(doing)?;
+        }
+        for nested in plan.replaced.iter().filter(|nested| nested.read_only) {
+            old.open_nested(nested)?.set_read_only(false).doing(doing)?;
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), BackendError> {

@@ -28,6 +28,12 @@ pub const BACKEND: &str = "btrfs";
 const HIGH_WATER: &str = "user.heptad.high-water";
 /// Another one: the last rollback. Set before the exchange of names, it is durable no later.
 const ROLLBACK: &str = "user.heptad.rollback";
+/// Another one: the UUIDs that the resource and what is nested in it had, 16 bytes each, oldest first.
+const LINEAGE: &str = "user.heptad.lineage";
+/// So many, that the attribute fits where nodes are smallest.
+const REMEMBERED: usize = 200;
+/// And one: the read-only subvolume that is open for the moment in which it is moved.
+const MOVING: &str = "user.heptad.moving";
 
 /// One resource's directory in a store, open for the length of a job.
 #[derive(Debug)]
@@ -58,19 +64,28 @@ pub struct Swap {
     pub token: Uuid,
     pub new: Uuid,
     pub old: Uuid,
+    /// The old one may go.
+    pub judged: bool,
 }
+
+const JUDGED: &str = " judged";
 
 impl Swap {
     fn parse(text: &str) -> Option<Self> {
+        let (text, judged) = match text.strip_suffix(JUDGED) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         let mut ids = text.split(' ').map(|id| id.parse().ok());
-        let swap = Self { token: ids.next()??, new: ids.next()??, old: ids.next()?? };
+        let swap = Self { token: ids.next()??, new: ids.next()??, old: ids.next()??, judged };
         ids.next().is_none().then_some(swap)
     }
 }
 
 impl fmt::Display for Swap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.token, self.new, self.old)
+        let judged = if self.judged { JUDGED } else { "" };
+        write!(f, "{} {} {}{judged}", self.token, self.new, self.old)
     }
 }
 
@@ -152,6 +167,38 @@ impl Store {
 
     pub fn note_rollback(&self, swap: &Swap) -> Result<(), BackendError> {
         self.note(ROLLBACK, &swap.to_string())
+    }
+
+    /// UUIDs that the resource and what is nested in it had before rollbacks.
+    pub fn lineage(&self) -> Result<Vec<Uuid>, BackendError> {
+        let doing = || format!("reading {LINEAGE} of {}", self.shown.display());
+        let mut buffer = [0; REMEMBERED * size_of::<Uuid>()];
+        let length = match rustix::fs::fgetxattr(&self.dir, LINEAGE, &mut buffer) {
+            Err(Errno::NODATA) => 0,
+            length => length.doing(doing)?,
+        };
+        let ids = buffer[..length].chunks_exact(size_of::<Uuid>());
+        Ok(ids.filter_map(|bytes| Uuid::from_slice(bytes).ok()).collect())
+    }
+
+    /// Remembers what is about to be replaced.
+    pub fn note_lineage(&self, replaced: &[Uuid]) -> Result<(), BackendError> {
+        let mut ids = self.lineage()?;
+        ids.retain(|id| !replaced.contains(id));
+        ids.extend(replaced);
+        let newest = &ids[ids.len().saturating_sub(REMEMBERED)..];
+        let bytes: Vec<u8> = newest.iter().flat_map(|id| *id.as_bytes()).collect();
+        let set = rustix::fs::fsetxattr(&self.dir, LINEAGE, &bytes, XattrFlags::empty());
+        set.doing(|| format!("noting {LINEAGE} of {}", self.shown.display()))
+    }
+
+    /// What is open only to be moved, or was when that was cut off.
+    pub fn moving(&self) -> Result<Option<Uuid>, BackendError> {
+        Ok(self.noted(MOVING)?.and_then(|text| text.parse().ok()).filter(|id: &Uuid| !id.is_nil()))
+    }
+
+    pub fn note_moving(&self, id: Uuid) -> Result<(), BackendError> {
+        self.note(MOVING, &id.to_string())
     }
 
     /// An extended attribute of the resource's directory.
@@ -238,8 +285,10 @@ mod tests {
     #[test]
     fn a_swap_is_read_as_it_was_written_and_nothing_else_is() {
         let id = Uuid::from_u128;
-        let swap = Swap { token: id(1), new: id(2), old: id(3) };
-        assert_eq!(Swap::parse(&swap.to_string()), Some(swap));
+        let swap = Swap { token: id(1), new: id(2), old: id(3), judged: false };
+        for swap in [swap, Swap { judged: true, ..swap }] {
+            assert_eq!(Swap::parse(&swap.to_string()), Some(swap));
+        }
         for text in ["", "1 2 3", &swap.to_string()[1..], &format!("{swap} {}", id(4))] {
             assert_eq!(Swap::parse(text), None, "{text}");
         }

@@ -6,6 +6,7 @@
 //! be handed over first: a commit does not write file data that is still only in memory.
 
 use super::detail::{Detail, NestedPart, PathText};
+use super::lineage;
 use super::live::{Live, Nested};
 use super::store::{BACKEND, DATA, Entry, NESTED, Store};
 use super::stored::{self, Stored, part_path};
@@ -22,13 +23,16 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::PoisonError;
 
+/// How often a snapshot is begun while nested subvolumes come and go.
+const ATTEMPTS: usize = 4;
 /// How many left-out subvolumes a note names.
 const NAMED: usize = 5;
 
 pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
     let place = Place::of(&this.path)?;
     let handle = &order.card.handle;
-    if let Some(store) = this.open_store(&place)?
+    let store = this.open_store(&place)?;
+    if let Some(store) = &store
         && let Entry::Ours(there) = store.look(handle.seq)?
         && there.manifest.id == handle.id
         && there.wholeness() == Wholeness::Whole
@@ -36,22 +40,41 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
         return Ok(Object::known_as(there.object(store.fsid), &there.manifest));
     }
     place.writable()?;
+    for _ in 1..ATTEMPTS {
+        if let Some(object) = attempt(this, &place, store.as_ref(), order)? {
+            return Ok(object);
+        }
+    }
+    attempt(this, &place, store.as_ref(), order)?.ok_or_else(|| {
+        let why = "subvolumes in it come and go all the time; stop what makes and removes them";
+        BackendError::new(Fault::Transient, "taking the snapshot", why)
+    })
+}
+
+/// None where a nested subvolume went after it was listed.
+fn attempt(
+    this: &Btrfs,
+    place: &Place,
+    store: Option<&Store>,
+    order: &TakeOrder<'_>,
+) -> Result<Option<Object>, BackendError> {
+    let handle = &order.card.handle;
     let source = match order.source {
-        Some(source) => Source::of_stored(this, &place, source)?,
-        None => Source::of_live(this, &place)?,
+        Some(source) => Source::of_stored(this, place, source)?,
+        None => Source::of_live(this, place, store)?,
     };
-    let store = Store::create(&place, this.store.as_deref(), &this.resource)?;
+    let store = Store::create(place, this.store.as_deref(), &this.resource)?;
     {
         let _alone = this.counting.lock().unwrap_or_else(PoisonError::into_inner);
         store.raise_high_water(handle.seq)?;
     }
     let dir = make_room(&store, handle)?;
     match fill(&dir, &source, &this.manifest(order.card, &source)) {
-        Ok(()) => find(&store, handle),
+        Ok(()) => find(&store, handle).map(Some),
         Err(error) => {
             // Better nothing than a partial one; if this fails too, the next survey finds it.
             let _ = clear(&store, handle);
-            Err(error)
+            if source.is_as_listed() { Err(error) } else { Ok(None) }
         }
     }
 }
@@ -80,26 +103,32 @@ struct Source {
 }
 
 impl Source {
-    fn of_live(this: &Btrfs, place: &Place) -> Result<Self, BackendError> {
+    fn of_live(this: &Btrfs, place: &Place, store: Option<&Store>) -> Result<Self, BackendError> {
         let mut live = Live::open(&this.path, place)?;
-        let mut nested = live.nested()?;
-        let notes = match this.nested {
+        let all = live.nested()?;
+        this.refuse_own_store(place, &live, &all)?;
+        let earlier = lineage::earlier_states(&live, &all, store)?;
+        let (earlier, mut nested): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|nested| earlier.contains(&nested.id));
+        let mut notes = match this.nested {
             NestedMode::Include => included(&nested),
             NestedMode::Note => left_out(&nested),
             NestedMode::Separate => Vec::new(),
         };
+        notes.extend(lineage::note(&earlier));
         if this.nested != NestedMode::Include {
             nested.clear();
         }
-        this.refuse_own_store(place, &live, &nested)?;
         let part = |nested: &Nested| NestedPart {
             path: PathText::from(nested.path.as_path()),
             source: nested.uuid,
+            read_only: nested.read_only,
         };
         let detail = Detail {
             identity: live.identity.clone(),
             source: live.root.uuid(),
             top: live.is_top(),
+            read_only: live.root.info.read_only,
             nested: nested.iter().map(part).collect(),
         };
         let base = Base::Live(Box::new(live), nested);
@@ -125,6 +154,16 @@ impl Source {
         match &self.base {
             Base::Live(live, _) => &live.root,
             Base::Stored(_, data) => data,
+        }
+    }
+
+    /// Whether all that is to be copied is still there.
+    fn is_as_listed(&self) -> bool {
+        match &self.base {
+            Base::Live(live, nested) => {
+                nested.iter().all(|nested| live.open_nested(nested).is_ok())
+            }
+            Base::Stored(..) => true,
         }
     }
 

@@ -15,6 +15,8 @@ pub struct SubvolumeInfo {
     /// Of the subvolume that it was a snapshot of; zeros if of none.
     pub parent_uuid: [u8; 16],
     pub read_only: bool,
+    /// Of the subvolume that it was received as from elsewhere; zeros if it was not.
+    pub received_uuid: [u8; 16],
     /// The transaction of the last change inside.
     pub changed: u64,
     /// The transaction that created it.
@@ -52,6 +54,7 @@ pub fn btrfs_subvolume(fd: impl AsFd) -> io::Result<SubvolumeInfo> {
         id: args.treeid,
         uuid: args.uuid,
         parent_uuid: args.parent_uuid,
+        received_uuid: args.received_uuid,
         read_only: args.flags & layout::ROOT_SUBVOL_RDONLY != 0,
         changed: args.ctransid,
         created: args.otransid,
@@ -79,6 +82,24 @@ pub fn btrfs_snapshot(
     args.flags = if read_only { layout::SUBVOL_RDONLY } else { 0 };
     // SAFETY: both descriptors are open for the call; the kernel only reads the struct.
     unsafe { raw::snap_create_v2(dir.as_fd().as_raw_fd(), &raw const args) }?;
+    Ok(())
+}
+
+/// Closes the subvolume whose root `fd` is to every writer, or opens it again. The kernel commits the
+/// file system before it returns. Whoever has a file in it open for writing keeps that.
+pub fn btrfs_set_read_only(fd: impl AsFd, read_only: bool) -> io::Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    let mut flags = 0;
+    // SAFETY: the descriptor is open and the kernel fills exactly this number.
+    unsafe { raw::subvol_getflags(fd, &raw mut flags) }?;
+    let wanted = match read_only {
+        true => flags | layout::SUBVOL_RDONLY,
+        false => flags & !layout::SUBVOL_RDONLY,
+    };
+    if wanted != flags {
+        // SAFETY: the descriptor is open; the kernel only reads the number.
+        unsafe { raw::subvol_setflags(fd, &raw const wanted) }?;
+    }
     Ok(())
 }
 
@@ -166,6 +187,8 @@ mod raw {
     nix::ioctl_read!(get_subvol_info, MAGIC, 60, GetSubvolInfo);
     nix::ioctl_readwrite!(get_subvol_rootref, MAGIC, 61, GetSubvolRootref);
     nix::ioctl_readwrite!(ino_lookup_user, MAGIC, 62, InoLookupUser);
+    nix::ioctl_read!(subvol_getflags, MAGIC, 25, u64);
+    nix::ioctl_write_ptr!(subvol_setflags, MAGIC, 26, u64);
     nix::ioctl_write_ptr!(snap_create_v2, MAGIC, 23, VolArgsV2);
     nix::ioctl_write_ptr!(subvol_create_v2, MAGIC, 24, VolArgsV2);
     nix::ioctl_write_ptr!(snap_destroy_v2, MAGIC, 63, VolArgsV2);

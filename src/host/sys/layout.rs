@@ -76,7 +76,7 @@ pub struct GetSubvolInfo {
     pub flags: u64,
     pub uuid: [u8; 16],
     pub parent_uuid: [u8; 16],
-    received_uuid: [u8; 16],
+    pub received_uuid: [u8; 16],
     pub ctransid: u64,
     pub otransid: u64,
     stransid: u64,

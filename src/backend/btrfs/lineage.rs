@@ -1,0 +1,51 @@
+//! Which nested subvolumes are but earlier states of what a snapshot holds anyway: read-only
+//! snapshots of the resource, or of a subvolume nested in it, that other tools keep in it.
+//!
+//! A rollback gives the resource another UUID; the store remembers those that it had.
+
+use super::live::{Live, Nested};
+use super::store::{Entry, Store};
+use crate::backend::BackendError;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// The ids of those among `nested`, which are all that are nested in `live`.
+pub fn earlier_states(
+    live: &Live,
+    nested: &[Nested],
+    store: Option<&Store>,
+) -> Result<BTreeSet<u64>, BackendError> {
+    let mut known: BTreeSet<Uuid> = nested.iter().map(|nested| nested.uuid).collect();
+    known.insert(live.root.uuid());
+    let is_known = |known: &BTreeSet<Uuid>, nested: &&Nested| known.contains(&nested.snapshot_of);
+    let snapshots = || nested.iter().filter(|nested| !nested.snapshot_of.is_nil());
+    let Some(store) = store.filter(|_| !snapshots().all(|one| is_known(&known, &one))) else {
+        return Ok(snapshots().filter(|one| is_known(&known, one)).map(|one| one.id).collect());
+    };
+    known.extend(store.lineage()?);
+    if !snapshots().all(|one| is_known(&known, &one)) {
+        known.extend(stored_sources(store)?);
+    }
+    Ok(snapshots().filter(|one| is_known(&known, one)).map(|one| one.id).collect())
+}
+
+/// What the stored snapshots were taken of.
+fn stored_sources(store: &Store) -> Result<Vec<Uuid>, BackendError> {
+    let mut sources = Vec::new();
+    for seq in store.seqs()? {
+        if let Entry::Ours(stored) = store.look(seq)? {
+            sources.push(stored.detail.source);
+            sources.extend(stored.detail.nested.iter().map(|part| part.source));
+        }
+    }
+    Ok(sources)
+}
+
+/// What a snapshot says of those that it leaves out.
+pub fn note(earlier: &[Nested]) -> Option<String> {
+    let first = earlier.first()?.path.display();
+    Some(match earlier.len() {
+        1 => format!("1 snapshot of it that another tool keeps in it is left out ({first})"),
+        n => format!("{n} snapshots of it that other tools keep in it are left out ({first}, ...)"),
+    })
+}

@@ -1,0 +1,80 @@
+//! Whether what was live holds something that no snapshot does.
+//!
+//! The kernel notes with a subvolume in which transaction it was changed last, but not before it has
+//! written out what programs wrote: until then that is in memory alone, and nothing tells of it.
+
+use super::{Act, doing};
+use crate::backend::btrfs::live::Live;
+use crate::backend::btrfs::store::Entry;
+use crate::backend::btrfs::stored::Stored;
+use crate::backend::in_use;
+use crate::backend::subvolume::Subvolume;
+use crate::backend::{BackendError, Doing};
+use crate::domain::operation::Fault;
+
+impl Act<'_> {
+    /// Right after the exchange of names: looks at what was live.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when somebody uses it, or wrote to it after the snapshot that was taken to be
+    /// safe.
+    pub fn judge(&self) -> Result<(), BackendError> {
+        // Whoever was opening it by its name has it open once this is committed, and is seen.
+        self.sync()?;
+        let aside = self.path.with_file_name(&self.hidden);
+        let users = in_use::users(&aside)?;
+        if !users.is_empty() {
+            // Whoever is told of the hidden name will not find it.
+            let [aside, path] = [&aside, self.path].map(|path| path.display().to_string());
+            let why = format!("it is in use: {}", users.join("; ").replace(&aside, &path));
+            return Err(BackendError::new(Fault::Busy, doing(self.path), why));
+        }
+        // Nobody can write to it any more: what is in memory now is all that there is.
+        self.flush()?;
+        let old = self.aside()?.ok_or_else(|| self.changed())?;
+        self.refuse_changed(Live::of(old, self.place))
+    }
+
+    /// Has all that programs wrote written out, so that the file system knows of it.
+    pub fn flush(&self) -> Result<(), BackendError> {
+        let doing = || format!("writing out what was written to {}", self.path.display());
+        rustix::fs::syncfs(&self.parent).doing(doing)
+    }
+
+    /// What was written after the snapshot that was taken to be safe would be lost. It bears the
+    /// token as its id; who took none knows why.
+    pub fn refuse_changed(&self, mut live: Live) -> Result<(), BackendError> {
+        let Some(safety) = self.safety()? else { return Ok(()) };
+        let newer = |live: &Subvolume, stored: Option<&Subvolume>| {
+            stored.is_none_or(|stored| {
+                live.uuid() != stored.parent() || live.info.changed > stored.info.created
+            })
+        };
+        let mut changed = newer(&live.root, safety.data.as_ref());
+        for nested in self.plan(&mut live)?.replaced {
+            let open = live.open_nested(&nested)?;
+            let mut parts = safety.nested.iter().flatten();
+            changed |= newer(&open, parts.find(|part| part.parent() == open.uuid()));
+        }
+        if !changed {
+            return Ok(());
+        }
+        let why = format!(
+            "it was changed after snapshot {} was taken, which alone would hold it; stop what \
+             writes to it, then ask again",
+            safety.seq
+        );
+        Err(BackendError::new(Fault::Busy, doing(self.path), why))
+    }
+
+    fn safety(&self) -> Result<Option<Stored>, BackendError> {
+        for seq in self.store.seqs()?.into_iter().rev() {
+            if let Entry::Ours(stored) = self.store.look(seq)?
+                && stored.manifest.id == self.token
+            {
+                return stored.whole().map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
