@@ -7,11 +7,13 @@
 
 use super::mounts::{Mounts, MountsError};
 use super::privileges::{Right, missing};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// It works on no resource's content, and some sandboxes let nobody look into it.
@@ -20,6 +22,10 @@ const INIT: u32 = 1;
 const TRIES: u32 = 3;
 /// More are counted, not named.
 const NAMED: usize = 10;
+/// Stands for a path that the kernel does not tell.
+const UNTOLD: &str = "something in a directory nested too deeply for its path to be told";
+/// `BTRFS_SUPER_MAGIC`.
+const BTRFS: i64 = 0x9123_683e;
 
 /// A process that holds something, by the first thing found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,17 +169,34 @@ fn held(
         return Ok(None);
     }
     let is_in = |path: &Path| shown.iter().any(|window| path.starts_with(window));
+    let inside = |path: &Path| match link(path) {
+        Err(error) if error.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error()) => {
+            Ok(may_be_on(path, places).then(|| PathBuf::from(UNTOLD)))
+        }
+        found => found.map(|path| path.filter(|path| is_in(path))),
+    };
     for entry in std::fs::read_dir(proc.join("fd"))? {
-        if let Some(path) = link(&entry?.path())?.filter(|path| is_in(path)) {
+        if let Some(path) = inside(&entry?.path())? {
             return Ok(Some(path));
         }
     }
     for name in ["cwd", "root", "exe"] {
-        if let Some(path) = link(&proc.join(name))?.filter(|path| is_in(path)) {
+        if let Some(path) = inside(&proc.join(name))? {
             return Ok(Some(path));
         }
     }
     Ok(mapped(&std::fs::read(proc.join("maps"))?).find(|path| is_in(path)))
+}
+
+/// Whether what a link in `/proc` leads to may lie on the file system of one of the places: more cannot
+/// be known of what is nested so deeply that the kernel does not tell its path.
+fn may_be_on(link: &Path, places: &[Place]) -> bool {
+    let Ok(meta) = std::fs::metadata(link) else { return false };
+    let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
+    let device = format!("{major}:{minor}");
+    // A btrfs shows other devices than the table of mounts.
+    let is_btrfs = rustix::fs::statfs(link).is_ok_and(|fs| fs.f_type == BTRFS);
+    is_btrfs || places.iter().any(|(there, _)| *there == device)
 }
 
 /// The mounts that a process sees.

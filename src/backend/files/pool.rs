@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The store's device, then all others that a copy looks at: where the resource lies, and what is
-/// mounted inside of it, since a copy looks at each mount point even if it does not cross it.
+/// mounted inside of it where the copy goes on there.
 /// From the kernel's table alone, so that it answers while a file system hangs. A symbolic link on
 /// the way to the store is not followed: it counts as where the link is.
 pub fn name(settings: &Settings, store: &Path) -> String {
@@ -28,7 +28,8 @@ fn named(mounts: &Mounts, settings: &Settings, store: &Path) -> String {
     let left_out = |point: &Path| {
         settings.exclude.iter().any(|path| point.starts_with(settings.path.join(path)))
     };
-    let inside = mounts.below(&settings.path).filter(|mount| !left_out(&mount.point));
+    let crossed = |point: &Path| settings.cross_mounts && !left_out(point);
+    let inside = mounts.below(&settings.path).filter(|mount| crossed(&mount.point));
     let mut others: BTreeSet<String> = inside.map(|mount| mount.device.clone()).collect();
     others.insert(device(&settings.path));
     others.remove(&store);
@@ -50,17 +51,19 @@ mod tests {
     #[test]
     fn a_pool_is_the_file_systems_that_an_act_touches() {
         let mounts = Mounts::parse(TABLE.as_bytes()).unwrap();
-        let check = |path: &str, exclude: &[&str], store: &str, want: &str| {
-            let exclude = exclude.iter().map(Into::into).collect();
-            let settings = Settings { path: path.into(), exclude, cross_mounts: false };
+        let check = |path: &str, crossing: Option<&[&str]>, store: &str, want: &str| {
+            let exclude = crossing.unwrap_or_default().iter().map(Into::into).collect();
+            let cross_mounts = crossing.is_some();
+            let settings = Settings { path: path.into(), exclude, cross_mounts };
             assert_eq!(named(&mounts, &settings, Path::new(store)), want, "{path} to {store}");
         };
-        check("/home/bob", &[], "/home/.store", "files:0:40");
-        check("/home/bob", &[], "/backup", "files:0:42+0:40");
-        check("/srv", &[], "/var/lib/heptad/store", "files:0:20");
-        // A server that does not answer hangs whoever looks at its mount point.
-        check("/home/ann", &[], "/backup", "files:0:42+0:40+0:41");
-        check("/home/ann", &["remote"], "/backup", "files:0:42+0:40");
-        check("/home/ann/remote/www", &[], "/backup", "files:0:42+0:41");
+        check("/home/bob", Some(&[]), "/home/.store", "files:0:40");
+        check("/home/bob", Some(&[]), "/backup", "files:0:42+0:40");
+        check("/srv", Some(&[]), "/var/lib/heptad/store", "files:0:20");
+        // A server that does not answer hangs whoever looks into what is mounted from it.
+        check("/home/ann", Some(&[]), "/backup", "files:0:42+0:40+0:41");
+        check("/home/ann", Some(&["remote"]), "/backup", "files:0:42+0:40");
+        check("/home/ann", None, "/backup", "files:0:42+0:40");
+        check("/home/ann/remote/www", None, "/backup", "files:0:42+0:41");
     }
 }

@@ -4,7 +4,7 @@
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
-use super::super::tree::{Kind, Meta, below, open_dir, shown, walk};
+use super::super::tree::{Kind, Meta, below, open_dir, shown, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
@@ -147,15 +147,16 @@ impl Rollback<'_> {
         let top = Meta::of(root).doing(|| doing(self.settings))?;
         let index = self.safety.as_ref().map(|safety| Reader::open(&safety.path.join(INDEX)));
         let mut index = index.transpose()?;
-        walk(root, &mut |path, meta| {
+        walk_with_mounts(root, &mut |path, meta| {
             let is_below = |above: &PathBuf| Path::new(OsStr::from_bytes(path)).starts_with(above);
             if carried.iter().any(is_below) {
                 return Ok(());
             }
-            refuse_stuck(&top, meta).map_err(|why| {
+            let seen = refuse_stuck(&top, meta).map_err(|why| {
                 let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
                 BackendError::new(Fault::Permanent, doing, why)
-            })?;
+            });
+            let meta = seen?;
             let Some(index) = &mut index else { return Ok(()) };
             match index.next()? {
                 Some(line) if line.path == path && is_same(&line, meta) => Ok(()),
@@ -214,13 +215,13 @@ impl Rollback<'_> {
 }
 
 /// What stands against the removal of an entry of the live tree.
-fn refuse_stuck(root: &Meta, meta: &Meta) -> Result<(), String> {
-    let why = if !meta.same_mount(root) {
-        "it is another file system, which no snapshot holds; move it out of the resource"
-    } else if meta.fixed {
-        "it cannot be removed, being immutable or only appended to; see chattr(1)"
-    } else {
-        return Ok(());
+fn refuse_stuck<'a>(root: &Meta, meta: Option<&'a Meta>) -> Result<&'a Meta, String> {
+    let why = match meta.filter(|meta| meta.same_mount(root)) {
+        None => "it is another file system, which no snapshot holds; move it out of the resource",
+        Some(meta) if meta.fixed => {
+            "it cannot be removed, being immutable or only appended to; see chattr(1)"
+        }
+        Some(meta) => return Ok(meta),
     };
     Err(format!("{why}, or make a new one from the snapshot: heptactl create"))
 }

@@ -44,7 +44,9 @@ pub fn take(
     let growing = Growing::begin(shelf, &manifest)?;
     let (detail, notes) = match source {
         Source::Live(live, previous) => {
-            copy_live(settings, shelf, &growing, live.as_fd(), previous)?
+            let (made, incomplete) = copy_live(settings, shelf, &growing, live.as_fd(), previous)?;
+            manifest.incomplete = incomplete;
+            made
         }
         Source::Snapshot(item) => {
             manifest.incomplete.clone_from(&item.manifest.incomplete);
@@ -74,7 +76,7 @@ fn copy_live(
     growing: &Growing<'_>,
     live: BorrowedFd<'_>,
     previous: Option<&Handle>,
-) -> Result<Made, BackendError> {
+) -> Result<(Made, Option<String>), BackendError> {
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let mut notes = Vec::new();
     let past = previous.and_then(|previous| {
@@ -101,7 +103,7 @@ fn copy_live(
     let index_bytes = scribe.index.finish(report.entries, report.bytes)?;
     notes.insert(0, report.how());
     notes.splice(1..1, report.losses());
-    Ok((look(growing, &report, index_bytes)?, notes))
+    Ok(((look(growing, &report, index_bytes)?, notes), report.incomplete()))
 }
 
 /// Names the tree in an error about something in it.

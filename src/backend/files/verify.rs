@@ -1,7 +1,7 @@
 //! Comparing a stored tree with its index, entry by entry.
 
 use super::super::shelf::{Item, clear_tampered, note_tampered};
-use super::super::tree::{Kind, Meta, shown, walk};
+use super::super::tree::{Kind, Meta, add_bytes, shown, walk};
 use super::super::{BackendError, Doing};
 use super::INDEX;
 use super::detail::{Detail, data};
@@ -75,5 +75,5 @@ fn compare(dir: &Path, found: &mut Option<String>) -> Result<Content, BackendErr
 fn count(path: &[u8], is: &Meta, entries: u64, bytes: u64) -> (u64, u64, bool) {
     let is_file = is.kind == Kind::File;
     let entries = entries + u64::from(!path.is_empty() || is_file);
-    (entries, bytes + if is_file { is.size } else { 0 }, is_file)
+    (entries, if is_file { add_bytes(bytes, is.size) } else { bytes }, is_file)
 }

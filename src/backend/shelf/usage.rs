@@ -1,7 +1,7 @@
 //! What a snapshot's tree occupies, and what all of a shelf do together.
 
 use super::super::space::{self, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
-use super::super::tree::{Kind, Meta};
+use super::super::tree::{Kind, Meta, add_bytes};
 use super::super::{BackendError, Doing, Usage};
 use super::Shelf;
 use crate::domain::occupied::Occupied;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Blocks {
-    /// Logical bytes of all files.
+    /// Logical bytes of all files, one with several names once.
     pub stored: u64,
     /// What has no name outside of the tree and shares its blocks with nothing; none where the
     /// file system does not tell, or not how much it is.
@@ -50,10 +50,11 @@ impl Visitor for Measuring {
 
     fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, BackendError> {
         let meta = seen.meta;
-        if meta.kind == Kind::File {
-            self.blocks.stored += meta.size;
+        let (first, all) = self.of_names(meta);
+        if meta.kind == Kind::File && first {
+            self.blocks.stored = add_bytes(self.blocks.stored, meta.size);
         }
-        if self.blocks.exclusive.is_some() && self.are_all_here(meta) {
+        if self.blocks.exclusive.is_some() && all {
             let bytes = match (meta.kind, self.sharing) {
                 (Kind::File, Sharing::Told | Sharing::Btrfs) if meta.blocks > 0 => {
                     space::unshared(seen.entry)?
@@ -68,18 +69,20 @@ impl Visitor for Measuring {
 }
 
 impl Measuring {
-    /// Whether this was the last of all names that an entry has.
-    fn are_all_here(&mut self, meta: &Meta) -> bool {
+    /// Whether this is the first name found here of what it is a name of, and whether it is the last
+    /// of all that there are.
+    fn of_names(&mut self, meta: &Meta) -> (bool, bool) {
         if meta.kind == Kind::Dir || meta.nlink == 1 {
-            return true;
+            return (true, true);
         }
-        if self.names.len() >= MOST {
+        let key = (meta.dev, meta.ino);
+        if self.names.len() >= MOST && !self.names.contains_key(&key) {
             self.blocks.exclusive = None;
-            return false;
+            return (true, false);
         }
-        let found = self.names.entry((meta.dev, meta.ino)).or_default();
+        let found = self.names.entry(key).or_default();
         *found += 1;
-        *found == meta.nlink
+        (*found == 1, *found == meta.nlink)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::{BackendError, Doing, Progress};
 use super::copier::Copier;
 use super::meta::{Kind, Meta};
-use super::open::{make_dir, open_dir};
+use super::open::{make_dir, names, open_dir};
 use super::report::{Report, shown};
 use crate::domain::operation::Fault;
 use std::collections::HashSet;
@@ -56,7 +56,8 @@ impl Visitor for () {}
 ///
 /// # Errors
 /// [`Fault::Permanent`] if the root may not be read; [`Fault::NoSpace`] and what else the kernel
-/// says of either side. What was copied until then stays: the caller removes it.
+/// says of the root or of the copy's file system. What was copied until then stays: the caller
+/// removes it. What is wrong with one entry is no error but in the report.
 pub fn copy_tree(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -71,12 +72,13 @@ pub fn copy_tree(
             copy_into(from, made.as_fd(), options, visitor)
         }
         Kind::File => {
-            let mut copier = Copier::new(to, meta, options, visitor);
+            let mut copier = Copier::new(from, to, meta, options, visitor);
             copier.file(from, meta, to, name)?;
-            if copier.report.unreadable.count > 0 {
-                return Err(root_error("this process may not read it"));
+            match copier.report.incomplete() {
+                Some(why) => Err(root_error(&why)),
+                None if copier.report.entries == 0 => Err(root_error("it went away")),
+                None => Ok(copier.report),
             }
-            Ok(copier.report)
         }
         kind => Err(root_error(&format!("it is {}, not a directory or file", kind.words()))),
     }
@@ -96,9 +98,14 @@ pub fn copy_into(
     let opening = || "opening the root of the tree".to_owned();
     let meta = Meta::of(from).doing(opening)?;
     let inside = open_dir(from).doing(opening)?;
-    let mut copier = Copier::new(to, meta, options, visitor);
-    copier.children(inside.as_fd(), to)?;
-    copier.finish(from, &meta, to)?;
+    let into = to.try_clone_to_owned().doing(opening)?;
+    let mut copier = Copier::new(from, to, meta, options, visitor);
+    copier.contents(inside, into)?;
+    if copier.report.is_broken {
+        // One bad sector, or the whole disk? With that it would be no snapshot at all.
+        open_dir(from).and_then(names).doing(|| "reading the root of the tree again".into())?;
+    }
+    copier.finish(Some(from), &meta, to)?;
     Ok(copier.report)
 }
 

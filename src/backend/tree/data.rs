@@ -5,6 +5,20 @@ use rustix::fs::SeekFrom;
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// Which side an error is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    Read(Errno),
+    Write(Errno),
+}
+
+impl From<Broken> for Errno {
+    fn from(broken: Broken) -> Self {
+        let (Broken::Read(error) | Broken::Write(error)) = broken;
+        error
+    }
+}
+
 /// Bytes per call: progress is reported in between.
 const CHUNK: u64 = 16 << 20;
 /// Bytes per read where the kernel cannot copy by itself.
@@ -30,6 +44,18 @@ pub fn copy(
     size: u64,
     tell: &mut dyn FnMut(u64),
 ) -> rustix::io::Result<()> {
+    transfer(from, to, size, tell).map_err(Errno::from)
+}
+
+/// As [`copy`], for whom it matters which side an error is of.
+pub fn transfer(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    size: u64,
+    tell: &mut dyn FnMut(u64),
+) -> Result<(), Broken> {
+    // First, so that a file which cannot be so large there is not written in vain.
+    rustix::fs::ftruncate(to, size).map_err(Broken::Write)?;
     let mut end = 0;
     while let Some((start, stop)) = next_extent(from, end)?.filter(|(start, _)| *start < size) {
         let stop = stop.min(size);
@@ -38,12 +64,19 @@ pub fn copy(
             break;
         }
     }
-    let left = rustix::fs::seek(from, SeekFrom::End(0))?;
-    rustix::fs::ftruncate(to, size.min(left))
+    let left = rustix::fs::seek(from, SeekFrom::End(0)).map_err(Broken::Read)?;
+    if left < size {
+        rustix::fs::ftruncate(to, left).map_err(Broken::Write)?;
+    }
+    Ok(())
 }
 
 /// The next stretch of data at or after `at`.
-fn next_extent(fd: BorrowedFd<'_>, at: u64) -> rustix::io::Result<Option<(u64, u64)>> {
+fn next_extent(fd: BorrowedFd<'_>, at: u64) -> Result<Option<(u64, u64)>, Broken> {
+    stretch(fd, at).map_err(Broken::Read)
+}
+
+fn stretch(fd: BorrowedFd<'_>, at: u64) -> rustix::io::Result<Option<(u64, u64)>> {
     let start = match rustix::fs::seek(fd, SeekFrom::Data(at)) {
         Ok(start) => start,
         Err(Errno::NXIO) => return Ok(None),
@@ -69,7 +102,7 @@ fn copy_range(
     start: u64,
     stop: u64,
     tell: &mut dyn FnMut(u64),
-) -> rustix::io::Result<u64> {
+) -> Result<u64, Broken> {
     let mut at = start;
     let mut by_kernel = true;
     while at < stop {
@@ -77,11 +110,13 @@ fn copy_range(
         let done = if by_kernel {
             match kernel_copy(from, to, at, wanted) {
                 Ok(done) => done,
-                Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
+                Err(error @ (Errno::NOSPC | Errno::DQUOT)) => return Err(Broken::Write(error)),
+                // Not between these two, not with a swap file that is in use; or it does not tell
+                // which side is broken.
+                Err(_) => {
                     by_kernel = false;
                     continue;
                 }
-                Err(error) => return Err(error),
             }
         } else {
             plain_copy(from, to, at, wanted)?
@@ -114,13 +149,14 @@ fn plain_copy(
     to: BorrowedFd<'_>,
     at: u64,
     wanted: u64,
-) -> rustix::io::Result<u64> {
+) -> Result<u64, Broken> {
     let mut buffer = vec![0_u8; BUFFER.min(usize::try_from(wanted).unwrap_or(BUFFER))];
-    let read = read_at(from, &mut buffer, at)?;
+    let read = read_at(from, &mut buffer, at).map_err(Broken::Read)?;
     let mut written = 0;
     while written < read {
         let place = at + written as u64;
-        written += retry_on_intr(|| rustix::io::pwrite(to, &buffer[written..read], place))?;
+        let done = retry_on_intr(|| rustix::io::pwrite(to, &buffer[written..read], place));
+        written += done.map_err(Broken::Write)?;
     }
     Ok(read as u64)
 }

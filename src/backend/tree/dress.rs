@@ -1,32 +1,44 @@
-//! Giving a copy the owner, attributes, mode and times of its original.
+//! Giving a copy the owner, attributes, mode and times of its original, and nothing else.
 
 use super::meta::{Kind, Meta};
 use super::open::through_proc;
+use super::trouble::{Fault, of_copy};
 use super::xattr;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timestamps, Uid};
-use rustix::io::Errno;
-use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 
 /// What could not be carried over.
 #[derive(Debug, Default)]
 pub struct Lost {
-    /// The owner or the group, and with it set-user-id or set-group-id; or the mode.
+    /// The owner or the group, and with it set-user-id or set-group-id; the mode, or the times.
     pub owner: bool,
-    pub attributes: Vec<CString>,
+    pub attributes: xattr::Lost,
 }
 
-/// Dresses `to` as `from` (with `meta`). Both may be references only. The order matters: a change
-/// of owner clears set-user-id and capabilities, an access list changes the mode.
-pub fn dress(from: BorrowedFd<'_>, meta: &Meta, to: BorrowedFd<'_>) -> rustix::io::Result<Lost> {
+/// Dresses `to` as `from` (with `meta`), of which more than `meta` may be out of reach. Both may be
+/// references only. The order matters: a change of owner clears set-user-id and capabilities, an
+/// access list changes the mode, and one that `to` has inherited must be gone before the mode opens
+/// it to anybody.
+pub fn dress(
+    from: Option<BorrowedFd<'_>>,
+    meta: &Meta,
+    to: BorrowedFd<'_>,
+) -> rustix::io::Result<Lost> {
     let path = through_proc(to);
     let made = Meta::of(to)?;
     let (uid, gid) = own(to, meta, &made)?;
-    let attributes = xattr::copy(from, to)?;
-    let moded = meta.kind == Kind::Link || chmod(&path, mode(meta, uid, gid))?;
+    let attributes = match from {
+        Some(from) => xattr::copy(from, to)?,
+        None => xattr::shed(to)?,
+    };
+    let moded = meta.kind == Kind::Link || {
+        let mode = Mode::from_raw_mode(mode(meta, uid, gid));
+        // A file system without modes, such as vfat, refuses.
+        accepted(rustix::fs::chmod(path.as_str(), mode))?
+    };
     let times = Timestamps { last_access: meta.atime.into(), last_modification: meta.mtime.into() };
-    rustix::fs::utimensat(CWD, path.as_str(), &times, AtFlags::empty())?;
-    Ok(Lost { owner: !(uid && gid && moded), attributes })
+    let timed = accepted(rustix::fs::utimensat(CWD, path.as_str(), &times, AtFlags::empty()))?;
+    Ok(Lost { owner: !(uid && gid && moded && timed), attributes })
 }
 
 /// Whether user and group are now right.
@@ -36,21 +48,17 @@ fn own(to: BorrowedFd<'_>, meta: &Meta, made: &Meta) -> rustix::io::Result<(bool
     Ok((uid, gid))
 }
 
+/// Refused where heptad is not root, for an id that this user namespace does not have, or on a file
+/// system without owners.
 fn chown(to: BorrowedFd<'_>, uid: Option<u32>, gid: Option<u32>) -> rustix::io::Result<bool> {
     let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-    match rustix::fs::chownat(to, c"", uid, gid, AtFlags::EMPTY_PATH) {
-        Ok(()) => Ok(true),
-        // Not root, an id that this user namespace does not have, or a file system without owners.
-        Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
-        Err(error) => Err(error),
-    }
+    accepted(rustix::fs::chownat(to, c"", uid, gid, AtFlags::EMPTY_PATH))
 }
 
-fn chmod(path: &str, mode: u32) -> rustix::io::Result<bool> {
-    match rustix::fs::chmod(path, Mode::from_raw_mode(mode)) {
+fn accepted(done: rustix::io::Result<()>) -> rustix::io::Result<bool> {
+    match done {
         Ok(()) => Ok(true),
-        // A file system without modes, such as vfat.
-        Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(false),
+        Err(error) if of_copy(error) == Fault::Entry => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -3,14 +3,14 @@
 use super::super::{BackendError, Doing};
 use super::copier::Copier;
 use super::copy::Entry;
-use super::data;
+use super::data::{self, Broken};
 use super::meta::{Kind, Meta};
-use super::open::{is_forbidden, link, open_file, peek};
-use super::report::shown;
-use rustix::fs::{FileType, Mode, OFlags};
+use super::open::{Linked, link, open_file, peek};
+use super::trouble::{Fault, of_copy};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How often a file that changes while it is read is read again.
 const TRIES: u32 = 3;
@@ -25,25 +25,35 @@ impl Copier<'_> {
     ) -> Result<(), BackendError> {
         let entry = Entry { path: &self.path, reference: from, meta: &meta };
         if let Some(earlier) = self.visitor.unchanged(&entry)?
-            && link(&earlier, into, name).doing(|| format!("linking {}", shown(&self.path)))?
+            && link(&earlier, into, name).doing(|| self.doing("linking"))? == Linked::Yes
         {
             self.report.linked += 1;
             return self.count(&meta, into, name);
         }
-        let doing = |path: &[u8]| format!("copying {}", shown(path));
-        let source = match open_file(from) {
-            Err(error) if is_forbidden(error) => {
-                self.report.unreadable.add(&self.path);
-                return Ok(());
-            }
-            opened => opened.doing(|| doing(&self.path))?,
-        };
+        let Some(source) = self.read(open_file(from), "opening")? else { return Ok(()) };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let target = rustix::fs::openat(into, name, flags, Mode::RUSR | Mode::WUSR)
-            .doing(|| doing(&self.path))?;
-        let read = self.steady(source.as_fd(), meta, target.as_fd());
-        let read = read.doing(|| doing(&self.path))?;
-        self.finish(from, &read, target.as_fd())
+        let target = rustix::fs::openat(into, name, flags, Mode::RUSR | Mode::WUSR);
+        let Some(target) = self.made(target, "making")? else { return Ok(()) };
+        let copied = match self.steady(source.as_fd(), meta, target.as_fd()) {
+            Err(Broken::Read(error)) => self.read(Err(error), "reading"),
+            Err(Broken::Write(error)) => self.made(Err(error), "copying"),
+            Ok(read) => Ok(Some(read)),
+        };
+        match copied? {
+            Some(read) => self.finish(Some(from), &read, target.as_fd()),
+            None => self.unmake(target, into, name),
+        }
+    }
+
+    /// Half a file is none.
+    fn unmake(
+        &mut self,
+        half: OwnedFd,
+        into: BorrowedFd<'_>,
+        name: &CStr,
+    ) -> Result<(), BackendError> {
+        drop(half);
+        rustix::fs::unlinkat(into, name, AtFlags::empty()).doing(|| self.doing("clearing"))
     }
 
     /// Copies the bytes, again if the file changed meanwhile; what it was when that copy began.
@@ -52,10 +62,10 @@ impl Copier<'_> {
         from: BorrowedFd<'_>,
         mut before: Meta,
         to: BorrowedFd<'_>,
-    ) -> rustix::io::Result<Meta> {
+    ) -> Result<Meta, Broken> {
         for attempt in 1..=TRIES {
             let cloned = self.bytes(from, &before, to)?;
-            let after = Meta::of(from)?;
+            let after = Meta::of(from).map_err(Broken::Read)?;
             let steady = after.unchanged_since(&before);
             if steady || attempt == TRIES {
                 // A clone is of one instant, whatever happens around it.
@@ -68,7 +78,7 @@ impl Copier<'_> {
                 break;
             }
             before = after;
-            rustix::fs::ftruncate(to, 0)?;
+            rustix::fs::ftruncate(to, 0).map_err(Broken::Write)?;
         }
         Ok(before)
     }
@@ -79,19 +89,22 @@ impl Copier<'_> {
         from: BorrowedFd<'_>,
         meta: &Meta,
         to: BorrowedFd<'_>,
-    ) -> rustix::io::Result<bool> {
+    ) -> Result<bool, Broken> {
         if !self.unclonable.contains(&meta.dev) {
-            match data::clone(from, to)? {
-                Some(true) => return Ok(true),
-                Some(false) => {
+            match data::clone(from, to) {
+                Ok(Some(true)) => return Ok(true),
+                Ok(Some(false)) => {
                     self.unclonable.insert(meta.dev);
                 }
-                None => {}
+                Ok(None) => {}
+                // Of which side it is, copying will tell.
+                Err(error) if error != Errno::NOSPC && error != Errno::DQUOT => {}
+                Err(error) => return Err(Broken::Write(error)),
             }
         }
         let mut done = self.report.bytes;
-        data::copy(from, to, meta.size, &mut |more| {
-            done += more;
+        data::transfer(from, to, meta.size, &mut |more| {
+            done = done.saturating_add(more);
             self.options.progress.report(done, self.options.total);
         })?;
         Ok(false)
@@ -104,35 +117,37 @@ impl Copier<'_> {
         into: BorrowedFd<'_>,
         name: &CStr,
     ) -> Result<(), BackendError> {
-        let doing = |path: &[u8]| format!("making {} {}", meta.kind.words(), shown(path));
-        match make_special(from, meta, into, name) {
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
-                self.report.special.add(&self.path);
+        let target = match meta.kind {
+            Kind::Link => {
+                let target = rustix::fs::readlinkat(from, c"", Vec::new());
+                let Some(target) = self.read(target, "reading")? else { return Ok(()) };
+                Some(target)
+            }
+            _ => None,
+        };
+        let made = match target {
+            Some(target) => rustix::fs::symlinkat(target, into, name),
+            None => make_special(meta, into, name),
+        };
+        match made {
+            Err(error) if of_copy(error) == Fault::Entry => {
+                self.report.unmade(&self.path, error);
                 return Ok(());
             }
-            made => made.doing(|| doing(&self.path))?,
+            made => made.doing(|| self.doing("making"))?,
         }
-        let (made, _) = peek(into, name).doing(|| doing(&self.path))?;
-        self.finish(from, meta, made.as_fd())
+        let (made, _) = peek(into, name).doing(|| self.doing("making"))?;
+        self.finish(Some(from), meta, made.as_fd())
     }
 }
 
-fn make_special(
-    from: BorrowedFd<'_>,
-    meta: &Meta,
-    into: BorrowedFd<'_>,
-    name: &CStr,
-) -> rustix::io::Result<()> {
+fn make_special(meta: &Meta, into: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
     let file_type = match meta.kind {
-        Kind::Link => {
-            let target = rustix::fs::readlinkat(from, c"", Vec::new())?;
-            return rustix::fs::symlinkat(target, into, name);
-        }
         Kind::Fifo => FileType::Fifo,
         Kind::Socket => FileType::Socket,
         Kind::Block => FileType::BlockDevice,
         Kind::Char => FileType::CharacterDevice,
-        Kind::Dir | Kind::File => return Err(Errno::INVAL),
+        Kind::Dir | Kind::File | Kind::Link => return Err(Errno::INVAL),
     };
     let device = rustix::fs::makedev(meta.rdev.0, meta.rdev.1);
     rustix::fs::mknodat(into, name, file_type, Mode::RUSR | Mode::WUSR, device)

@@ -7,6 +7,7 @@
 
 mod copier;
 mod copy;
+mod covered;
 mod data;
 mod dress;
 mod leaf;
@@ -14,18 +15,22 @@ mod meta;
 mod open;
 mod remove;
 mod report;
+mod trail;
+mod trouble;
 mod walk;
 mod xattr;
 
+pub use copier::add_bytes;
 pub use copy::{Copy, Entry, Visitor, copy_into, copy_tree};
 pub use data::{clone as share_data, copy as copy_data, same_content};
 pub use meta::{Kind, Meta, Time};
-pub use open::{below, names, open_dir, open_file, open_nosymlink, peek, through_proc};
+pub use open::{below, names, open_dir, open_file, open_nosymlink, peek, peek_here, through_proc};
 pub use remove::remove_tree;
 pub use report::{Report, Sample, shown};
-pub use walk::walk;
+pub use trail::Trail;
+pub use walk::{walk, walk_with_mounts};
 pub use xattr::same as same_xattrs;
 
-/// Trees nested deeper than this are left out: each level holds two descriptors, and the usual
-/// limit of a process is 1,024. An absolute path cannot reach below 2,048 levels anyway.
-pub const DEPTH: usize = 256;
+/// Longer paths, from the root of a tree, are left out of its copies: the kernel itself takes no more
+/// than 4,096 bytes at once, and an index has them in full.
+pub const PATH: usize = 16_384;

@@ -2,6 +2,7 @@
 
 use super::super::{BackendError, Doing};
 use super::meta::Meta;
+use super::trouble::{self, of_copy};
 use crate::domain::operation::Fault;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -40,12 +41,47 @@ pub fn peek(dir: impl AsFd, name: &CStr) -> rustix::io::Result<(OwnedFd, Meta)> 
     Ok((fd, meta))
 }
 
-/// A reference to what is at a relative path below `root`; never outside, never through a link.
+/// As [`peek`], but nothing where something is mounted: that is told from the directory alone, so
+/// that a file system whose server is gone, or does not answer, is not asked.
+pub fn peek_here(dir: impl AsFd, name: &CStr) -> rustix::io::Result<Option<(OwnedFd, Meta)>> {
+    match rustix::fs::openat2(dir, name, REFERENCE, Mode::empty(), ResolveFlags::NO_XDEV) {
+        Err(Errno::XDEV) => Ok(None),
+        found => {
+            let fd = found?;
+            let meta = Meta::of(&fd)?;
+            Ok(Some((fd, meta)))
+        }
+    }
+}
+
+/// A reference to what is at a relative path of any length below `root`; never outside, never
+/// through a link.
 pub fn below(root: impl AsFd, path: &[u8]) -> rustix::io::Result<(OwnedFd, Meta)> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let fd = rustix::fs::openat2(root, path, REFERENCE, Mode::empty(), resolve)?;
+    let open = |from: BorrowedFd<'_>, part: &[u8]| {
+        rustix::fs::openat2(from, part, REFERENCE, Mode::empty(), resolve)
+    };
+    let (first, mut rest) = cut(path);
+    let mut fd = open(root.as_fd(), first)?;
+    while !rest.is_empty() {
+        let (next, after) = cut(rest);
+        fd = open(fd.as_fd(), next)?;
+        rest = after;
+    }
     let meta = Meta::of(&fd)?;
     Ok((fd, meta))
+}
+
+/// The part of a path that the kernel takes in one call (`PATH_MAX`), and the rest.
+fn cut(path: &[u8]) -> (&[u8], &[u8]) {
+    const MOST: usize = 4_000;
+    if path.len() <= MOST {
+        return (path, &[]);
+    }
+    match path[..MOST].iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (path, &[]),
+    }
 }
 
 /// Opens the directory behind a reference, for listing and as a base for names.
@@ -78,20 +114,27 @@ pub fn through_proc(fd: BorrowedFd<'_>) -> String {
 
 /// The names in a directory, in byte order, without `.` and `..`.
 pub fn names(dir: impl AsFd) -> rustix::io::Result<Vec<CString>> {
-    let mut names = Vec::new();
+    match list(dir)? {
+        (names, None) => Ok(names),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// As [`names`]: those up to where reading failed, and how.
+pub fn list(dir: impl AsFd) -> rustix::io::Result<(Vec<CString>, Option<Errno>)> {
+    let (mut names, mut broken) = (Vec::new(), None);
     for entry in rustix::fs::Dir::read_from(dir)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
+        match entry {
+            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+            Ok(entry) => names.push(entry.file_name().to_owned()),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
         }
     }
     names.sort_unstable();
-    Ok(names)
-}
-
-/// Whether an error means that this process may not read it, as opposed to that reading failed.
-pub fn is_forbidden(error: Errno) -> bool {
-    matches!(error, Errno::ACCESS | Errno::PERM | Errno::NOKEY)
+    Ok((names, broken))
 }
 
 /// A new directory that only we may enter; its final mode comes when it is filled.
@@ -101,16 +144,25 @@ pub fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags, Mode::empty())
 }
 
-/// Gives what a reference means a second name. `Ok(false)`: the file system does not want to (too
-/// many links, another file system, not permitted), a copy is needed.
-pub fn link(reference: impl AsFd, dir: impl AsFd, name: &CStr) -> rustix::io::Result<bool> {
+/// What became of a further name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    Yes,
+    /// It has as many names as a file can have there.
+    Full,
+    /// The file system does not want to (another one, not permitted, no links): a copy is needed.
+    No,
+}
+
+/// Gives what a reference means a second name.
+pub fn link(reference: impl AsFd, dir: impl AsFd, name: &CStr) -> rustix::io::Result<Linked> {
     let path = through_proc(reference.as_fd());
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
     match rustix::fs::linkat(rustix::fs::CWD, path.as_str(), dir, name, follow) {
-        Ok(()) => Ok(true),
-        Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => {
-            Ok(false)
-        }
+        Ok(()) => Ok(Linked::Yes),
+        Err(Errno::MLINK) => Ok(Linked::Full),
+        Err(Errno::XDEV | Errno::NOENT) => Ok(Linked::No),
+        Err(error) if of_copy(error) == trouble::Fault::Entry => Ok(Linked::No),
         Err(error) => Err(error),
     }
 }

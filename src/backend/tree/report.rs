@@ -1,7 +1,13 @@
 //! What a copy did, and what it could not do: in numbers, and in sentences for a person.
 
+use super::dress::Lost;
+use super::trouble::{is_forbidden, why};
+use rustix::io::Errno;
+
 /// How many paths a sentence names.
 const NAMED: usize = 3;
+/// How many characters of the beginning and of the end of a long path are shown.
+const SHOWN: usize = 150;
 
 /// A count with its first few paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,16 +26,26 @@ pub struct Report {
     pub copied: u64,
     /// Files that became another name of an unchanged copy.
     pub linked: u64,
-    /// May not be read.
+    /// Cannot be read, or not to its end.
     pub unreadable: Sample,
+    /// Some of that for another reason than that it may not be read.
+    pub is_broken: bool,
+    /// The file system of the copy cannot hold them.
+    pub unfit: Sample,
+    /// Further copies of files that have more names than one file can have there.
+    pub relinked: u64,
     /// Changed while they were read, each time.
     pub changing: Sample,
     pub too_deep: Sample,
     /// Device nodes that may not be made here; links where the file system has none.
     pub special: Sample,
     pub owners: Sample,
+    /// Have attributes that could not be read.
+    pub unread: Sample,
     /// Access lists and users' attributes.
     pub attributes: Sample,
+    /// Kept access rights that their directory handed down.
+    pub inherited: Sample,
     /// Attributes of the system's own: labels, capabilities, properties.
     pub labels: Sample,
     /// Other file systems, not entered.
@@ -43,6 +59,16 @@ impl Sample {
         self.count += 1;
         if self.first.len() < NAMED {
             self.first.push(shown(path));
+        }
+    }
+
+    fn add_with(&mut self, path: &[u8], error: Errno) {
+        self.add(path);
+        if let Some(why) = why(error)
+            && self.count == self.first.len() as u64
+            && let Some(last) = self.first.last_mut()
+        {
+            *last = format!("{last}: {why}");
         }
     }
 
@@ -78,6 +104,40 @@ impl Report {
         if texts.is_empty() { "no regular files".into() } else { texts.join(", ") }
     }
 
+    pub fn unreadable(&mut self, path: &[u8], error: Errno) {
+        self.is_broken |= !is_forbidden(error);
+        self.unreadable.add_with(path, error);
+    }
+
+    pub fn unfit(&mut self, path: &[u8], error: Errno) {
+        self.unfit.add_with(path, error);
+    }
+
+    pub fn unmade(&mut self, path: &[u8], error: Errno) {
+        self.special.add_with(path, error);
+    }
+
+    pub fn lost(&mut self, path: &[u8], lost: &Lost) {
+        if lost.owner {
+            self.owners.add(path);
+        }
+        if let Some(error) = lost.attributes.unread {
+            self.is_broken |= !is_forbidden(error);
+            self.unread.add_with(path, error);
+        }
+        if lost.attributes.inherited {
+            self.inherited.add(path);
+        }
+        let ours = |name: &[u8]| name.starts_with(b"user.") || name.starts_with(b"system.");
+        let refused = || lost.attributes.refused.iter().map(|name| name.to_bytes());
+        if refused().any(ours) {
+            self.attributes.add(path);
+        }
+        if refused().any(|name| !ours(name)) {
+            self.labels.add(path);
+        }
+    }
+
     /// What is not in the copy, or not as it was.
     pub fn losses(&self) -> Vec<String> {
         let mut all = self.missing();
@@ -91,27 +151,51 @@ impl Report {
             .mounts
             .sentence("other file system was left out", "other file systems were left out");
         all.extend(mounts);
+        if self.relinked > 0 {
+            all.push(format!(
+                "of files with more names than one file can have there, {} further copies were made",
+                grouped(self.relinked)
+            ));
+        }
         if self.own_store {
             all.push("heptad's own store was left out".into());
         }
         all
     }
 
-    /// Content that should be in the copy and is not.
+    /// Content that should be in the copy and is not, or not surely.
     pub fn missing(&self) -> Vec<String> {
+        let changing = self.changing.sentence(
+            "file changed while it was read, old and new may be mixed in it",
+            "files changed while they were read, old and new may be mixed in them",
+        );
+        self.left_out().into_iter().chain(changing).collect()
+    }
+
+    /// Why the copy lacks something that the original has, if it does: it is suspect then.
+    pub fn incomplete(&self) -> Option<String> {
+        let left_out = self.left_out();
+        (!left_out.is_empty()).then(|| left_out.join("; "))
+    }
+
+    fn left_out(&self) -> Vec<String> {
         let all = [
             self.unreadable.sentence("entry could not be read", "entries could not be read"),
-            self.changing.sentence(
-                "file changed while it was read, old and new may be mixed in it",
-                "files changed while they were read, old and new may be mixed in them",
+            self.unfit.sentence(
+                "entry does not fit into the file system of the copy and was left out",
+                "entries do not fit into the file system of the copy and were left out",
             ),
             self.too_deep.sentence(
-                "directory is nested too deeply and was left out",
-                "directories are nested too deeply and were left out",
+                "entry has too long a path and was left out",
+                "entries have too long paths and were left out",
             ),
             self.special.sentence(
                 "link or special file could not be made",
                 "links or special files could not be made",
+            ),
+            self.unread.sentence(
+                "entry has attributes that could not be read",
+                "entries have attributes that could not be read",
             ),
         ];
         all.into_iter().flatten().collect()
@@ -121,24 +205,33 @@ impl Report {
     pub fn bare(&self) -> Vec<String> {
         let all = [
             self.owners.sentence(
-                "entry has lost its owner or mode",
-                "entries have lost their owners or modes",
+                "entry has lost its owner, mode or times",
+                "entries have lost their owners, modes or times",
             ),
             self.attributes.sentence(
                 "entry has lost extended attributes",
                 "entries have lost extended attributes",
+            ),
+            self.inherited.sentence(
+                "entry has kept access rights of the directory that it lies in",
+                "entries have kept access rights of the directory that they lie in",
             ),
         ];
         all.into_iter().flatten().collect()
     }
 }
 
-/// A path for a person: whatever bytes it has, it stays on one line and drives no terminal.
+/// A path for a person: whatever bytes it has, it stays on one line and drives no terminal; of a
+/// long one the middle is left out.
 pub fn shown(path: &[u8]) -> String {
     if path.is_empty() {
         return ".".into();
     }
-    String::from_utf8_lossy(path).escape_debug().to_string()
+    let text = |part: &[u8]| String::from_utf8_lossy(part).escape_debug().to_string();
+    if path.len() <= 2 * SHOWN {
+        return text(path);
+    }
+    format!("{}[...]{}", text(&path[..SHOWN]), text(&path[path.len() - SHOWN..]))
 }
 
 /// `1234567` as `1,234,567`.
@@ -177,5 +270,19 @@ mod tests {
         }
         let want = "4 files (a\\nb, \\u{1b}[31m, \u{fffd}, ...)";
         assert_eq!(sample.sentence("file", "files").unwrap(), want);
+    }
+
+    #[test]
+    fn what_is_said_of_any_number_of_long_paths_is_short() {
+        let mut report = Report::default();
+        for number in 0..100_000_u32 {
+            let path = format!("{}{number}", "a/".repeat(8_000));
+            report.unreadable(path.as_bytes(), Errno::IO);
+            report.unfit(path.as_bytes(), Errno::FBIG);
+        }
+        let why = report.incomplete().unwrap();
+        assert!(why.starts_with("100,000 entries could not be read (a/a/"), "{why}");
+        assert!(why.contains("a/1: input/output error, a/"), "{why}");
+        assert!(why.len() < 3_000, "{} bytes", why.len());
     }
 }

@@ -1,49 +1,86 @@
 //! Visiting a tree that nobody else changes: names in byte order, children before their directory.
 
 use super::super::{BackendError, Doing};
-use super::DEPTH;
 use super::meta::{Kind, Meta};
-use super::open::{names, open_dir, peek};
+use super::open::{names, open_dir, peek_here};
 use super::report::shown;
+use super::trail::Trail;
 use crate::domain::operation::Fault;
-use std::os::fd::AsFd;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Hears each entry with its relative path; the root itself, last, has an empty one.
 type Visit<'a> = dyn FnMut(&[u8], &Meta) -> Result<(), BackendError> + 'a;
+/// The same. Of a name where something is mounted nothing else is known: it is not looked into.
+type VisitAll<'a> = dyn FnMut(&[u8], Option<&Meta>) -> Result<(), BackendError> + 'a;
+
+/// A directory with the names in it that are still to visit.
+struct Level {
+    names: std::vec::IntoIter<CString>,
+    meta: Meta,
+    above: usize,
+}
 
 /// Walks the tree, or single file, behind a reference. Symbolic links are visited, not followed.
 ///
 /// # Errors
 /// Anything that cannot be read: unlike a copy of a live tree, nothing is passed over.
+/// [`Fault::Busy`] where something is mounted inside.
 pub fn walk(root: impl AsFd, visit: &mut Visit<'_>) -> Result<(), BackendError> {
-    let meta = Meta::of(&root).doing(|| "looking at a tree".into())?;
-    step(root, &meta, &mut Vec::new(), 0, visit)
+    walk_with_mounts(root, &mut |path, meta| match meta {
+        Some(meta) => visit(path, meta),
+        None => {
+            let why = "something is mounted there: unmount it first";
+            Err(BackendError::new(Fault::Busy, format!("looking at {}", shown(path)), why))
+        }
+    })
 }
 
-fn step(
-    at: impl AsFd,
-    meta: &Meta,
-    path: &mut Vec<u8>,
-    depth: usize,
-    visit: &mut Visit<'_>,
-) -> Result<(), BackendError> {
-    if meta.kind == Kind::Dir {
-        let reading = |path: &[u8]| format!("reading directory {}", shown(path));
-        if depth > DEPTH {
-            let why = format!("it is nested deeper than {DEPTH} levels");
-            return Err(BackendError::new(Fault::Permanent, reading(path), why));
-        }
-        let dir = open_dir(at).doing(|| reading(path))?;
-        for name in names(&dir).doing(|| reading(path))? {
-            let length = path.len();
-            push(path, name.to_bytes());
-            let (child, meta) =
-                peek(&dir, &name).doing(|| format!("looking at {}", shown(path)))?;
-            step(child, &meta, path, depth + 1, visit)?;
-            path.truncate(length);
+/// As [`walk`], for whom a mount inside is no error.
+pub fn walk_with_mounts(root: impl AsFd, visit: &mut VisitAll<'_>) -> Result<(), BackendError> {
+    let meta = Meta::of(&root).doing(|| "looking at a tree".into())?;
+    let mut path = Vec::new();
+    if meta.kind != Kind::Dir {
+        return visit(&path, Some(&meta));
+    }
+    let (dir, names) = open(&root, &path)?;
+    let mut trail = Trail::new(dir);
+    let mut levels = vec![Level { names, meta, above: 0 }];
+    while let Some(level) = levels.last_mut() {
+        let Some(name) = level.names.next() else {
+            visit(&path, Some(&level.meta))?;
+            path.truncate(level.above);
+            levels.pop();
+            trail.leave();
+            continue;
+        };
+        let above = path.len();
+        push(&mut path, name.to_bytes());
+        let looking = || format!("looking at {}", shown(&path));
+        let here = trail.here().doing(looking)?;
+        match peek_here(&*here, &name).doing(looking)? {
+            Some((child, meta)) if meta.kind == Kind::Dir => {
+                let (dir, names) = open(child, &path)?;
+                trail.enter(&name, meta, dir);
+                levels.push(Level { names, meta, above });
+            }
+            found => {
+                visit(&path, found.map(|(_, meta)| meta).as_ref())?;
+                path.truncate(above);
+            }
         }
     }
-    visit(path, meta)
+    Ok(())
+}
+
+fn open(
+    directory: impl AsFd,
+    path: &[u8],
+) -> Result<(OwnedFd, std::vec::IntoIter<CString>), BackendError> {
+    let reading = || format!("reading directory {}", shown(path));
+    let dir = open_dir(directory).doing(reading)?;
+    let names = names(&dir).doing(reading)?;
+    Ok((dir, names.into_iter()))
 }
 
 /// Appends a name to a relative path.

@@ -1,6 +1,7 @@
 //! Extended attributes, POSIX access lists among them.
 
 use super::open::through_proc;
+use super::trouble::{self, of_copy, of_source};
 use rustix::buffer::spare_capacity;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -14,25 +15,72 @@ const LIMIT: usize = 65_536;
 /// XFS shows root its access lists a second time, in its own form. Only the usual form is copied.
 const TWICE: &[u8] = b"trusted.SGI_ACL_";
 
+/// Attributes that a new entry inherits from the directory that it is made in: access lists, and
+/// properties of btrfs. Labels are given by the system's policy to whatever is made.
+const INHERITED: [&[u8]; 2] = [b"system.", b"btrfs."];
+
 /// Below this much free space a refused attribute means that the disk is full; above it, that the
 /// attribute is larger than this file system takes (ext4 says the same for both).
 const FULL: u64 = 1 << 20;
 
-/// Copies all attributes; returns the names of those that the target does not take.
-pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Vec<CString>> {
+/// What could not be carried over.
+#[derive(Debug, Default)]
+pub struct Lost {
+    /// Those that the target does not take.
+    pub refused: Vec<CString>,
+    /// Why the original's could not all be read.
+    pub unread: Option<Errno>,
+    /// Some that the target inherited could not be taken away.
+    pub inherited: bool,
+}
+
+/// Gives `to` all attributes of `from`, and takes away what it has beyond them.
+pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Lost> {
     let (from, target) = (through_proc(from), through_proc(to));
-    let mut lost = Vec::new();
-    for name in list(&from)? {
-        let Some(value) = get(&from, &name)? else {
-            continue;
-        };
+    let mut lost = Lost::default();
+    let mut wanted = Vec::new();
+    for name in read(list(&from), &mut lost)?.unwrap_or_default() {
+        let Some(value) = read(get(&from, &name), &mut lost)?.flatten() else { continue };
         match rustix::fs::setxattr(target.as_str(), &*name, &value, XattrFlags::empty()) {
             Ok(()) => {}
-            Err(error) if is_refusal(error, to)? => lost.push(name),
+            Err(error) if is_refusal(error, to)? => lost.refused.push(name.clone()),
+            Err(error) => return Err(error),
+        }
+        wanted.push(name);
+    }
+    lost.inherited = !take_away(&target, &wanted)?;
+    Ok(lost)
+}
+
+/// Takes away what a new entry has inherited.
+pub fn shed(to: impl AsFd) -> rustix::io::Result<Lost> {
+    let inherited = !take_away(&through_proc(to.as_fd()), &[])?;
+    Ok(Lost { inherited, ..Lost::default() })
+}
+
+/// Removes inherited attributes but those that are wanted; whether that was possible.
+fn take_away(target: &str, wanted: &[CString]) -> rustix::io::Result<bool> {
+    let inherited = |name: &CString| INHERITED.iter().any(|kind| name.to_bytes().starts_with(kind));
+    let mut gone = true;
+    for name in list(target)?.iter().filter(|name| inherited(name) && !wanted.contains(name)) {
+        match rustix::fs::removexattr(target, &**name) {
+            Ok(()) | Err(Errno::NODATA) => {}
+            Err(error) if of_copy(error) == trouble::Fault::Entry => gone = false,
             Err(error) => return Err(error),
         }
     }
-    Ok(lost)
+    Ok(gone)
+}
+
+fn read<T>(found: rustix::io::Result<T>, lost: &mut Lost) -> rustix::io::Result<Option<T>> {
+    match found {
+        Err(error) if of_source(error) == trouble::Fault::All => Err(error),
+        Err(error) => {
+            lost.unread = Some(error);
+            Ok(None)
+        }
+        Ok(found) => Ok(Some(found)),
+    }
 }
 
 /// Whether two files have the same attributes.
@@ -47,14 +95,12 @@ fn all(path: &str) -> rustix::io::Result<Vec<(CString, Option<Vec<u8>>)>> {
 
 fn is_refusal(error: Errno, to: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     Ok(match error {
-        Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP => true,
-        Errno::RANGE | Errno::TOOBIG | Errno::INVAL | Errno::NAMETOOLONG => true,
         Errno::NOSPC => {
             // Asked through the path: a reference alone cannot be asked.
             let disk = rustix::fs::statvfs(through_proc(to))?;
             disk.f_bavail.saturating_mul(disk.f_frsize) > FULL
         }
-        _ => false,
+        error => of_copy(error) == trouble::Fault::Entry,
     })
 }
 

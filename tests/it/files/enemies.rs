@@ -156,7 +156,7 @@ fn an_ordinary_user_cannot_keep_owners_and_makes_no_program_of_his_own() {
     let program = fs::canonicalize(program).unwrap();
     let bench = Bench::new(program.clone(), dir.path().join("store"), None, &json!({}));
     let notes = bench.take(1).notes;
-    assert_eq!(notes, ["copied 1 file", "1 entry has lost its owner or mode (.)"]);
+    assert_eq!(notes, ["copied 1 file", "1 entry has lost its owner, mode or times (.)"]);
     let mode = fs::metadata(bench.data(1)).unwrap().permissions().mode();
     assert_eq!(mode & 0o6000, 0, "{mode:o}");
     assert_eq!(fs::read(bench.data(1)).unwrap(), fs::read(program).unwrap());

@@ -1,9 +1,9 @@
 //! The tree copier by itself, where a snapshot would not show it.
 
 use super::bench::scratch;
-use crate::support::loopfs::Mounted;
+use crate::support::loopfs::{LoopFs, Mounted};
 use heptad::backend::tree::{
-    Copy, DEPTH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
+    Copy, PATH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
 };
 use heptad::backend::{BackendError, Progress};
 use heptad::domain::operation::Fault;
@@ -56,18 +56,21 @@ fn a_file_that_changes_while_it_is_read_is_read_again_and_named_if_it_does_not_s
 
 #[test]
 fn a_tree_nested_without_end_is_cut_off_and_named() {
-    let dir = scratch();
-    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    // Whoever holds such a directory may hold anything of its file system.
+    let fs = LoopFs::new("ext4", 64);
+    let (from, to) = (fs.path().join("from"), fs.path().join("to"));
     for dir in [&from, &to] {
         fs::create_dir(dir).unwrap();
     }
+    // Of names of one byte.
+    let depth = PATH / 2;
     let mut at: OwnedFd = File::open(&from).unwrap().into();
-    for _ in 0..DEPTH + 50 {
+    for _ in 0..depth + 50 {
         rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
         at = rustix::fs::openat(&at, "d", OFlags::DIRECTORY, Mode::empty()).unwrap();
     }
     let report = copy(&from, &to, &()).unwrap();
-    assert_eq!((report.entries, report.too_deep.count), (DEPTH as u64, 1));
+    assert_eq!((report.entries, report.too_deep.count), (depth as u64, 1));
     let to_fd = File::open(&to).unwrap();
     remove_tree(to_fd.as_fd(), c"copy").unwrap();
     remove_tree(to_fd.as_fd(), c"copy").unwrap();
