@@ -4,6 +4,7 @@
 //! skips the day of a spring gap and fires twice in an autumn fold.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use cron::TimeUnitSpec;
 use jiff::civil;
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ const LOOK: usize = 64;
 pub struct CronExpression {
     text: Arc<str>,
     schedule: Arc<cron::Schedule>,
+    every_hour: bool,
 }
 
 /// Why an expression is refused; the message tells the way out.
@@ -41,6 +43,11 @@ pub enum CronError {
 impl CronExpression {
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it names no hours: it goes by time that passes and not by the clock on the wall.
+    pub fn is_of_every_hour(&self) -> bool {
+        self.every_hour
     }
 
     /// The civil times of firings after `from`, soonest first; few, and never endless.
@@ -104,7 +111,9 @@ impl FromStr for CronExpression {
         };
         let schedule = cron::Schedule::from_str(&full)
             .map_err(|error| CronError::Syntax(error.to_string()))?;
-        let parsed = Self { text: text.into(), schedule: Arc::new(schedule) };
+        let starred = full.split_whitespace().nth(2).is_some_and(|hours| hours.starts_with('*'));
+        let every_hour = starred || schedule.hours().count() == 24;
+        let parsed = Self { text: text.into(), schedule: Arc::new(schedule), every_hour };
         if parsed.after(civil::date(2024, 1, 1).at(0, 0, 0, 0)).is_empty() {
             return Err(CronError::Never);
         }

@@ -85,6 +85,7 @@ impl Builder {
         let slot = format!("2026-11-{day:02}").parse().unwrap();
         Period {
             slot,
+            begin: at(&format!("{day:02}T00:00")),
             due: at(&format!("{day:02}T06:00")),
             end: at(&format!("{:02}T00:00", day + 1)),
         }

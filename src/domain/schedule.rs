@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
     pub slot: Slot,
+    /// When its day begins; for an instant, when it falls due.
+    pub begin: Timestamp,
     pub due: Timestamp,
     /// The first instant that no longer belongs to the slot; always after `due`.
     pub end: Timestamp,
@@ -78,12 +80,13 @@ fn daily(rhythm: &Rhythm, time: Time, date: Date) -> Option<Period> {
     if !exists(tz, date) {
         return None;
     }
+    let begin = instant(tz, date.at(0, 0, 0, 0))?;
     let end = start_of_next_day(tz, date)?;
     let at = instant(tz, date.to_datetime(time))?;
     let shifted = at.checked_add(SignedDuration::from_secs(i64::from(rhythm.offset))).ok()?;
     // The spread never carries a slot past its own midnight.
     let last = end.checked_sub(SignedDuration::from_secs(1)).ok()?;
-    Some(Period { slot: Slot::Day(date), due: shifted.min(last), end })
+    Some(Period { slot: Slot::Day(date), begin, due: shifted.min(last), end })
 }
 
 fn start_of_next_day(tz: &TimeZone, date: Date) -> Option<Timestamp> {
@@ -109,21 +112,29 @@ fn cron_around(rhythm: &Rhythm, now: Timestamp) -> (Option<Period>, Option<Perio
         .take(2)
         .chain(between(expression, early, late))
         .chain(expression.after(late).into_iter().take(2));
-    let mut at: Vec<Timestamp> = civil.filter_map(|civil| instant(tz, civil)).collect();
+    let twice = expression.is_of_every_hour();
+    let mut at: Vec<Timestamp> = civil.flat_map(|civil| firings(tz, civil, twice)).collect();
     at.sort_unstable();
     at.dedup();
     let period = |pair: &[Timestamp]| {
-        Some(Period {
-            slot: Slot::Instant(pair[0]),
-            due: pair[0].checked_add(offset).ok()?,
-            end: pair[1].checked_add(offset).ok()?,
-        })
+        let due = pair[0].checked_add(offset).ok()?;
+        let end = pair[1].checked_add(offset).ok()?;
+        Some(Period { slot: Slot::Instant(pair[0]), begin: due, due, end })
     };
     let periods: Vec<Period> = at.windows(2).filter_map(period).collect();
     (
         periods.iter().rev().find(|p| p.due <= now).copied(),
         periods.iter().find(|p| p.due > now).copied(),
     )
+}
+
+/// The instants of one civil firing. What runs in every hour also runs in the one that autumn
+/// repeats, or two hours would lie between two.
+fn firings(tz: &TimeZone, civil: DateTime, twice: bool) -> impl Iterator<Item = Timestamp> {
+    let ambiguous = tz.to_ambiguous_zoned(civil);
+    let fold = twice && matches!(ambiguous.offset(), AmbiguousOffset::Fold { .. });
+    let later = if fold { ambiguous.later().ok() } else { None };
+    instant(tz, civil).into_iter().chain(later.map(|zoned| zoned.timestamp()))
 }
 
 fn between(
@@ -292,6 +303,21 @@ mod tests {
             "2026-01-01T00:00:00Z",
             "2027-01-01T00:00:00Z",
         );
+        // What runs in every hour runs in the repeated one too.
+        let hourly =
+            |text, latest: &str, next: &str| check("Europe/Berlin", text, latest, latest, next);
+        hourly("0 * * * *", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z");
+        hourly("0 * * * *", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z");
+        hourly("15 */2 * * *", "2026-10-25T00:15:00Z", "2026-10-25T01:15:00Z");
+        hourly("@hourly", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z");
+        hourly("0 0-23 * * *", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z");
+        hourly("*/30 * * * *", "2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z");
+        hourly("0 * * * *", "2027-03-28T01:00:00Z", "2027-03-28T02:00:00Z");
+        let half = |latest: &str, next: &str| {
+            check("Australia/Lord_Howe", "*/15 * * * *", latest, latest, next);
+        };
+        half("2026-04-04T14:45:00Z", "2026-04-04T15:00:00Z");
+        half("2026-04-04T15:15:00Z", "2026-04-04T15:30:00Z");
         // In the fold the firing happens once, at the first 02:30; in the gap right after it.
         check(
             "Europe/Berlin",
