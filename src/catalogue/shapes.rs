@@ -7,7 +7,7 @@ use crate::domain::operation::{Act, Doom, Leftovers};
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
-use crate::domain::timeline::{Phase, Timeline};
+use crate::domain::timeline::{Off, Phase, Timeline};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,14 @@ struct PhaseText {
     rhythm: RhythmText,
 }
 
+/// Phases alone are written as a list, as they were before times off were remembered.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimelineText {
+    phases: Vec<PhaseText>,
+    off: Vec<(String, Option<String>)>,
+}
+
 impl RhythmText {
     pub(super) fn new(rhythm: &Rhythm) -> Self {
         let (time, cron) = match &rhythm.when {
@@ -110,16 +118,32 @@ pub(super) fn timeline_text(timeline: &Timeline) -> String {
         from: instant_text(phase.from),
         rhythm: RhythmText::new(&phase.rhythm),
     };
-    serde_json::json!(timeline.phases().iter().map(phase).collect::<Vec<_>>()).to_string()
+    let phases: Vec<PhaseText> = timeline.phases().iter().map(phase).collect();
+    if timeline.off().is_empty() {
+        return serde_json::json!(phases).to_string();
+    }
+    let off = timeline.off().iter();
+    let off = off.map(|off| (instant_text(off.from), off.until.map(instant_text))).collect();
+    serde_json::json!(TimelineText { phases, off }).to_string()
 }
 
 pub(super) fn timeline(text: &str, unknown: &mut dyn FnMut(&str)) -> Result<Timeline, String> {
-    let phases: Vec<PhaseText> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let text = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|e| e.to_string())?
+    } else {
+        let phases = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        TimelineText { phases, off: Vec::new() }
+    };
     let phase = |text: PhaseText| {
         let from = text.from.parse().map_err(|e| format!("from: {e}"))?;
         Ok(Phase { rhythm: text.rhythm.rhythm(unknown)?, from })
     };
-    phases.into_iter().map(phase).collect::<Result<_, String>>().map(Timeline::new)
+    let phases = text.phases.into_iter().map(phase).collect::<Result<_, String>>()?;
+    let instant = |text: String| text.parse().map_err(|e| format!("off: {e}"));
+    let off = text.off.into_iter().map(|(from, until)| {
+        Ok(Off { from: instant(from)?, until: until.map(instant).transpose()? })
+    });
+    Ok(Timeline::new(phases).with_off(off.collect::<Result<_, String>>()?))
 }
 
 /// Nine decimals, so that the order of texts is the order of instants.

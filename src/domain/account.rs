@@ -1,6 +1,6 @@
 //! All that heptad knows of one resource.
 
-use super::agenda::{self, Run, SlotRecord};
+use super::agenda::{self, Beginning, Run, SlotRecord};
 use super::days::Days;
 use super::name::ResourceName;
 use super::occupied::Measured;
@@ -8,10 +8,11 @@ use super::operation::OperationId;
 use super::policy::{Policy, Rhythm, When};
 use super::resource::Resource;
 use super::rotation::Candidate;
+use super::schedule;
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Seq, Snapshot};
 use super::timeline::{Timeline, Today};
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,38 +129,63 @@ impl Account {
         self.declared && !self.forgotten && self.policy().enabled
     }
 
-    /// The next automatic snapshot.
-    pub fn next_run(&self, now: Timestamp, started: Timestamp, settled: Timestamp) -> Option<Run> {
-        if !self.is_active() {
-            return None;
-        }
-        let facts = agenda::Facts {
+    /// What its agenda is computed from.
+    pub fn facts(&self) -> agenda::Facts<'_> {
+        agenda::Facts {
             timeline: &self.timeline,
             slots: &self.slots,
             taken: &self.taken,
-            started,
-            settled,
-        };
-        agenda::next(&facts, now)
+            running: self.running,
+            queue: &self.queue,
+        }
+    }
+
+    /// The next automatic snapshot that is not under way.
+    pub fn next_run(&self, beginning: Beginning, now: Timestamp) -> Option<Run> {
+        if !self.is_active() {
+            return None;
+        }
+        agenda::next(&self.facts(), beginning, now)
+    }
+
+    /// The records as they fell due: days and instants, whose names have no common order.
+    pub fn by_due(&self) -> Vec<&SlotRecord> {
+        let mut records: Vec<&SlotRecord> = self.slots.values().collect();
+        records.sort_by_key(|record| record.due);
+        records
+    }
+
+    /// The civil day, in the zone of the policy, that a slot belongs to: what `why` is asked for.
+    pub fn day_of(&self, record: &SlotRecord) -> Date {
+        match record.slot {
+            Slot::Day(day) => day,
+            Slot::Instant(_) => record.due.to_zoned(self.policy().rhythm.zone.tz().clone()).date(),
+        }
+    }
+
+    /// The record of a slot whose snapshot is being taken, or waits for its turn.
+    pub fn under_way(&self) -> Option<&SlotRecord> {
+        let facts = self.facts();
+        self.slots.values().find(|record| facts.is_under_way(record))
     }
 
     /// Whether the slot of the current day is done, for the table of changes.
     pub fn today(&self, now: Timestamp) -> Today {
-        let Some(rhythm) = self.timeline.wished() else {
+        let Some(rhythm) = self.timeline.ruling(now) else {
             return Today::NotDone;
         };
         let tz = rhythm.zone.tz();
-        let date = |at: Timestamp| at.to_zoned(tz.clone()).date();
-        let current = |record: &&SlotRecord| match record.slot {
-            Slot::Day(day) => day == date(now),
-            Slot::Instant(_) => record.due <= now && now < record.end,
+        let today = now.to_zoned(tz.clone()).date();
+        let begin = schedule::instant(tz, today.at(0, 0, 0, 0)).unwrap_or(now);
+        let facts = self.facts();
+        let current = |record: &&SlotRecord| {
+            (record.slot == Slot::Day(today) && !agenda::is_before(record, begin))
+                || (record.due <= now && now < record.end)
         };
-        let under_way = |id: OperationId| self.running == Some(id) || self.queue.contains(&id);
-        let done =
-            |record: &SlotRecord| record.is_taken() || record.operation.is_some_and(under_way);
-        match self.slots.values().rev().find(current) {
-            Some(record) if done(record) => Today::Done,
-            _ => Today::NotDone,
+        let done = |record: &SlotRecord| record.is_taken() || facts.is_under_way(record);
+        match self.slots.values().filter(current).any(done) {
+            true => Today::Done,
+            false => Today::NotDone,
         }
     }
 

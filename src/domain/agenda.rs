@@ -15,6 +15,18 @@ pub const AFTER_BOOT: SignedDuration = SignedDuration::from_mins(5);
 /// Pauses before the first, second, third… try again, in minutes; the last one repeats.
 const PAUSES: [i64; 4] = [1, 5, 15, 60];
 
+/// A snapshot that is no older than this before its day began counts as of that day.
+const LITTLE: SignedDuration = SignedDuration::from_hours(1);
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// How many names are tried beside the ordinary one.
+const NAMES: i32 = 60;
+
+/// Why a slot is skipped that fell due while it was on, and then was switched off.
+pub const DISABLED: &str = "automatic snapshots were disabled";
+pub const LEFT: &str = "it left the configuration";
+
 /// How many slots of a long absence are recorded one by one.
 const MISSED_AT_MOST: usize = 400;
 
@@ -65,6 +77,11 @@ impl Outcome {
         }
     }
 
+    /// Whether nothing was taken because a person did not want it.
+    pub fn is_wished(&self) -> bool {
+        matches!(self, Outcome::Skipped(why) if [DISABLED, LEFT].contains(&why.as_str()))
+    }
+
     /// Whether a snapshot exists for the slot, so that none may be taken for it again.
     pub fn is_taken(&self) -> bool {
         matches!(self, Outcome::Complete | Outcome::Suspect(_))
@@ -89,6 +106,12 @@ impl SlotRecord {
 
     pub fn is_taken(&self) -> bool {
         self.outcome.as_ref().is_some_and(Outcome::is_taken)
+    }
+
+    /// How it ended, or will where nothing is tried any more.
+    pub fn ending(&self) -> (&'static str, String) {
+        let outcome = self.outcome.clone().unwrap_or_else(|| self.closing());
+        (outcome.word(), outcome.reason().to_owned())
     }
 
     /// The outcome of a slot whose period ends without a snapshot.
@@ -120,81 +143,139 @@ pub enum Why {
 }
 
 /// What the agenda is computed from.
+#[derive(Clone, Copy)]
 pub struct Facts<'a> {
     pub timeline: &'a Timeline,
     pub slots: &'a BTreeMap<Slot, SlotRecord>,
     pub taken: &'a Days,
+    /// Operations that are open.
+    pub running: Option<OperationId>,
+    pub queue: &'a [OperationId],
+}
+
+/// From when a slot that fell due before the daemon started may be caught up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
     /// When this daemon started, by the wall clock.
     pub started: Timestamp,
-    /// When catch-up may begin: [`AFTER_BOOT`] after the machine booted.
+    /// [`AFTER_BOOT`] after the machine booted.
     pub settled: Timestamp,
 }
 
 impl Facts<'_> {
-    fn is_taken(&self, slot: Slot) -> bool {
-        let long_ago = matches!(slot, Slot::Day(day) if self.taken.contains(day));
-        long_ago || self.slots.get(&slot).is_some_and(SlotRecord::is_taken)
+    /// Whether its snapshot is being taken, or waits in the queue.
+    pub fn is_under_way(&self, record: &SlotRecord) -> bool {
+        let open = |id| self.running == Some(id) || self.queue.contains(&id);
+        record.outcome.is_none() && record.operation.is_some_and(open)
+    }
+
+    /// The period with the name that its snapshot gets; none where it has one already. Where the
+    /// name stands for a snapshot of before this day began, as after a change of the time zone, the
+    /// instant is the name: no name stands for two.
+    pub fn open(&self, period: Period) -> Option<Period> {
+        for slot in names(period) {
+            match self.slots.get(&slot).filter(|record| record.is_taken()) {
+                Some(record) if is_before(record, period.begin) => {}
+                Some(_) => return None,
+                None => {
+                    let long_ago = matches!(slot, Slot::Day(day) if self.taken.contains(day));
+                    return (!long_ago).then_some(Period { slot, ..period });
+                }
+            }
+        }
+        None
+    }
+
+    /// The current period, if it has no snapshot yet.
+    fn current(&self, now: Timestamp) -> Option<Period> {
+        let current = self.timeline.latest_due(now).filter(|period| period.end > now)?;
+        self.open(current)
     }
 }
 
-/// The next automatic snapshot: the open slot of the current period, else the next slot.
-pub fn next(facts: &Facts<'_>, now: Timestamp) -> Option<Run> {
-    let current = facts.timeline.latest_due(now).filter(|period| period.end > now);
-    let open = current.and_then(|period| match facts.slots.get(&period.slot) {
-        _ if facts.is_taken(period.slot) => None,
+/// The names for a snapshot of this period, in the order of preference.
+fn names(period: Period) -> impl Iterator<Item = Slot> {
+    let first = match period.slot {
+        Slot::Day(_) => period.due,
+        Slot::Instant(at) => at.saturating_add(SECOND).unwrap_or(at),
+    };
+    let instant = move |n: i32| first.checked_add(SECOND * n).ok().map(Slot::Instant);
+    std::iter::once(period.slot).chain((0..NAMES).filter_map(instant))
+}
+
+/// Whether a snapshot was there before the day began. A clock that was set a little is no reason.
+pub fn is_before(record: &SlotRecord, begin: Timestamp) -> bool {
+    record.finished.is_some_and(|at| begin.duration_since(at) > LITTLE)
+}
+
+/// The next automatic snapshot that is not under way: the open slot of the current period, else the
+/// next slot.
+pub fn next(facts: &Facts<'_>, beginning: Beginning, now: Timestamp) -> Option<Run> {
+    let current = facts.current(now).and_then(|period| match facts.slots.get(&period.slot) {
+        Some(record) if facts.is_under_way(record) => None,
         Some(record) if record.attempts > 0 => retry(period, record, now),
-        _ => Some(first(period, facts)),
+        _ => Some(first(period, beginning)),
     });
-    open.or_else(|| {
-        let from = current.map_or(now, |period| period.due.max(now));
-        let mut period = facts.timeline.next_due(from)?;
+    current.or_else(|| {
+        let mut from = now;
         // A clock that went back may find the next slots taken already.
-        while facts.is_taken(period.slot) {
-            period = facts.timeline.next_due(period.due)?;
+        loop {
+            let period = facts.timeline.next_due(from)?;
+            if let Some(period) = facts.open(period) {
+                return Some(Run { period, at: period.due, why: Why::Scheduled });
+            }
+            from = period.due;
         }
-        Some(Run { period, at: period.due, why: Why::Scheduled })
     })
 }
 
-fn first(period: Period, facts: &Facts<'_>) -> Run {
-    if period.due >= facts.started {
+fn first(period: Period, beginning: Beginning) -> Run {
+    let Beginning { started, settled } = beginning;
+    if period.due >= started {
         return Run { period, at: period.due, why: Why::Scheduled };
     }
-    Run { period, at: facts.started.max(facts.settled), why: Why::CatchUp }
+    // A day that is about to end cannot wait.
+    let enough = settled.saturating_add(AFTER_BOOT).is_ok_and(|at| at < period.end);
+    let at = if enough { started.max(settled) } else { started };
+    Run { period, at, why: Why::CatchUp }
 }
 
 fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
     let attempt = usize::try_from(record.attempts).unwrap_or(usize::MAX);
     let minutes = PAUSES[attempt.min(PAUSES.len()) - 1];
-    let last = record.finished.map_or(now, |at| at.min(now));
-    let at = last.saturating_add(SignedDuration::from_mins(minutes)).ok()?;
+    let at = match record.finished {
+        Some(last) if last <= now => {
+            last.saturating_add(SignedDuration::from_mins(minutes)).ok()?
+        }
+        // The clock was set back meanwhile.
+        _ => now,
+    };
     (at < period.end).then_some(Run { period, at, why: Why::Retry(record.attempts) })
 }
 
 /// The slots whose period is over but that have no outcome yet: open ones that never succeeded,
 /// and those that passed unseen. Oldest first.
-pub fn closable(
-    timeline: &Timeline,
-    slots: &BTreeMap<Slot, SlotRecord>,
-    taken: &Days,
-    now: Timestamp,
-) -> Vec<SlotRecord> {
+pub fn closable(facts: &Facts<'_>, now: Timestamp) -> Vec<SlotRecord> {
     let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
-    let mut found: Vec<SlotRecord> = slots.values().filter(over).cloned().collect();
-    let seen = slots.values().map(|record| record.due).filter(|due| *due <= now).max();
-    let from = seen.or_else(|| timeline.phases().first().map(|phase| phase.from));
+    let mut found: Vec<SlotRecord> = facts.slots.values().filter(over).cloned().collect();
+    let seen = facts.slots.values().map(|record| record.due).filter(|due| *due <= now).max();
+    let from = seen.or_else(|| facts.timeline.phases().first().map(|phase| phase.from));
     let mut from = from.unwrap_or(now);
-    while let Some(period) = timeline.next_due(from).filter(|period| period.end <= now) {
+    while let Some(period) = facts.timeline.next_due(from).filter(|period| period.end <= now) {
         if found.len() == MISSED_AT_MOST {
             break;
         }
-        let long_ago = matches!(period.slot, Slot::Day(day) if taken.contains(day));
-        if !slots.contains_key(&period.slot) && !long_ago {
-            found.push(SlotRecord::open(period));
-        }
+        let unseen = facts.open(period).filter(|period| !facts.slots.contains_key(&period.slot));
+        found.extend(unseen.map(SlotRecord::open));
         from = period.due;
     }
     found
+}
+
+/// The record of the slot that fell due in the current period and has no snapshot, be it only now.
+pub fn current(facts: &Facts<'_>, now: Timestamp) -> Option<SlotRecord> {
+    let period = facts.current(now)?;
+    Some(facts.slots.get(&period.slot).cloned().unwrap_or_else(|| SlotRecord::open(period)))
 }
 
 #[cfg(test)]
@@ -228,8 +309,9 @@ mod tests {
         let (timeline, started) = (six_oclock(), at(started));
         let settled = started + SignedDuration::from_mins(5);
         let taken = Days::default();
-        let facts = Facts { timeline: &timeline, slots: &slots, taken: &taken, started, settled };
-        let run = next(&facts, at(now)).unwrap();
+        let (running, queue) = (Some(OperationId(7)), &[OperationId(8)][..]);
+        let facts = Facts { timeline: &timeline, slots: &slots, taken: &taken, running, queue };
+        let run = next(&facts, Beginning { started, settled }, at(now)).unwrap();
         assert_eq!((run.at, run.why), (at(want.0), want.1), "{name}");
     }
 
@@ -240,6 +322,20 @@ mod tests {
         check("late, as asleep", &[], "20T00:00", "22T09:00", ("22T06:00", Why::Scheduled));
         check("booted after it", &[], "22T09:00", "22T09:00", ("22T09:05", Why::CatchUp));
         check("booted the day after", &[], "23T05:00", "23T05:00", ("23T06:00", Why::Scheduled));
+        // The day would be over before the wait is.
+        check("booted at night", &[], "22T23:49", "22T23:49", ("22T23:54", Why::CatchUp));
+        check("booted late", &[], "22T23:51", "22T23:51", ("22T23:51", Why::CatchUp));
+        check("booted last", &[], "22T23:58", "22T23:58", ("22T23:58", Why::CatchUp));
+    }
+
+    #[test]
+    fn a_slot_whose_snapshot_is_being_taken_or_waits_for_its_turn_is_no_retry() {
+        for operation in [7, 8].map(OperationId) {
+            let record = SlotRecord { operation: Some(operation), ..failed(2, "22T06:01") };
+            check("first", &[record], "20T00:00", "22T06:02", ("23T06:00", Why::Scheduled));
+        }
+        let record = SlotRecord { operation: Some(OperationId(6)), ..failed(2, "22T06:01") };
+        check("over", &[record], "20T00:00", "22T06:02", ("22T06:06", Why::Retry(2)));
     }
 
     #[test]
@@ -252,6 +348,8 @@ mod tests {
         check(3, "22T06:06", "22T06:07", "22T06:21", Why::Retry(3));
         check(9, "22T22:30", "22T22:31", "22T23:30", Why::Retry(9));
         check(10, "22T23:30", "22T23:31", "23T06:00", Why::Scheduled);
+        // Set back since: that time may be hours away.
+        check(1, "22T20:00", "22T12:00", "22T12:00", Why::Retry(1));
     }
 
     #[test]
@@ -269,7 +367,15 @@ mod tests {
     fn slots_that_passed_are_closed_with_a_reason() {
         let outcomes = |records: &[SlotRecord], now: &str| {
             let slots = records.iter().map(|r| (r.slot, r.clone())).collect();
-            let closed = closable(&six_oclock(), &slots, &Days::default(), at(now));
+            let (timeline, taken) = (six_oclock(), Days::default());
+            let facts = Facts {
+                timeline: &timeline,
+                slots: &slots,
+                taken: &taken,
+                running: None,
+                queue: &[],
+            };
+            let closed = closable(&facts, at(now));
             let line = |r: &SlotRecord| format!("{} {}", r.slot, r.closing().word());
             closed.iter().map(line).collect::<Vec<_>>()
         };

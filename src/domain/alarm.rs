@@ -2,6 +2,7 @@
 //! Derived from the account each time; an alarm ends when its cause does.
 
 use super::account::{Account, STALE};
+use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
 use super::ledger::Ledger;
 use super::operation::{Act, State};
@@ -29,6 +30,8 @@ pub struct Alarm {
 pub enum AlarmCode {
     /// No complete snapshot for too long.
     Stale,
+    /// A slot ended without one, and there was no complete one since.
+    SlotLost,
     /// A suspect snapshot stops rotation.
     Suspect,
     /// Another identity is in the resource's place.
@@ -52,8 +55,9 @@ pub enum AlarmCode {
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 12] = [
+    pub const ALL: [AlarmCode; 13] = [
         AlarmCode::Stale,
+        AlarmCode::SlotLost,
         AlarmCode::Suspect,
         AlarmCode::Stranger,
         AlarmCode::Trouble,
@@ -71,6 +75,7 @@ impl AlarmCode {
     pub fn word(self) -> &'static str {
         match self {
             AlarmCode::Stale => "stale",
+            AlarmCode::SlotLost => "slot-lost",
             AlarmCode::Suspect => "suspect",
             AlarmCode::Stranger => "stranger",
             AlarmCode::Trouble => "trouble",
@@ -126,6 +131,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
     }
     let mut found: Vec<Alarm> = [
         stale(account, moment.now),
+        slot_lost(account, moment),
         doubt(account),
         trouble(account),
         lost(account, AlarmCode::Missing),
@@ -145,8 +151,8 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
 fn stale(account: &Account, now: Timestamp) -> Option<Alarm> {
     let first = account.timeline.phases().first().map(|phase| phase.from);
     let newest = account.newest_complete();
-    // From the start of the schedule, so that enabling again is no alarm at once.
-    let base = newest.unwrap_or(account.since).max(first.unwrap_or(account.since));
+    // Off and on is no new beginning.
+    let base = newest.unwrap_or(account.since.max(first.unwrap_or(account.since)));
     let age = now.duration_since(base);
     if !account.is_active() || age <= STALE {
         return None;
@@ -164,6 +170,44 @@ fn stale(account: &Account, now: Timestamp) -> Option<Alarm> {
         None => "there is no complete snapshot yet".to_owned(),
     };
     Some(Alarm::new(AlarmCode::Stale, sentence, format!("see `heptactl why {name}`")))
+}
+
+/// The days that ended without a snapshot since the newest complete one, or will for certain, as no
+/// try is left.
+fn slot_lost(account: &Account, moment: &Moment) -> Option<Alarm> {
+    if !account.is_active() {
+        return None;
+    }
+    let next = account.next_run(moment.beginning(), moment.now);
+    let explained = account.trouble.is_some() || account.stranger.is_some();
+    let is_lost = |record: &&SlotRecord| match &record.outcome {
+        Some(Outcome::Skipped(_)) if explained => false,
+        Some(outcome) => !outcome.is_taken() && !outcome.is_wished(),
+        None if record.attempts == 0 || account.facts().is_under_way(record) => false,
+        None => next.is_none_or(|run| run.period.slot != record.slot),
+    };
+    let records = account.by_due();
+    let since = records.iter().rev().filter(|record| record.due <= moment.now);
+    let since = since.take_while(|record| record.outcome != Some(Outcome::Complete));
+    let lost: Vec<&SlotRecord> = since.copied().filter(is_lost).collect();
+    let newest = lost.first()?;
+    let (name, slot) = (account.name(), newest.slot);
+    let (word, why) = newest.ending();
+    let more = match lost.len() {
+        1 => String::new(),
+        n => format!(", nor of {} before it", n - 1),
+    };
+    let sentence = format!("there is no snapshot of {slot} ({word}: {why}){more}");
+    let coming = next.filter(|run| run.period.slot != slot).map(|run| {
+        let at = run.at.to_zoned(account.policy().rhythm.zone.tz().clone());
+        format!("; the next run is {}", at.strftime("%Y-%m-%d %H:%M %:z"))
+    });
+    let hint = format!(
+        "it is not tried again{}; see `heptactl why {name} {}`",
+        coming.unwrap_or_default(),
+        account.day_of(newest),
+    );
+    Some(Alarm::new(AlarmCode::SlotLost, sentence, hint))
 }
 
 fn doubt(account: &Account) -> Option<Alarm> {
@@ -264,7 +308,6 @@ mod tests {
     use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation, OperationId};
     use crate::domain::sample::{Builder, at, moment};
     use crate::domain::snapshot::Seq;
-    use crate::domain::timeline::Timeline;
 
     fn change(account: &mut Account, seq: u64, change: impl FnOnce(&mut Snapshot)) {
         change(Arc::make_mut(account.snapshots.get_mut(&Seq(seq)).unwrap()));
@@ -291,15 +334,16 @@ mod tests {
     }
 
     #[test]
-    fn enabling_again_is_no_alarm_and_a_slow_rhythm_is_judged_by_its_own_slots() {
-        let again = Builder::daily().complete(2..=2).but(|account| {
-            let rhythm = account.resource.policy.rhythm.clone();
-            account.timeline = Timeline::start(rhythm, at("20T12:00"));
-        });
-        let again = again.account();
-        assert_eq!(codes(&again, "21T12:00"), [""; 0]);
-        assert_eq!(codes(&again, "22T00:30"), [""; 0]);
-        assert_eq!(codes(&again, "22T00:31"), ["stale"]);
+    fn off_and_on_is_no_new_beginning_and_a_slow_rhythm_is_judged_by_its_own_slots() {
+        let again = |now: &str| {
+            let again = Builder::daily().complete(2..=2).but(|account| {
+                let stopped = account.timeline.clone().stopped(at("02T12:00"));
+                account.timeline = stopped.resumed(at(now));
+            });
+            codes(&again.account(), now)
+        };
+        assert_eq!(again("03T18:00"), [""; 0]);
+        assert_eq!(again("03T18:01"), ["stale"]);
         // Sundays; the 15th is one.
         let weekly = Builder::with(When::Cron("0 6 * * SUN".parse().unwrap()));
         let weekly = weekly.complete(15..=15).account();

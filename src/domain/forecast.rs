@@ -5,7 +5,6 @@ use super::account::Account;
 use super::agenda::Why;
 use super::policy::Retention;
 use super::rotation::{self, CREDIT, Candidate, Verdict};
-use super::schedule::Period;
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Origin, Seq, Snapshot};
 use super::view::Moment;
@@ -32,7 +31,8 @@ pub struct Forecast {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Take {
     pub at: Timestamp,
-    pub why: Why,
+    /// None: it is being taken.
+    pub why: Option<Why>,
     pub label: String,
     pub drops: Vec<Drop>,
 }
@@ -66,15 +66,17 @@ pub fn forecast(
         None => runs(account, moment, until),
         Some(_) => (Vec::new(), false),
     };
-    for ((period, at, why), seq) in runs.into_iter().zip(account.next_seq.0..) {
-        shelf.push(Candidate { seq: Seq(seq), slot: period.slot, pinned: false });
+    let being_taken = account.under_way().map(|record| (record.slot, record.due, None));
+    let runs = being_taken.into_iter().chain(runs);
+    for ((slot, at, why), seq) in runs.zip(account.next_seq.0..) {
+        shelf.push(Candidate { seq: Seq(seq), slot, pinned: false });
         let drops = match waits {
             None => rotate(&mut shelf, retention),
             Some(_) => Vec::new(),
         };
         let drop = |slot| Drop { label: label(account, slot), reason: beyond(retention) };
         let drops = drops.into_iter().map(drop).collect();
-        takes.push(Take { at, why, label: label(account, period.slot), drops });
+        takes.push(Take { at, why, label: label(account, slot), drops });
     }
     let stays = stays(account, &shelf, retention);
     Forecast { waits, idle, takes, cut_short, stays }
@@ -98,11 +100,13 @@ fn runs(
     account: &Account,
     moment: &Moment,
     until: Timestamp,
-) -> (Vec<(Period, Timestamp, Why)>, bool) {
-    let first = account.next_run(moment.now, moment.started, moment.settled);
+) -> (Vec<(Slot, Timestamp, Option<Why>)>, bool) {
+    let first = account.next_run(moment.beginning(), moment.now);
     let first = first.filter(|run| run.at < until);
-    let mut runs: Vec<_> = first.iter().map(|run| (run.period, run.at, run.why)).collect();
+    let mut runs: Vec<_> =
+        first.iter().map(|run| (run.period.slot, run.at, Some(run.why))).collect();
     let mut from = first.map(|run| run.period.due);
+    let facts = account.facts();
     while let Some(period) = from.and_then(|from| account.timeline.next_due(from)) {
         if period.due >= until {
             return (runs, false);
@@ -111,8 +115,8 @@ fn runs(
             return (runs, true);
         }
         // A clock that went back may find a slot taken already.
-        if !account.slots.get(&period.slot).is_some_and(|record| record.is_taken()) {
-            runs.push((period, period.due, Why::Scheduled));
+        if let Some(open) = facts.open(period) {
+            runs.push((open.slot, open.due, Some(Why::Scheduled)));
         }
         from = Some(period.due);
     }

@@ -1,10 +1,13 @@
-//! Which rhythm rules when: the phases of a resource's schedule, and the rules for changing it.
+//! Which rhythm rules when: the phases of a resource's schedule, the times in which it was off, and
+//! the rules for changing both.
 //!
 //! A change never makes two snapshots in one day nor a day without one. So a new rhythm often
-//! begins tomorrow, and until then the old one rules on: the timeline holds both.
+//! begins tomorrow, and until then the old one rules on: the timeline holds both. Off and on leave
+//! the phases as they are: what was promised is promised again, but for what fell due meanwhile.
 
-use super::policy::{LEAD, Rhythm};
+use super::policy::{LEAD, Rhythm, When};
 use super::schedule::{self, Period};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// A rhythm and the first instant at which its slots count; it rules until the next phase.
@@ -14,9 +17,20 @@ pub struct Phase {
     pub from: Timestamp,
 }
 
-/// Phases, oldest first. Empty for a resource that was never enabled.
+/// A time in which it was switched off: a slot that would have fallen due within it does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Off {
+    pub from: Timestamp,
+    /// None: it is off.
+    pub until: Option<Timestamp>,
+}
+
+/// Phases and times off, oldest first. Empty for a resource that was never enabled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Timeline(Vec<Phase>);
+pub struct Timeline {
+    phases: Vec<Phase>,
+    off: Vec<Off>,
+}
 
 /// What is known of the slot of the current day when the time is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,35 +40,74 @@ pub enum Today {
     NotDone,
 }
 
-/// A phase begins tomorrow at the latest, in whatever zone.
+/// What ended longer ago than this is no longer needed: a new rhythm begins tomorrow at the latest,
+/// in whatever zone.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(72);
 
 const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
 impl Timeline {
     pub fn new(phases: Vec<Phase>) -> Self {
-        Self(phases)
+        Self { phases, off: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn with_off(self, off: Vec<Off>) -> Self {
+        Self { off, ..self }
     }
 
     pub fn phases(&self) -> &[Phase] {
-        &self.0
+        &self.phases
+    }
+
+    pub fn off(&self) -> &[Off] {
+        &self.off
     }
 
     /// The rhythm asked for last, whether it rules already or not.
     pub fn wished(&self) -> Option<&Rhythm> {
-        self.0.last().map(|phase| &phase.rhythm)
+        self.phases.last().map(|phase| &phase.rhythm)
+    }
+
+    /// The rhythm that rules now; before the first one does, that one.
+    pub fn ruling(&self, now: Timestamp) -> Option<&Rhythm> {
+        let ruling = self.phases.iter().rev().find(|phase| phase.from <= now);
+        ruling.or(self.phases.first()).map(|phase| &phase.rhythm)
     }
 
     /// First enabling: the first slot is the first one more than [`LEAD`] ahead.
     pub fn start(rhythm: Rhythm, now: Timestamp) -> Self {
         let from = now.saturating_add(LEAD + INSTANT).unwrap_or(now);
-        Self(vec![Phase { rhythm, from }])
+        Self::new(vec![Phase { rhythm, from }])
     }
 
     /// The latest slot with `due <= now`.
     pub fn latest_due(&self, now: Timestamp) -> Option<Period> {
         let mut until = now;
-        for phase in self.0.iter().rev() {
+        loop {
+            let period = self.ruled_before(until)?;
+            match self.off_at(period.due) {
+                Some(off) => until = off.from,
+                None => return Some(period),
+            }
+        }
+    }
+
+    /// The soonest slot with `due > now`.
+    pub fn next_due(&self, now: Timestamp) -> Option<Period> {
+        let mut from = now;
+        loop {
+            let period = self.ruled_after(from)?;
+            match self.off_at(period.due) {
+                Some(off) => from = before(off.until?),
+                None => return Some(period),
+            }
+        }
+    }
+
+    fn ruled_before(&self, now: Timestamp) -> Option<Period> {
+        let mut until = now;
+        for phase in self.phases.iter().rev() {
             if phase.from <= until
                 && let Some(period) = schedule::latest_due(&phase.rhythm, until)
                 && period.due >= phase.from
@@ -66,43 +119,140 @@ impl Timeline {
         None
     }
 
-    /// The soonest slot with `due > now`.
-    pub fn next_due(&self, now: Timestamp) -> Option<Period> {
-        let untils = self.0.iter().skip(1).map(|phase| phase.from).chain([Timestamp::MAX]);
-        self.0.iter().zip(untils).find_map(|(phase, until)| {
+    fn ruled_after(&self, now: Timestamp) -> Option<Period> {
+        let untils = self.phases.iter().skip(1).map(|phase| phase.from).chain([Timestamp::MAX]);
+        self.phases.iter().zip(untils).find_map(|(phase, until)| {
             let start = now.max(before(phase.from));
             schedule::next_due(&phase.rhythm, start).filter(|period| period.due < until)
         })
+    }
+
+    /// At the very instant of a switch it counts as on.
+    fn off_at(&self, due: Timestamp) -> Option<&Off> {
+        self.off.iter().find(|off| off.from < due && off.until.is_none_or(|until| due < until))
+    }
+
+    pub fn is_off(&self) -> bool {
+        self.off.last().is_some_and(|off| off.until.is_none())
+    }
+
+    /// Switched off: what is promised from now on does not come, unless it is switched on again
+    /// before its time.
+    #[must_use]
+    pub fn stopped(mut self, now: Timestamp) -> Self {
+        if !self.is_off() {
+            self.off.push(Off { from: now, until: None });
+        }
+        self
+    }
+
+    /// Switched on again. Nothing remains of a time off in which nothing fell due, however often
+    /// that is done.
+    #[must_use]
+    pub fn resumed(mut self, now: Timestamp) -> Self {
+        let Some(off) = self.off.pop_if(|off| off.until.is_none()) else { return self };
+        if self.ruled_after(off.from).is_some_and(|period| period.due < now) {
+            self.off.push(Off { until: Some(now), ..off });
+        }
+        self.pruned(now)
     }
 
     /// Changes the rhythm by the table of the design: `today` tells whether the slot of the
     /// current day is done.
     #[must_use]
     pub fn change(&self, new: Rhythm, now: Timestamp, today: Today) -> Self {
-        let Some(old) = self.0.iter().rev().find(|phase| phase.from <= now) else {
-            return Self::start(new, now);
+        let mut next = self.clone();
+        // A wish that does not rule yet gives way to the newer one.
+        while next.phases.len() > 1 {
+            if next.phases.pop_if(|phase| phase.from > now).is_none() {
+                break;
+            }
+        }
+        let Some(old) = next.ruling(now).cloned() else { return Self::start(new, now) };
+        let from = match zones(&old, &new) {
+            Some(zone) => next.across(zone, &new, now, today),
+            None if next.begins_now(&old, &new, now, today) => now,
+            None => schedule::tomorrow(&old, now),
         };
-        let from = match beginning(&old.rhythm, &new, now, today) {
-            Beginning::Now => now,
-            Beginning::Tomorrow => schedule::tomorrow(&old.rhythm, now),
-        };
-        let phases = [old.clone(), Phase { rhythm: new, from }];
-        Self(phases.into()).pruned(now)
+        next.phases.retain(|phase| phase.from < from);
+        next.phases.push(Phase { rhythm: new, from });
+        next.merged().pruned(now)
+    }
+
+    /// The table of the design, row by row: whether the new rhythm counts today.
+    fn begins_now(&self, old: &Rhythm, new: &Rhythm, now: Timestamp, today: Today) -> bool {
+        let tomorrow = schedule::tomorrow(old, now);
+        let soon = now.saturating_add(LEAD).unwrap_or(now);
+        let new = schedule::next_due(new, now).map(|period| period.due);
+        let Some(new) = new.filter(|due| *due < tomorrow && *due > soon) else { return false };
+        let waiting = self.latest_due(now).is_some_and(|period| period.end > now);
+        if today == Today::Done || waiting {
+            return false;
+        }
+        // Where today has no slot yet there is nothing to lose.
+        let promised = self.next_due(now).map(|period| period.due).filter(|due| *due < tomorrow);
+        promised.is_none_or(|due| due > soon && new >= due)
+    }
+
+    /// From when a rhythm of another zone counts: at once, so that every date of the new zone has
+    /// its snapshot at the new time; but if a date would be left without one, the next one still
+    /// comes by the old zone.
+    fn across(&self, zone: &TimeZone, new: &Rhythm, now: Timestamp, today: Today) -> Timestamp {
+        let date = |at: Timestamp| at.to_zoned(zone.clone()).date();
+        let yesterday = date(now).yesterday().unwrap_or(date(now));
+        let last = self.latest_due(now).map(|period| date(period.due));
+        let last = last.map_or(yesterday, |last| last.max(yesterday));
+        let coming = schedule::next_due(new, now).and_then(|period| {
+            let has_one = today == Today::Done && date(period.due) == last;
+            if has_one { schedule::next_due(new, period.due) } else { Some(period) }
+        });
+        let by_the_old = self.next_due(now).map(|period| period.due);
+        match (coming.map(|period| period.due), by_the_old) {
+            (Some(new), Some(old)) if old < new && last.tomorrow().is_ok_and(|d| d < date(new)) => {
+                old.saturating_add(INSTANT).unwrap_or(old)
+            }
+            _ => now,
+        }
     }
 
     /// The timeline anew, if it begins further ahead than any change can put it: it was made while
     /// the clock was wrong, and nothing would be taken until that time comes.
     pub fn rebased(&self, now: Timestamp) -> Option<Self> {
-        let last = self.0.last()?;
+        let last = self.phases.last()?;
         let horizon = now.saturating_add(FURTHEST).unwrap_or(Timestamp::MAX);
         (last.from > horizon).then(|| Self::start(last.rhythm.clone(), now))
     }
 
-    /// Forgets phases that ended more than three days ago.
+    /// Without a phase in which nothing fell due, as of several changes within an hour.
+    fn merged(mut self) -> Self {
+        let idle = |phases: &[Phase]| match phases {
+            [.., old, idle, last] => {
+                let free = |phase: &Phase| {
+                    let first = schedule::next_due(&phase.rhythm, before(idle.from));
+                    first.is_none_or(|period| period.due >= last.from)
+                };
+                free(old) && free(idle)
+            }
+            _ => false,
+        };
+        if idle(&self.phases) {
+            self.phases.remove(self.phases.len() - 2);
+        }
+        self
+    }
+
+    /// Forgets what ended more than three days ago. Every slot from before has its record.
     fn pruned(mut self, now: Timestamp) -> Self {
         let horizon = now.saturating_sub(FURTHEST).unwrap_or(Timestamp::MIN);
-        while self.0.len() > 1 && self.0[1].from < horizon {
-            self.0.remove(0);
+        let over = |off: &&Off| off.until.is_some_and(|until| until < horizon);
+        let begin = self.off.iter().filter(over).filter_map(|off| off.until).max();
+        self.off.retain(|off| !over(&off));
+        let past = |phase: &Phase| phase.from < horizon || begin.is_some_and(|at| phase.from <= at);
+        while self.phases.get(1).is_some_and(past) {
+            self.phases.remove(0);
+        }
+        if let Some(first) = self.phases.first_mut() {
+            first.from = begin.map_or(first.from, |begin| first.from.max(begin));
         }
         self
     }
@@ -112,33 +262,10 @@ fn before(at: Timestamp) -> Timestamp {
     at.saturating_sub(INSTANT).unwrap_or(at)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beginning {
-    Now,
-    Tomorrow,
-}
-
-/// The table of the design, row by row.
-fn beginning(old: &Rhythm, new: &Rhythm, now: Timestamp, today: Today) -> Beginning {
-    let (Some(old_time), Some(new_time)) = (old.time(), new.time()) else {
-        // A cron rhythm has no day to protect: the new one begins with its next firing.
-        return if today == Today::Done { Beginning::Tomorrow } else { Beginning::Now };
-    };
-    let soon = now.saturating_add(LEAD).unwrap_or(now);
-    let due_today = |rhythm: &Rhythm| {
-        let tomorrow = schedule::tomorrow(old, now);
-        schedule::next_due(rhythm, now).map(|p| p.due).filter(|due| *due < tomorrow)
-    };
-    let too_close = |rhythm: &Rhythm| due_today(rhythm).is_none_or(|due| due <= soon);
-    if today == Today::Done
-        || (old.zone == new.zone && new_time < old_time)
-        || too_close(new)
-        || too_close(old)
-    {
-        Beginning::Tomorrow
-    } else {
-        Beginning::Now
-    }
+/// The new zone, where dates of one zone become those of another.
+fn zones<'a>(old: &Rhythm, new: &'a Rhythm) -> Option<&'a TimeZone> {
+    let daily = |rhythm: &Rhythm| matches!(rhythm.when, When::Daily(_));
+    (daily(old) && daily(new) && old.zone != new.zone).then(|| new.zone.tz())
 }
 
 #[cfg(test)]
@@ -212,6 +339,44 @@ mod tests {
         check("10:30", "23T10:30");
         check("10:00", "23T10:00");
         check("09:00", "23T09:00");
+    }
+
+    #[test]
+    fn what_falls_due_while_it_is_off_does_not_exist_and_nothing_else_is_lost() {
+        let all = || Timeline::new(vec![Phase { rhythm: daily("06:00"), from: at("01T00:00") }]);
+        // Off, on, and what is due next after the 22nd, 00:00.
+        let check = |off: &str, on: &str, next: &str, remembered: usize| {
+            let timeline = all().stopped(at(off)).resumed(at(on));
+            assert_eq!(timeline.next_due(at("22T00:00")).unwrap().due, at(next), "{off} {on}");
+            assert_eq!(timeline.off().len(), remembered, "{off} {on}");
+        };
+        check("22T05:40", "22T05:50", "22T06:00", 0);
+        check("22T05:40", "22T06:00", "22T06:00", 0);
+        check("22T05:40", "22T06:01", "23T06:00", 1);
+        check("22T06:00", "22T06:01", "22T06:00", 0);
+        check("22T06:01", "23T05:59", "22T06:00", 0);
+        check("02T06:01", "22T05:59", "22T06:00", 1);
+        check("02T06:01", "24T12:00", "25T06:00", 1);
+        let off = all().stopped(at("22T07:00"));
+        assert_eq!((off.is_off(), off.next_due(at("22T08:00"))), (true, None));
+        assert_eq!(off.latest_due(at("25T08:00")).unwrap().due, at("22T06:00"), "it may be tried");
+        let storm =
+            (0..1000).fold(off, |off, _| off.resumed(at("22T08:00")).stopped(at("22T08:00")));
+        assert_eq!(storm.off().len(), 1);
+        let nights = (2..28).fold(all(), |on, day| {
+            on.stopped(at(&format!("{day:02}T05:00"))).resumed(at(&format!("{day:02}T07:00")))
+        });
+        assert!(nights.off().len() < 5 && nights.next_due(at("28T00:00")).is_some());
+    }
+
+    #[test]
+    fn many_changes_within_an_hour_heap_up_nothing() {
+        let first = Timeline::new(vec![Phase { rhythm: daily("20:00"), from: at("01T00:00") }]);
+        let times = ["21:00", "22:00"].iter().cycle().take(1001);
+        let after =
+            times.fold(first, |t, time| t.change(daily(time), at("22T10:00"), Today::NotDone));
+        assert!(after.phases().len() < 5, "{after:?}");
+        assert_eq!(after.next_due(at("22T10:00")).unwrap().due, at("22T21:00").max(at("22T22:00")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! Derived from the account each time; nothing here is remembered.
 
 use super::account::Account;
-use super::agenda::{Outcome, SlotRecord};
+use super::agenda::{Beginning, Outcome, SlotRecord};
 use super::clock::Belief;
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Origin, Snapshot};
@@ -22,6 +22,12 @@ pub struct Moment {
     pub belief: Belief,
     /// How long heptad has run on this host; the trash counts by it.
     pub elapsed: SignedDuration,
+}
+
+impl Moment {
+    pub fn beginning(&self) -> Beginning {
+        Beginning { started: self.started, settled: self.settled }
+    }
 }
 
 /// One mark of the strip.
@@ -44,6 +50,8 @@ pub fn mark(account: &Account, record: &SlotRecord) -> Mark {
     match &record.outcome {
         Some(Outcome::Complete) if is_kept(account, record) => Mark::Kept,
         Some(Outcome::Complete) => Mark::Complete,
+        // A person looked at it and accepted it.
+        Some(Outcome::Suspect(_)) if is_accepted(account, record) => Mark::Complete,
         Some(Outcome::Suspect(_)) => Mark::Suspect,
         Some(Outcome::Failed(_)) => Mark::Failed,
         Some(Outcome::Skipped(_)) => Mark::Skipped,
@@ -52,6 +60,11 @@ pub fn mark(account: &Account, record: &SlotRecord) -> Mark {
         None if record.last_failure.is_some() => Mark::Failed,
         None => Mark::None,
     }
+}
+
+fn is_accepted(account: &Account, record: &SlotRecord) -> bool {
+    let snapshot = record.seq.and_then(|seq| account.snapshots.get(&seq));
+    snapshot.is_some_and(|snapshot| snapshot.facts.accepted && snapshot.health == Health::Complete)
 }
 
 fn is_kept(account: &Account, record: &SlotRecord) -> bool {
@@ -63,9 +76,9 @@ fn is_kept(account: &Account, record: &SlotRecord) -> bool {
 
 /// The last slots with a record, oldest first.
 pub fn strip(account: &Account) -> Vec<(Slot, Mark)> {
-    let skip = account.slots.len().saturating_sub(STRIP);
-    let records = account.slots.values().skip(skip);
-    records.map(|record| (record.slot, mark(account, record))).collect()
+    let records = account.by_due();
+    let skip = records.len().saturating_sub(STRIP);
+    records.iter().skip(skip).map(|record| (record.slot, mark(account, record))).collect()
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

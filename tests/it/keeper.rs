@@ -1,6 +1,7 @@
 //! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
 
 mod marks;
+mod promises;
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::Memory;

@@ -46,7 +46,7 @@ fn wire_take(take: Take) -> wire::Take {
     wire::Take {
         at: take.at,
         snapshot: take.label,
-        why: wire_why(take.why).0,
+        why: take.why.map_or(wire::Why::Running, |why| wire_why(why).0),
         drops: take.drops.into_iter().map(drop).collect(),
     }
 }

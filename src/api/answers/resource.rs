@@ -90,7 +90,12 @@ impl View<'_> {
             stranger: account.stranger.clone(),
             trouble: account.trouble.clone(),
             doubt: account.doubt(),
-            slots: account.slots.values().rev().map(|record| self.slot(account, record)).collect(),
+            slots: account
+                .by_due()
+                .into_iter()
+                .rev()
+                .map(|record| self.slot(account, record))
+                .collect(),
         }
     }
 
@@ -107,7 +112,7 @@ impl View<'_> {
 
     pub(super) fn next_run(&self, account: &Account) -> Option<wire::NextRun> {
         let moment = &self.moment;
-        let run = account.next_run(moment.now, moment.started, moment.settled)?;
+        let run = account.next_run(moment.beginning(), moment.now)?;
         let Run { period, at, why } = run;
         let (why, retry) = wire_why(why);
         Some(wire::NextRun { slot: period.slot.to_string(), due: period.due, at, why, retry })

@@ -36,7 +36,13 @@ impl View<'_> {
             Some(outcome) => Some(outcome.reason().to_owned()).filter(|why| !why.is_empty()),
             None => failure(),
         };
+        let reason = reason.map(|why| match view::mark(account, record) {
+            Mark::Complete | Mark::Kept => format!("{why}; a person acknowledged it"),
+            _ => why,
+        });
         let snapshot = record.seq.and_then(|seq| account.snapshots.get(&seq));
+        let attempt = record.operation.and_then(|id| self.ledger.operations.get(&id));
+        let started = record.started.or(attempt.and_then(|attempt| attempt.started));
         wire::Slot {
             slot: record.slot.to_string(),
             due: record.due,
@@ -45,9 +51,9 @@ impl View<'_> {
             outcome: record.outcome.as_ref().map(Outcome::word).map(Into::into),
             reason,
             attempts: record.attempts,
-            started: record.started,
+            started,
             finished: record.finished,
-            late_seconds: record.started.map(|at| at.duration_since(record.due).as_secs()),
+            late_seconds: started.map(|at| at.duration_since(record.due).as_secs()),
             operation: record.operation.map(|id| id.0),
             snapshot: snapshot.map(|snapshot| snapshot.label()),
         }

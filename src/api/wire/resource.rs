@@ -147,6 +147,8 @@ pub enum Why {
     CatchUp,
     /// An earlier try failed.
     Retry,
+    /// It is being taken; in a forecast only.
+    Running,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -63,6 +63,7 @@ fn why(take: &Take) -> &'static str {
         Why::Scheduled => "",
         Why::CatchUp => "catches up",
         Why::Retry => "tried again",
+        Why::Running => "is being taken",
     }
 }
 

@@ -44,7 +44,7 @@ fn coming(schedule: &Schedule, next: &NextRun, spread: u32, asked: Timestamp) ->
     let when = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
     let mut text = format!("next run {}", when(next.at));
     match next.why {
-        Why::Scheduled => {}
+        Why::Scheduled | Why::Running => {}
         Why::CatchUp => text.push_str(&format!(" (catches up {})", next.slot)),
         Why::Retry => text.push_str(&format!(" (tries {} again)", next.slot)),
     }

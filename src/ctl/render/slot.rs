@@ -2,7 +2,7 @@
 
 use super::page::{Page, Span};
 use super::{View, marks, time, units};
-use crate::api::wire::{Slot, Slots};
+use crate::api::wire::{Mark, Slot, Slots};
 use jiff::tz::TimeZone;
 
 pub fn slots(slots: &Slots, view: &View) -> Page {
@@ -23,7 +23,7 @@ pub fn slots(slots: &Slots, view: &View) -> Page {
 
 pub(super) fn outcome(slot: &Slot) -> &str {
     match &slot.outcome {
-        Some(_) if slot.mark == crate::api::wire::Mark::Kept => "kept",
+        Some(_) if slot.mark == Mark::Kept => "kept",
         Some(outcome) => outcome,
         None => marks::word(slot.mark),
     }
@@ -33,7 +33,7 @@ fn one(slot: &Slot, view: &View, zone: &TimeZone, page: &mut Page) {
     let mark = view.marks.mark(slot.mark);
     let title = format!("{mark} {}  {}", slot.slot, outcome(slot));
     page.line([Span::new(marks::tone(slot.mark), title)]);
-    let until = if slot.outcome.is_none() {
+    let until = if slot.outcome.is_none() && slot.mark != Mark::Running {
         format!(", may be tried until {}", time::wall(slot.end, zone))
     } else {
         String::new()

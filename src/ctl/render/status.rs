@@ -128,7 +128,7 @@ pub(super) fn run(next: &NextRun, view: &View, zone: &TimeZone) -> String {
         _ => format!("{} late", units::span(ahead)),
     };
     let why = match (next.why, next.retry) {
-        (Why::Scheduled, _) => String::new(),
+        (Why::Scheduled | Why::Running, _) => String::new(),
         (Why::CatchUp, _) => format!(" (catches up {})", next.slot),
         (Why::Retry, 0) => format!(" (tries {} again)", next.slot),
         (Why::Retry, retry) => format!(" (try again {retry} of {})", next.slot),

@@ -200,6 +200,12 @@ impl Machine {
         self.turn(Event::Configured(self.resources.clone()));
     }
 
+    /// Cuts the power and boots again after `off`, with another configuration.
+    pub fn cut_with(&mut self, resources: Vec<Resource>, off: SignedDuration) {
+        self.resources = resources;
+        self.cut(Moment::Between, off);
+    }
+
     fn leave_half_done(&mut self, order: &Order) {
         let mut world = self.disk.world();
         match &order.work {

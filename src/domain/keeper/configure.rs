@@ -25,7 +25,9 @@ impl Keeper {
             .map(|account| (**account).clone())
             .collect();
         for account in left {
-            self.put_account(Account { declared: false, ..account });
+            self.close_slots(account.name());
+            let next = self.follow(&account, Account { declared: false, ..account.clone() });
+            self.put_account(next);
         }
         self.erase_withdrawn(&declared);
         self.survey_where(|account| !account.surveyed, Cause::Configuration);
@@ -61,6 +63,7 @@ impl Keeper {
 
     fn declare(&mut self, resource: Resource) {
         let name = resource.name.clone();
+        self.close_slots(&name);
         let Some(known) = self.ledger.account(&name).cloned() else {
             let new = Account::new(resource, self.now());
             let new = self.follow(&new, new.clone());
@@ -88,16 +91,25 @@ impl Keeper {
 
     /// Gives `next` the timeline that its policy asks for, coming from `before`.
     pub(super) fn follow(&self, before: &Account, mut next: Account) -> Account {
-        let policy = next.policy();
-        let was_active = before.is_active() && !before.timeline.phases().is_empty();
-        if !next.is_active() {
+        let (now, rhythm) = (self.now(), next.policy().rhythm);
+        if next.timeline.phases().is_empty() {
+            if next.is_active() {
+                next.timeline = Timeline::start(rhythm, now);
+            }
             return next;
         }
-        if !was_active {
-            next.timeline = Timeline::start(policy.rhythm, self.now());
-        } else if next.timeline.wished() != Some(&policy.rhythm) {
-            let today = before.today(self.now());
-            next.timeline = next.timeline.change(policy.rhythm, self.now(), today);
+        if !before.is_active() {
+            // A catalogue of an older heptad does not say since when.
+            let last = before.slots.values().map(|record| record.due).max();
+            next.timeline = next.timeline.stopped(last.unwrap_or(before.since));
+        }
+        if !next.is_active() {
+            return Account { timeline: next.timeline.stopped(now), ..next };
+        }
+        next.timeline = next.timeline.resumed(now);
+        if next.timeline.wished() != Some(&rhythm) {
+            let today = next.today(now);
+            next.timeline = next.timeline.change(rhythm, now, today);
         }
         next
     }

@@ -87,7 +87,10 @@ impl Keeper {
             self.put(Entry::AccountErased(name));
             return;
         }
-        self.put_account(Account { declared: false, forgotten: true, ..account });
+        self.close_slots(&name);
+        let gone = Account { declared: false, forgotten: true, ..account.clone() };
+        let gone = self.follow(&account, gone);
+        self.put_account(gone);
         if automatic == Leftovers::Trash {
             for seq in old {
                 let trash = self.operation(&name, Act::Trash { seq }, cause);

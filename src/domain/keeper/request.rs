@@ -3,13 +3,14 @@
 use super::Keeper;
 use super::find::{inherited, of_kind, room};
 use crate::domain::account::{Account, Override};
+use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
 use crate::domain::key::repeat;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use crate::domain::policy::When;
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot, Tags};
+use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Seq, Snapshot, Tags};
 use std::sync::Arc;
 
 impl Keeper {
@@ -167,6 +168,7 @@ impl Keeper {
         act: Act,
         cause: Cause,
     ) -> Result<OperationId, Denied> {
+        self.close_slots(resource);
         let before = self.configured(resource)?.clone();
         if wish.time.is_some() && matches!(before.resource.policy.rhythm.when, When::Cron(_)) {
             return Err(Denied::CronPolicy { resource: resource.clone() });
@@ -199,10 +201,23 @@ impl Keeper {
             let mut accepted = (*suspect).clone();
             (accepted.health, accepted.facts.accepted) = (Health::Complete, true);
             self.put(Entry::Snapshot(Box::new(accepted)));
+            self.accept_slot(resource, suspect.seq());
             let mark = self.operation(resource, Act::Mark { seq: suspect.seq() }, cause);
             self.enqueue(mark);
         }
         Ok(self.done(operation))
+    }
+
+    /// The slot of an accepted snapshot is as good as any.
+    fn accept_slot(&mut self, resource: &ResourceName, seq: Seq) {
+        let Some(account) = self.ledger.account(resource) else { return };
+        let of_it = |record: &&SlotRecord| {
+            record.seq == Some(seq) && matches!(record.outcome, Some(Outcome::Suspect(_)))
+        };
+        if let Some(record) = account.slots.values().find(of_it).cloned() {
+            let outcome = Some(Outcome::Complete);
+            self.put(Entry::Slot(resource.clone(), SlotRecord { outcome, ..record }));
+        }
     }
 
     /// Records an operation that is finished already.

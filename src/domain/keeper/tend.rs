@@ -2,7 +2,7 @@
 
 use super::Keeper;
 use crate::domain::account::Account;
-use crate::domain::agenda::{self, Outcome, Run, SlotRecord, Why};
+use crate::domain::agenda::{self, Beginning, Outcome, Run, SlotRecord, Why};
 use crate::domain::clock::Belief;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
@@ -30,6 +30,8 @@ impl Keeper {
         if self.belief != Belief::Doubted && !self.stopping {
             self.rebase(name);
             self.close_slots(name);
+            self.note_idle(name);
+            self.reopen_slot(name);
             self.begin_slot(name);
         }
         self.empty_trash(name);
@@ -47,12 +49,14 @@ impl Keeper {
         }
     }
 
-    /// Gives every slot whose period is over its outcome.
-    fn close_slots(&mut self, name: &ResourceName) {
-        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
+    /// Gives every slot whose period is over its outcome. Before a change of the schedule as well:
+    /// afterwards nobody would know what had been promised.
+    pub(super) fn close_slots(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        if self.belief == Belief::Doubted || account.is_active() == account.timeline.is_off() {
             return;
-        };
-        let over = agenda::closable(&account.timeline, &account.slots, &account.taken, self.now());
+        }
+        let over = agenda::closable(&account.facts(), self.now());
         for record in over {
             let operation =
                 record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());
@@ -81,10 +85,7 @@ impl Keeper {
         let Some(account) = self.ledger.account(name).filter(|account| !account.is_active()) else {
             return;
         };
-        let why = match account.declared && !account.forgotten {
-            true => "automatic snapshots were disabled",
-            false => "it left the configuration",
-        };
+        let why = idle_because(account);
         let open = account.slots.values().filter(|record| record.outcome.is_none());
         for record in open.cloned().collect::<Vec<_>>() {
             let operation =
@@ -99,8 +100,34 @@ impl Keeper {
                 }
                 None => {}
             }
+            let (finished, outcome) =
+                (record.finished.or(Some(self.now())), Some(Outcome::Skipped(why.into())));
+            self.put(Entry::Slot(name.clone(), SlotRecord { finished, outcome, ..record }));
+        }
+    }
+
+    /// What fell due while it was on has a record, though it was switched off before it could begin.
+    fn note_idle(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| !account.is_active()) else {
+            return;
+        };
+        let why = idle_because(account);
+        let current = agenda::current(&account.facts(), self.now());
+        if let Some(record) = current.filter(|r| r.attempts == 0 && r.outcome.is_none()) {
             let outcome = Some(Outcome::Skipped(why.into()));
             self.put(Entry::Slot(name.clone(), SlotRecord { outcome, ..record }));
+        }
+    }
+
+    /// Switched on again on the same day: what was promised or waited for a retry does so again.
+    fn reopen_slot(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
+            return;
+        };
+        let current = agenda::current(&account.facts(), self.now());
+        if let Some(record) = current.filter(|r| r.outcome.as_ref().is_some_and(Outcome::is_wished))
+        {
+            self.put(Entry::Slot(name.clone(), SlotRecord { outcome: None, ..record }));
         }
     }
 
@@ -141,17 +168,9 @@ impl Keeper {
         self.enqueue(operation);
     }
 
-    /// The next automatic snapshot that is not already under way.
     fn next_run(&self, account: &Account) -> Option<Run> {
         let (started, settled) = self.beginnings();
-        let run = account.next_run(self.now(), started, settled)?;
-        let record = account.slots.get(&run.period.slot);
-        let under_way = record.and_then(|r| r.operation).is_some_and(|id| self.is_open(id));
-        (!under_way).then_some(run)
-    }
-
-    fn is_open(&self, id: OperationId) -> bool {
-        self.ledger.operations.get(&id).is_some_and(|operation| operation.is_open())
+        account.next_run(Beginning { started, settled }, self.now())
     }
 
     /// Destroys what has lain in the trash long enough.
@@ -204,6 +223,10 @@ impl Keeper {
         }
         soonest
     }
+}
+
+fn idle_because(account: &Account) -> &'static str {
+    if account.declared && !account.forgotten { agenda::DISABLED } else { agenda::LEFT }
 }
 
 fn cause(why: Why) -> Cause {

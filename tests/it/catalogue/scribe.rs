@@ -19,7 +19,7 @@ use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
     Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags,
 };
-use heptad::domain::timeline::{Phase, Timeline};
+use heptad::domain::timeline::{Off, Phase, Timeline};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
 
@@ -82,6 +82,7 @@ pub fn account(n: u64, flavour: u64) -> Account {
         enrolled: f % 2 == 1,
     };
     let phase = |i: u64| Phase { rhythm: rhythm(f + i), from: at(i) };
+    let off = |i: u64| Off { from: at(i), until: maybe(i + f, at(i + 1)) };
     Account {
         declared: !f.is_multiple_of(7),
         forgotten: f.is_multiple_of(11),
@@ -89,7 +90,8 @@ pub fn account(n: u64, flavour: u64) -> Account {
             enabled: maybe(f, f.is_multiple_of(4)),
             time: maybe(f / 2, "04:30".parse().unwrap()),
         },
-        timeline: Timeline::new((0..f % 3).map(phase).collect()),
+        timeline: Timeline::new((0..f % 3).map(phase).collect())
+            .with_off((1..f % 4).map(off).collect()),
         identity: maybe(f, odd(f).to_owned()),
         stranger: maybe(f / 3, odd(f + 1).to_owned()),
         credit: f as u32 % 3,
