@@ -2,7 +2,7 @@
 //! tested.
 
 use super::boot::{BootError, Daemon, LogOptions, Options};
-use super::{check, rebuild, simulate};
+use super::{check, places, rebuild, simulate};
 use crate::config::{self, Findings, Locations};
 use crate::host::clock::{Clock, ClockError, Simulated, System};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -157,19 +157,25 @@ pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mu
             for remark in setup.remarks().into_iter().chain(setup.oddities()) {
                 let _ = writeln!(err, "remark: {remark}");
             }
+            let places = Findings::from(places::findings(&setup));
+            if !places.is_empty() {
+                return tell(&places, err);
+            }
             let (count, file) = (setup.config.resources.len(), setup.config.file().display());
             let plural = if count == 1 { "" } else { "s" };
             let _ = writeln!(out, "{file}: {count} resource{plural}, nothing wrong");
             0
         }
-        Err(findings) => {
-            for finding in findings.iter() {
-                let _ = writeln!(err, "{finding}");
-            }
-            let _ = writeln!(err, "{} to mend", findings.len());
-            1
-        }
+        Err(findings) => tell(&findings, err),
     }
+}
+
+fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
+    for finding in findings {
+        let _ = writeln!(err, "{finding}");
+    }
+    let _ = writeln!(err, "{} to mend", findings.len());
+    1
 }
 
 /// Rebuilds the catalogue. Returns the exit code.

@@ -17,6 +17,7 @@ mod making;
 mod mounted;
 mod opening;
 pub mod perform;
+mod places;
 mod reading;
 pub mod rebuild;
 mod registrar;

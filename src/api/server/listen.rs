@@ -4,12 +4,14 @@
 //! request; a closed socket would only replace a clear answer ("root can let you in with...") by
 //! a bare "permission denied". Where even that is too much, close the directory around it.
 
+use crate::host::trust::{Distrust, trusted_place};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
+use rustix::fs::{FileType, Mode, OFlags};
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -29,6 +31,8 @@ pub enum ListenError {
     TooLong(PathBuf),
     #[error("there is no directory for {}; create it first", .0.display())]
     NoDirectory(PathBuf),
+    #[error("{} is no safe place for the control socket: {why}", path.display())]
+    Distrusted { path: PathBuf, why: Distrust },
     #[error("cannot listen at {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("the inherited socket cannot be used: {0}")]
@@ -53,6 +57,13 @@ impl Listener {
     /// Makes the socket's file and listens. One that a dead process left behind is replaced; one
     /// that answers, or that is no socket, is left alone. Must be called inside the runtime.
     pub fn bind(path: &Path) -> Result<Self, ListenError> {
+        let distrusted = |why| ListenError::Distrusted { path: path.into(), why };
+        if let Some(dir) = path.parent() {
+            // Who can exchange the directory would answer in heptad's place.
+            let (whole, name) = (std::path::absolute(dir), path.file_name());
+            let whole = whole.map_err(|source| ListenError::Io { path: path.into(), source })?;
+            trusted_place(&whole.join(name.unwrap_or_default())).map_err(distrusted)?;
+        }
         clear(path)?;
         let io = |source| ListenError::Io { path: path.into(), source };
         let address = UnixAddr::new(path).map_err(|_| ListenError::TooLong(path.into()))?;
@@ -65,8 +76,7 @@ impl Listener {
         })?;
         let file = OwnFile::of(path).map_err(io)?;
         // Nobody can connect before `listen`, so nobody meets another mode.
-        let mode = std::fs::Permissions::from_mode(MODE);
-        std::fs::set_permissions(path, mode).map_err(io)?;
+        open_to_all(path).map_err(io)?;
         listen(&fd, Backlog::MAXCONN).map_err(|error| io(error.into()))?;
         let socket = UnixListener::from_std(fd.into()).map_err(io)?;
         Ok(Self { socket, _file: Some(file) })
@@ -85,6 +95,18 @@ impl Listener {
     pub(super) async fn accept(&self) -> std::io::Result<UnixStream> {
         self.socket.accept().await.map(|(stream, _)| stream)
     }
+}
+
+/// Sets the mode of the socket itself, whatever is at its path by then.
+fn open_to_all(path: &Path) -> std::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    let found = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        return Err(std::io::Error::other("something else was put in the socket's place"));
+    }
+    let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::chmod(itself.as_str(), Mode::from_raw_mode(MODE))?)
 }
 
 /// Removes a socket that nobody answers.

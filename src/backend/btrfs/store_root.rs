@@ -6,6 +6,7 @@ use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::sys;
+use crate::host::trust::trusted_place;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -69,6 +70,9 @@ fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, BackendError> 
 pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, BackendError> {
     let doing = || format!("opening the store {}", path.display());
     let refuse = |detail: String| Err(BackendError::new(Fault::Permanent, doing(), detail));
+    if let Some(why) = path.parent().and_then(|above| trusted_place(above).err()) {
+        return refuse(why.to_string());
+    }
     let dir = match subvolume::open_absolute(path) {
         Ok(dir) => dir,
         Err(Errno::LOOP) => {

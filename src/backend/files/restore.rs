@@ -1,7 +1,7 @@
 //! A new, independent copy of a snapshot at a path of the user's.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::{Copy, copy_tree};
+use super::super::tree::{Copy, Meta, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::verify;
@@ -20,7 +20,7 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
     let filled = fill(item, target.dir.as_fd(), &target.hidden, &HashSet::new(), progress);
-    let placed = filled.and_then(|()| target.appear());
+    let placed = filled.and_then(|made| target.appear(&made));
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
@@ -28,14 +28,14 @@ pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<()
     placed
 }
 
-/// Copies the snapshot to a new `name` in `dir`, all but some paths.
+/// Copies the snapshot to a new `name` in `dir`, all but some paths. Returns what was made.
 pub fn fill(
     item: &Item,
     dir: BorrowedFd<'_>,
     name: &CStr,
     without: &HashSet<Vec<u8>>,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<Meta, BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let detail = Detail::of(&item.manifest);
     let options = Copy {
@@ -46,15 +46,28 @@ pub fn fill(
         total: detail.as_ref().map(|detail| detail.bytes),
     };
     let from = data(&item.path).doing(doing)?;
-    let report = copy_tree(from.as_fd(), dir, name, &options, &mut ())?;
+    let mut root = Root(None);
+    let report = copy_tree(from.as_fd(), dir, name, &options, &mut root)?;
     let mut losses = report.missing();
     losses.extend(report.bare());
     let expected = detail.map(|detail| (detail.entries, detail.bytes));
     if without.is_empty() && expected != Some((report.entries, report.bytes)) {
         losses.push("the snapshot is not what its manifest says".into());
     }
-    if losses.is_empty() {
-        return Ok(());
+    match root.0 {
+        Some(made) if losses.is_empty() => Ok(made),
+        _ => Err(BackendError::new(Fault::Permanent, doing(), losses.join("; "))),
     }
-    Err(BackendError::new(Fault::Permanent, doing(), losses.join("; ")))
+}
+
+/// What the copy itself is.
+struct Root(Option<Meta>);
+
+impl Visitor for Root {
+    fn stored(&mut self, path: &[u8], _was: &Meta, is: &Meta) -> Result<(), BackendError> {
+        if path.is_empty() {
+            self.0 = Some(*is);
+        }
+        Ok(())
+    }
 }

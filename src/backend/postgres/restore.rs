@@ -4,7 +4,7 @@
 //! into the first one's archive.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::remove_tree;
+use super::super::tree::{Meta, remove_tree};
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::assemble::{Site, Spot, assemble};
 use super::configure::New;
@@ -46,8 +46,8 @@ pub fn restore(
     });
     let new = New { item, detail, path, port, spaces: places.collect(), start };
     let made = fill(&new, &target, (&spaces, &inside), progress)
-        .and_then(|()| spaces.appear(&target))
-        .and_then(|()| target.appear());
+        .and_then(|made| spaces.appear(&target).map(|()| made))
+        .and_then(|made| target.appear(&made));
     if made.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear().and_then(|()| spaces.clear(&target));
@@ -68,7 +68,7 @@ fn fill(
     target: &Target,
     (spaces, inside): (&Spaces, &dyn Fn(&Space) -> Option<String>),
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<Meta, BackendError> {
     let into = spaces.make(target, new.detail)?;
     let space = |space: &Space| {
         if let Some(inside) = inside(space) {
@@ -87,7 +87,8 @@ fn fill(
         space: &space,
     };
     let data = assemble(new.item, new.detail, &site, progress)?;
-    new.configure(&data)
+    new.configure(&data)?;
+    Meta::of(&data).doing(|| "looking at what was made".into())
 }
 
 /// For those that lay outside of the data directory: `TARGET.tablespaces`, which appears just before the target. Until the target is there, a

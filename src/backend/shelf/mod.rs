@@ -31,6 +31,7 @@ use super::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
+use crate::host::trust::trusted_place;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -132,15 +133,27 @@ impl Shelf {
     /// Makes it where it was never made. The directory above the store must exist: a whole path
     /// made on the wrong disk helps nobody.
     pub fn make(&self) -> Result<(), BackendError> {
+        self.expect_safe()?;
         if !self.is_there()? {
             make_private(&self.store)?;
             make_private(&self.dir)?;
             sync_dir(&self.store)?;
+            // What was not there before may have been made by somebody else.
+            self.expect_safe()?;
         }
         let mode = Permissions::from_mode(0o700);
         std::fs::set_permissions(&self.dir, mode)
             .doing(|| format!("closing {} to others", self.dir.display()))?;
         self.remember()
+    }
+
+    /// Whoever can move a directory above away, and put another in its place, would lead what
+    /// heptad writes and removes elsewhere.
+    pub fn expect_safe(&self) -> Result<(), BackendError> {
+        trusted_place(&self.store).map_err(|why| {
+            let doing = format!("using store {}", self.store.display());
+            BackendError::new(Fault::Permanent, doing, why.to_string())
+        })
     }
 
     fn remember(&self) -> Result<(), BackendError> {

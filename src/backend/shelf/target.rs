@@ -1,6 +1,6 @@
 //! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
 
-use super::super::tree::{open_dir, open_nosymlink};
+use super::super::tree::{Meta, open_dir, open_nosymlink};
 use super::super::{BackendError, Doing};
 use super::Item;
 use super::growing::remove;
@@ -54,10 +54,22 @@ impl Target {
         remove(&self.dir, &self.hidden)
     }
 
-    /// Makes all of it durable and gives it its name, never over something.
-    pub fn appear(&self) -> Result<(), BackendError> {
+    /// Makes all of it durable and gives it its name, never over something. `made` is what grew: who
+    /// may write to the directory can have put something else in its place, and that is no success.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] where something is there by now, or what was made is not.
+    pub fn appear(&self, made: &Meta) -> Result<(), BackendError> {
         let doing = || self.doing.clone();
         let refuse = |why: &str| BackendError::new(Fault::Permanent, doing(), why);
+        let expect = |name: &OsStr| match Meta::at(&self.dir, &cstring(name).doing(doing)?) {
+            Ok(found) if found.same_inode(made) => Ok(()),
+            _ => Err(refuse(
+                "somebody who may write to that directory moved away what was being made; choose a \
+                 directory where only its owner writes",
+            )),
+        };
+        expect(OsStr::from_bytes(self.hidden.to_bytes()))?;
         rustix::fs::syncfs(&self.dir).doing(doing)?;
         let flags = RenameFlags::NOREPLACE;
         let placed =
@@ -67,8 +79,13 @@ impl Target {
             Errno::INVAL => refuse("the file system there cannot rename without replacing"),
             other => BackendError::io(doing(), &other.into()),
         })?;
+        expect(&self.name)?;
         rustix::fs::fsync(&self.dir).doing(doing)
     }
+}
+
+fn cstring(name: &OsStr) -> std::io::Result<CString> {
+    Ok(CString::new(name.as_bytes())?)
 }
 
 /// The same for the same snapshot and target, so that the remains of an interrupted attempt are

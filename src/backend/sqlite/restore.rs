@@ -1,7 +1,7 @@
 //! A new, independent database at a path of the user's.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::{open_file, peek, same_content};
+use super::super::tree::{Meta, open_file, peek, same_content};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::database;
 use super::settings::Settings;
@@ -25,7 +25,10 @@ pub fn restore(
 ) -> Result<(), BackendError> {
     let target = Target::open(item, target)?;
     verify::verify(settings, item)?;
-    let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|_| target.appear());
+    let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|made| {
+        let made = Meta::of(&made).doing(|| "looking at what was made".into())?;
+        target.appear(&made)
+    });
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();

@@ -68,7 +68,13 @@ pub fn copy_tree(
     let meta = Meta::of(from).doing(|| "looking at the root of the tree".into())?;
     match meta.kind {
         Kind::Dir => {
-            let made = make_dir(to, name).doing(|| format!("making {}", shown(name.to_bytes())))?;
+            let making = || format!("making {}", shown(name.to_bytes()));
+            let made = make_dir(to, name).doing(making)?;
+            if Meta::of(&made).doing(making)?.uid != nix::unistd::geteuid().as_raw() {
+                // It would read along while the copy is being made.
+                let why = "somebody who may write to that directory put another one in its place";
+                return Err(BackendError::new(Fault::Permanent, making(), why));
+            }
             copy_into(from, made.as_fd(), options, visitor)
         }
         Kind::File => {

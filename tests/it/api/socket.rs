@@ -67,3 +67,17 @@ fn a_socket_of_systemds_is_taken_over_and_its_file_stays() {
     let file = std::fs::File::open(dir.path()).unwrap();
     assert!(matches!(Listener::inherited(file.into()), Err(ListenError::Inherited(_))));
 }
+
+#[test]
+fn no_socket_is_made_where_its_directory_can_be_exchanged() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let theirs = dir.path().join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    std::os::unix::fs::chown(&theirs, Some(1000), None).unwrap();
+    let error = Listener::bind(&theirs.join("s")).unwrap_err();
+    assert!(matches!(error, ListenError::Distrusted { .. }), "{error}");
+    assert!(error.to_string().contains("theirs belongs to uid 1000"), "{error}");
+    assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0);
+}

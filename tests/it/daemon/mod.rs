@@ -10,6 +10,7 @@ mod making;
 mod mounting;
 mod nine_days;
 mod people;
+mod places;
 mod plugin;
 mod ready;
 mod rebuild;

@@ -110,3 +110,27 @@ fn a_full_target_leaves_nothing_behind() {
         fs::read_dir(small.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["lost+found"]);
 }
+
+#[test]
+fn what_was_exchanged_while_it_was_made_is_no_success() {
+    /// Whoever owns the directory, at work as soon as there is something to move away.
+    struct Owner<'a>(&'a std::path::Path);
+    impl Progress for Owner<'_> {
+        fn report(&self, _done: u64, _total: Option<u64>) {
+            let grows = fs::read_dir(self.0).unwrap().map(|entry| entry.unwrap().path());
+            let grows = grows.into_iter().find(|path| !path.ends_with("away")).unwrap();
+            if !self.0.join("away").exists() {
+                fs::rename(&grows, self.0.join("away")).unwrap();
+                fs::create_dir(&grows).unwrap();
+                fs::write(grows.join("planted"), "x").unwrap();
+            }
+        }
+    }
+    let (bench, dir) = (bench(), scratch());
+    let target = dir.path().join("new");
+    let owner = Owner(dir.path());
+    let error = bench.backend.restore(&copied(&handle(1), &target), &owner).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent);
+    assert!(error.detail.contains("moved away what was being made"), "{error}");
+    assert!(!target.exists());
+}

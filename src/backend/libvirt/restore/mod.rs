@@ -5,6 +5,7 @@
 mod remains;
 
 use super::super::shelf::{Item, Target};
+use super::super::tree::Meta;
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::detail::{DEFINITION, Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
@@ -38,7 +39,16 @@ pub fn restore(
     let detail = verify::whole(&libvirt.settings, &item)?;
     let folder = target.dir.try_clone().doing(|| making.clone())?;
     let folder = Rc::new(Folder::at(folder, order.target.parent().unwrap_or(Path::new("/"))));
-    let mut work = Work { libvirt, order, item: &item, detail: &detail, folder, progress, done: 0 };
+    let mut work = Work {
+        libvirt,
+        order,
+        item: &item,
+        detail: &detail,
+        folder,
+        progress,
+        done: 0,
+        made: None,
+    };
     let made = if detail.domain.is_some() { work.instance(&target) } else { work.disk(&target) };
     if made.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
@@ -59,9 +69,19 @@ struct Work<'a> {
     folder: Rc<Folder>,
     progress: &'a dyn Progress,
     done: u64,
+    /// What shall appear, once it is there.
+    made: Option<Meta>,
 }
 
 impl Work<'_> {
+    /// Gives what was made its place.
+    fn shown(&self, target: &Target) -> Result<(), BackendError> {
+        match &self.made {
+            Some(made) => target.appear(made),
+            None => self.refuse("nothing was made"),
+        }
+    }
+
     fn refuse<T>(&self, why: impl Into<String>) -> Result<T, BackendError> {
         Err(BackendError::new(Fault::Permanent, format!("making {}", self.order.name), why))
     }
@@ -75,7 +95,7 @@ impl Work<'_> {
         };
         let (size, folder) = (self.size(disk)?, Rc::clone(&self.folder));
         let notes = self.place(disk, &folder, grows(target), size)?;
-        target.appear()?;
+        self.shown(target)?;
         let mut options = Map::new();
         options.insert("image".into(), self.order.target.display().to_string().into());
         options.insert("format".into(), disk.format.word().into());
@@ -135,6 +155,7 @@ impl Work<'_> {
             notes.push(grow::grow(&image, disk, size, &mut again)?);
         }
         self.done = done;
+        self.made = Some(Meta::of(&file).doing(|| format!("looking at {}", shown.display()))?);
         // As the live one was: libvirt gives it to the guest's process when it starts.
         dress(&file, disk.uid, disk.gid, disk.mode | 0o600)
             .doing(|| format!("dressing {}", shown.display()))?;
@@ -163,6 +184,7 @@ impl Work<'_> {
             [a, b, c]
         });
         notes.extend(left);
+        self.made = Some(Meta::of(&folder.dir).doing(|| format!("making {}", self.order.name))?);
         self.appear(&born, &uuid, target)?;
         let (name, uri) = (self.order.name, &self.libvirt.settings.virsh.uri);
         notes.push(format!("it is shut off: virsh --connect '{uri}' start {name}"));
@@ -205,7 +227,7 @@ impl Work<'_> {
         let virsh = &self.libvirt.settings.virsh;
         let doing = format!("defining domain {}", self.order.name);
         virsh.feed(&["define", "/dev/stdin"], &definition.print(), &doing)?;
-        let appeared = target.appear();
+        let appeared = self.shown(target);
         if appeared.is_err() {
             // The first error is the one to tell; a second try finds what this leaves.
             let _ = virsh.call(&["undefine", "--keep-nvram", "--domain", uuid], &doing);
