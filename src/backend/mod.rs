@@ -43,7 +43,7 @@ use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
-use crate::host::privileges::Right;
+use crate::host::drop_in::DropIn;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -62,9 +62,9 @@ pub trait Backend: Debug + Send + Sync {
     /// itself. Must not touch the pool itself, or it would hang with it.
     fn pool(&self) -> String;
 
-    /// What root must be allowed for this beyond what heptad's unit allows, if heptad is root. Must
+    /// What some verbs need to be allowed beyond what heptad's unit allows, if heptad is root. Must
     /// not touch the resource.
-    fn rights(&self) -> &'static [Right] {
+    fn drop_ins(&self) -> &'static [DropIn] {
         &[]
     }
 

@@ -177,6 +177,11 @@ impl Config {
         remarks
     }
 
+    /// One that is about more than one resource.
+    pub fn remark(&self, problem: impl Into<String>, hint: &str) -> Finding {
+        Finding::of_file(&self.main, problem, hint)
+    }
+
     /// The main file.
     pub fn file(&self) -> &Path {
         &self.main

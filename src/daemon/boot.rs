@@ -117,6 +117,7 @@ impl Daemon {
         let logging = start_logging(&options, &setup)?;
         setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
         setup.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
+        setup.closed().iter().for_each(|remark| tracing::info!("{remark}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

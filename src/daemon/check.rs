@@ -6,7 +6,7 @@ use crate::backend::Territory;
 use crate::backend::registry::{self, Context};
 use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
-use crate::host::privileges::{Right, missing};
+use crate::host::drop_in::DropIn;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,18 +100,46 @@ impl Setup {
     /// What will not work as things are, though nothing is wrong with the configuration.
     pub fn remarks(&self) -> Vec<Finding> {
         let mut remarks = self.config.remarks();
-        if nix::unistd::geteuid().is_root() {
-            let lacking = |(name, post): (&ResourceName, &Arc<Post>)| {
-                let missing = missing(post.backend.rights());
-                (!missing.is_empty()).then(|| lacks(&self.config, name, &missing))
-            };
-            remarks.extend(self.posts.iter().filter_map(lacking));
+        let missing = lacking(DropIn::Databases);
+        if !missing.is_empty() {
+            let problem = format!("needs {missing}, which heptad is not allowed here");
+            let hint = DropIn::Databases.commands();
+            let lacks = |name| self.config.locate(name, "", &problem, &hint);
+            remarks.extend(self.wanting(DropIn::Databases).map(lacks));
         }
         remarks
     }
-}
 
-impl Setup {
+    /// What people can have and do not have: verbs that need more than this heptad is allowed.
+    pub fn closed(&self) -> Vec<Finding> {
+        let closed = [DropIn::Rollback, DropIn::Mount, DropIn::Images].into_iter();
+        closed.filter_map(|drop_in| self.closed_by(drop_in)).collect()
+    }
+
+    fn closed_by(&self, drop_in: DropIn) -> Option<Finding> {
+        let names: Vec<&str> = self.wanting(drop_in).map(ResourceName::as_str).collect();
+        let missing = (!names.is_empty()).then(|| lacking(drop_in))?;
+        if missing.is_empty() {
+            return None;
+        }
+        let more = names.len().saturating_sub(NAMED);
+        let names = names.get(..names.len() - more)?.join(", ");
+        let names = if more == 0 { names } else { format!("{names} and {more} more") };
+        let problem = format!(
+            "{} of {names}: not possible, since the unit does not allow {missing}",
+            drop_in.opens()
+        );
+        let hint = format!("who wants it: {}", drop_in.commands());
+        Some(self.config.remark(problem, &hint))
+    }
+
+    fn wanting(&self, drop_in: DropIn) -> impl Iterator<Item = &ResourceName> {
+        let wanting = move |(_, post): &(&ResourceName, &Arc<Post>)| {
+            post.backend.drop_ins().contains(&drop_in)
+        };
+        self.posts.iter().filter(wanting).map(|(name, _)| name)
+    }
+
     /// What the backends find odd about the live resources. They are looked at for it.
     pub fn oddities(&self) -> Vec<Finding> {
         let odd = self.posts.iter().flat_map(|(name, post)| {
@@ -122,12 +150,12 @@ impl Setup {
     }
 }
 
-fn lacks(config: &Config, name: &ResourceName, missing: &[Right]) -> Finding {
-    let missing: Vec<&str> = missing.iter().map(|right| right.name()).collect();
-    let problem = format!("needs {}, which heptad is not allowed here", missing.join(", "));
-    let hint = "put heptad-databases.conf, which comes with the unit, into \
-                /etc/systemd/system/heptad.service.d/ and restart heptad";
-    config.locate(name, "", problem, hint)
+/// Resources that one remark names.
+const NAMED: usize = 5;
+
+/// Empty also without root: nobody allows that by a unit.
+fn lacking(drop_in: DropIn) -> String {
+    if nix::unistd::geteuid().is_root() { drop_in.lacking() } else { String::new() }
 }
 
 fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {

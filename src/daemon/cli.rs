@@ -154,7 +154,8 @@ pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mu
     let prepared = around.locations(place).and_then(strictly);
     match prepared {
         Ok(setup) => {
-            for remark in setup.remarks().into_iter().chain(setup.oddities()) {
+            let said = setup.remarks().into_iter().chain(setup.closed());
+            for remark in said.chain(setup.oddities()) {
                 let _ = writeln!(err, "remark: {remark}");
             }
             let places = Findings::from(places::findings(&setup));

@@ -171,6 +171,12 @@ fn needs_restart(old: &Setup, new: &Setup) -> Option<wire::Finding> {
     })
 }
 
+/// Whatever a check has to say of what can be loaded.
+fn checked(setup: &Setup) -> Vec<wire::Finding> {
+    let (remarks, closed) = (setup.remarks(), setup.closed());
+    setup.hampered.iter().chain(&remarks).chain(&closed).map(finding).collect()
+}
+
 /// A finding as clients read it.
 pub fn finding(found: &Finding) -> wire::Finding {
     wire::Finding {
@@ -259,10 +265,7 @@ impl Desk for Counter {
     fn check(&self) -> Soon<'_, wire::Check> {
         Box::pin(async move {
             match tokio::task::block_in_place(|| self.examine()) {
-                Ok(setup) => wire::Check {
-                    loadable: true,
-                    findings: setup.hampered.iter().chain(&setup.remarks()).map(finding).collect(),
-                },
+                Ok(setup) => wire::Check { loadable: true, findings: checked(&setup) },
                 Err(findings) => wire::Check {
                     loadable: false,
                     findings: findings.iter().map(finding).collect(),

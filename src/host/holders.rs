@@ -5,8 +5,8 @@
 //! own view of the same directory are seen through. Not seen: what the kernel itself holds (a loop
 //! device's file, swap), another name of the same file, and who comes a moment later.
 
+use super::drop_in::DropIn;
 use super::mounts::{Mounts, MountsError};
-use super::privileges::{Right, missing};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 const INIT: u32 = 1;
 /// Times that a process is looked at which seems not to allow it.
 const TRIES: u32 = 3;
+/// The capability to look into the processes of others.
+const SEEING: &str = "CAP_SYS_PTRACE";
 /// More are counted, not named.
 const NAMED: usize = 10;
 /// Stands for a path that the kernel does not tell.
@@ -289,20 +291,24 @@ fn unit(cgroup: &str) -> Option<&str> {
     path.split('/').find(|part| part.ends_with(".service"))
 }
 
-/// Without this capability a process of another user is not to be looked into, or even not to be
-/// seen at all, where /proc is mounted with hidepid (a unit's ProtectProc=).
-fn must_see_all() -> io::Result<()> {
-    if missing(&[Right::Ptrace]).is_empty() {
+/// Without a capability a process of another user is not to be looked into, or even not to be seen
+/// at all, where /proc is mounted with hidepid (a unit's ProtectProc=).
+///
+/// # Errors
+/// [`ErrorKind::PermissionDenied`] where this process does not have it.
+pub fn must_see_all() -> io::Result<()> {
+    if DropIn::Rollback.lacking().is_empty() {
         return Ok(());
     }
     Err(blind("the processes of others cannot be looked into"))
 }
 
 fn blind(what: &str) -> io::Error {
-    let why = format!(
-        "{what}, so nobody can tell whether it is in use: heptad needs CAP_SYS_PTRACE (in its \
-         unit: CapabilityBoundingSet=CAP_SYS_PTRACE)"
-    );
+    let way_out = match nix::unistd::geteuid().is_root() {
+        true => DropIn::Rollback.way_out(SEEING),
+        false => "only a heptad that is root can".into(),
+    };
+    let why = format!("{what}, so nobody can tell whether it is in use: {way_out}");
     io::Error::new(ErrorKind::PermissionDenied, why)
 }
 

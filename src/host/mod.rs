@@ -2,6 +2,7 @@
 //! spawn, locks, systemd. This room knows no other room.
 
 pub mod clock;
+pub mod drop_in;
 pub mod holders;
 pub mod listeners;
 pub mod lock;

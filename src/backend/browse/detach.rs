@@ -7,8 +7,10 @@
 use super::{Content, OpenTree, REFERENCE, RESOLVE, refusal, unreadable};
 use crate::backend::tree::{self, Meta, through_proc};
 use crate::domain::tree::{TreePath, Unshown};
+use crate::host::drop_in::DropIn;
 use crate::host::mounts::{Mounts, Shows};
 use nix::sched::CloneFlags;
+use nix::unistd::geteuid;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::mount::{
@@ -60,13 +62,15 @@ pub fn detach(tree: OpenTree) -> Result<Detached, Unshown> {
 }
 
 fn cannot(error: &Error) -> Unshown {
-    let hint = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::PERM) => {
-            "; heptad needs the capability CAP_SYS_ADMIN for that, and its unit RestrictNamespaces=mnt"
+    let text = format!("it cannot be mounted: {error}");
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::PERM) if geteuid().is_root() => {
+            let way_out = DropIn::Mount.way_out("RestrictNamespaces=mnt");
+            Unshown::Never(format!("{text}; {way_out}"))
         }
-        _ => "",
-    };
-    Unshown::Unreadable(format!("it cannot be mounted: {error}{hint}"))
+        Some(Errno::PERM) => Unshown::Never(format!("{text}; heptad must be root for that")),
+        _ => Unshown::Unreadable(text),
+    }
 }
 
 /// A mount of one part.

@@ -32,6 +32,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::drop_in::DropIn;
 use crate::host::sys;
 use live::{Live, Nested};
 use place::Place;
@@ -166,6 +167,10 @@ impl Backend for Btrfs {
             Ok(mount) => format!("fs {}", mount.device),
             Err(_) => format!("path {}", self.path.display()),
         }
+    }
+
+    fn drop_ins(&self) -> &'static [DropIn] {
+        &[DropIn::Rollback, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {

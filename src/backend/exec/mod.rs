@@ -20,6 +20,8 @@ use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::drop_in::DropIn;
+use crate::host::holders;
 use plugin::Plugin;
 use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Users, Verb, Verified};
 use serde_json::{Map, Value};
@@ -103,6 +105,11 @@ impl Backend for Exec {
 
     fn pool(&self) -> String {
         self.pool.clone()
+    }
+
+    /// To see who uses the resource. Whether the plugin can roll back is not known before it is asked.
+    fn drop_ins(&self) -> &'static [DropIn] {
+        &[DropIn::Rollback]
     }
 
     fn territory(&self) -> Territory {
@@ -240,6 +247,12 @@ impl Exec {
     fn must_roll_back(&self) -> Result<(), BackendError> {
         self.agree()?;
         match self.known() {
+            // Who is hidden from a plugin that looks for users would be nobody to it.
+            Some((_, info)) if info.rollback && nix::unistd::geteuid().is_root() => {
+                holders::must_see_all().map_err(|error| {
+                    self.plugin.error(Verb::Rollback, Fault::Permanent, error.to_string())
+                })
+            }
             Some((_, info)) if info.rollback => Ok(()),
             _ => Err(self.plugin.error(
                 Verb::Rollback,

@@ -32,6 +32,7 @@ use super::{
 use crate::domain::event::{Mark, Survey};
 use crate::domain::occupied::Occupied;
 use crate::domain::snapshot::{Content, Handle};
+use crate::host::drop_in::DropIn;
 use detail::Detail;
 use settings::Settings;
 
@@ -57,6 +58,10 @@ impl Backend for Files {
 
     fn pool(&self) -> String {
         pool::name(&self.settings, self.shelf.store())
+    }
+
+    fn drop_ins(&self) -> &'static [DropIn] {
+        &[DropIn::Rollback, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {

@@ -4,6 +4,7 @@ use super::super::tree::{Kind, Meta, open_file, open_nosymlink};
 use super::protocol::{Order, Reply};
 use super::serve::Served;
 use super::world::Image;
+use crate::host::drop_in::DropIn;
 use crate::host::{passing, sys};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
@@ -63,7 +64,12 @@ fn prepare(order: &Order) -> Result<(fuser::Session<Served>, OwnedFd), String> {
     });
     let images = images.collect::<Result<Vec<_>, _>>()?;
     let (device, mount) = mount(&order.source).map_err(|error| {
-        format!("no FUSE file system can be mounted ({error}): heptad must be root, and /dev/fuse must be there and allowed by its unit")
+        let way_out = match nix::unistd::geteuid().is_root() {
+            true if !DropIn::Images.lacking().is_empty() => DropIn::Images.way_out("/dev/fuse"),
+            true => "load the kernel's module: modprobe fuse".into(),
+            false => "heptad must be root for that".into(),
+        };
+        format!("no FUSE file system can be mounted ({error}): {way_out}")
     })?;
     let session = fuser::Session::from_fd(
         Served::new(images),

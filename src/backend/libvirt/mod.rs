@@ -45,6 +45,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle, Part};
+use crate::host::drop_in::DropIn;
 use detail::Detail;
 use domain::{Domain, Format};
 use hold::Notes;
@@ -117,6 +118,10 @@ impl Backend for Libvirt {
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.settings.virsh.uri)
+    }
+
+    fn drop_ins(&self) -> &'static [DropIn] {
+        &[DropIn::Rollback, DropIn::Images, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {

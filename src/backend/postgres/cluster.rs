@@ -5,6 +5,7 @@ use super::super::{BackendError, Doing, subvolume};
 use super::copy::{TABLESPACES, WAL};
 use super::places::Place;
 use crate::domain::operation::Fault;
+use crate::host::drop_in::DropIn;
 use crate::host::holders::is_alive;
 use rustix::io::Errno;
 use std::ffi::CString;
@@ -260,10 +261,8 @@ impl Cluster {
 
 /// To take a server that runs for one that does not would make a snapshot that is none.
 fn blind(doing: String, pid: u32) -> BackendError {
-    let why = format!(
-        "process {pid} may be its server, and heptad may not look at it: it needs CAP_SYS_PTRACE \
-         (in its unit: CapabilityBoundingSet=CAP_SYS_PTRACE)"
-    );
+    let way_out = DropIn::Databases.way_out("CAP_SYS_PTRACE");
+    let why = format!("process {pid} may be its server, and heptad may not look at it: {way_out}");
     BackendError::new(Fault::Permanent, doing, why)
 }
 

@@ -50,7 +50,7 @@ use crate::domain::event::{Mark, Survey, Wholeness};
 use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
-use crate::host::privileges::Right;
+use crate::host::drop_in::DropIn;
 use cluster::Cluster;
 use detail::Detail;
 use places::Place;
@@ -98,8 +98,8 @@ impl Backend for Postgres {
     }
 
     /// To work as the owner of the data, and to see whether a server runs on it.
-    fn rights(&self) -> &'static [Right] {
-        &[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace]
+    fn drop_ins(&self) -> &'static [DropIn] {
+        &[DropIn::Databases, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {

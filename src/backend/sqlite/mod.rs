@@ -45,7 +45,7 @@ use super::{
 use crate::domain::event::{Mark, Survey};
 use crate::domain::occupied::Occupied;
 use crate::domain::snapshot::{Content, Handle};
-use crate::host::privileges::Right;
+use crate::host::drop_in::DropIn;
 use detail::Detail;
 use settings::Settings;
 
@@ -75,10 +75,10 @@ impl Backend for Sqlite {
     }
 
     /// To work as the owner of the database, and to see who has it open.
-    fn rights(&self) -> &'static [Right] {
+    fn drop_ins(&self) -> &'static [DropIn] {
         match self.settings.as_owner {
-            true => &[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace],
-            false => &[],
+            true => &[DropIn::Databases],
+            false => &[DropIn::Rollback],
         }
     }
 

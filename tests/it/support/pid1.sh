@@ -6,7 +6,8 @@
 # SHARED   a directory that is /run/shared inside; "script" in it is run by root once the machine is
 #          up, its output goes to "output", its exit code to "status", the journal to "journal"
 # HEPTAD   the program that is /usr/bin/heptad inside
-# UNITS    the directory with heptad.service, heptad.socket, heptad.sysusers, heptad.tmpfiles
+# UNITS    the directory with heptad.service, its drop-ins, heptad.socket, heptad.sysusers,
+#          heptad.tmpfiles
 # PATH     more paths of this machine to be seen inside, such as mounted file systems
 #
 # Nothing of the machine is changed: root, /run, /tmp and /dev inside are its own; the network,
@@ -69,6 +70,7 @@ ln -s /usr/lib/systemd/system/systemd-journald.service "$system/sysinit.target.w
 
 # heptad as a package would install it.
 cp "$units"/heptad.{service,socket} "$root/usr/lib/systemd/system"
+install -D -m 644 -t "$root/usr/share/heptad" "$units"/heptad-*.conf
 cp "$units/heptad.sysusers" "$root/usr/lib/sysusers.d/heptad.conf"
 cp "$units/heptad.tmpfiles" "$root/usr/lib/tmpfiles.d/heptad.conf"
 : >"$root/usr/bin/heptad"
