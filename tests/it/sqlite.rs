@@ -6,4 +6,5 @@ mod busy;
 mod hostile;
 mod owners;
 pub mod packed;
+mod same;
 mod stopped;

@@ -23,6 +23,7 @@ mod helper;
 mod keep;
 mod open;
 mod owner;
+mod pages;
 mod protocol;
 mod restore;
 mod rollback;

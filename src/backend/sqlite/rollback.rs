@@ -13,22 +13,15 @@ use super::detail::database;
 use super::protocol::Act;
 use super::settings::Settings;
 use super::sides::{SIDES, Sides};
-use super::{owner, restore, run, verify};
+use super::{owner, pages, restore, run, verify};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders};
 use rustix::fs::{Gid, Mode, Uid};
 use std::cell::Cell;
 use std::ffi::{CStr, OsString};
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-
-/// What of the first page tells of the journal's kind, of how often the file was written, and by
-/// which SQLite (sqlite.org/fileformat.html, section 1.3).
-const HEAD: [std::ops::Range<usize>; 3] = [18..20, 24..28, 92..100];
-/// Bytes compared at a time.
-const CHUNK: usize = 1 << 16;
 
 /// Every process that has the database open, or its log, its index or its journal.
 pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
@@ -136,13 +129,14 @@ fn doing(settings: &Settings) -> String {
 }
 
 impl Back<'_> {
-    /// The snapshot has the same pages as the live database, except that it was made to stand by
-    /// itself.
+    /// The snapshot to be safe has all that the live database holds.
     fn nothing_newer(&self, was: OwnedFd) -> Result<(), BackendError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || doing(self.settings);
         let then = database(&safety.path).and_then(open_file).doing(doing)?;
-        if same_pages(was.into(), then.into()).doing(doing)? {
+        let (mut was, mut then) = (File::from(was), File::from(then));
+        let bytes = was.metadata().doing(doing)?.len();
+        if pages::same(&mut was, bytes, &mut then).doing(doing)? {
             return Ok(());
         }
         let why = format!(
@@ -151,28 +145,6 @@ impl Back<'_> {
             safety.seq
         );
         Err(BackendError::new(Fault::Busy, doing(), why))
-    }
-}
-
-fn same_pages(mut one: File, mut two: File) -> std::io::Result<bool> {
-    if one.metadata()?.len() != two.metadata()?.len() {
-        return Ok(false);
-    }
-    let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let mut at_start = true;
-    loop {
-        let count = one.read(&mut left)?;
-        two.read_exact(&mut right[..count])?;
-        if at_start {
-            HEAD.into_iter().flatten().filter(|at| *at < count).for_each(|at| left[at] = right[at]);
-        }
-        if left[..count] != right[..count] {
-            return Ok(false);
-        }
-        if count == 0 {
-            return Ok(true);
-        }
-        at_start = false;
     }
 }
 
