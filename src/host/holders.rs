@@ -17,7 +17,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// It works on no resource's content, and some sandboxes let nobody look into it.
-const INIT: u32 = 1;
+pub(super) const INIT: u32 = 1;
 /// Times that a process is looked at which seems not to allow it.
 const TRIES: u32 = 3;
 /// The capability to look into the processes of others.
@@ -151,7 +151,7 @@ pub(super) fn windows(table: &Mounts, places: &[Place]) -> Vec<PathBuf> {
 }
 
 /// Without the slash at the end that an empty rest would leave.
-fn joined(path: &Path, rest: &Path) -> PathBuf {
+pub(super) fn joined(path: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() { path.to_owned() } else { path.join(rest) }
 }
 

@@ -12,6 +12,7 @@ pub mod passing;
 pub mod pins;
 pub mod privileges;
 pub mod process;
+pub mod sharers;
 pub mod signals;
 pub mod sys;
 pub mod systemd;

@@ -1,5 +1,6 @@
 //! The `sqlite` backend on real databases, with real writers in other processes.
 
+mod apart;
 mod back;
 pub mod bench;
 mod busy;

@@ -4,7 +4,7 @@ use super::super::tree::open_nosymlink;
 use super::super::{BackendError, Doing};
 use super::explain::Explain;
 use super::protocol::{Act, Answer, Order, Reply};
-use super::{check, copy, open};
+use super::{check, copy, denied, locks, open};
 use crate::domain::operation::Fault;
 use crate::host::privileges::become_user;
 use crate::host::process::User;
@@ -44,7 +44,10 @@ fn obey(order: &Order) -> Result<Answer, BackendError> {
             become_other(user, path)?;
             let live = open::inside(from.as_fd(), name);
             let hold = Duration::from_millis(*hold_ms);
-            let note = copy::copy(&live, path, into.as_fd(), hold)?;
+            locks::expect_log_here(from.as_fd(), name, path)?;
+            let note = copy::copy(&live, path, into.as_fd(), hold)
+                .map_err(|error| denied::explain(error, from.as_fd(), name, path))?;
+            locks::expect_log_here(from.as_fd(), name, path)?;
             finish(&into, order, path, note)
         }
         Act::Settle { path } => {

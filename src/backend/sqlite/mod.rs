@@ -17,10 +17,14 @@
 
 mod check;
 mod copy;
+mod denied;
 mod detail;
+mod elsewhere;
 mod explain;
 mod helper;
 mod keep;
+mod locks;
+mod memory;
 mod open;
 mod owner;
 mod pages;

@@ -16,6 +16,8 @@ use super::sides::{SIDES, Sides};
 use super::{owner, pages, restore, run, verify};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders};
+use crate::host::pins;
+use crate::host::sharers::sharers;
 use rustix::fs::{Gid, Mode, Uid};
 use std::cell::Cell;
 use std::ffi::{CStr, OsString};
@@ -35,9 +37,15 @@ pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
             }
         }
     }
+    let by_other_names =
+        sharers(path, None).doing(|| format!("looking for users of {}", path.display()))?;
+    found.extend(by_other_names.found.into_iter().map(|sharer| sharer.holder));
     found.sort_by_key(|holder| holder.pid);
     found.dedup_by_key(|holder| holder.pid);
-    Ok(describe(&found))
+    let pinned = if path.exists() { pins::pins(path) } else { Ok(Vec::new()) };
+    let mut said = pinned.doing(|| format!("looking for mounts of {}", path.display()))?;
+    said.extend(describe(&found));
+    Ok(said)
 }
 
 pub fn rollback(
@@ -49,6 +57,7 @@ pub fn rollback(
     let path = &settings.path;
     let item = shelf.whole(order.handle)?;
     movable(path)?;
+    refuse_links(path)?;
     let swap = Swap::open(shelf, path, order.token)?;
     let (items, _) = shelf.items()?;
     let safety = items.into_iter().find(|item| item.manifest.id == order.token);
@@ -168,7 +177,23 @@ fn settle(settings: &Settings) -> Result<(), BackendError> {
     }
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+/// A further name would keep the content that was.
+fn refuse_links(path: &Path) -> Result<(), BackendError> {
+    let (_, live) = owner::open(path)?;
+    if live.nlink == 1 {
+        return Ok(());
+    }
+    let (names, path) = (live.nlink, path.display());
+    let why = format!(
+        "the file has {names} names (hard links), and the others would keep the content of now: remove \
+         them (to find them: find / -xdev -samefile {path}), or make a new resource from the snapshot: \
+         heptactl create"
+    );
+    Err(BackendError::new(Fault::Permanent, format!("rolling {path} back"), why))
+}
+
+/// A file that SQLite keeps beside a database.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(end);
     name.into()

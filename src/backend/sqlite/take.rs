@@ -7,11 +7,11 @@ use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::detail::Detail;
 use super::protocol::Act;
 use super::settings::Settings;
-use super::{DATA, WORD, keep, owner, run, seal, verify};
+use super::{DATA, WORD, elsewhere, keep, owner, run, seal, verify};
 use crate::host::process::User;
 
-enum Source {
-    Live(Meta, Option<User>),
+enum Source<'a> {
+    Live(Meta, Option<User>, elsewhere::Before<'a>),
     Snapshot(Item),
 }
 
@@ -29,7 +29,8 @@ pub fn take(
         None => {
             let (_, file) = owner::open(&settings.path)?;
             let user = owner::of_live(settings, &settings.path, &file)?;
-            Source::Live(file, user)
+            let before = elsewhere::before(&settings.path, shelf)?;
+            Source::Live(file, user, before)
         }
         Some(source) => {
             let item = shelf.whole(source)?;
@@ -45,8 +46,9 @@ pub fn take(
     let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
     let growing = Growing::begin(shelf, &manifest)?;
     let (detail, notes) = match source {
-        Source::Live(file, user) => {
-            let (detail, notes) = copy_live(settings, &growing, &file, user)?;
+        Source::Live(file, user, before) => {
+            let (detail, mut notes) = copy_live(settings, &growing, &file, user)?;
+            notes.extend(before.after()?);
             (Some(detail), notes)
         }
         Source::Snapshot(item) => {

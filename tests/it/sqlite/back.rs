@@ -204,3 +204,23 @@ fn child(place: &Path) -> std::process::Child {
     command.args(["--exact", &format!("sqlite::back::{name}")]).env(PLACE, place);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
+
+/// A further name or a mount would go on with what was there.
+#[test]
+fn a_file_that_others_have_by_another_name_is_not_rolled_back() {
+    let bench = taken(SOME);
+    fill(&bench.live, MORE);
+    let other = bench.target("other.db");
+    std::fs::hard_link(&bench.live, &other).unwrap();
+    let error = back(&bench, 1, TOKEN).unwrap_err();
+    assert!(error.fault == Fault::Permanent && error.to_string().contains("-samefile"), "{error}");
+    let mut user = Other::start(&other, 0, "print(1, flush=True)\ntime.sleep(60)\n");
+    user.wait_for(1);
+    let users = bench.backend.users().unwrap();
+    assert!(users.len() == 1 && users[0].contains("other.db"), "{users:?}");
+    user.kill();
+    std::fs::remove_file(&other).unwrap();
+    assert_eq!(rows(&bench.live), (600, 600));
+    back(&bench, 1, TOKEN).unwrap();
+    assert_eq!(rows(&bench.live), (300, 300));
+}

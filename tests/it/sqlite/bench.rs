@@ -132,15 +132,25 @@ pub struct Other {
 impl Other {
     /// Runs Python with the database as `db`, as this user.
     pub fn start(db: &Path, uid: u32, script: &str) -> Self {
-        let script = format!(
-            "import sqlite3, sys, time\n\
-             db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n{script}"
-        );
         let mut command = Command::new("python3");
-        command.args(["-c", &script]).arg(db).stdout(Stdio::piped()).current_dir("/");
+        command.args(["-c", &program(script)]).arg(db);
         if uid != 0 {
             command.uid(uid).gid(uid);
         }
+        Self::run(command)
+    }
+
+    /// The same in a namespace of mounts of its own, where `from` is also at `at`.
+    pub fn apart(from: &Path, at: &Path, db: &Path, script: &str) -> Self {
+        let mut command = Command::new("unshare");
+        let mount = r#"mount --bind "$1" "$2" && exec python3 -c "$3" "$4""#;
+        command.args(["--mount", "--propagation", "private", "sh", "-c", mount, "sh"]);
+        command.args([from, at]).arg(program(script)).arg(db);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).current_dir("/");
         let mut child = command.spawn().unwrap();
         let printed = BufReader::new(child.stdout.take().unwrap());
         let (tell, told) = mpsc::channel();
@@ -180,6 +190,13 @@ impl Drop for Other {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn program(script: &str) -> String {
+    format!(
+        "import os, sqlite3, sys, time\n\
+         db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n{script}"
+    )
 }
 
 /// Commits numbered rows for ever and prints each number when it is durable; the worst wait for a

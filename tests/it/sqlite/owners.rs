@@ -94,3 +94,21 @@ fn root_does_not_parse_what_others_can_write() {
         assert!(error.to_string().contains("as_owner"), "{error}");
     }
 }
+
+#[test]
+fn a_directory_that_the_owner_of_a_log_cannot_write_is_named_with_the_way_out() {
+    let bench = of_nobody();
+    let dir = bench.live.parent().unwrap();
+    fill(&bench.live, "PRAGMA journal_mode=WAL");
+    chown(dir, Some(0), Some(0)).unwrap();
+    fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    let error = bench.try_take(1).unwrap_err();
+    let (text, chown_it) = (error.to_string(), format!("chown nobody {}", dir.display()));
+    assert_eq!(error.fault, Fault::Permanent, "{text}");
+    for word in [&chown_it, "it belongs to root, mode 0755", "as_owner = false"] {
+        assert!(text.contains(word), "{text}");
+    }
+    chown(dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    bench.take(2);
+    assert_eq!(rows(&bench.restore(2)), (3, 3));
+}

@@ -1,0 +1,281 @@
+//! Whether the log and the journal that lie beside a database are those of the programs that use
+//! it.
+//!
+//! SQLite looks for them beside the name by which it was given the file. A program that has it by
+//! another name (a further hard link, a mount of that one file into a container) keeps them there,
+//! and nobody else reads what is in them: the file alone is a database, too, but an old one. So
+//! "nothing lies beside it" says nothing before it is known by what names others have it.
+
+use super::super::shelf::Shelf;
+use super::super::tree::{Meta, open_file};
+use super::super::{BackendError, Doing};
+use super::rollback::beside;
+use super::{memory, owner};
+use crate::domain::operation::Fault;
+use crate::host::sharers::{FileId, Name, Open, Sharer, Sharers, sharers};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
+use std::path::Path;
+
+const LOG: &str = "-wal";
+const JOURNAL: &str = "-journal";
+/// The way out where it is mounted or linked by itself.
+const ALONE: &str = "give it the directory that the database is in, not the file alone (in a \
+    container: -v ./data:/data, not -v ./data/app.db:/data/app.db), and start it again";
+
+/// How often it must seem so.
+const LOOKS: u32 = 4;
+
+/// What was seen before the copy was begun.
+pub struct Before<'a> {
+    path: &'a Path,
+    shelf: &'a Shelf,
+    /// Who has it by a name of their own, without a log: should one of them end in the middle of
+    /// a transaction, its journal would be where we do not find it.
+    apart: Vec<u32>,
+    blind: bool,
+}
+
+/// # Errors
+/// [`Fault::Permanent`] where a log that belongs to it lies elsewhere, or may lie there.
+pub fn before<'a>(path: &'a Path, shelf: &'a Shelf) -> Result<Before<'a>, BackendError> {
+    let seen = look(path, shelf)?;
+    Ok(Before { path, shelf, apart: apart(&seen), blind: seen.blind })
+}
+
+impl Before<'_> {
+    /// Looks again, now that it is copied. Returns what a person should know.
+    ///
+    /// # Errors
+    /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
+    pub fn after(self) -> Result<Vec<String>, BackendError> {
+        let seen = look(self.path, self.shelf)?;
+        let still = apart(&seen);
+        if self.apart.iter().any(|pid| !still.contains(pid)) {
+            let why = "a program that had it open by another name ended meanwhile, and may have left \
+                       a journal there; it is tried again";
+            return Err(BackendError::new(Fault::Busy, doing(self.path), why));
+        }
+        let mut notes = Vec::new();
+        for sharer in seen.found.iter().filter(|sharer| still.contains(&sharer.holder.pid)) {
+            notes.push(format!(
+                "{}: should it end in the middle of a change, what it leaves lies there, where heptad \
+                 does not find it; {ALONE}",
+                sharer.holder
+            ));
+        }
+        if self.blind || seen.blind {
+            notes.push(
+                "whether another program has it open by another name, and keeps a log there, could \
+                 not be seen: heptad needs CAP_SYS_PTRACE for that (systemd/heptad-databases.conf)"
+                    .into(),
+            );
+        }
+        Ok(notes)
+    }
+}
+
+fn apart(seen: &Sharers) -> Vec<u32> {
+    let others = |sharer: &&Sharer| {
+        !sharer.names.is_empty() && !sharer.names.iter().any(|name| name.is_ours)
+    };
+    seen.found.iter().filter(others).map(|sharer| sharer.holder.pid).collect()
+}
+
+fn look(path: &Path, shelf: &Shelf) -> Result<Sharers, BackendError> {
+    let (facts, seen, why) = settled(path)?;
+    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(path), why));
+    if let Some(why) = why {
+        let mut names = seen.found.iter().flat_map(|sharer| &sharer.names);
+        if let Some(name) = names.find(|name| facts.logged && !name.is_ours) {
+            memory::note(shelf, &facts.file, name, &why)?;
+        }
+        return refuse(why);
+    }
+    if !facts.logged || seen.found.iter().any(|sharer| facts.has_our_log(sharer)) {
+        memory::forget(shelf)?;
+        return Ok(seen);
+    }
+    let Some(before) = memory::recall(shelf, &facts.file)? else { return Ok(seen) };
+    let looked_at = before.name.as_ref().is_some_and(|name| facts.left_beside(name).is_none());
+    if looked_at || facts.is_left || !seen.mounted.is_empty() || !seen.found.is_empty() {
+        return Ok(seen);
+    }
+    refuse(format!(
+        "when it was last seen in use: {}. That program has ended, and may have left its log there. \
+         Start it again as it says; if nothing of that is missed, remove {}",
+        before.why,
+        memory::path(shelf).display()
+    ))
+}
+
+/// A log that comes or goes while somebody looks seems to be another's for a moment.
+fn settled(path: &Path) -> Result<(Facts<'_>, Sharers, Option<String>), BackendError> {
+    let mut left = LOOKS;
+    loop {
+        let facts = Facts::of(path)?;
+        let seen = sharers(path, facts.log).doing(|| doing(path))?;
+        let why = facts.judge(&seen);
+        left -= 1;
+        if why.is_none() || left == 0 {
+            return Ok((facts, seen, why));
+        }
+    }
+}
+
+fn doing(path: &Path) -> String {
+    format!("looking who has database {} open", path.display())
+}
+
+/// What is known of the database by its own name.
+struct Facts<'a> {
+    path: &'a Path,
+    file: Meta,
+    /// By its header, changes go into a log first.
+    logged: bool,
+    /// The log beside it.
+    log: Option<FileId>,
+    /// Whether something is in what lies beside it.
+    is_left: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn of(path: &'a Path) -> Result<Self, BackendError> {
+        let doing = || doing(path);
+        let (reference, file) = owner::open(path)?;
+        let mut head = Vec::new();
+        let opened = File::from(open_file(&reference).doing(doing)?);
+        opened.take(20).read_to_end(&mut head).doing(doing)?;
+        let log = beside(path, LOG);
+        let holds = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.len() > 0);
+        Ok(Self {
+            logged: head.get(18..20).is_some_and(|kinds| kinds.contains(&2)),
+            is_left: holds(&log) || holds(&beside(path, JOURNAL)),
+            log: there(FileId::at(&log)).doing(doing)?,
+            path,
+            file,
+        })
+    }
+
+    /// Why what lies beside it is not all that belongs to it, if so.
+    fn judge(&self, seen: &Sharers) -> Option<String> {
+        let told = seen.found.iter().find_map(|sharer| self.judge_sharer(sharer));
+        told.or_else(|| self.judge_rest(seen))
+    }
+
+    fn is_our_log(&self, open: &Open) -> bool {
+        self.log.is_some() && open.id().ok() == self.log
+    }
+
+    fn has_our_log(&self, sharer: &Sharer) -> bool {
+        logs_of(sharer).any(|log| self.is_our_log(log))
+    }
+
+    fn judge_sharer(&self, sharer: &Sharer) -> Option<String> {
+        let logs: Vec<&Open> = logs_of(sharer).collect();
+        let is_ours = |log: &Open| self.is_our_log(log);
+        let ours = logs.iter().find(|log| is_ours(log));
+        let base = |log: &Open| sharer.open.iter().any(|open| beside(&open.path, LOG) == log.path);
+        if sharer.names.is_empty() {
+            // It has the log, and the file that the log belongs to is another one.
+            let replaced = ours.filter(|log| base(log))?.path.display();
+            return Some(format!(
+                "{} (process {}) has {replaced} open, but another database: this one took its place \
+                 meanwhile, and the log is not its own. Stop that program and start it again",
+                sharer.holder.program, sharer.holder.pid
+            ));
+        }
+        let of_it = |log: &&&Open| sharer.names.iter().any(|n| beside(&n.path, LOG) == log.path);
+        if let Some(log) = logs.iter().filter(|log| !is_ours(log)).find(of_it) {
+            return Some(apart_because(sharer, &format!("its log is {}", log.path.display())));
+        }
+        if !self.logged || ours.is_some() {
+            return None;
+        }
+        if let Some(log) = logs.iter().find(|log| !base(log)) {
+            let why = format!("{}, which may be its log, is not beside it", log.path.display());
+            return Some(apart_because(sharer, &why));
+        }
+        sharer.names.iter().filter(|name| !name.is_ours).find_map(|name| {
+            let why = self.left_beside(name)?;
+            Some(apart_because(sharer, &why))
+        })
+    }
+
+    /// Where nobody has it open by its own name, what somebody left may lie elsewhere.
+    fn judge_rest(&self, seen: &Sharers) -> Option<String> {
+        let in_use = seen.found.iter().any(|s| s.names.iter().any(|name| name.is_ours));
+        if self.is_left || in_use {
+            return None;
+        }
+        let (linked, here) = self.linked();
+        for name in seen.mounted.iter().chain(&linked) {
+            if let Some(why) = self.left_beside(name) {
+                let at = name.path.display();
+                return Some(format!(
+                    "it is {at}, too, and {why}: what is in that is in no copy; let the program that \
+                     left it finish, then {ALONE}"
+                ));
+            }
+        }
+        if self.file.nlink > here && seen.found.is_empty() {
+            let (names, path) = (self.file.nlink, self.path.display());
+            return Some(format!(
+                "the file has {names} names (hard links), and nobody has it open: a program that \
+                 used it by a name in another directory may have left its log or its journal there. \
+                 Remove the other names (to find them: find / -xdev -samefile {path})"
+            ));
+        }
+        None
+    }
+
+    /// Its further names in its own directory, and how many it has there in all.
+    fn linked(&self) -> (Vec<Name>, u32) {
+        let (Some(dir), true) = (self.path.parent(), self.file.nlink > 1) else {
+            return (Vec::new(), 1);
+        };
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let same = entries.filter(|entry| entry.ino() == self.file.ino).map(|entry| entry.path());
+        let others: Vec<Name> = same.filter(|path| path != self.path).map(Name::here).collect();
+        let here = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
+        (others, here)
+    }
+
+    /// What a program that had it by this name has left, or may have left. A journal that begins
+    /// with a zero is done with.
+    fn left_beside(&self, name: &Name) -> Option<String> {
+        for end in [LOG, JOURNAL] {
+            let left = beside(&name.path, end);
+            match name.first_byte(end) {
+                Ok(None | Some(0)) => {}
+                Ok(Some(_)) => return Some(format!("{} lies there", left.display())),
+                Err(error) if self.logged => {
+                    return Some(format!("{} cannot be looked at ({error})", left.display()));
+                }
+                Err(_) => {}
+            }
+        }
+        None
+    }
+}
+
+fn logs_of(sharer: &Sharer) -> impl Iterator<Item = &Open> {
+    sharer.open.iter().filter(|open| open.path.as_os_str().as_bytes().ends_with(LOG.as_bytes()))
+}
+
+/// Of a program that has it by another name.
+fn apart_because(sharer: &Sharer, why: &str) -> String {
+    format!(
+        "{}, and {why}: what is in that is in no copy. Stop that program and {ALONE}",
+        sharer.holder
+    )
+}
+
+fn there<T>(found: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}

@@ -1,0 +1,67 @@
+//! What is remembered on the shelf of a program that had the database by another name: when it has
+//! ended, nothing else tells that its log may lie there.
+
+use super::super::manifest::sync_dir;
+use super::super::shelf::Shelf;
+use super::super::tree::Meta;
+use super::super::{BackendError, Doing};
+use crate::host::sharers::Name;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+/// No number, so no snapshot.
+const APART: &str = "apart";
+
+pub fn path(shelf: &Shelf) -> PathBuf {
+    shelf.dir().join(APART)
+}
+
+#[derive(Debug)]
+pub struct Memory {
+    /// Where this process can look, too.
+    pub name: Option<Name>,
+    pub why: String,
+}
+
+/// Of the file that is live now.
+pub fn note(shelf: &Shelf, file: &Meta, name: &Name, why: &str) -> Result<(), BackendError> {
+    if recall(shelf, file)?.is_some_and(|known| known.why == why) {
+        return Ok(());
+    }
+    shelf.make()?;
+    let place = if name.is_here() { name.path.to_str().unwrap_or_default() } else { "" };
+    let (path, new) = (path(shelf), shelf.dir().join(format!(".{APART}.new")));
+    let doing = || format!("writing {}", path.display());
+    std::fs::write(&new, format!("{}\n{place}\n{why}\n", told_apart(file))).doing(doing)?;
+    std::fs::rename(&new, &path).doing(doing)?;
+    sync_dir(shelf.dir())
+}
+
+/// What was noted of this very file.
+pub fn recall(shelf: &Shelf, file: &Meta) -> Result<Option<Memory>, BackendError> {
+    let path = path(shelf);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.doing(|| format!("reading {}", path.display()))?,
+    };
+    let mut lines = text.splitn(3, '\n');
+    let (of, place, why) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
+    let name = place.filter(|place| !place.is_empty()).map(|place| Name::here(place.into()));
+    let known = of == Some(&*told_apart(file));
+    Ok(known.then(|| Memory { name, why: why.trim_end().to_owned() }))
+}
+
+/// It is used as it should be.
+pub fn forget(shelf: &Shelf) -> Result<(), BackendError> {
+    let path = path(shelf);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.doing(|| format!("removing {}", path.display())),
+    }
+}
+
+/// From files that had the number before.
+fn told_apart(file: &Meta) -> String {
+    let born = file.btime.map(|born| format!(" {born}")).unwrap_or_default();
+    format!("{}{born}", file.ino)
+}
