@@ -3,6 +3,7 @@
 use super::wire::{Check, Finding, Progress, Reloaded};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
+use crate::domain::draft::Draft;
 use crate::domain::event::{Denied, Request};
 use crate::domain::fee::{Tariff, UsageDay};
 use crate::domain::key::Key;
@@ -68,6 +69,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Usage of the UTC days in `[from, until)` from the catalogue, and what it costs.
     fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>>;
+
+    /// Why nothing like that can be made of a snapshot, as far as a quick look at it tells.
+    fn fits(&self, of: Target, draft: Draft) -> Soon<'_, Result<(), String>>;
 
     /// What the configuration in force offers to choose from.
     fn offers(&self) -> Offers;

@@ -117,6 +117,16 @@ pub trait Backend: Debug + Send + Sync {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError>;
 
+    /// Whether something like that can be made of a snapshot, as far as a quick look tells; asked
+    /// before the order is accepted, and to agree with what [`Backend::restore`] would say. Where it
+    /// would go is not looked at.
+    ///
+    /// # Errors
+    /// [`Fault::Permanent`] for a size or plan that is too small, or what has no use here.
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+        order.is_plain()
+    }
+
     /// Where a new resource goes when nobody says where: beside the live one, a file with the same
     /// ending. `None` where it has to be said.
     fn beside(&self, name: &ResourceName) -> Option<PathBuf> {

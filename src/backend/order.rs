@@ -74,16 +74,13 @@ impl<'a> RestoreOrder<'a> {
         Self { handle, name, target, plan: None, size: None, port: None }
     }
 
-    /// For a technology without sizes or ports.
+    /// For a technology without sizes or ports. A plan tells what whatever runs there will need, and
+    /// nothing is set by it.
     ///
     /// # Errors
     /// [`Fault::Permanent`], naming what has no use here.
     pub fn is_plain(&self) -> Result<(), BackendError> {
-        let given = [
-            ("a size", self.size.is_some()),
-            ("a plan", self.plan.is_some()),
-            ("a port", self.port.is_some()),
-        ];
+        let given = [("a size", self.size.is_some()), ("a port", self.port.is_some())];
         let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(what, _)| *what).collect();
         if given.is_empty() {
             return Ok(());

@@ -15,6 +15,7 @@ use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
 use crate::domain::agenda::SlotRecord;
+use crate::domain::draft::Draft;
 use crate::domain::event::{Ask, Denied, Event, Request};
 use crate::domain::key::Key;
 use crate::domain::name::ResourceName;
@@ -242,6 +243,10 @@ impl Desk for Counter {
             let days = self.ask_catalogue(move |catalogue| catalogue.usage(from, until)).await?;
             Ok(Metered { tariff, days })
         })
+    }
+
+    fn fits(&self, of: Target, draft: Draft) -> Soon<'_, Result<(), String>> {
+        Box::pin(self.readers.fits(of, draft))
     }
 
     fn offers(&self) -> Offers {

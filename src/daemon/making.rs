@@ -34,13 +34,16 @@ impl Surroundings for () {
     }
 }
 
-/// Makes a new resource. It is made known where it is to be protected, or used by its name.
+/// Makes a new resource. It is made known where it is to be protected, used by its name, or has a
+/// plan or a blueprint: nothing else would remember those.
 pub fn create(
     backend: &dyn Backend,
     (card, draft, heir): (&Card, &Draft, &Resource),
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
-    let enrolling = draft.time.is_some() || backend.capabilities().by_name;
+    let named = draft.time.is_some() || backend.capabilities().by_name;
+    let described = heir.plan.is_some() || heir.blueprint.is_some();
+    let enrolling = named || described;
     if enrolling {
         may_be_enrolled(&draft.name)?;
     }
@@ -55,18 +58,24 @@ pub fn create(
     };
     let restored = backend.restore(&order, &Watched(around)).map_err(failure)?;
     let path = target.display().to_string();
+    let mut notes = restored.notes;
     if enrolling {
         let known = if restored.options.is_empty() {
             Err("this backend cannot say how; declare it in the configuration".into())
         } else {
             around.enrol(&patched(heir, &restored.options))
         };
-        known.map_err(|why| {
-            let message = format!("{path} is whole, but heptad does not know it: {why}");
-            Failure::new(Fault::Permanent, message)
-        })?;
+        match known {
+            Ok(()) => {}
+            // Nobody asked for more than what is there now.
+            Err(why) if !named => notes.push(format!("heptad does not know it: {why}")),
+            Err(why) => {
+                let message = format!("{path} is whole, but heptad does not know it: {why}");
+                return Err(Failure::new(Fault::Permanent, message));
+            }
+        }
     }
-    Ok(Done::Restored { path, notes: restored.notes })
+    Ok(Done::Restored { path, notes })
 }
 
 /// # Errors

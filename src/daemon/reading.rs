@@ -4,14 +4,16 @@
 use super::fleet::{Fleet, Post};
 use super::leases::Lease;
 use crate::api::desk::{Handover, OpenFile, Target};
-use crate::backend::BackendError;
 use crate::backend::browse::{self, Bounds, Detached, OpenTree};
+use crate::backend::{BackendError, RestoreOrder};
+use crate::domain::draft::Draft;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -130,6 +132,20 @@ impl Readers {
             Ok(Handover { mount, held: Box::new((ticket, on_its_way)) })
         };
         spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
+    }
+
+    /// Why nothing like that can be made of a snapshot. What cannot be looked at now is no reason.
+    pub async fn fits(&self, of: Target, draft: Draft) -> Result<(), String> {
+        let Ok(ticket) = self.admit(&of) else { return Ok(()) };
+        let work = move || {
+            let same = RestoreOrder::copy(&ticket.handle, &draft.name, Path::new("/"));
+            let (plan, size, port) = (draft.plan.as_ref(), draft.size, draft.port);
+            match ticket.post.backend.fits(&RestoreOrder { plan, size, port, ..same }) {
+                Err(error) if error.fault == Fault::Permanent => Err(error.detail),
+                _ => Ok(()),
+            }
+        };
+        spawn_blocking(work).await.unwrap_or(Ok(()))
     }
 
     fn admit(&self, of: &Target) -> Result<Ticket, Unshown> {

@@ -90,6 +90,7 @@ macro_rules! conformance {
             restoring_never_touches_what_exists,
             restoring_below_a_missing_directory_is_refused,
             a_snapshot_can_be_restored_twice,
+            what_a_new_one_can_be_is_told_before_it_is_begun,
             a_kept_copy_survives_its_original,
             keeping_again_returns_the_copy_as_it_is,
             destroying_succeeds_again_when_it_is_done,

@@ -2,6 +2,7 @@
 //! place, a disk for another instance.
 
 use super::change::{Answer, submit};
+use super::tree::readable;
 use crate::api::extract::{Named, Referred, Wish};
 use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
@@ -11,6 +12,7 @@ use crate::api::wire::{Accepted, AttachBody, CreateBody, RollbackBody};
 use crate::domain::draft::Draft;
 use crate::domain::event::Request;
 use crate::domain::plan::Plan;
+use crate::domain::snapshot::Selector;
 
 /// Create a new resource from a snapshot, where nothing is yet.
 #[utoipa::path(post, path = "/v1/snapshots/{ref}/create",
@@ -35,7 +37,22 @@ pub(super) async fn create(
         time: body.time.as_deref().map(parse_time).transpose()?,
         tags: parse_tags(body.tags)?,
     };
+    expect_fit(&office, &from, &draft).await?;
     submit(&office, &peer, key, Request::Create { from, draft: Box::new(draft) }).await
+}
+
+/// Says at once what a look at the snapshot tells, and not when the work has begun. What is not there,
+/// or means nothing for it, is for the keeper to say; what cannot be looked at now, for the work.
+async fn expect_fit(office: &Office, from: &Selector, draft: &Draft) -> Result<(), Refuse> {
+    let seen = office.look(|view| {
+        let (_, snapshot) = view.find(from)?;
+        draft.judge(&snapshot.card)?;
+        readable(view, from)
+    });
+    let plain = draft.plan.is_none() && draft.size.is_none() && draft.port.is_none();
+    let Some((_, of)) = seen.ok().filter(|_| !plain) else { return Ok(()) };
+    let fits = office.soon(office.desk.fits(of, draft.clone())).await?;
+    fits.map_err(|why| Refuse::clash("does-not-fit", why, "nothing was begun"))
 }
 
 /// The plan of this name in the configuration.

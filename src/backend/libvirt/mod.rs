@@ -177,6 +177,10 @@ impl Backend for Libvirt {
         restore::restore(self, order, progress)
     }
 
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+        restore::fits(&self.shelf, order)
+    }
+
     /// A directory for the disks, beside the system disk's image or beside the directory that it has
     /// to itself.
     fn beside(&self, name: &ResourceName) -> Option<PathBuf> {

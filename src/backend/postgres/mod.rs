@@ -152,6 +152,10 @@ impl Backend for Postgres {
         restore::restore(&self.settings, &item, &detail, order, progress)
     }
 
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+        RestoreOrder { port: None, ..*order }.is_plain()
+    }
+
     fn users(&self) -> Result<Vec<String>, BackendError> {
         rollback::users(self)
     }

@@ -10,6 +10,7 @@ use heptad::api::server::{self, Limits, Listener};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
+use heptad::domain::draft::Draft;
 use heptad::domain::event::{Denied, Request};
 use heptad::domain::fee::{Tariff, UsageDay};
 use heptad::domain::key::{Digest, Key};
@@ -273,6 +274,12 @@ impl Desk for Stub {
 
     fn check(&self) -> Soon<'_, Check> {
         Box::pin(async { Check { loadable: true, findings: Vec::new() } })
+    }
+
+    /// Two bytes are never enough.
+    fn fits(&self, _: Target, draft: Draft) -> Soon<'_, Result<(), String>> {
+        let small = draft.size == Some(2);
+        Box::pin(async move { if small { Err("2 bytes are too small".into()) } else { Ok(()) } })
     }
 
     fn list_files(

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::support::copied;
+use heptad::backend::RestoreOrder;
+use heptad::domain::plan::Plan;
 
 pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
     let large: Vec<u8> = (0..1_500_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -54,6 +56,38 @@ pub fn restoring_never_touches_what_exists(h: &impl Harness) {
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
     assert_eq!(read(&dir), Tree::new());
     assert_eq!(std::fs::read_link(&dangling).unwrap(), Path::new("nowhere"));
+}
+
+/// A wish is refused at once, with the reason that the work would give, or it comes true.
+pub fn what_a_new_one_can_be_is_told_before_it_is_begun(h: &impl Harness) {
+    h.put(&h.live(), SOME);
+    let backend = h.backend(RESOURCE);
+    let mut card = card(1);
+    let plan = |name: &str, vcpus, gib: u64| Plan {
+        name: name.parse().unwrap(),
+        vcpus,
+        memory: gib << 30,
+        disk: gib << 33,
+    };
+    card.plan = Some(plan("small", 2, 2));
+    let handle = take(&*backend, &card);
+    let (same, larger) = (plan("small", 2, 2), plan("large", 4, 4));
+    let wishes: [(&str, Option<&Plan>, Option<u64>); 5] = [
+        ("nothing", None, None),
+        ("the same plan", Some(&same), None),
+        ("a larger plan", Some(&larger), None),
+        ("a smaller size", None, Some(512)),
+        ("an odd size", None, Some((1 << 40) + 1)),
+    ];
+    for (at, (what, plan, size)) in wishes.into_iter().enumerate() {
+        let (name, target) = (format!("wish-{at}"), h.target(&format!("wish-{at}")));
+        let name = name.parse().unwrap();
+        let copy = RestoreOrder::copy(&handle, &name, &target);
+        let order = RestoreOrder { plan, size, ..copy };
+        let (told, made) = (backend.fits(&order), backend.restore(&order, &()));
+        let text = |error: BackendError| (error.fault, error.detail);
+        assert_eq!(told.map_err(text), made.map(|_| ()).map_err(text), "{what}");
+    }
 }
 
 pub fn restoring_below_a_missing_directory_is_refused(h: &impl Harness) {

@@ -9,6 +9,7 @@ use heptad::api::server::{Limits, Listener, serve};
 use heptad::api::wire::{Check, Finding, Progress, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
+use heptad::domain::draft::Draft;
 use heptad::domain::event::{
     Action, Ask, Denied, Done, Event, Finished, Found, Order, Request, Survey, Taken, Weights,
     Wholeness, Work,
@@ -207,6 +208,10 @@ impl Desk for Bench {
 
     fn usage(&self, _: Date, _: Date) -> Soon<'_, Result<Metered, Unreadable>> {
         Box::pin(async { Ok(Metered { tariff: Tariff::default(), days: Vec::new() }) })
+    }
+
+    fn fits(&self, _: Target, _: Draft) -> Soon<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn offers(&self) -> Offers {

@@ -302,3 +302,77 @@ fn of_a_database_a_last_snapshot_is_taken_or_declined_and_never_overlooked() {
     host.ok("forget mail --skip-final --yes");
     assert_eq!(host.ctl("show mail").code, 1, "it had no snapshots, so nothing is left of it");
 }
+
+const SIZED: &str = "
+[plan.tiny]
+vcpus = 1
+memory = \"1 GiB\"
+disk = \"10 GiB\"
+[plan.small]
+vcpus = 2
+memory = \"2 GiB\"
+disk = \"20 GiB\"
+[plan.large]
+vcpus = 4
+memory = \"4 GiB\"
+disk = \"40 GiB\"
+[blueprint.debian]
+[resource.web]
+kind = \"instance\"
+plan = \"small\"
+blueprint = \"debian\"
+files = { path = \"ROOT/web\", store = \"ROOT/store\" }
+[resource.notes]
+kind = \"database\"
+plan = \"small\"
+blueprint = \"debian\"
+sqlite = { path = \"ROOT/notes.db\", store = \"ROOT/store\", helper = \"HELPER\" }
+";
+
+#[test]
+fn a_plan_can_be_chosen_for_whatever_may_have_one_and_is_remembered() {
+    let mut host = Host::new(&at(1, "03:00"));
+    host.tree("web", "one");
+    let db = rusqlite::Connection::open(host.path("notes.db")).unwrap();
+    db.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1);").unwrap();
+    drop(db);
+    let helper = crate::sqlite::bench::helper();
+    host.configure(&SIZED.replace("HELPER", helper.to_str().unwrap()));
+    host.start();
+    for original in ["web", "notes"] {
+        host.ok(&format!("take {original} {original}-1"));
+        let check = |wish: &str, want: Result<&str, &[&str]>| {
+            let new = format!("{original}-x{}", wish.replace(['-', ' '], ""));
+            let ran = host.ctl(&format!("create {new} --from {original}-1 {wish}"));
+            match want {
+                Ok(plan) => {
+                    assert_eq!(ran.code, 0, "{original} {wish}: {ran:?}");
+                    let shown = host.ok(&format!("show {new} --json"));
+                    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+                    let shown = &shown["resource"];
+                    assert_eq!(shown["plan"]["name"], plan, "{original} {wish}: {shown}");
+                    assert_eq!(shown["blueprint"], "debian", "{original} {wish}: {shown}");
+                    assert_eq!(shown["next_run"], serde_json::Value::Null, "{wish}: {shown}");
+                }
+                Err(words) => {
+                    assert_eq!(ran.code, 1, "{original} {wish}: {ran:?}");
+                    assert!(words.iter().all(|word| ran.err.contains(word)), "{wish}: {ran:?}");
+                    assert_eq!(host.ctl(&format!("show {new}")).code, 1, "{wish}");
+                }
+            }
+        };
+        check("", Ok("small"));
+        check("--plan small", Ok("small"));
+        check("--plan large", Ok("large"));
+        check("--plan tiny", Err(&["plan tiny (1 vCPU", "is smaller than small (2 vCPUs"]));
+        check("--plan huge", Err(&["there is no plan \"huge\"", "large"]));
+        // Neither has a disk of a size; that is said before anything is begun.
+        let useless: &[&str] = match original {
+            "web" => &["has no use for a size", "nothing was begun"],
+            _ => &["a size means nothing for a database"],
+        };
+        for size in ["1KiB", "20GiB", "1TiB"] {
+            check(&format!("--size {size}"), Err(useless));
+        }
+    }
+}

@@ -183,6 +183,10 @@ impl Backend for Packing {
         Ok(restored)
     }
 
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+        self.inner.fits(order)
+    }
+
     fn users(&self) -> Result<Vec<String>, BackendError> {
         self.inner.users()
     }

@@ -18,7 +18,12 @@ fn larger(
 ) -> Result<Restored, BackendError> {
     let (handle, name) = (card(1).handle, name.parse().unwrap());
     let order = RestoreOrder { handle: &handle, name: &name, target, plan, size, port: None };
-    backend.restore(&order, &())
+    let (told, made) = (backend.fits(&order), backend.restore(&order, &()));
+    if let Err(told) = told {
+        // At once as when it is made, in the same words.
+        assert_eq!(made.as_ref().unwrap_err().to_string(), told.to_string());
+    }
+    made
 }
 
 #[test]

@@ -3,26 +3,28 @@
 //! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
 
 mod remains;
+mod wish;
 
 use super::super::shelf::{Item, Target};
 use super::super::tree::Meta;
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
-use super::detail::{DEFINITION, Detail, NVRAM, Stored};
+use super::detail::{Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
 use super::newborn::{Birth, Mark, finished, newborn};
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
-use crate::domain::operation::Fault;
-use crate::domain::plan::{Plan, binary};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 use uuid::Uuid;
+use wish::Wish;
+
+pub use wish::fits;
 
 /// # Errors
-/// [`Fault::Permanent`] where the target or a domain of this name exists, or a size is smaller than
+/// A permanent fault where the target or a domain of this name exists, or a size is smaller than
 /// what it had. Then nothing is left.
 pub fn restore(
     libvirt: &Libvirt,
@@ -31,10 +33,7 @@ pub fn restore(
 ) -> Result<Restored, BackendError> {
     let item = libvirt.shelf.whole(order.handle)?;
     let making = format!("making {}", order.name);
-    if order.port.is_some() {
-        let why = "a guest's services have their own ports; leave it out";
-        return Err(BackendError::new(Fault::Permanent, making, why));
-    }
+    wish::expect_no_port(order)?;
     let target = Target::open(&item, order.target)?;
     let detail = verify::whole(&libvirt.settings, &item)?;
     let folder = target.dir.try_clone().doing(|| making.clone())?;
@@ -83,17 +82,19 @@ impl Work<'_> {
     }
 
     fn refuse<T>(&self, why: impl Into<String>) -> Result<T, BackendError> {
-        Err(BackendError::new(Fault::Permanent, format!("making {}", self.order.name), why))
+        self.wish().refuse(why)
+    }
+
+    fn wish(&self) -> Wish<'_> {
+        Wish { order: self.order, item: self.item, detail: self.detail }
     }
 
     fn disk(&mut self, target: &Target) -> Result<Restored, BackendError> {
-        if self.order.plan.is_some() {
-            return self.refuse("a disk has a size and no plan; leave it out");
-        }
+        self.wish().expect_no_plan()?;
         let Some(disk) = self.detail.disks.first() else {
             return self.refuse("there is no disk in the snapshot");
         };
-        let (size, folder) = (self.size(disk)?, Rc::clone(&self.folder));
+        let (size, folder) = (self.wish().size(disk)?, Rc::clone(&self.folder));
         let notes = self.place(disk, &folder, grows(target), size)?;
         self.shown(target)?;
         let mut options = Map::new();
@@ -102,25 +103,6 @@ impl Work<'_> {
         options.insert("domain".into(), Value::Null);
         options.insert("leave_out".into(), Value::Null);
         Ok(Restored { options, notes })
-    }
-
-    /// The new size of the system disk, if it is another.
-    fn size(&self, disk: &Stored) -> Result<Option<u64>, BackendError> {
-        let had = self.item.manifest.plan.as_ref();
-        let same = |plan: &Plan| had.is_some_and(|had| had.name == plan.name.to_string());
-        let planned = self.order.plan.filter(|plan| !same(plan)).map(|plan| plan.disk);
-        match self.order.size.or(planned) {
-            Some(size) if size < disk.size => self.refuse(format!(
-                "its system disk has {}, and no disk is made smaller: {} would cut it; ask for more, or \
-                 leave the size out",
-                binary(disk.size),
-                binary(size)
-            )),
-            Some(size) if size % 512 != 0 => {
-                self.refuse("a disk's size is a multiple of 512 bytes")
-            }
-            size => Ok(size.filter(|size| *size > disk.size)),
-        }
     }
 
     /// Puts a copy of an image somewhere, larger if asked for.
@@ -163,13 +145,13 @@ impl Work<'_> {
     }
 
     fn instance(&mut self, target: &Target) -> Result<Restored, BackendError> {
-        let definition = self.definition()?;
+        let definition = self.wish().definition()?;
         self.free_name(&definition)?;
         let Some(system) = self.detail.disks.first() else {
             return self.refuse("there is no disk in the snapshot");
         };
-        let size = self.size(system)?;
-        self.expect_room(&definition)?;
+        let size = self.wish().size(system)?;
+        self.wish().expect_room(&definition)?;
         // The process of the guest passes, and sees nothing.
         let folder = self.folder.make(grows(target), PASSABLE)?;
         let mut notes = Vec::new();
@@ -241,33 +223,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn definition(&self) -> Result<Element, BackendError> {
-        let path = self.item.path.join(DEFINITION);
-        let doing = || format!("reading {}", path.display());
-        let text = std::fs::read_to_string(&path).doing(doing)?;
-        Element::parse(&text)
-            .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))
-    }
-
-    /// Sees that the plan is not smaller than what the guest had.
-    fn expect_room(&self, definition: &Element) -> Result<(), BackendError> {
-        let Some(plan) = self.order.plan else { return Ok(()) };
-        let vcpus = definition.child("vcpu").and_then(|vcpu| vcpu.text().parse::<u32>().ok());
-        let memory = definition.child("memory").and_then(bytes);
-        let had = self.item.manifest.plan.as_ref();
-        if had.is_some_and(|had| had.name == plan.name.to_string()) {
-            return Ok(());
-        }
-        if vcpus.is_some_and(|had| had > plan.vcpus) || memory.is_some_and(|had| had > plan.memory)
-        {
-            let (vcpus, memory) = (vcpus.unwrap_or_default(), binary(memory.unwrap_or_default()));
-            return self.refuse(format!(
-                "it had {vcpus} vCPUs and {memory} of memory, more than {plan}: take a larger plan"
-            ));
-        }
-        Ok(())
-    }
-
     fn has_nvram(&self) -> bool {
         self.detail.beside.iter().any(|(name, _)| name == NVRAM)
     }
@@ -286,20 +241,4 @@ impl Work<'_> {
 /// The name under which it grows.
 fn grows(target: &Target) -> &OsStr {
     OsStr::from_bytes(target.hidden.as_bytes())
-}
-
-/// `<memory unit='KiB'>`; KiB without one (libvirt, "Memory Allocation").
-fn bytes(memory: &Element) -> Option<u64> {
-    let count: u64 = memory.text().parse().ok()?;
-    let unit = match memory.get("unit").unwrap_or("KiB") {
-        "b" | "bytes" => 1,
-        "KB" => 1000,
-        "k" | "KiB" => 1 << 10,
-        "MB" => 1_000_000,
-        "M" | "MiB" => 1 << 20,
-        "GB" => 1_000_000_000,
-        "G" | "GiB" => 1 << 30,
-        _ => return None,
-    };
-    count.checked_mul(unit)
 }
