@@ -82,6 +82,17 @@ impl FakeBackend {
         (self.resource.clone(), handle.seq)
     }
 
+    /// A taking that fails has begun something, as on a real disk.
+    fn begin(&self, card: &Card) {
+        let half = FakeObject {
+            card: card.clone(),
+            state: Wholeness::Partial,
+            mark: Mark::default(),
+            content: Content::default(),
+        };
+        self.disk.world().objects.entry(self.key(&card.handle)).or_insert(half);
+    }
+
     fn act(&self, doing: &str) -> Result<MutexGuard<'_, World>, BackendError> {
         let mut world = self.disk.world();
         match world.faults.pop_front().flatten() {
@@ -119,8 +130,8 @@ impl Backend for FakeBackend {
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        let mut world = self.act("taking")?;
         let card = order.card;
+        let mut world = self.act("taking").inspect_err(|_| self.begin(card))?;
         let content = match order.source {
             Some(source) => world.objects.get(&self.key(source)).map(|o| o.content),
             None => world.lives.get(&self.resource).map(|live| Content {

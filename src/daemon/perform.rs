@@ -136,7 +136,7 @@ fn take(
         Source::Snapshot(handle) => Some(handle),
     };
     let order = TakeOrder { card, source: from, previous };
-    let object = backend.take(&order).map_err(failure)?;
+    let object = backend.take(&order).map_err(|error| given_up(backend, &card.handle, error))?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
     let content = backend.verify(&handle).map_err(unverified)?;
     let usage = backend.usage(&handle).unwrap_or_default();
@@ -153,6 +153,18 @@ fn take(
         survey.identity = backend.probe().ok().map(|probe| probe.identity);
     }
     Ok(Taken { object: object.object, facts, incomplete: object.incomplete, survey })
+}
+
+/// That the source went away in the middle of it, or is another, is told as if it had been so from
+/// the beginning, and then nobody clears away what was begun: it is done here. What else failed is
+/// cleared away by an order of its own, as is what this cannot clear.
+fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Failure {
+    if matches!(error.fault, Fault::Absent | Fault::Identity | Fault::Hook)
+        && let Err(error) = backend.destroy(handle)
+    {
+        tracing::debug!(%error, "what was begun is cleared away once it is seen again");
+    }
+    failure(error)
 }
 
 /// By now there is something to clear away: that the backend went away says nothing else.
@@ -188,10 +200,28 @@ fn unpaid(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::fake::{FakeDisk, FakeObject};
+    use crate::backend::fake::{FakeDisk, FakeObject, Live};
     use crate::domain::event::Mark;
     use crate::domain::sample::Builder;
     use crate::domain::snapshot::Content;
+
+    #[test]
+    fn a_taking_that_failed_leaves_nothing_that_no_order_clears_away() {
+        for fault in Fault::ALL {
+            let (disk, account) = (FakeDisk::default(), Builder::daily().complete(1..=1).account());
+            let card = account.snapshots.values().next().unwrap().card.clone();
+            let live = Live { identity: Some("one".into()), entries: 1, turned: None };
+            disk.world().lives.insert(account.name().clone(), live);
+            // The first act is a listing.
+            disk.world().faults = [None, Some(fault)].into();
+            let failed = take(&disk.backend(account.name()), &card, &Source::Live, None);
+            assert_eq!(failed.map(|_| ()).unwrap_err().fault, fault);
+            let left = !disk.world().objects.is_empty();
+            // The keeper orders those to be destroyed.
+            let ordered = !matches!(fault, Fault::Absent | Fault::Identity | Fault::Hook);
+            assert_eq!(left, ordered, "{fault:?}");
+        }
+    }
 
     #[test]
     fn what_costs_much_is_measured_only_where_it_is_asked_for() {

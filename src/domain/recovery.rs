@@ -23,10 +23,11 @@ pub enum Step {
     Gone(Seq),
     /// Its health is not what was remembered.
     Health(Seq, Health),
+    /// Begun, or not destroyed to its end, and of no use to anybody: no intent knows of it.
+    Stray(Box<Found>),
 }
 
-/// The steps that bring an account to what a survey shows, in order of sequence numbers. Partial
-/// objects without an intent are strays: they are left alone.
+/// The steps that bring an account to what a survey shows, in order of sequence numbers.
 pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
     let mut steps = Vec::new();
     let sure = is_at_home(account, survey);
@@ -43,7 +44,18 @@ pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
     let mut adopted: Vec<&Found> = survey.found.iter().filter(unknown).collect();
     adopted.sort_unstable_by_key(|found| found.card.handle.seq);
     steps.extend(adopted.into_iter().map(|found| Step::Adopt(Box::new(found.clone()))));
+    steps.extend(strays(account, survey));
     steps
+}
+
+/// Whose resource was forgotten or is declared no more keeps all that it has.
+fn strays<'a>(account: &'a Account, survey: &'a Survey) -> impl Iterator<Item = Step> + 'a {
+    let stray = |found: &&Found| {
+        found.state == Wholeness::Partial && !account.snapshots.contains_key(&found.card.handle.seq)
+    };
+    let ours = account.declared && !account.forgotten;
+    let strays = survey.found.iter().filter(move |_| ours).filter(stray);
+    strays.map(|found| Step::Stray(Box::new(found.clone())))
 }
 
 /// Whether a listing can say that something is gone: only where the resource is the one that was
@@ -137,6 +149,13 @@ pub fn adopted(resource: &ResourceName, found: &Found, trash: SignedDuration) ->
 
 pub fn facts(found: &Found, content: Content) -> Facts {
     Facts { content: Some(content), notes: found.notes.clone(), ..Facts::default() }
+}
+
+/// As what a stray becomes known, to be destroyed: it was never complete.
+pub fn stray(resource: &ResourceName, found: &Found) -> Snapshot {
+    let facts = Facts::default();
+    let (health, fate) = (Health::Taking, Fate::Doomed);
+    Snapshot { resource: resource.clone(), card: found.card.clone(), health, fate, facts }
 }
 
 /// The slot record that an adopted automatic snapshot proves.

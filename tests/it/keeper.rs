@@ -3,7 +3,9 @@
 mod marks;
 mod promises;
 
+use crate::support::card::card;
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
+use heptad::backend::fake::FakeObject;
 use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::Outcome;
 use heptad::domain::draft::Draft;
@@ -67,6 +69,63 @@ fn a_failed_run_is_tried_again_until_it_succeeds_and_pushes_nothing_out() {
     let record = scene.slot("2026-01-10");
     assert_eq!((record.outcome, record.attempts), (Some(Outcome::Complete), 4));
     assert_eq!(scene.labels().len(), 7);
+    scene.no_violations();
+}
+
+#[test]
+fn a_taking_that_failed_leaves_nothing_behind_whatever_the_fault_was() {
+    for fault in Fault::ALL {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(3, "12:00"));
+        scene.machine.disk.world().faults.extend([None, Some(fault)]);
+        scene.run_to(&day(4, "06:00"));
+        assert!(scene.slot("2026-01-04").last_failure.is_some(), "{fault:?}");
+        scene.machine.disk.world().faults.clear();
+        scene.run_to(&day(4, "12:00"));
+        let partial = |scene: &Scene| {
+            let world = scene.machine.disk.world();
+            world.objects.values().filter(|object| object.state == Wholeness::Partial).count()
+        };
+        assert_eq!(partial(&scene), 0, "{fault:?}");
+        assert_eq!(scene.slot("2026-01-04").outcome, Some(Outcome::Complete), "{fault:?}");
+        scene.no_violations();
+    }
+}
+
+#[test]
+fn what_was_begun_and_no_intent_knows_of_is_cleared_away_with_the_next_look() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    let plant = |scene: &Scene, seq: u64, state| {
+        let mut world = scene.machine.disk.world();
+        let (content, mark) = (Default::default(), Default::default());
+        let object = FakeObject { card: card(seq), state, mark, content };
+        world.objects.insert((name("web"), Seq(seq)), object);
+    };
+    plant(&scene, 20, Wholeness::Partial);
+    plant(&scene, 21, Wholeness::Partial);
+    plant(&scene, 22, Wholeness::Whole);
+    scene.machine.sweep();
+    scene.machine.settle();
+    let found: Vec<u64> = scene.machine.disk.world().objects.keys().map(|(_, seq)| seq.0).collect();
+    assert_eq!(found, [1, 2, 3, 22]);
+    let known: Vec<u64> = scene.account().snapshots.keys().map(|seq| seq.0).collect();
+    assert_eq!(known, [1, 2, 3, 22]);
+    // What cannot be cleared now is cleared later.
+    plant(&scene, 30, Wholeness::Partial);
+    scene.machine.disk.world().faults.extend([None, Some(Fault::Transient)]);
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert_eq!(scene.machine.disk.world().objects.len(), 5);
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert_eq!(scene.machine.disk.world().objects.len(), 4);
+    // Whoever left the configuration keeps all that there is.
+    plant(&scene, 40, Wholeness::Partial);
+    scene.machine.configure(Vec::new());
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert_eq!(scene.machine.disk.world().objects.len(), 5);
     scene.no_violations();
 }
 

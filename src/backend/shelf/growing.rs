@@ -8,7 +8,8 @@ use super::{Item, Shelf, Stage};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::host::sys;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
 use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
@@ -55,6 +56,7 @@ impl<'a> Growing<'a> {
         std::fs::rename(&unnamed, &path).doing(making)?;
         sync_dir(shelf.dir())?;
         let dir = open(&path)?;
+        hold(&dir, &path)?;
         let begun = Meta::of(&dir).doing(making)?.ctime;
         Ok(Self { shelf, seq, path, dir, disk, begun })
     }
@@ -71,6 +73,19 @@ impl<'a> Growing<'a> {
         rustix::fs::syncfs(&self.disk).doing(|| format!("syncing {}", self.path.display()))?;
         std::fs::rename(&self.path, &whole).doing(doing)?;
         sync_dir(self.shelf.dir())
+    }
+}
+
+/// As long as it grows nobody clears it away, not even a second heptad that works on the same store;
+/// the lock goes with the process.
+fn hold(dir: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+    match rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => {
+            let why = "another heptad is at work on it: two of them must not have one store";
+            Err(BackendError::new(Fault::Busy, format!("working on {}", path.display()), why))
+        }
+        // Not every file system has locks.
+        _ => Ok(()),
     }
 }
 
@@ -147,6 +162,9 @@ impl Shelf {
     pub fn destroy_item(&self, item: &Item) -> Result<(), BackendError> {
         let doomed = self.path(item.seq, Stage::Destroying);
         let doing = || format!("destroying {}", item.path.display());
+        if item.stage == Stage::Partial {
+            hold(&open(&item.path)?, &item.path)?;
+        }
         if item.path != doomed {
             std::fs::rename(&item.path, &doomed).doing(doing)?;
             sync_dir(self.dir())?;
@@ -169,6 +187,7 @@ impl Shelf {
     /// Clears what a crash can leave around a manifest: the shell before it was there, the empty
     /// directory after it went. What holds anything else was not made here and stays.
     pub fn sweep(&self) -> Result<(), BackendError> {
+        self.remove_left();
         let doing = || format!("sweeping {}", self.dir().display());
         for entry in std::fs::read_dir(self.dir()).doing(doing)? {
             let entry = entry.doing(doing)?;

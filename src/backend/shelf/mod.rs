@@ -8,6 +8,7 @@
 //! what has none was not made here and is never touched.
 
 mod growing;
+mod left;
 mod listing;
 mod looking;
 mod movable;

@@ -16,6 +16,7 @@ use crate::domain::operation::Fault;
 use note::Note;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -77,6 +78,8 @@ pub struct Swap<'a> {
     name: CString,
     hidden: CString,
     hidden_path: PathBuf,
+    /// What was live could not be removed, and that is noted.
+    is_left: Cell<bool>,
 }
 
 impl<'a> Swap<'a> {
@@ -93,7 +96,8 @@ impl<'a> Swap<'a> {
         let hidden = format!(".heptad-rollback-{token}");
         let hidden_path = above.join(&hidden);
         let hidden = c_name(hidden.as_bytes()).doing(doing)?;
-        Ok(Self { shelf, path, token, dir, name, hidden, hidden_path })
+        let is_left = Cell::new(false);
+        Ok(Self { shelf, path, token, dir, name, hidden, hidden_path, is_left })
     }
 
     /// Does what is left to do of it: all, or nothing if it is done.
@@ -228,9 +232,13 @@ impl<'a> Swap<'a> {
     }
 
     fn told_with_place(&self, error: BackendError) -> BackendError {
+        let what = if self.is_left.get() {
+            "heptad tries that again with each snapshot that it takes"
+        } else {
+            "remove it when nothing of it is missed"
+        };
         let detail = format!(
-            "{}; the snapshot's content is in place, what was there before is left at {}: remove it \
-             when nothing of it is missed",
+            "{}; the snapshot's content is in place, what was there before is left at {}: {what}",
             error.detail,
             self.hidden_path.display()
         );
@@ -245,7 +253,14 @@ impl<'a> Swap<'a> {
         }
         let (old, new) = (self.reference(&self.hidden)?, self.reference(&self.name)?);
         replacement.carry(&Aside { reference: &old, path: &self.hidden_path }, &new)?;
-        self.discard()?;
+        let object = identity::place(&old, self.path)?;
+        drop(old);
+        if let Err(error) = self.discard() {
+            // All of it that shall stay has been carried over.
+            self.shelf.note_left(self.token, &self.hidden_path, &object)?;
+            self.is_left.set(true);
+            return Err(error);
+        }
         self.sync()
     }
 

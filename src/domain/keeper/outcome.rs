@@ -188,7 +188,7 @@ impl Keeper {
         let name = &operation.resource;
         if let Some(seq) = operation.act.seq() {
             match failure.fault {
-                // The backend was never asked to make anything.
+                // The backend was never asked to make anything, or what it began is cleared away.
                 Fault::Absent | Fault::Identity | Fault::Hook => {
                     self.put(Entry::SnapshotErased(name.clone(), seq));
                 }

@@ -120,6 +120,11 @@ impl Keeper {
                     self.put(Entry::Snapshot(Box::new(snapshot)));
                 }
             }
+            Step::Stray(found) => {
+                let seq = found.card.handle.seq;
+                self.put(Entry::Snapshot(Box::new(recovery::stray(name, &found))));
+                self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+            }
         }
     }
 

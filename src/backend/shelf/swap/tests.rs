@@ -155,3 +155,56 @@ fn what_a_killed_attempt_left_is_cleared_also_if_nothing_may_be_done_now() {
     assert!(error.contains("it is in use: somebody holds"), "{error}");
     assert_eq!((&*scene.live(), scene.aside()), ("old", None));
 }
+
+/// An old tree that cannot go, as one with an entry that nobody may remove.
+#[test]
+fn what_could_not_be_removed_is_removed_with_one_of_the_next_snapshots() {
+    struct Stuck(PathBuf, Cell<bool>);
+    impl Replacement for Stuck {
+        fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+            let path = super::super::super::subvolume::path_of(dir).join(name.to_str().unwrap());
+            std::fs::write(path, "new").unwrap();
+            Ok(())
+        }
+
+        fn users(&self, _: &Path) -> Result<Vec<String>, BackendError> {
+            Ok(Vec::new())
+        }
+
+        fn carry(&self, old: &Aside<'_>, _: &OwnedFd) -> Result<(), BackendError> {
+            // A mount point is removed by nobody.
+            let (dir, none) = (old.path.join("stuck"), None::<&str>);
+            nix::mount::mount(none, &dir, Some("tmpfs"), nix::mount::MsFlags::empty(), none)
+                .unwrap();
+            self.1.set(true);
+            Ok(())
+        }
+    }
+    impl Drop for Stuck {
+        fn drop(&mut self) {
+            if self.1.get() {
+                let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+            }
+        }
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    std::fs::remove_file(&scene.path).unwrap();
+    std::fs::create_dir_all(scene.path.join("stuck")).unwrap();
+    let stuck = Stuck(scene.hidden().join("stuck"), Cell::new(false));
+    let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+    let error = swap.run(&stuck).unwrap_err().to_string();
+    assert!(error.contains("is left at") && error.contains("tries that again"), "{error}");
+    assert_eq!(scene.live(), "new");
+    scene.shelf.sweep().unwrap();
+    assert!(scene.hidden().exists());
+    drop(stuck);
+    scene.shelf.sweep().unwrap();
+    assert!(!scene.hidden().exists());
+    // Whatever has the name then is somebody's.
+    std::fs::write(scene.hidden(), "mine").unwrap();
+    scene.shelf.sweep().unwrap();
+    assert!(scene.hidden().exists());
+}
