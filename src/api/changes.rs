@@ -18,6 +18,13 @@ pub struct Delta {
     pub gone: Vec<ResourceName>,
 }
 
+impl Delta {
+    pub fn is_empty(&self) -> bool {
+        let nothing = self.operations.is_empty() && self.resources.is_empty();
+        !self.whole && nothing && self.gone.is_empty()
+    }
+}
+
 /// Compares each published state with the one before. Works when asked, in no task of its own;
 /// turns that nobody looked at are seen as one.
 pub struct Tracker(Mutex<Seen>);

@@ -171,6 +171,8 @@ pub struct OperationFilter {
     pub resource: Option<ResourceName>,
     /// Only open ones, or only finished ones.
     pub open: Option<bool>,
+    /// Only older ones.
+    pub before: Option<OperationId>,
     pub limit: usize,
 }
 

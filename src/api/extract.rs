@@ -4,11 +4,11 @@
 use super::office::Office;
 use super::refuse::Refuse;
 use super::roles::{Peer, Role};
-use super::similar::similar;
 use super::wire::Nothing;
 use crate::domain::key::{Digest, Key};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
+use crate::domain::similar::similar;
 use crate::domain::snapshot::Selector;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};

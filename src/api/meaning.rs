@@ -2,6 +2,7 @@
 
 use super::refuse::Refuse;
 use super::wire::Tags;
+use crate::domain::name::ResourceName;
 use crate::domain::tag::{TAG_LIMIT, check_key, check_value};
 use jiff::civil::Time;
 use std::str::FromStr;
@@ -11,6 +12,28 @@ pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refuse> {
     text.parse().map_err(|error: T::Err| {
         let shown: String = text.chars().take(60).collect();
         Refuse::bad("bad-name", format!("name {shown:?} {}", error.to_string()), "choose another")
+    })
+}
+
+/// Most lines of a page; also how many without a limit.
+const PAGE: u32 = 1_000;
+
+/// How many are wanted at once.
+pub fn page(limit: Option<u32>) -> Result<usize, Refuse> {
+    let limit = limit.unwrap_or(PAGE);
+    if (1..=PAGE).contains(&limit) {
+        return Ok(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let hint = format!("ask for 1 to {PAGE}, and for the next page");
+    Err(Refuse::bad("bad-value", format!("limit={limit} is too few or too many"), hint))
+}
+
+/// A resource's name in a query.
+pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refuse> {
+    text.parse().map_err(|error| {
+        let shown: String = text.chars().take(60).collect();
+        let message = format!("{parameter}={shown:?} {error}");
+        Refuse::bad("bad-name", message, "GET /v1/resources lists the names")
     })
 }
 

@@ -10,21 +10,21 @@
 //! | GET /v1/health | operator | [`wire::Health`] |
 //! | GET /v1/openapi.json | operator | the OpenAPI document |
 //! | GET /metrics | operator | OpenMetrics text |
-//! | GET /v1/resources | operator | [`wire::Resources`] |
+//! | GET /v1/resources?after=&limit= | operator | [`wire::Resources`] |
 //! | GET /v1/resources/{name} | operator | [`wire::ResourceDetail`] |
 //! | GET /v1/resources/{name}/slots?day= | operator | [`wire::Slots`] |
 //! | GET /v1/resources/{name}/forecast?days= | operator | [`wire::Forecasts`] of one |
-//! | GET /v1/forecast?days= | operator | [`wire::Forecasts`] |
+//! | GET /v1/forecast?days=&after=&limit= | operator | [`wire::Forecasts`] |
 //! | GET /v1/fee?month= | operator | [`wire::Fees`] |
 //! | GET /v1/resources/{name}/fee?month= | operator | [`wire::Fees`] of one |
 //! | GET /v1/plans | operator | [`wire::Plans`] |
 //! | GET /v1/blueprints | operator | [`wire::Blueprints`] |
-//! | GET /v1/snapshots?resource=&origin=&all= | operator | [`wire::Snapshots`] |
+//! | GET /v1/snapshots?resource=&origin=&all=&after=&limit= | operator | [`wire::Snapshots`] |
 //! | GET /v1/snapshots/{ref} | operator | [`wire::Snapshot`] |
 //! | GET /v1/snapshots/{ref}/tree?path=&limit=&after= | admin | [`wire::Listing`] |
 //! | GET /v1/snapshots/{ref}/file?path= | admin | the file's bytes |
 //! | GET /v1/snapshots/{ref}/diff?against=&path=&limit=&after= | admin | [`wire::Differences`] |
-//! | GET /v1/operations?resource=&open=&limit= | operator | [`wire::Operations`] |
+//! | GET /v1/operations?resource=&open=&before=&limit= | operator | [`wire::Operations`] |
 //! | GET /v1/operations/{id}?wait= | operator | [`wire::Operation`] |
 //! | GET /v1/events?after=&wait= | operator | events named `changes`, or one [`wire::Changes`] |
 //! | POST /v1/resources/{name}/snapshots | operator | [`wire::TakeBody`] → [`wire::Accepted`] |
@@ -53,12 +53,12 @@ pub mod client;
 mod denied;
 pub mod desk;
 mod extract;
+mod heavy;
 mod meaning;
 mod office;
 mod refuse;
 pub mod roles;
 mod routes;
 pub mod server;
-mod similar;
 mod unshown;
 pub mod wire;

@@ -3,6 +3,7 @@
 use super::answers::View;
 use super::changes::Tracker;
 use super::desk::{Desk, Published, Soon};
+use super::heavy::Heavy;
 use super::refuse::Refuse;
 use super::roles::{Peer, Rules};
 use super::server::Limits;
@@ -27,6 +28,7 @@ pub struct Office {
     pub document: OnceLock<String>,
     /// When a refusal was last logged, by user.
     pub refusals: Mutex<HashMap<u32, Instant>>,
+    pub heavy: Heavy,
 }
 
 /// How routes take it.

@@ -63,6 +63,17 @@ impl Refuse {
         )
     }
 
+    /// 429: the client has too much under way.
+    pub fn crowded(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message, hint)
+    }
+
+    /// 500: heptad itself is wrong.
+    pub fn bug() -> Self {
+        let hint = "see `journalctl -u heptad`, and report it";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "the answer could not be made", hint)
+    }
+
     /// A reload that the findings stop.
     pub fn unloadable(findings: Vec<Finding>) -> Self {
         let message = "the configuration cannot be loaded; the one in force stays";

@@ -9,15 +9,14 @@ use crate::domain::ledger::OPERATIONS_IN_MEMORY;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use jiff::Timestamp;
-use rusqlite::named_params;
 
 /// Which operations to list; the default is all of them.
 #[derive(Clone, Debug, Default)]
 pub struct OperationFilter {
     pub resource: Option<ResourceName>,
     pub id: Option<OperationId>,
-    /// Only those that are queued or running.
-    pub open_only: bool,
+    /// Only those that are queued or running, or only the others.
+    pub open: Option<bool>,
     /// At most this many.
     pub limit: Option<u32>,
     /// Only older ones, to page on from the last one seen.
@@ -49,22 +48,25 @@ impl Catalogue {
 
     /// Operations, newest first.
     pub fn operations(&self, filter: &OperationFilter) -> Result<Vec<Operation>> {
-        let sql = "SELECT * FROM operation
-            WHERE (:resource IS NULL OR resource = :resource)
-              AND (:id IS NULL OR id = :id)
-              AND (:before IS NULL OR id < :before)
-              AND (NOT :open OR state IN ('queued', 'running'))
-            ORDER BY id DESC LIMIT :limit";
         // An id beyond SQLite's largest number was never given out.
         let number = |id: OperationId| i64::try_from(id.0).unwrap_or(i64::MAX);
-        let values = named_params! {
-            ":resource": filter.resource.as_ref().map(|name| name.as_str()),
-            ":id": filter.id.map(number),
-            ":before": filter.before.map(number),
-            ":open": filter.open_only,
-            ":limit": filter.limit.map_or(-1, i64::from),
+        let resource = filter.resource.as_ref().map(ToString::to_string);
+        let (id, before) = (filter.id.map(number), filter.before.map(number));
+        // Only what is asked for, so that an index is used: the deciding thread reads this.
+        let open = match filter.open {
+            Some(true) => " AND state IN ('queued', 'running')",
+            Some(false) => " AND state NOT IN ('queued', 'running')",
+            None => "",
         };
-        self.rows("operation", sql, values, rows::operation)
+        let one = |is: bool, condition: &'static str| if is { condition } else { "" };
+        let sql = format!(
+            "SELECT * FROM operation WHERE ?4 <> 0{}{}{}{open} ORDER BY id DESC LIMIT ?4",
+            one(resource.is_some(), " AND resource = ?1"),
+            one(id.is_some(), " AND id = ?2"),
+            one(before.is_some(), " AND id < ?3"),
+        );
+        let limit = filter.limit.map_or(-1, i64::from);
+        self.rows("operation", &sql, (resource, id, before, limit), rows::operation)
     }
 
     /// What a client with this uid asked for under this idempotency key.

@@ -20,7 +20,7 @@ pub fn forget(
         let query = SnapshotsQuery {
             resource: Some(resource.into()),
             origin: Some(Origin::Automatic),
-            all: None,
+            ..SnapshotsQuery::default()
         };
         let going = session.client.snapshots(&query)?.snapshots;
         if body.last.is_none() && !body.skip_final {

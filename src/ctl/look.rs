@@ -38,8 +38,8 @@ pub fn list(
     origin: Option<Origin>,
     all: bool,
 ) -> Done {
-    let query =
-        SnapshotsQuery { resource, origin: origin.map(Into::into), all: all.then_some(true) };
+    let (origin, all) = (origin.map(Into::into), all.then_some(true));
+    let query = SnapshotsQuery { resource, origin, all, ..SnapshotsQuery::default() };
     let answer = session.client.snapshots(&query)?;
     let zones = session.zones();
     session.show(&answer, |view| render::snapshots(&answer.snapshots, &zones, view))
@@ -129,7 +129,7 @@ pub fn operations(
     open: bool,
     limit: Option<u32>,
 ) -> Done {
-    let query = OperationsQuery { resource, open: open.then_some(true), limit };
+    let query = OperationsQuery { resource, open: open.then_some(true), before: None, limit };
     let answer = session.client.operations(&query)?;
     let zones = session.zones();
     session.show(&answer, |view| render::operations(&answer.operations, &zones, view))

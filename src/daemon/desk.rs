@@ -223,15 +223,11 @@ impl Desk for Counter {
             let asked = catalogue::OperationFilter {
                 resource: filter.resource,
                 id: filter.id,
-                open_only: filter.open == Some(true),
+                open: filter.open,
                 limit: Some(u32::try_from(filter.limit).unwrap_or(u32::MAX)),
-                before: None,
+                before: filter.before,
             };
-            let mut found = catalogue.operations(&asked)?;
-            if filter.open == Some(false) {
-                found.retain(|operation| !operation.is_open());
-            }
-            Ok(found)
+            catalogue.operations(&asked)
         }))
     }
 

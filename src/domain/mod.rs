@@ -26,6 +26,7 @@ pub mod rotation;
 #[cfg(test)]
 pub mod sample;
 pub mod schedule;
+pub mod similar;
 pub mod slot;
 pub mod snapshot;
 pub mod suspicion;

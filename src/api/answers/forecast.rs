@@ -7,17 +7,31 @@ use crate::domain::account::Account;
 use crate::domain::forecast::{self, Forecast, Take};
 use jiff::{SignedDuration, Timestamp};
 
+/// After so many lines an answer is long enough.
+const LISTED: usize = 4_000;
+
 impl View<'_> {
+    /// Of one after the other, until there are so many or so much is to come.
     pub fn forecasts<'a>(
         &self,
         accounts: impl Iterator<Item = &'a Account>,
         days: u32,
+        limit: usize,
     ) -> wire::Forecasts {
         let now = self.moment.now;
         let span = SignedDuration::from_hours(24 * i64::from(days));
         let until = now.saturating_add(span).unwrap_or(Timestamp::MAX);
-        let forecasts = accounts.map(|account| self.foretell(account, until)).collect();
-        wire::Forecasts { now, days, forecasts }
+        let mut accounts = accounts.peekable();
+        let mut forecasts: Vec<wire::Forecast> = Vec::new();
+        let mut listed = 0;
+        while let Some(account) = accounts.next_if(|_| forecasts.len() < limit && listed < LISTED) {
+            let forecast = self.foretell(account, until);
+            listed += forecast.takes.len() + forecast.stays.len();
+            forecasts.push(forecast);
+        }
+        let more = accounts.peek().is_some();
+        let next = forecasts.last().filter(|_| more).map(|last| last.resource.clone());
+        wire::Forecasts { now, days, forecasts, next }
     }
 
     fn foretell(&self, account: &Account, until: Timestamp) -> wire::Forecast {

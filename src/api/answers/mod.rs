@@ -14,17 +14,17 @@ mod tree;
 pub use metrics::CONTENT_TYPE as METRICS_TYPE;
 pub use plan::{blueprints, plans};
 pub use slot::bounds;
-pub use snapshot::wire_origin;
+pub use snapshot::{Page, place, wire_origin};
 pub use tree::{differences, listing};
 
 use super::desk::{Desk, Published};
-use super::similar::similar;
 use super::wire;
 use crate::domain::account::Account;
 use crate::domain::alarm::{self, Alarm};
 use crate::domain::event::Denied;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
+use crate::domain::similar::similar;
 use crate::domain::view::Moment;
 
 /// What every answer is made from: one published state, seen now.
@@ -48,14 +48,26 @@ impl<'a> View<'a> {
     }
 
     pub fn account(&self, name: &ResourceName) -> Result<&Account, Denied> {
-        self.ledger.account(name).ok_or_else(|| {
-            let names = self.ledger.accounts.keys();
-            let close = similar(name.as_str(), names.map(ResourceName::as_str));
-            Denied::NoSuchResource {
-                name: name.clone(),
-                similar: close.and_then(|close| close.parse().ok()),
+        let found = self.ledger.account(name);
+        found
+            .ok_or_else(|| self.guess(Denied::NoSuchResource { name: name.clone(), similar: None }))
+    }
+
+    /// The denial with what was probably meant.
+    pub fn guess(&self, denied: Denied) -> Denied {
+        match denied {
+            Denied::NoSuchResource { name, similar: None } => {
+                let names = self.ledger.accounts.keys().map(ResourceName::as_str);
+                let similar = similar(name.as_str(), names).and_then(|close| close.parse().ok());
+                Denied::NoSuchResource { name, similar }
             }
-        })
+            Denied::NoSuchSnapshot { wanted, similar: None } => {
+                let labels = self.ledger.snapshots().map(|snapshot| snapshot.label());
+                let similar = similar(&wanted.to_string(), labels);
+                Denied::NoSuchSnapshot { wanted, similar }
+            }
+            other => other,
+        }
     }
 
     /// The alarms of the daemon itself.

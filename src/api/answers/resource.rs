@@ -6,8 +6,10 @@ use crate::api::wire;
 use crate::domain::account::Account;
 use crate::domain::agenda::{Run, Why};
 use crate::domain::clock::Belief;
+use crate::domain::name::ResourceName;
 use crate::domain::policy::Retention;
 use crate::domain::{alarm, view};
+use std::ops::Bound;
 
 impl View<'_> {
     pub fn status(&self) -> wire::Status {
@@ -36,6 +38,17 @@ impl View<'_> {
             generation: self.generation,
             version: env!("CARGO_PKG_VERSION").into(),
         }
+    }
+
+    /// A page of them, by name.
+    pub fn page_of_resources(&self, after: Option<&ResourceName>, limit: usize) -> wire::Resources {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut accounts = self.ledger.accounts.range((from, Bound::Unbounded)).map(|(_, of)| of);
+        let shown = accounts.by_ref().take(limit);
+        let resources: Vec<_> = shown.map(|account| self.resource(account)).collect();
+        let next = resources.last().map(|last| last.name.clone());
+        let next = next.filter(|_| accounts.next().is_some());
+        wire::Resources { generation: self.generation, resources, next }
     }
 
     pub fn resources(&self) -> Vec<wire::Resource> {

@@ -5,28 +5,82 @@ use super::plan::plan;
 use crate::api::wire;
 use crate::domain::account::Account;
 use crate::domain::event::Denied;
+use crate::domain::name::ResourceName;
 use crate::domain::rotation::{self, Verdict};
 use crate::domain::snapshot::{Fate, Health, Origin, Selector, Seq, Snapshot};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
+
+/// Which part of a list is wanted.
+#[derive(Debug)]
+pub struct Page {
+    /// The last one of the page before.
+    pub after: Option<(ResourceName, Seq)>,
+    pub limit: usize,
+}
+
+/// A place in the list of snapshots, as a client hands it back.
+fn cursor(resource: &ResourceName, seq: Seq) -> String {
+    format!("{resource}#{seq}")
+}
+
+/// The place that such a text means, if it is one.
+pub fn place(text: &str) -> Option<(ResourceName, Seq)> {
+    let (resource, seq) = text.rsplit_once('#')?;
+    Some((resource.parse().ok()?, Seq(seq.parse().ok()?)))
+}
 
 /// What rotation says of each candidate.
 type Verdicts = BTreeMap<Seq, String>;
 
+/// What is known of a snapshot from beside it.
+struct Said {
+    verdicts: Verdicts,
+    /// Names of the copies that were kept of one.
+    kept: BTreeMap<Seq, Vec<String>>,
+}
+
 impl View<'_> {
-    /// Those that pass, by resource, then newest first.
-    pub fn snapshots(&self, pass: impl Fn(&Snapshot) -> bool) -> wire::Snapshots {
+    /// Those that pass, by resource, then newest first: a page.
+    pub fn snapshots(&self, pass: impl Fn(&Snapshot) -> bool, page: &Page) -> wire::Snapshots {
         let mut snapshots = Vec::new();
-        for account in self.ledger.accounts.values() {
-            let verdicts = self.verdicts(account);
-            let passing = account.snapshots.values().rev().filter(|snapshot| pass(snapshot));
-            snapshots.extend(passing.map(|s| self.wire_snapshot(account, s, &verdicts)));
+        let mut next = None;
+        let from = page.after.as_ref().map_or(Bound::Unbounded, |(name, _)| Bound::Included(name));
+        for account in self.ledger.accounts.range((from, Bound::Unbounded)).map(|(_, of)| of) {
+            let end = match &page.after {
+                Some((name, seq)) if name == account.name() => Bound::Excluded(*seq),
+                _ => Bound::Unbounded,
+            };
+            let mut passing = account.snapshots.range((Bound::Unbounded, end)).rev();
+            let mut passing = passing.by_ref().map(|(_, s)| s).filter(|s| pass(s)).peekable();
+            if passing.peek().is_none() {
+                continue;
+            }
+            let said = self.said(account);
+            for snapshot in passing {
+                if snapshots.len() == page.limit {
+                    return wire::Snapshots { generation: self.generation, snapshots, next };
+                }
+                next = Some(cursor(&snapshot.resource, snapshot.seq()));
+                snapshots.push(self.wire_snapshot(account, snapshot, &said));
+            }
         }
-        wire::Snapshots { generation: self.generation, snapshots }
+        wire::Snapshots { generation: self.generation, snapshots, next: None }
     }
 
     pub fn snapshot(&self, account: &Account, snapshot: &Snapshot) -> wire::Snapshot {
-        self.wire_snapshot(account, snapshot, &self.verdicts(account))
+        self.wire_snapshot(account, snapshot, &self.said(account))
+    }
+
+    fn said(&self, account: &Account) -> Said {
+        let mut kept: BTreeMap<Seq, Vec<String>> = BTreeMap::new();
+        for copy in account.snapshots.values() {
+            if let (Some(from), Some(name)) = (copy.card.kept_from, &copy.card.name) {
+                kept.entry(from).or_default().push(name.to_string());
+            }
+        }
+        Said { verdicts: self.verdicts(account), kept }
     }
 
     /// What a selector refers to.
@@ -47,17 +101,11 @@ impl View<'_> {
             }
         };
         let Some(found) = found else {
-            return Err(Denied::NoSuchSnapshot {
-                wanted: wanted.clone(),
-                similar: self.similar_snapshot(&wanted.to_string()),
-            });
+            return Err(
+                self.guess(Denied::NoSuchSnapshot { wanted: wanted.clone(), similar: None })
+            );
         };
         Ok((self.account(&found.resource)?, found))
-    }
-
-    fn similar_snapshot(&self, wanted: &str) -> Option<String> {
-        let labels: Vec<String> = self.ledger.snapshots().map(|s| s.label()).collect();
-        crate::api::similar::similar(wanted, labels.iter().map(String::as_str)).map(Into::into)
     }
 
     /// Nothing rotates of a resource that left the configuration or was forgotten.
@@ -76,11 +124,10 @@ impl View<'_> {
 
     /// Whether an open operation reads it.
     pub(super) fn is_pinned(&self, account: &Account, seq: Seq) -> bool {
-        let mut open = self.ledger.open_operations();
-        open.any(|o| o.act.pins(seq) && o.resource == *account.name())
+        self.ledger.open_of(account.name()).any(|operation| operation.act.pins(seq))
     }
 
-    fn wire_snapshot(&self, account: &Account, s: &Snapshot, said: &Verdicts) -> wire::Snapshot {
+    fn wire_snapshot(&self, account: &Account, s: &Snapshot, said: &Said) -> wire::Snapshot {
         let (state, reason) = state(&s.health);
         let (fate, left) = match s.fate {
             Fate::Live => (wire::Fate::Live, None),
@@ -103,7 +150,7 @@ impl View<'_> {
             name: s.card.name.as_ref().map(ToString::to_string),
             slot: s.card.slot.map(|slot| slot.to_string()),
             kept_from: s.card.kept_from.map(|seq| label(account, seq)),
-            kept_as: kept_as(account, s.seq()),
+            kept_as: said.kept.get(&s.seq()).cloned().unwrap_or_default(),
             taken_at: s.card.taken_at,
             age_seconds: self.moment.now.duration_since(s.card.taken_at).as_secs(),
             tags: s.card.tags.clone(),
@@ -116,7 +163,7 @@ impl View<'_> {
             entries: content.entries,
             content_bytes: content.bytes,
             notes: s.facts.notes.clone(),
-            rotation: said.get(&s.seq()).cloned(),
+            rotation: said.verdicts.get(&s.seq()).cloned(),
         }
     }
 }
@@ -127,11 +174,6 @@ pub(super) fn label(account: &Account, seq: Seq) -> String {
         Some(snapshot) => snapshot.label(),
         None => format!("{}#{seq}", account.name()),
     }
-}
-
-fn kept_as(account: &Account, seq: Seq) -> Vec<String> {
-    let copies = account.snapshots.values().filter(|s| s.card.kept_from == Some(seq));
-    copies.filter_map(|s| s.card.name.as_ref().map(ToString::to_string)).collect()
 }
 
 pub fn wire_origin(origin: Origin) -> wire::Origin {

@@ -14,6 +14,8 @@ pub enum ClientError {
     NoPermission { path: PathBuf },
     #[error("{} cannot be connected to: {source}", path.display())]
     Unconnectable { path: PathBuf, source: std::io::Error },
+    #[error("too many wait at {} to be let in", path.display())]
+    Crowded { path: PathBuf },
     #[error("no answer within {seconds} s")]
     Timeout { seconds: u64 },
     #[error("{}", refusal.message)]
@@ -43,6 +45,7 @@ impl ClientError {
             Self::NoPermission { .. } => "the directory of the socket is closed to you; ask to be \
                                           added to the group heptad, then log in again"
                 .into(),
+            Self::Crowded { .. } => "end what asks so much of heptad, or try again later".into(),
             Self::Timeout { .. } => "the daemon is busy or stuck: `heptactl status` shows what \
                                      runs; asking again is safe"
                 .into(),
@@ -60,6 +63,7 @@ impl ClientError {
             Self::NobodyListens { .. } => "nobody-listens",
             Self::NoPermission { .. } => "no-permission",
             Self::Unconnectable { .. } => "unconnectable",
+            Self::Crowded { .. } => "crowded",
             Self::Timeout { .. } => "timeout",
             Self::Refused { refusal, .. } => &refusal.code,
             Self::Broken { .. } => "broken",
@@ -76,6 +80,7 @@ impl ClientError {
             ErrorKind::NotFound | ErrorKind::NotADirectory => Self::NoSocket { path },
             ErrorKind::ConnectionRefused => Self::NobodyListens { path },
             ErrorKind::PermissionDenied => Self::NoPermission { path },
+            ErrorKind::WouldBlock => Self::Crowded { path },
             _ => Self::Unconnectable { path, source },
         }
     }

@@ -10,10 +10,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Answers beyond this are not heptad's.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
@@ -92,7 +93,7 @@ pub(super) async fn call(
 
 /// Sends a call and returns the answer's head with its body still to come. A refusal is an error.
 pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>, ClientError> {
-    let stream = UnixStream::connect(socket).await;
+    let stream = patiently(|| UnixStream::connect(socket), PAUSE).await;
     let stream = stream.map_err(|error| ClientError::connect(socket, error))?;
     let broken = |source| ClientError::Broken { source };
     let shake = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await;
@@ -111,6 +112,38 @@ pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>
     }
 }
 
+/// Between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often it is tried while the daemon has too many waiting (20 s), and while nobody listens, as
+/// for a moment while a daemon starts (a quarter of a second).
+const CROWDED: usize = 1_000;
+const STARTING: usize = 12;
+
+/// Connects; tries again where the next moment may be a better one.
+async fn patiently<T, F: Future<Output = std::io::Result<T>>>(
+    mut attempt: impl FnMut() -> F,
+    pause: Duration,
+) -> std::io::Result<T> {
+    let mut tried = 0;
+    loop {
+        let error = match attempt().await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => error,
+        };
+        tried += 1;
+        let most = match error.kind() {
+            // The backlog of the socket is full.
+            ErrorKind::WouldBlock => CROWDED,
+            ErrorKind::ConnectionRefused => STARTING,
+            _ => return Err(error),
+        };
+        if tried >= most {
+            return Err(error);
+        }
+        sleep(pause).await;
+    }
+}
+
 async fn read(body: Incoming) -> Result<Vec<u8>, ClientError> {
     match Limited::new(body, ANSWER_LIMIT).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
@@ -123,4 +156,34 @@ async fn read(body: Incoming) -> Result<Vec<u8>, ClientError> {
 
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(|error| ClientError::Garbled(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// What comes of so many refusals of a kind before a success, and after how many tries.
+    fn check(kind: ErrorKind, refusals: usize) -> (Option<ErrorKind>, usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let tried = Cell::new(0);
+        let attempt = || {
+            tried.set(tried.get() + 1);
+            let refused = tried.get() <= refusals;
+            async move { if refused { Err(kind.into()) } else { Ok(()) } }
+        };
+        let came = runtime.block_on(patiently(attempt, Duration::ZERO));
+        (came.err().map(|error: std::io::Error| error.kind()), tried.get())
+    }
+
+    #[test]
+    fn a_full_backlog_is_tried_again_and_what_cannot_get_better_is_not() {
+        assert_eq!(check(ErrorKind::WouldBlock, 3), (None, 4));
+        assert_eq!(check(ErrorKind::ConnectionRefused, 3), (None, 4));
+        let (full, dead) = (ErrorKind::WouldBlock, ErrorKind::ConnectionRefused);
+        assert_eq!(check(full, usize::MAX), (Some(full), CROWDED));
+        assert_eq!(check(dead, usize::MAX), (Some(dead), STARTING));
+        let never = check(ErrorKind::PermissionDenied, usize::MAX);
+        assert_eq!(never, (Some(ErrorKind::PermissionDenied), 1));
+    }
 }

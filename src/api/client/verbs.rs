@@ -6,8 +6,8 @@ use crate::api::wire::{
     Accepted, AttachBody, Blueprints, Changes, ChangesQuery, Check, CreateBody, DeleteQuery,
     DiffQuery, Differences, EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody,
     Health, KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery,
-    Plans, Reloaded, ResourceDetail, Resources, RollbackBody, SetTimeBody, Slots, SlotsQuery,
-    Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
+    Plans, Reloaded, ResourceDetail, Resources, ResourcesQuery, RollbackBody, SetTimeBody, Slots,
+    SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -15,6 +15,9 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 type Answer<T> = Result<T, ClientError>;
+
+/// The longest page of operations.
+const PAGE: u32 = 1_000;
 
 /// How long one look at an operation waits while [`Client::finish`] follows it.
 const GLANCE: u32 = 1;
@@ -28,8 +31,18 @@ impl Client {
         self.look("/v1/health", &Nothing {}, 0)
     }
 
+    /// All of them, however many pages that are.
     pub fn resources(&self) -> Answer<Resources> {
-        self.look("/v1/resources", &Nothing {}, 0)
+        let page = |after: Option<String>| {
+            self.look::<Resources>("/v1/resources", &ResourcesQuery { after, limit: None }, 0)
+        };
+        let mut all = page(None)?;
+        while let Some(next) = all.next.take() {
+            let more = page(Some(next))?;
+            all.resources.extend(more.resources);
+            all.next = more.next;
+        }
+        Ok(all)
     }
 
     pub fn resource(&self, name: &str) -> Answer<ResourceDetail> {
@@ -42,13 +55,22 @@ impl Client {
         self.look(&format!("/v1/resources/{}/slots", segment(name)), &query, 0)
     }
 
-    /// Of one resource, or of all.
+    /// Of one resource, or of all, however many pages that are.
     pub fn forecast(&self, name: Option<&str>, days: Option<u32>) -> Answer<Forecasts> {
         let path = match name {
             Some(name) => format!("/v1/resources/{}/forecast", segment(name)),
             None => "/v1/forecast".into(),
         };
-        self.look(&path, &ForecastQuery { days }, 0)
+        let page = |after: Option<String>| {
+            self.look::<Forecasts>(&path, &ForecastQuery { days, after, limit: None }, 0)
+        };
+        let mut all = page(None)?;
+        while let Some(next) = all.next.take() {
+            let more = page(Some(next))?;
+            all.forecasts.extend(more.forecasts);
+            all.next = more.next;
+        }
+        Ok(all)
     }
 
     /// Of one resource, or of all; `month` is `YYYY-MM`, the present one without it.
@@ -68,8 +90,18 @@ impl Client {
         self.look("/v1/blueprints", &Nothing {}, 0)
     }
 
+    /// Those that the query means, however many pages that are; with a limit, one page.
     pub fn snapshots(&self, query: &SnapshotsQuery) -> Answer<Snapshots> {
-        self.look("/v1/snapshots", query, 0)
+        let page = |query: &SnapshotsQuery| self.look::<Snapshots>("/v1/snapshots", query, 0);
+        let mut all = page(query)?;
+        while query.limit.is_none()
+            && let Some(next) = all.next.take()
+        {
+            let more = page(&SnapshotsQuery { after: Some(next), ..query.clone() })?;
+            all.snapshots.extend(more.snapshots);
+            all.next = more.next;
+        }
+        Ok(all)
     }
 
     pub fn snapshot(&self, snapshot: &str) -> Answer<Snapshot> {
@@ -86,8 +118,24 @@ impl Client {
         self.look(&of_snapshot(snapshot, "diff"), query, 0)
     }
 
+    /// As many as the query asks for, however many pages that are.
     pub fn operations(&self, query: &OperationsQuery) -> Answer<Operations> {
-        self.look("/v1/operations", query, 0)
+        let page = |query: &OperationsQuery| self.look::<Operations>("/v1/operations", query, 0);
+        let Some(wanted) = query.limit.filter(|limit| *limit > PAGE) else { return page(query) };
+        let mut all = page(&OperationsQuery { limit: Some(PAGE), ..query.clone() })?;
+        let mut left = wanted - PAGE;
+        while left > 0
+            && let Some(before) = all.next.take()
+        {
+            let limit = left.min(PAGE);
+            let query =
+                OperationsQuery { before: Some(before), limit: Some(limit), ..query.clone() };
+            let more = page(&query)?;
+            left -= limit;
+            all.operations.extend(more.operations);
+            all.next = more.next;
+        }
+        Ok(all)
     }
 
     /// Answers when the operation is finished, or after `wait` seconds (at most 300).

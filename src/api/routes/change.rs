@@ -32,7 +32,7 @@ pub(super) async fn submit(
         Ok(operation) => operation,
         Err(denied) => {
             tracing::info!(uid, ?denied, "denied");
-            return Err(denied.into());
+            return Err(office.look(|view| view.guess(denied)).into());
         }
     };
     let status = if operation.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };

@@ -4,8 +4,10 @@ use crate::api::answers::View;
 use crate::api::changes::Delta;
 use crate::api::desk::Published;
 use crate::api::extract::Asked;
+use crate::api::heavy::Place;
 use crate::api::office::{Office, Shared, stopped};
 use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
 use crate::api::wire::{Changes, ChangesQuery};
 use axum::Json;
 use axum::http::HeaderMap;
@@ -16,7 +18,7 @@ use futures_util::stream::unfold;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout_at};
 
 /// How often a stream without news says that it lives.
@@ -29,19 +31,27 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
         (Changes = "application/json"), (String = "text/event-stream")))))]
 pub(super) async fn events(
     office: Shared,
+    peer: Peer,
     headers: HeaderMap,
     Asked(query): Asked<ChangesQuery>,
 ) -> Result<Response, Refuse> {
-    let mut ear = Ear::new(&office, query.after.or_else(|| last_event(&headers)));
+    let after = query.after.or_else(|| last_event(&headers));
+    let mut ear = Ear::new(&office, &peer, after);
     match query.wait {
         None => {
+            let permit = office.stream_of(peer.uid())?;
             let alive = KeepAlive::new().interval(SIGN_OF_LIFE);
-            Ok(Sse::new(stream(ear)).keep_alive(alive).into_response())
+            Ok(Sse::new(stream(ear, permit)).keep_alive(alive).into_response())
         }
         Some(wait) => {
             let deadline = Instant::now() + office.wait(wait)?;
-            let changes = timeout_at(deadline, ear.next()).await;
-            Ok(Json(changes.ok().flatten().unwrap_or_else(|| ear.nothing())).into_response())
+            match timeout_at(deadline, ear.news()).await {
+                Ok(true) => {
+                    let (place, text) = ear.tell().await?;
+                    Ok(place.body("application/json", text))
+                }
+                _ => Ok(Json(ear.nothing()).into_response()),
+            }
         }
     }
 }
@@ -52,55 +62,67 @@ fn last_event(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Ends when the server stops.
-fn stream(ear: Ear) -> impl Stream<Item = Result<Event, Infallible>> {
-    unfold((ear, true), |(mut ear, first)| async move {
-        let changes = if first { ear.now() } else { ear.next().await? };
-        let data = serde_json::to_string(&changes).ok()?;
-        let event = Event::default().event("changes").id(changes.generation.to_string());
-        Some((Ok(event.data(data)), (ear, false)))
+fn stream(ear: Ear, permit: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
+    unfold((ear, permit, true), |(mut ear, permit, first)| async move {
+        if !first && !ear.news().await {
+            return None;
+        }
+        let (_, text) = ear.tell().await.ok()?;
+        let event = Event::default().event("changes").id(ear.after.to_string());
+        Some((Ok(event.data(text)), (ear, permit, false)))
     })
 }
 
 /// One listener with the generation that it has heard of.
 struct Ear {
     office: Arc<Office>,
+    uid: u32,
     published: watch::Receiver<Published>,
     stopping: watch::Receiver<bool>,
     after: u64,
 }
 
 impl Ear {
-    fn new(office: &Arc<Office>, after: Option<u64>) -> Self {
+    fn new(office: &Arc<Office>, peer: &Peer, after: Option<u64>) -> Self {
         let published = office.desk.published();
         let after = after.unwrap_or_else(|| published.borrow().generation);
         let stopping = office.stopping.clone();
-        Self { office: Arc::clone(office), published, stopping, after }
-    }
-
-    /// What it has missed so far; may be nothing.
-    fn now(&mut self) -> Changes {
-        let seen = self.published.borrow_and_update().clone();
-        let (newest, delta) = self.office.tracker.since(&seen, self.after);
-        self.after = newest.generation;
-        changes(&View::new(&newest, self.office.desk.as_ref()), delta)
+        Self { office: Arc::clone(office), uid: peer.uid(), published, stopping, after }
     }
 
     fn nothing(&self) -> Changes {
         Changes { generation: self.after, ..Changes::default() }
     }
 
-    /// The next change; none when the server stops.
-    async fn next(&mut self) -> Option<Changes> {
+    /// Waits until something has changed; false when the server stops.
+    async fn news(&mut self) -> bool {
         loop {
-            let changes = self.now();
-            if !changes.is_empty() {
-                return Some(changes);
+            let seen = self.published.borrow_and_update().clone();
+            let (newest, delta) = self.office.tracker.since(&seen, self.after);
+            if !delta.is_empty() {
+                return true;
             }
+            self.after = newest.generation;
             tokio::select! {
-                changed = self.published.changed() => changed.ok()?,
-                () = stopped(&mut self.stopping) => return None,
+                changed = self.published.changed() => if changed.is_err() { return false },
+                () = stopped(&mut self.stopping) => return false,
             }
         }
+    }
+
+    /// What it has missed so far, which may be nothing, as JSON.
+    async fn tell(&mut self) -> Result<(Place, String), Refuse> {
+        let place = Place::of(&self.office, self.uid).await?;
+        let (office, after) = (Arc::clone(&self.office), self.after);
+        let told = place.make(move |_| {
+            let (newest, delta) = office.tracker.since(&office.published(), after);
+            let told = changes(&View::new(&newest, office.desk.as_ref()), delta);
+            let text = serde_json::to_string(&told).map_err(|_| Refuse::bug())?;
+            Ok::<_, Refuse>((told.generation, text))
+        });
+        let (generation, text) = told.await??;
+        self.after = generation;
+        Ok((place, text))
     }
 }
 

@@ -1,16 +1,21 @@
 //! Looking at the daemon and its resources.
 
-use crate::api::answers::{METRICS_TYPE, bounds};
+use crate::api::answers::{METRICS_TYPE, View, bounds};
 use crate::api::extract::{Asked, Named};
+use crate::api::heavy::Place;
+use crate::api::meaning::{page, parse_name};
 use crate::api::office::Shared;
 use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
 use crate::api::wire::{
-    ForecastQuery, Forecasts, Health, Nothing, ResourceDetail, Resources, Slots, SlotsQuery, Status,
+    ForecastQuery, Forecasts, Health, Nothing, ResourceDetail, Resources, ResourcesQuery, Slots,
+    SlotsQuery, Status,
 };
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
+use std::ops::Bound;
 
 /// Days of a forecast that was not told how many.
 const DAYS: u32 = 7;
@@ -19,8 +24,12 @@ const DAYS_AT_MOST: u32 = 366;
 
 /// Everything at a glance.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
-pub(super) async fn status(office: Shared, _: Asked<Nothing>) -> Json<Status> {
-    Json(office.look(|view| view.status()))
+pub(super) async fn status(
+    office: Shared,
+    peer: Peer,
+    _: Asked<Nothing>,
+) -> Result<Response, Refuse> {
+    Place::of(&office, peer.uid()).await?.json(|view| Ok(view.status())).await
 }
 
 /// Whether anything is in alarm.
@@ -40,14 +49,28 @@ pub(super) async fn document(office: Shared, _: Asked<Nothing>) -> impl IntoResp
 /// OpenMetrics text.
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
-pub(super) async fn metrics(office: Shared, _: Asked<Nothing>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, METRICS_TYPE)], office.look(|view| view.metrics()))
+pub(super) async fn metrics(
+    office: Shared,
+    peer: Peer,
+    _: Asked<Nothing>,
+) -> Result<Response, Refuse> {
+    let place = Place::of(&office, peer.uid()).await?;
+    let text = place.make(|view| view.metrics()).await?;
+    Ok(place.body(METRICS_TYPE, text))
 }
 
-/// All resources.
-#[utoipa::path(get, path = "/v1/resources", responses((status = 200, body = Resources)))]
-pub(super) async fn resources(office: Shared, _: Asked<Nothing>) -> Json<Resources> {
-    Json(office.look(|view| Resources { generation: view.generation, resources: view.resources() }))
+/// All resources, by name, page by page.
+#[utoipa::path(get, path = "/v1/resources", params(ResourcesQuery),
+    responses((status = 200, body = Resources)))]
+pub(super) async fn resources(
+    office: Shared,
+    peer: Peer,
+    Asked(query): Asked<ResourcesQuery>,
+) -> Result<Response, Refuse> {
+    let limit = page(query.limit)?;
+    let after = query.after.as_deref().map(|name| parse_name("after", name)).transpose()?;
+    let place = Place::of(&office, peer.uid()).await?;
+    place.json(move |view| Ok(view.page_of_resources(after.as_ref(), limit))).await
 }
 
 /// One resource with its newest slots.
@@ -69,9 +92,10 @@ pub(super) async fn resource(
     responses((status = 200, body = Slots)))]
 pub(super) async fn slots(
     office: Shared,
+    peer: Peer,
     Named(name): Named,
     Asked(query): Asked<SlotsQuery>,
-) -> Result<Json<Slots>, Refuse> {
+) -> Result<Response, Refuse> {
     let wished = query.day.as_deref().map(parse_day).transpose()?;
     let (day, bounds) = office.look(|view| {
         let account = view.account(&name)?;
@@ -82,9 +106,9 @@ pub(super) async fn slots(
     })?;
     let beyond = || Refuse::bad("bad-value", format!("{day} is beyond the calendar"), "");
     let (from, until) = bounds.ok_or_else(beyond)?;
-    let records = office.soon(office.desk.slots(name.clone(), from, until)).await??;
-    let slots = office.look(|view| view.account(&name).map(|a| view.slots(a, day, &records)));
-    Ok(Json(slots?))
+    let place = Place::of(&office, peer.uid()).await?;
+    let records = place.recall(office.desk.slots(name.clone(), from, until)).await??;
+    place.json(move |view| Ok(view.slots(view.account(&name)?, day, &records))).await
 }
 
 /// What will be taken and dropped of one resource, and why.
@@ -93,26 +117,36 @@ pub(super) async fn slots(
     responses((status = 200, body = Forecasts)))]
 pub(super) async fn forecast_of(
     office: Shared,
+    peer: Peer,
     Named(name): Named,
     Asked(query): Asked<ForecastQuery>,
-) -> Result<Json<Forecasts>, Refuse> {
+) -> Result<Response, Refuse> {
     let days = days(&query)?;
-    let of_one =
-        office.look(|view| view.account(&name).map(|a| view.forecasts(std::iter::once(a), days)));
-    Ok(Json(of_one?))
+    let place = Place::of(&office, peer.uid()).await?;
+    let of_one = move |view: &View<'_>| {
+        let account = view.account(&name)?;
+        Ok(view.forecasts(std::iter::once(account), days, 1))
+    };
+    place.json(of_one).await
 }
 
-/// What will be taken and dropped, and why.
+/// What will be taken and dropped, and why, page by page.
 #[utoipa::path(get, path = "/v1/forecast", params(ForecastQuery),
     responses((status = 200, body = Forecasts)))]
 pub(super) async fn forecast(
     office: Shared,
+    peer: Peer,
     Asked(query): Asked<ForecastQuery>,
-) -> Result<Json<Forecasts>, Refuse> {
-    let days = days(&query)?;
-    Ok(Json(
-        office.look(|view| view.forecasts(view.ledger.accounts.values().map(AsRef::as_ref), days)),
-    ))
+) -> Result<Response, Refuse> {
+    let (days, limit) = (days(&query)?, page(query.limit)?);
+    let after = query.after.as_deref().map(|name| parse_name("after", name)).transpose()?;
+    let place = Place::of(&office, peer.uid()).await?;
+    let of_all = move |view: &View<'_>| {
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let accounts = view.ledger.accounts.range((from, Bound::Unbounded));
+        Ok(view.forecasts(accounts.map(|(_, account)| account.as_ref()), days, limit))
+    };
+    place.json(of_all).await
 }
 
 fn days(query: &ForecastQuery) -> Result<u32, Refuse> {

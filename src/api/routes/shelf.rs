@@ -1,45 +1,59 @@
 //! Looking at snapshots and operations.
 
-use crate::api::answers::{View, wire_origin};
+use crate::api::answers::{Page, View, place, wire_origin};
 use crate::api::desk::OperationFilter;
 use crate::api::extract::{Asked, Numbered, Referred};
+use crate::api::heavy::Place;
+use crate::api::meaning::{page, parse_name};
 use crate::api::office::{Office, Shared, stopped};
 use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
 use crate::api::wire::{
     self, Nothing, OperationQuery, Operations, OperationsQuery, Snapshots, SnapshotsQuery,
 };
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
-use crate::domain::snapshot::{Fate, Health, Snapshot};
+use crate::domain::snapshot::{Fate, Health, Seq, Snapshot};
 use axum::Json;
+use axum::response::Response;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 /// Operations of a list that was not told how many.
 const LIMIT: u32 = 50;
-/// Most operations of a list.
-const LIMIT_AT_MOST: u32 = 1_000;
 
-/// Snapshots, by resource, then newest first.
+/// Snapshots, by resource, then newest first, page by page.
 #[utoipa::path(get, path = "/v1/snapshots", params(SnapshotsQuery),
     responses((status = 200, body = Snapshots)))]
 pub(super) async fn snapshots(
     office: Shared,
+    peer: Peer,
     Asked(query): Asked<SnapshotsQuery>,
-) -> Result<Json<Snapshots>, Refuse> {
-    let resource = query.resource.as_deref().map(parse_name).transpose()?;
+) -> Result<Response, Refuse> {
+    let resource = query.resource.as_deref();
+    let resource = resource.map(|name| parse_name("resource", name)).transpose()?;
+    let after = query.after.as_deref().map(parse_place).transpose()?;
+    let page = Page { after, limit: page(query.limit)? };
     let everything = query.all.unwrap_or(false);
-    let pass = |snapshot: &Snapshot| {
-        let is_there = snapshot.fate == Fate::Live && snapshot.health != Health::Taking;
-        (everything || is_there)
-            && query.origin.is_none_or(|origin| wire_origin(snapshot.card.origin) == origin)
-            && resource.as_ref().is_none_or(|resource| snapshot.resource == *resource)
-    };
-    let found = office.look(|view| {
+    let answer = move |view: &View<'_>| {
+        let pass = |snapshot: &Snapshot| {
+            let is_there = snapshot.fate == Fate::Live && snapshot.health != Health::Taking;
+            (everything || is_there)
+                && query.origin.is_none_or(|origin| wire_origin(snapshot.card.origin) == origin)
+                && resource.as_ref().is_none_or(|resource| snapshot.resource == *resource)
+        };
         resource.as_ref().map(|name| view.account(name)).transpose()?;
-        Ok::<_, Refuse>(view.snapshots(pass))
-    });
-    found.map(Json)
+        Ok(view.snapshots(pass, &page))
+    };
+    Place::of(&office, peer.uid()).await?.json(answer).await
+}
+
+fn parse_place(text: &str) -> Result<(ResourceName, Seq), Refuse> {
+    place(text).ok_or_else(|| {
+        let shown: String = text.chars().take(60).collect();
+        let hint = "give the `next` of the page before";
+        Refuse::bad("bad-value", format!("after={shown:?} is not the end of a page"), hint)
+    })
 }
 
 /// One snapshot.
@@ -57,29 +71,31 @@ pub(super) async fn snapshot(
     Ok(Json(found?))
 }
 
-/// Operations, newest first.
+/// Operations, newest first, page by page.
 #[utoipa::path(get, path = "/v1/operations", params(OperationsQuery),
     responses((status = 200, body = Operations)))]
 pub(super) async fn operations(
     office: Shared,
+    peer: Peer,
     Asked(query): Asked<OperationsQuery>,
-) -> Result<Json<Operations>, Refuse> {
-    let resource = query.resource.as_deref().map(parse_name).transpose()?;
-    let limit = query.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_AT_MOST).contains(&limit) {
-        let hint = format!("ask for 1 to {LIMIT_AT_MOST}");
-        return Err(Refuse::bad("bad-value", format!("limit={limit}"), hint));
-    }
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let filter = OperationFilter { id: None, resource: resource.clone(), open: query.open, limit };
-    let found = office.soon(office.desk.operations(filter)).await??;
-    if let (Some(name), true) = (&resource, found.is_empty()) {
-        office.look(|view| view.account(name).map(|_| ()))?;
-    }
-    Ok(Json(office.look(|view| Operations {
-        generation: view.generation,
-        operations: found.iter().map(|operation| view.operation(operation)).collect(),
-    })))
+) -> Result<Response, Refuse> {
+    let resource = query.resource.as_deref();
+    let resource = resource.map(|name| parse_name("resource", name)).transpose()?;
+    let limit = page(Some(query.limit.unwrap_or(LIMIT)))?;
+    let before = query.before.map(OperationId);
+    let filter =
+        OperationFilter { resource: resource.clone(), open: query.open, before, id: None, limit };
+    let place = Place::of(&office, peer.uid()).await?;
+    let found = place.recall(office.desk.operations(filter)).await??;
+    let answer = move |view: &View<'_>| {
+        if let (Some(name), true) = (&resource, found.is_empty()) {
+            view.account(name)?;
+        }
+        let next = found.last().filter(|_| found.len() == limit).map(|last| last.id.0);
+        let operations = found.iter().map(|operation| view.operation(operation)).collect();
+        Ok(Operations { generation: view.generation, operations, next })
+    };
+    place.json(answer).await
 }
 
 /// One operation; with `wait`, when it is finished.
@@ -114,17 +130,11 @@ pub(super) async fn operation(
 
 /// One that left memory.
 async fn recall(office: &Office, id: OperationId) -> Result<Operation, Refuse> {
-    let filter = OperationFilter { id: Some(id), resource: None, open: None, limit: 1 };
+    let filter =
+        OperationFilter { id: Some(id), resource: None, open: None, before: None, limit: 1 };
     let found = office.soon(office.desk.operations(filter)).await??;
     found.into_iter().next().ok_or_else(|| {
         let hint = "`heptactl operations` (GET /v1/operations) shows what there is";
         Refuse::absent("no-such-operation", format!("there is no operation {id}"), hint)
-    })
-}
-
-fn parse_name(text: &str) -> Result<ResourceName, Refuse> {
-    text.parse().map_err(|error| {
-        let message = format!("resource={text:?} {error}");
-        Refuse::bad("bad-name", message, "GET /v1/resources lists the names")
     })
 }

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its end.
 
 use super::Limits;
+use super::lent::Lent;
 use super::patience::{Patience, Phase};
 use crate::api::office::stopped;
 use crate::api::roles::Peer;
@@ -35,9 +36,16 @@ impl Caller {
             phase.busy();
             let guard = Guard(Arc::clone(&phase));
             request.extensions_mut().insert(peer.clone());
+            let (parts, body) = request.into_parts();
+            let body = Lent::new(body);
+            let rest = body.clone();
+            let request = hyper::Request::from_parts(parts, Body::new(body));
             let answer = router.clone().oneshot(request);
             async move {
-                answer.await.map(|answer: Response| {
+                let answer = answer.await;
+                // Whoever still writes would see a broken pipe instead of the answer.
+                rest.drain().await;
+                answer.map(|answer: Response| {
                     answer.map(|body| Body::new(Watched { body, _guard: guard }))
                 })
             }

@@ -6,6 +6,7 @@
 mod connection;
 mod doors;
 mod hand;
+mod lent;
 mod limits;
 mod listen;
 mod patience;
@@ -16,6 +17,7 @@ pub use listen::{ListenError, Listener};
 
 use super::changes::Tracker;
 use super::desk::Desk;
+use super::heavy::Heavy;
 use super::office::{Office, stopped};
 use super::roles::{Credentials, Peer, Rules};
 use super::routes;
@@ -47,6 +49,7 @@ pub async fn serve(
         stopping: stop.clone(),
         document: OnceLock::new(),
         refusals: Mutex::default(),
+        heavy: Heavy::default(),
     });
     let reception = Reception {
         router: routes::router(&office),

@@ -142,6 +142,24 @@ pub struct ForecastQuery {
     /// 1 to 366; 7 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
+    /// Of all resources: those after this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Of all resources: 1 to 1000 of them; 1000 without it. Fewer if they have much to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ResourcesQuery {
+    /// The `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// 1 to 1000; 1000 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -156,6 +174,12 @@ pub struct SnapshotsQuery {
     /// Also those in the trash and those that are being taken or destroyed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,
+    /// The `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// 1 to 1000; 1000 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -176,6 +200,9 @@ pub struct OperationsQuery {
     /// Only those that are not finished, or only those that are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<bool>,
+    /// Only older ones: the `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
     /// 1 to 1000; 50 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

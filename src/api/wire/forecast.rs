@@ -9,6 +9,8 @@ pub struct Forecasts {
     pub now: Timestamp,
     pub days: u32,
     pub forecasts: Vec<Forecast>,
+    /// There are more resources: give it as `after` for the next page.
+    pub next: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -22,8 +22,8 @@ mod tree;
 pub use crate::domain::plan::Size;
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
-    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, RollbackBody, SetTimeBody,
-    SlotsQuery, SnapshotsQuery, TakeBody,
+    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ResourcesQuery, RollbackBody,
+    SetTimeBody, SlotsQuery, SnapshotsQuery, TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};

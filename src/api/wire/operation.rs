@@ -10,6 +10,8 @@ pub struct Operations {
     pub generation: u64,
     /// Newest first.
     pub operations: Vec<Operation>,
+    /// There may be older ones: give it as `before` for the next page.
+    pub next: Option<u64>,
 }
 
 /// One attempt to do one thing.

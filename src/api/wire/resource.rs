@@ -36,7 +36,10 @@ pub enum Belief {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Resources {
     pub generation: u64,
+    /// By name.
     pub resources: Vec<Resource>,
+    /// There are more: give it as `after` for the next page.
+    pub next: Option<String>,
 }
 
 /// One protected thing, in short.

@@ -10,6 +10,8 @@ pub struct Snapshots {
     pub generation: u64,
     /// By resource, then newest first.
     pub snapshots: Vec<Snapshot>,
+    /// There are more: give it as `after` for the next page.
+    pub next: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -4,6 +4,7 @@ mod bounds;
 mod caller;
 mod client;
 mod events;
+mod heavy;
 mod keys;
 mod ledger;
 mod looks;

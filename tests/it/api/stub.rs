@@ -228,6 +228,7 @@ impl Desk for Stub {
         Box::pin(async move {
             let wanted = |o: &&Arc<Operation>| {
                 filter.id.is_none_or(|id| o.id == id)
+                    && filter.before.is_none_or(|before| o.id < before)
                     && filter.resource.as_ref().is_none_or(|name| o.resource == *name)
                     && filter.open.is_none_or(|open| o.is_open() == open)
             };

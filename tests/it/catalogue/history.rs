@@ -58,9 +58,9 @@ fn operations_are_filtered_and_paged() {
     check(all(), &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
     check(OperationFilter { limit: Some(2), ..all() }, &[11, 10]);
     check(OperationFilter { limit: Some(2), before: Some(OperationId(10)), ..all() }, &[9, 8]);
-    check(OperationFilter { open_only: true, ..all() }, &[2, 1, 0]);
+    check(OperationFilter { open: Some(true), ..all() }, &[2, 1, 0]);
     check(OperationFilter { resource: Some(scribe::name(1)), ..all() }, &[11, 9, 7, 5, 3, 1]);
-    let open = OperationFilter { resource: Some(scribe::name(1)), open_only: true, ..all() };
+    let open = OperationFilter { resource: Some(scribe::name(1)), open: Some(true), ..all() };
     check(open, &[1]);
     check(OperationFilter { id: Some(OperationId(4)), ..all() }, &[4]);
     check(OperationFilter { id: Some(OperationId(u64::MAX)), ..all() }, &[]);

@@ -38,7 +38,7 @@ pub fn snapshots() -> Snapshots {
             ..snapshot("experiment", 17, "18T09:30:00")
         },
     ];
-    Snapshots { generation: 77, snapshots }
+    Snapshots { generation: 77, snapshots, next: None }
 }
 
 /// One without a price, one whose disk is measured in powers of 1000.
@@ -83,7 +83,8 @@ pub fn operations() -> Operations {
         ..facts::operation(405, "take", Some("home@2026-11-22"))
     };
     let set = Operation { detail: Some("15:00".into()), ..facts::operation(402, "set-time", None) };
-    Operations { generation: 77, operations: vec![db().running.unwrap(), failed, set] }
+    let operations = vec![db().running.unwrap(), failed, set];
+    Operations { generation: 77, operations, next: None }
 }
 
 pub fn forecasts() -> Forecasts {
@@ -123,7 +124,7 @@ pub fn forecasts() -> Forecasts {
         stays: Vec::new(),
         ..home.clone()
     };
-    Forecasts { now: facts::now(), days: 2, forecasts: vec![db, home] }
+    Forecasts { now: facts::now(), days: 2, forecasts: vec![db, home], next: None }
 }
 
 pub fn fees() -> Fees {

@@ -99,7 +99,7 @@ fn forgetting_tells_what_becomes_of_the_snapshots() {
         snapshot("home@2026-11-21", 21, "21T14:00:02"),
         snapshot("home@2026-11-20", 20, "20T14:00:02"),
     ];
-    let left = Snapshots { generation: 1, snapshots: left };
+    let left = Snapshots { generation: 1, snapshots: left, next: None };
     let forgotten = Accepted { operation: operation(402, "forget", None), schedule: None };
     let script = Script::default()
         .on("GET /v1/resources", &facts::resources())

@@ -138,7 +138,7 @@ pub fn status(resources: Vec<Resource>) -> Status {
 }
 
 pub fn resources() -> Resources {
-    Resources { generation: 77, resources: vec![db(), home()] }
+    Resources { generation: 77, resources: vec![db(), home()], next: None }
 }
 
 pub fn slot() -> Slot {

@@ -199,6 +199,7 @@ impl Desk for Bench {
         let all = world.keeper.ledger().operations.values().rev();
         let found = all.filter(|operation| {
             filter.id.is_none_or(|id| operation.id == id)
+                && filter.before.is_none_or(|before| operation.id < before)
                 && filter.resource.as_ref().is_none_or(|name| operation.resource == *name)
                 && filter.open.is_none_or(|open| operation.is_open() == open)
         });

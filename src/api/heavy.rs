@@ -1,0 +1,180 @@
+//! Answers that are dear to make or large: made beside the threads that serve the socket, few at
+//! once, and so that one user's questions wait for each other and not everybody for them.
+//!
+//! A change never comes here: whoever takes a snapshot waits for nobody who looks.
+
+use super::answers::View;
+use super::desk::Soon;
+use super::office::Office;
+use super::refuse::Refuse;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// Answers that are made at once, of all users.
+const MADE: usize = 2;
+/// Questions to the catalogue that wait at once: its thread is the one that decides.
+const RECALLED: usize = 2;
+/// Answers of one user that are made or not taken yet; what waits to be taken is held in memory.
+const OF_A_USER: usize = 4;
+/// Streams of events of one user.
+const STREAMS: usize = 16;
+
+pub struct Heavy {
+    made: Arc<Semaphore>,
+    recalled: Arc<Semaphore>,
+    answers: Lines,
+    streams: Lines,
+}
+
+/// A line for each user, as long as somebody stands in it.
+struct Lines {
+    places: usize,
+    by_uid: Mutex<HashMap<u32, Weak<Semaphore>>>,
+}
+
+/// A user's place, until the answer is gone.
+pub struct Place {
+    office: Arc<Office>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Default for Heavy {
+    fn default() -> Self {
+        let line = |places| Lines { places, by_uid: Mutex::default() };
+        Self {
+            made: Arc::new(Semaphore::new(MADE)),
+            recalled: Arc::new(Semaphore::new(RECALLED)),
+            answers: line(OF_A_USER),
+            streams: line(STREAMS),
+        }
+    }
+}
+
+impl Lines {
+    fn of(&self, uid: u32) -> Arc<Semaphore> {
+        let mut lines = self.by_uid.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|_, line| line.strong_count() > 0);
+        if let Some(line) = lines.get(&uid).and_then(Weak::upgrade) {
+            return line;
+        }
+        let line = Arc::new(Semaphore::new(self.places));
+        lines.insert(uid, Arc::downgrade(&line));
+        line
+    }
+}
+
+impl Place {
+    /// Waits in the user's own line.
+    pub async fn of(office: &Arc<Office>, uid: u32) -> Result<Self, Refuse> {
+        let line = office.heavy.answers.of(uid);
+        let permit = office.in_turn(line).await?;
+        Ok(Self { office: Arc::clone(office), permit })
+    }
+
+    /// What only the catalogue knows.
+    pub async fn recall<T>(&self, answer: Soon<'_, T>) -> Result<T, Refuse> {
+        let turn = self.office.in_turn(Arc::clone(&self.office.heavy.recalled)).await?;
+        let answered = self.office.soon(answer).await;
+        drop(turn);
+        answered
+    }
+
+    /// Makes an answer from the newest facts.
+    pub async fn make<T: Send + 'static>(
+        &self,
+        answer: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Refuse> {
+        let turn = self.office.in_turn(Arc::clone(&self.office.heavy.made)).await?;
+        let office = Arc::clone(&self.office);
+        let work = move || {
+            let made = office.look(answer);
+            drop(turn);
+            made
+        };
+        spawn_blocking(work).await.map_err(|_| Refuse::bug())
+    }
+
+    /// The same as JSON; the place is held until the client has taken it.
+    pub async fn json<T: Serialize>(
+        self,
+        answer: impl FnOnce(&View<'_>) -> Result<T, Refuse> + Send + 'static,
+    ) -> Result<Response, Refuse> {
+        let written = self.make(|view| {
+            let answer = answer(view)?;
+            serde_json::to_vec(&answer).map_err(|_| Refuse::bug())
+        });
+        let bytes = written.await??;
+        Ok(self.body("application/json", bytes))
+    }
+
+    pub fn body(self, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
+        let body = Held { left: bytes.into(), _permit: self.permit };
+        ([(CONTENT_TYPE, kind)], Body::new(body)).into_response()
+    }
+}
+
+impl Office {
+    /// A place among the streams of a user, which there are no more of while it is held.
+    pub fn stream_of(&self, uid: u32) -> Result<OwnedSemaphorePermit, Refuse> {
+        let permit = self.heavy.streams.of(uid).try_acquire_owned();
+        permit.map_err(|_| {
+            let message = format!("uid {uid} has {STREAMS} streams of events already");
+            Refuse::crowded("too-many-streams", message, "end one of them before")
+        })
+    }
+
+    async fn in_turn(&self, line: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refuse> {
+        let permit = timeout(self.limits.answer, line.acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(|| {
+            let message = "too many large answers are being made or wait to be taken";
+            Refuse::crowded(
+                "too-many-answers",
+                message,
+                "take those that you asked for, then ask again",
+            )
+        })
+    }
+}
+
+/// How much of an answer the connection gets at once; the rest is ours until there is room.
+const PIECE: usize = 64 << 10;
+
+/// An answer's body with its user's place.
+struct Held {
+    left: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = self.left.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.left.len()).unwrap_or(u64::MAX))
+    }
+}
