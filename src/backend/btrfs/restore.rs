@@ -77,7 +77,8 @@ impl Target {
     pub fn fill(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
         self.clear(stored, data)?;
         let built = self.build(stored, data, &[], Seal::Original);
-        let result = built.and_then(|()| self.appear());
+        let result =
+            built.and_then(|()| self.appear()).and_then(|()| self.expect(&self.name, data));
         if result.is_err() {
             // Better nothing than a hidden half; if this fails too, the next attempt clears it.
             let _ = self.clear(stored, data);
@@ -103,6 +104,7 @@ impl Target {
         };
         let at_once = !stored.detail.top && closed(&pieces[0], data);
         sys::btrfs_snapshot(&self.parent, &data.dir, &self.hidden, at_once).doing(doing)?;
+        self.expect(&self.hidden, data)?;
         let root = subvolume::open_below(&self.parent, &self.hidden).doing(doing)?;
         if stored.detail.top {
             remove_stub(&root, Path::new(STORE))?;
@@ -137,6 +139,18 @@ impl Target {
             }
             Err(error) => Err(error).doing(doing),
         }
+    }
+
+    /// Who may write to the directory can put something else in the place of what was made.
+    fn expect(&self, name: &OsStr, data: &Subvolume) -> Result<(), BackendError> {
+        let doing = || format!("copying to {}", self.shown.display());
+        let found = Subvolume::open(&self.parent, name).doing(doing)?;
+        if found.is_some_and(|found| found.parent() == data.uuid()) {
+            return Ok(());
+        }
+        let detail = "somebody who may write to that directory moved away what was being made; \
+                      choose a directory where only its owner writes";
+        Err(BackendError::new(Fault::Permanent, doing(), detail))
     }
 
     /// Destroys what an interrupted attempt left under the hidden name: this snapshot's writable

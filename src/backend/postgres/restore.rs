@@ -63,10 +63,13 @@ pub fn restore(
     Ok(Restored { options: options.into_iter().collect(), notes })
 }
 
+/// Where a tablespace lies within the data directory, if it does.
+type Inside<'a> = &'a dyn Fn(&Space) -> Option<String>;
+
 fn fill(
     new: &New<'_>,
     target: &Target,
-    (spaces, inside): (&Spaces, &dyn Fn(&Space) -> Option<String>),
+    (spaces, inside): (&Spaces, Inside<'_>),
     progress: &dyn Progress,
 ) -> Result<Meta, BackendError> {
     let into = spaces.make(target, new.detail)?;

@@ -67,7 +67,6 @@ fn no_line_of_a_program_that_writes_on_is_lost() {
             kept.extend(lines(&stored.join("nested/0/log")));
         }
         let lost: Vec<_> = said.difference(&kept).collect();
-        println!("{name}: {} lines, {done} rollbacks", said.len());
         assert_eq!(lost, [""; 0], "{name}: of {} lines, with {done} rollbacks", said.len());
         write(&live, &[("since", b"it is open again"), ("nested/since", b"")]);
     }
