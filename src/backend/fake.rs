@@ -9,6 +9,7 @@ use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Card, Content, Handle, Seq};
+use crate::domain::told::Told;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -169,9 +170,11 @@ impl Backend for FakeBackend {
             mark: object.mark.clone(),
             content: None,
             notes: Vec::new(),
+            told: Told::default(),
         });
         Ok(Survey {
             identity: None,
+            engine: None,
             found: found.collect(),
             high_water: world.high_water.get(&self.resource).copied().unwrap_or_default(),
         })

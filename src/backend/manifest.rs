@@ -8,6 +8,7 @@ use crate::domain::operation::Fault;
 use crate::domain::plan::Plan;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Card, Handle, Origin, Part, Seq, Tags};
+use crate::domain::told::Proof;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -230,6 +231,38 @@ pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
 fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
     let file: MarkFile = read_json(&dir.join(MARK))?.unwrap_or_default();
     Ok(Mark { doubt: file.doubt, accepted: file.accepted, trashed: file.trashed })
+}
+
+/// The proof's file name.
+const PROOF: &str = "proof.json";
+
+#[derive(Serialize, Deserialize)]
+struct ProofFile {
+    at: jiff::Timestamp,
+    by: String,
+}
+
+/// Durably notes beside the snapshot in `dir` that it was proven, now and by this.
+pub fn write_proof(dir: &Path, by: String) -> Result<Proof, BackendError> {
+    let (stage, doing) = (dir.join(format!("{PROOF}.new")), || format!("writing {PROOF}"));
+    let mut file = File::create(&stage).doing(doing)?;
+    // By the clock of the file system: no other is known here.
+    let now = file.metadata().and_then(|meta| meta.modified()).doing(doing)?;
+    let at = jiff::Timestamp::try_from(now).map_err(std::io::Error::other).doing(doing)?;
+    let mut text = serde_json::to_vec_pretty(&ProofFile { at, by: by.clone() })
+        .map_err(std::io::Error::from)
+        .doing(doing)?;
+    text.push(b'\n');
+    file.write_all(&text).and_then(|()| file.sync_all()).doing(doing)?;
+    std::fs::rename(&stage, dir.join(PROOF)).doing(doing)?;
+    sync_dir(dir)?;
+    Ok(Proof { at, by })
+}
+
+/// Reads the proof in `dir`, if there is one.
+pub fn read_proof(dir: &Path) -> Result<Option<Proof>, BackendError> {
+    let file: Option<ProofFile> = read_json(&dir.join(PROOF))?;
+    Ok(file.map(|file| Proof { at: file.at, by: file.by }))
 }
 
 /// Makes a directory's entries durable.

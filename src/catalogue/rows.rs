@@ -16,6 +16,7 @@ use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
 use crate::domain::slot::Slot;
 use crate::domain::snapshot::{Card, Content, Facts, Handle, Origin, Seq, Snapshot};
+use crate::domain::told::Told;
 use jiff::Timestamp;
 use rusqlite::Row;
 use std::collections::BTreeSet;
@@ -143,7 +144,13 @@ fn facts(fields: &Fields<'_>) -> Result<Facts> {
         exclusive: fields.maybe_number("exclusive")?,
         notes: fields.json("notes")?,
         accepted: fields.get("accepted")?,
+        told: told(fields)?,
     })
+}
+
+fn told(fields: &Fields<'_>) -> Result<Told> {
+    let Some(text) = fields.get::<Option<String>>("told")? else { return Ok(Told::default()) };
+    shapes::told(&text).map_err(|why| fields.damaged("told", why))
 }
 
 pub(super) fn slot(row: &Row<'_>) -> Result<SlotRecord> {

@@ -8,6 +8,7 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
 use crate::domain::timeline::{Off, Phase, Timeline};
+use crate::domain::told::{Engine, Proof, Told};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,35 @@ pub(super) fn plan_text(plan: &Plan) -> String {
 
 pub(super) fn plan(text: &str) -> Result<Plan, String> {
     serde_json::from_str::<PlanText>(text).map_err(|e| e.to_string())?.plan()
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToldText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    engine: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proven_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proven_by: Option<String>,
+}
+
+/// `None` where nothing is told.
+pub(super) fn told_text(told: &Told) -> Option<String> {
+    let Told { engine, proof } = told.clone();
+    let (engine, version) = engine.map(|engine| (engine.name, engine.version)).unzip();
+    let (proven_at, proven_by) = proof.map(|proof| (proof.at, proof.by)).unzip();
+    let text = ToldText { engine, version, proven_at, proven_by };
+    (text != ToldText::default()).then(|| serde_json::json!(text).to_string())
+}
+
+pub(super) fn told(text: &str) -> Result<Told, String> {
+    let text: ToldText = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let engine = text.engine.zip(text.version).map(|(name, version)| Engine { name, version });
+    let proof = text.proven_at.zip(text.proven_by).map(|(at, by)| Proof { at, by });
+    Ok(Told { engine, proof })
 }
 
 #[derive(Debug, Serialize, Deserialize)]

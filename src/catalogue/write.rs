@@ -164,6 +164,7 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
         ":exclusive": measured(facts.exclusive),
         ":notes": serde_json::json!(facts.notes).to_string(),
         ":accepted": facts.accepted,
+        ":told": shapes::told_text(&facts.told),
         ":kind": card.kind.word(),
         ":part": card.part.word(),
         ":plan": card.plan.as_ref().map(shapes::plan_text),
@@ -178,10 +179,10 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
 const PUT_SNAPSHOT: &str = "
     INSERT INTO snapshot (resource, seq, id, object, origin, name, slot, kept_from, taken_at, tags,
         health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes, accepted,
-        kind, part, plan, blueprint)
+        told, kind, part, plan, blueprint)
     VALUES (:resource, :seq, :id, :object, :origin, :name, :slot, :kept_from, :taken_at, :tags,
         :health, :reason, :fate, :trashed_until_ns, :empty, :entries, :bytes, :stored, :exclusive,
-        :notes, :accepted, :kind, :part, :plan, :blueprint)
+        :notes, :accepted, :told, :kind, :part, :plan, :blueprint)
     ON CONFLICT (resource, seq) DO UPDATE SET
         object = excluded.object, origin = excluded.origin, name = excluded.name,
         slot = excluded.slot, kept_from = excluded.kept_from, taken_at = excluded.taken_at,
@@ -189,7 +190,7 @@ const PUT_SNAPSHOT: &str = "
         fate = excluded.fate, trashed_until_ns = excluded.trashed_until_ns,
         empty = excluded.empty, entries = excluded.entries, bytes = excluded.bytes,
         stored = excluded.stored, exclusive = excluded.exclusive, notes = excluded.notes,
-        accepted = excluded.accepted, kind = excluded.kind, part = excluded.part,
+        accepted = excluded.accepted, told = excluded.told, kind = excluded.kind, part = excluded.part,
         plan = excluded.plan, blueprint = excluded.blueprint
     WHERE snapshot.id = excluded.id";
 

@@ -140,15 +140,17 @@ fn take(
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
     let content = backend.verify(&handle).map_err(unverified)?;
     let usage = backend.usage(&handle).unwrap_or_default();
+    // It is complete whatever this last look shows: only rotation waits for a better one.
+    let mut survey = backend.list().unwrap_or_default();
+    let told = survey.found.iter().find(|found| found.card.handle == handle);
     let facts = Facts {
+        told: told.map(|found| found.told.clone()).unwrap_or_default(),
         content: Some(content),
         stored: usage.stored,
         exclusive: usage.exclusive,
         notes: object.notes,
         accepted: false,
     };
-    // It is complete whatever this last look shows: only rotation waits for a better one.
-    let mut survey = backend.list().unwrap_or_default();
     if *source == Source::Live {
         survey.identity = backend.probe().ok().map(|probe| probe.identity);
     }

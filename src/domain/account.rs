@@ -12,6 +12,7 @@ use super::schedule;
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Seq, Snapshot};
 use super::timeline::{Timeline, Today};
+use super::told::Engine;
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub struct Account {
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Not remembered across restarts:
     pub surveyed: bool,
+    /// What it is of, where it is a database.
+    pub engine: Option<Engine>,
     pub weighed: Weighed,
     /// When a backend that could not be looked at is looked at again for what still waits.
     pub look_again: Option<Timestamp>,
@@ -92,11 +95,25 @@ impl Account {
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
             surveyed: false,
+            engine: None,
             weighed: Weighed::default(),
             look_again: None,
             running: None,
             queue: Vec::new(),
         }
+    }
+
+    /// What it is of, where it is a database: as last seen or, before that, as the newest snapshot
+    /// has it.
+    pub fn engine(&self) -> Option<&Engine> {
+        let stored = || self.snapshots.values().rev().find_map(|s| s.facts.told.engine.as_ref());
+        self.engine.as_ref().or_else(stored)
+    }
+
+    /// When a copy of one of its snapshots was last tried out and worked.
+    pub fn newest_proof(&self) -> Option<Timestamp> {
+        let proofs = self.snapshots.values().filter_map(|s| s.facts.told.proof.as_ref());
+        proofs.map(|proof| proof.at).max()
     }
 
     pub fn name(&self) -> &ResourceName {

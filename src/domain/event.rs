@@ -12,6 +12,7 @@ use super::policy::Retention;
 use super::resource::{Kind, Resource};
 use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
 use super::tag::TooMany;
+use super::told::{Engine, Told};
 use jiff::Timestamp;
 use jiff::civil::Time;
 
@@ -319,6 +320,8 @@ pub struct Taken {
 pub struct Survey {
     /// The resource's own identity; none while it is absent.
     pub identity: Option<String>,
+    /// What it is of, where it is a database.
+    pub engine: Option<Engine>,
     pub found: Vec<Found>,
     /// The highest sequence number that the backend remembers.
     pub high_water: Seq,
@@ -370,6 +373,7 @@ pub struct Found {
     pub mark: Mark,
     pub content: Option<Content>,
     pub notes: Vec<String>,
+    pub told: Told,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,5 +32,6 @@ pub mod snapshot;
 pub mod suspicion;
 pub mod tag;
 pub mod timeline;
+pub mod told;
 pub mod tree;
 pub mod view;

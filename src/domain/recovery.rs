@@ -8,6 +8,7 @@ use super::event::{Found, Survey, Wholeness};
 use super::name::ResourceName;
 use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
 use super::timeline::{Phase, Timeline};
+use super::told::Told;
 use jiff::SignedDuration;
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ pub enum Step {
     Health(Seq, Health),
     /// Begun, or not destroyed to its end, and of no use to anybody: no intent knows of it.
     Stray(Box<Found>),
+    /// Its own files tell more than is remembered.
+    Told(Seq, Told),
 }
 
 /// The steps that bring an account to what a survey shows, in order of sequence numbers.
@@ -36,6 +39,7 @@ pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
         let found = survey.found.iter().find(same);
         if found.is_some() || sure {
             steps.extend(compare(snapshot, found));
+            steps.extend(told(snapshot, found));
         }
     }
     let unknown = |found: &&Found| {
@@ -90,6 +94,13 @@ fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>) -> Option<Step> {
     (seen != snapshot.health).then_some(Step::Health(seq, seen))
 }
 
+fn told(snapshot: &Snapshot, found: Option<&Found>) -> Option<Step> {
+    let whole = found.filter(|found| found.state == Wholeness::Whole)?;
+    let told = whole.told.clone().or(&snapshot.facts.told);
+    let news = snapshot.health != Health::Taking && told != snapshot.facts.told;
+    news.then_some(Step::Told(snapshot.seq(), told))
+}
+
 fn health_of(found: &Found) -> Health {
     match (&found.mark.doubt, found.state) {
         (_, Wholeness::Tampered) => Health::Tampered,
@@ -115,6 +126,7 @@ pub fn head(account: &Account, survey: &Survey) -> Account {
             None
         }
     };
+    head.engine = survey.engine.clone().or(head.engine);
     if account.slots.is_empty()
         && let Some(since) = newest_automatic(survey)
         && let [phase] = account.timeline.phases()
@@ -142,13 +154,15 @@ pub fn adopted(resource: &ResourceName, found: &Found, trash: SignedDuration) ->
             content: found.content,
             notes: found.notes.clone(),
             accepted: found.mark.accepted,
+            told: found.told.clone(),
             ..Facts::default()
         },
     }
 }
 
 pub fn facts(found: &Found, content: Content) -> Facts {
-    Facts { content: Some(content), notes: found.notes.clone(), ..Facts::default() }
+    let (notes, told) = (found.notes.clone(), found.told.clone());
+    Facts { content: Some(content), notes, told, ..Facts::default() }
 }
 
 /// As what a stray becomes known, to be destroyed: it was never complete.

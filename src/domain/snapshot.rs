@@ -4,6 +4,7 @@ use super::name::{ResourceName, SnapshotName};
 use super::plan::Plan;
 use super::resource::Kind;
 use super::slot::Slot;
+use super::told::Told;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,6 +116,7 @@ pub struct Facts {
     pub notes: Vec<String>,
     /// A person accepted it although it was suspect.
     pub accepted: bool,
+    pub told: Told,
 }
 
 /// A cheap measure of how much is inside; each backend fills what it can tell.

@@ -11,6 +11,7 @@ mod proof;
 mod server;
 mod spaces;
 pub mod stopped;
+mod told;
 mod unit;
 
 use heptad::backend::Backend;

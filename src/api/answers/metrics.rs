@@ -45,6 +45,12 @@ impl View<'_> {
         for account in accounts() {
             page.maybe(name, account, newest(account).map(|at| self.moment.now.as_second() - at));
         }
+        let name = "heptad_newest_proof_timestamp_seconds";
+        let help = "When a copy of one of its snapshots was last tried out and worked.";
+        page.family(name, "gauge", "seconds", help);
+        for account in accounts() {
+            page.maybe(name, account, account.newest_proof().map(|at| at.as_second()));
+        }
         let name = "heptad_next_run_timestamp_seconds";
         page.family(name, "gauge", "seconds", "When the next automatic snapshot is tried.");
         for account in accounts() {

@@ -59,6 +59,7 @@ impl View<'_> {
         let policy = account.policy();
         let counts = view::counts(account);
         let newest = account.newest_complete();
+        let engine = account.engine();
         let running = account.running.and_then(|id| self.ledger.operations.get(&id));
         let alarms = alarm::alarms(self.ledger, account, &self.moment);
         wire::Resource {
@@ -67,6 +68,8 @@ impl View<'_> {
             backend: account.resource.backend.kind.clone(),
             plan: account.resource.plan.as_ref().map(plan),
             blueprint: account.resource.blueprint.clone(),
+            engine: engine.map(|engine| engine.name.clone()),
+            engine_version: engine.map(|engine| engine.version.clone()),
             enrolled: account.resource.enrolled,
             declared: account.declared,
             forgotten: account.forgotten,
@@ -87,6 +90,7 @@ impl View<'_> {
             newest_complete: newest,
             newest_complete_age_seconds: newest
                 .map(|at| self.moment.now.duration_since(at).as_secs()),
+            newest_proof: account.newest_proof(),
             alarms: alarms.iter().map(wire_alarm).collect(),
             running: running.map(|operation| self.operation(operation)),
             queued: account.queue.len() as u64,

@@ -137,6 +137,7 @@ impl View<'_> {
             Fate::Doomed => (wire::Fate::Doomed, None),
         };
         let content = s.facts.content.unwrap_or_default();
+        let told = &s.facts.told;
         wire::Snapshot {
             label: s.label(),
             resource: s.resource.to_string(),
@@ -163,6 +164,10 @@ impl View<'_> {
             entries: content.entries,
             content_bytes: content.bytes,
             notes: s.facts.notes.clone(),
+            engine: told.engine.as_ref().map(|engine| engine.name.clone()),
+            engine_version: told.engine.as_ref().map(|engine| engine.version.clone()),
+            proven_at: told.proof.as_ref().map(|proof| proof.at),
+            proven_by: told.proof.as_ref().map(|proof| proof.by.clone()),
             rotation: said.verdicts.get(&s.seq()).cloned(),
         }
     }

@@ -52,6 +52,9 @@ pub struct Resource {
     /// Its size by the configuration, and what it was made from.
     pub plan: Option<Plan>,
     pub blueprint: Option<String>,
+    /// Of a database: the software that it is of, and the version of its files, as last seen.
+    pub engine: Option<String>,
+    pub engine_version: Option<String>,
     /// A command made it and declared it, not the user's configuration.
     pub enrolled: bool,
     /// False once it left the configuration.
@@ -76,6 +79,8 @@ pub struct Resource {
     /// When the newest complete automatic snapshot was taken.
     pub newest_complete: Option<Timestamp>,
     pub newest_complete_age_seconds: Option<i64>,
+    /// When a copy of one of its snapshots was last tried out and worked.
+    pub newest_proof: Option<Timestamp>,
     pub alarms: Vec<Alarm>,
     pub running: Option<Operation>,
     /// How many operations wait behind the running one.

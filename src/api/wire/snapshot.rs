@@ -51,6 +51,12 @@ pub struct Snapshot {
     pub entries: Option<u64>,
     pub content_bytes: Option<u64>,
     pub notes: Vec<String>,
+    /// Of a database: the software that it is of, and the version of its files.
+    pub engine: Option<String>,
+    pub engine_version: Option<String>,
+    /// When a copy of it was last tried out and worked, and by what.
+    pub proven_at: Option<Timestamp>,
+    pub proven_by: Option<String>,
     /// What rotation says of it now: `latest 3`, `weekly 1`, `in use`, `drop`; none where it has no say.
     pub rotation: Option<String>,
 }

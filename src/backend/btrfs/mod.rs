@@ -32,6 +32,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::told::Told;
 use crate::host::drop_in::DropIn;
 use crate::host::sys;
 use live::{Live, Nested};
@@ -323,5 +324,6 @@ fn found(store: &Store, stored: &Stored) -> Result<Found, BackendError> {
         mark: stored.manifest.mark(&subvolume::path_of(&stored.dir))?,
         content: None,
         notes: stored.manifest.notes.clone(),
+        told: Told::default(),
     })
 }

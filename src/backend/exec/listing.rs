@@ -6,6 +6,7 @@ use crate::backend::manifest::{Manifest, VERSION};
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Seq;
+use crate::domain::told::Told;
 use crate::host::process::plain;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ pub(super) fn survey(resource: &ResourceName, listing: Listing) -> Result<Survey
     let mut survey = Survey {
         identity: listing.identity.map(|text| identity("identity", text)).transpose()?,
         high_water: seq("high_water", listing.high_water)?,
+        engine: None,
         found: Vec::new(),
     };
     let (mut seqs, mut ids) = (BTreeSet::new(), BTreeSet::new());
@@ -81,6 +83,7 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
         },
         content: listed.content.map(Into::into),
         notes: sentences(notes),
+        told: Told::default(),
     }))
 }
 

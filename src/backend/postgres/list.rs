@@ -4,8 +4,9 @@ use super::super::shelf::{Item, Stage};
 use super::super::{BackendError, Doing};
 use super::cluster::Cluster;
 use super::detail::Detail;
-use super::{Postgres, prove};
+use super::{Postgres, WORD, prove};
 use crate::domain::event::{Found, Survey, Wholeness};
+use crate::domain::told::{Engine, Told};
 
 /// Lies in a snapshot that failed to verify, with the reason in it; gone once it verifies again.
 pub const TAMPERED: &str = "tampered";
@@ -17,7 +18,9 @@ pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
     let found = items.iter().map(found).collect::<Result<_, _>>()?;
     // Absent, or not to be read at the moment: that is for probing to say.
     let identity = identity(postgres).ok();
-    Ok(Survey { identity, found, high_water })
+    let live = Cluster::open(&postgres.settings.data);
+    let engine = live.ok().map(|live| engine(live.major));
+    Ok(Survey { identity, engine, found, high_water })
 }
 
 /// What initdb drew: the same wherever the data directory is moved to.
@@ -26,15 +29,20 @@ pub fn identity(postgres: &Postgres) -> Result<String, BackendError> {
     Ok(format!("cluster:{}", control.system))
 }
 
+fn engine(major: u32) -> Engine {
+    Engine { name: WORD.into(), version: major.to_string() }
+}
+
 fn found(item: &Item) -> Result<Found, BackendError> {
-    let mut notes = item.manifest.notes.clone();
-    notes.extend(prove::proof(item)?);
+    let detail = Detail::of(&item.manifest);
+    let engine = detail.as_ref().map(|detail| engine(detail.major));
     Ok(Found {
         card: item.manifest.card(item.manifest.id.to_string())?,
         state: state(item)?,
         mark: item.manifest.mark(&item.path)?,
-        content: Detail::of(&item.manifest).map(|detail| detail.content()),
-        notes,
+        content: detail.map(|detail| detail.content()),
+        notes: item.manifest.notes.clone(),
+        told: Told { engine, proof: prove::proof(item)? },
     })
 }
 

@@ -4,7 +4,7 @@
 //! answers on its standard output, and listens nowhere. It reads a configuration written here, not
 //! the cluster's, so nothing that the cluster would load or run is loaded or run.
 
-use super::super::manifest::{Manifest, sync_dir};
+use super::super::manifest::{Manifest, read_proof, write_proof};
 use super::super::shelf::{Item, Stage, remove};
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing};
@@ -16,6 +16,7 @@ use super::settings::Prove;
 use super::tools::{Tools, handed};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
+use crate::domain::told::Proof;
 use rustix::fs::{FlockOperation, Mode};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,7 +25,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Lies beside a proven snapshot; its own time of modification is when.
+/// Lay beside a proven snapshot before proofs were written as such; its own time of modification is
+/// when.
 const PROVEN: &str = "proven";
 /// A copy being proven.
 const SCRATCH: &str = ".prove-";
@@ -34,13 +36,20 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 const CONFIG: &str = "heptad.conf";
 
-/// A sentence for a person, if it was proven.
-pub fn proof(item: &Item) -> Result<Option<String>, BackendError> {
-    match std::fs::read_to_string(item.path.join(PROVEN)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).doing(|| format!("reading {PROVEN}")),
+/// When and by what it was proven, if it was.
+pub fn proof(item: &Item) -> Result<Option<Proof>, BackendError> {
+    if let Some(proof) = read_proof(&item.path)? {
+        return Ok(Some(proof));
     }
+    let (path, doing) = (item.path.join(PROVEN), || format!("reading {PROVEN}"));
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.doing(doing)?,
+    };
+    let at = std::fs::metadata(&path).and_then(|meta| meta.modified()).doing(doing)?;
+    let at = jiff::Timestamp::try_from(at).map_err(std::io::Error::other).doing(doing)?;
+    let by = text.trim().trim_start_matches("proven: ").to_owned();
+    Ok(Some(Proof { at, by }))
 }
 
 /// Whether this one is to be proven now.
@@ -80,10 +89,9 @@ pub fn prove(
     let scratch = Scratch::make(postgres, item)?;
     let databases = try_out(&scratch, item, detail, tools)?;
     drop(scratch);
-    let text = format!("proven: a server started on a copy of it, {databases} databases read\n");
-    let doing = || format!("noting the proof of {}", item.path.display());
-    std::fs::write(item.path.join(PROVEN), text).doing(doing)?;
-    sync_dir(&item.path)
+    let plural = if databases == 1 { "" } else { "s" };
+    let by = format!("a server started on a copy of it, {databases} database{plural} read");
+    write_proof(&item.path, by).map(drop)
 }
 
 /// Removes what a crash left of a proof. One that goes on holds a lock on its directory, which ends

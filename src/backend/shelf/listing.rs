@@ -5,6 +5,7 @@ use super::super::{BackendError, identity};
 use super::{Item, Shelf, Stage, was_found_tampered};
 use crate::domain::event::{Found, Survey, Wholeness};
 use crate::domain::snapshot::Content;
+use crate::domain::told::Told;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -19,6 +20,11 @@ pub trait Seal: DeserializeOwned {
     fn matches(&self, dir: &Path) -> Result<bool, BackendError>;
 
     fn content(&self) -> Content;
+
+    /// What else there is to tell of a snapshot.
+    fn told(&self) -> Told {
+        Told::default()
+    }
 }
 
 /// Everything of a shelf, and the identity of the live resource at `path`.
@@ -34,7 +40,7 @@ pub fn survey<S: Seal>(
 ) -> Result<Survey, BackendError> {
     let (items, high_water) = shelf.items()?;
     let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
-    Ok(Survey { identity: identity(), found, high_water })
+    Ok(Survey { identity: identity(), found, high_water, ..Survey::default() })
 }
 
 fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {
@@ -54,7 +60,8 @@ fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {
         card: item.manifest.card(item.manifest.id.to_string())?,
         state,
         mark: item.manifest.mark(&item.path)?,
-        content: seal.map(|seal| seal.content()),
+        content: seal.as_ref().map(Seal::content),
+        told: seal.map(|seal| seal.told()).unwrap_or_default(),
         notes: item.manifest.notes.clone(),
     })
 }

@@ -6,6 +6,7 @@ use super::super::{BackendError, Doing};
 use super::protocol::Answer;
 use super::{DATA, DATABASE};
 use crate::domain::snapshot::Content;
+use crate::domain::told::{Engine, Told};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,10 @@ impl Seal for Detail {
         Content { empty: self.empty, entries: None, bytes: Some(self.used_bytes) }
     }
 
+    fn told(&self) -> Told {
+        Told { engine: Some(engine()), proof: None }
+    }
+
     /// Whether the copy in `dir` still looks as it did; a change under the same look is for
     /// verifying to find.
     fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
@@ -44,6 +49,11 @@ impl Seal for Detail {
             }
         }
     }
+}
+
+/// All versions from 3 on read each other's files.
+pub fn engine() -> Engine {
+    Engine { name: super::WORD.into(), version: "3".into() }
 }
 
 /// A reference to the copy in a snapshot's directory.

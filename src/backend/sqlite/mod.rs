@@ -108,7 +108,8 @@ impl Backend for Sqlite {
     }
 
     fn list(&self) -> Result<Survey, BackendError> {
-        shelf::list::<Detail>(&self.shelf, &self.settings.path)
+        let survey = shelf::list::<Detail>(&self.shelf, &self.settings.path)?;
+        Ok(Survey { engine: Some(detail::engine()), ..survey })
     }
 
     /// Sees that the copy looks as it did and lets SQLite check it, as thoroughly as configured.

@@ -15,6 +15,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     let mut page = view.page();
     status::block(resource, &view.at(detail.now), &mut page);
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
+    engine(resource.engine.as_ref(), resource.engine_version.as_ref(), &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
     tags(&resource.tags, &mut page);
     let mut field = |label: &str, tone, value: &Option<String>| {
@@ -26,6 +27,10 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     field("stranger", Tone::Bad, &detail.stranger);
     field("trouble", Tone::Bad, &detail.trouble);
     field("doubt", Tone::Warn, &detail.doubt);
+    if let Some(at) = resource.newest_proof {
+        let proven = format!("a snapshot at {}", time::wall(at, &zone));
+        page.field("proven", &Span::plain(proven));
+    }
     if resource.enrolled {
         let name = &resource.name;
         let way = format!("by a command; `heptactl forget {name}` ends it");
@@ -54,6 +59,13 @@ pub(super) fn origin(plan: Option<&Plan>, blueprint: Option<&String>, page: &mut
     }
     if let Some(blueprint) = blueprint {
         page.field("blueprint", &Span::plain(blueprint));
+    }
+}
+
+/// What a database is of.
+pub(super) fn engine(name: Option<&String>, version: Option<&String>, page: &mut Page) {
+    if let Some((name, version)) = name.zip(version) {
+        page.field("engine", &Span::plain(format!("{name} {version}")));
     }
 }
 

@@ -48,7 +48,7 @@ fn row(snapshot: &Snapshot, zones: &Zones, table: &mut Table) {
         Span::plain(time::wall(snapshot.taken_at, &zones.of(&snapshot.resource))),
         Span::plain(snapshot.stored_bytes.map(units::size).unwrap_or_else(|| "-".into())),
         Span::new(tone, state),
-        Span::plain(note(snapshot)),
+        Span::plain(note(snapshot, proven(snapshot, zones))),
     ]);
 }
 
@@ -65,9 +65,10 @@ fn state(snapshot: &Snapshot) -> (Tone, &'static str) {
 }
 
 /// Why it is as it is, and what becomes of it.
-fn note(snapshot: &Snapshot) -> String {
+fn note(snapshot: &Snapshot, proven: Option<String>) -> String {
     let mut parts = Vec::new();
     parts.extend(snapshot.rotation.clone());
+    parts.extend(proven);
     parts.extend(snapshot.reason.clone());
     parts.extend(left(snapshot));
     if !snapshot.kept_as.is_empty() {
@@ -76,6 +77,11 @@ fn note(snapshot: &Snapshot) -> String {
     parts.extend(snapshot.kept_from.as_ref().map(|from| format!("kept from {from}")));
     parts.extend(snapshot.notes.iter().cloned());
     parts.join("; ")
+}
+
+fn proven(snapshot: &Snapshot, zones: &Zones) -> Option<String> {
+    let at = snapshot.proven_at?;
+    Some(format!("proven at {}", time::wall(at, &zones.of(&snapshot.resource))))
 }
 
 fn left(snapshot: &Snapshot) -> Option<String> {
@@ -96,6 +102,8 @@ pub fn snapshot(snapshot: &Snapshot, zones: &Zones, view: &View) -> Page {
     page.line([Span::strong(&snapshot.label), Span::plain(what)]);
     page.field("kind", &Span::plain(kind(snapshot)));
     resource::origin(snapshot.plan.as_ref(), snapshot.blueprint.as_ref(), &mut page);
+    let version = snapshot.engine_version.as_ref();
+    resource::engine(snapshot.engine.as_ref(), version, &mut page);
     let (tone, state) = state(snapshot);
     page.field("state", &Span::new(tone, state));
     let age = units::span(snapshot.age_seconds);
@@ -105,7 +113,11 @@ pub fn snapshot(snapshot: &Snapshot, zones: &Zones, view: &View) -> Page {
         page.field("slot", &Span::plain(slot));
     }
     page.field("size", &Span::plain(sizes(snapshot)));
-    let note = note(snapshot);
+    let proof = proven(snapshot, zones).zip(snapshot.proven_by.as_ref());
+    if let Some((proven, by)) = proof {
+        page.field("proof", &Span::plain(format!("{proven}: {by}")));
+    }
+    let note = note(snapshot, None);
     if !note.is_empty() {
         page.field("note", &Span::plain(note));
     }

@@ -8,7 +8,7 @@ use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery::{self, Step};
-use crate::domain::snapshot::{Health, Seq, Snapshot};
+use crate::domain::snapshot::{Facts, Health, Seq, Snapshot};
 use std::sync::Arc;
 
 impl Keeper {
@@ -114,6 +114,12 @@ impl Keeper {
             }
             Step::Interrupted(seq) => self.interrupted(name, seq),
             Step::Gone(seq) => self.put(Entry::SnapshotErased(name.clone(), seq)),
+            Step::Told(seq, told) => {
+                if let Some(snapshot) = self.ledger.snapshot(name, seq).cloned() {
+                    let facts = Facts { told, ..snapshot.facts };
+                    self.put(Entry::Snapshot(Box::new(Snapshot { facts, ..snapshot })));
+                }
+            }
             Step::Health(seq, health) => {
                 if let Some(snapshot) = self.ledger.snapshot(name, seq) {
                     let snapshot = Snapshot { health, ..snapshot.clone() };

@@ -20,6 +20,7 @@ use heptad::domain::snapshot::{
     Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags,
 };
 use heptad::domain::timeline::{Off, Phase, Timeline};
+use heptad::domain::told::{Engine, Proof, Told};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
 
@@ -155,6 +156,10 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
         exclusive: maybe(f / 2, f),
         notes: (0..f % 3).map(|i| odd(f + i).to_owned()).collect(),
         accepted: f.is_multiple_of(4),
+        told: Told {
+            engine: maybe(f, Engine { name: odd(f).into(), version: odd(f + 1).into() }),
+            proof: maybe(f / 3, Proof { at: old.card.taken_at, by: odd(f).into() }),
+        },
     };
     new
 }

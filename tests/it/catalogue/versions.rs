@@ -9,11 +9,13 @@ use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::Operation;
+use heptad::domain::told::{Engine, Proof, Told};
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");
 const V3: &str = include_str!("../../data/catalogue/v3.sql");
 const V4: &str = include_str!("../../data/catalogue/v4.sql");
+const V5: &str = include_str!("../../data/catalogue/v5.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -155,6 +157,27 @@ fn a_key_of_version_4_answers_for_no_request_since_it_is_not_known_which_it_was_
     assert_eq!(repeat(&ask(digest), &found), Ok(noted));
     let reused = repeat(&ask(Some(Digest([8; 32]))), &found);
     assert!(matches!(reused, Err(Denied::KeyReused { .. })), "{reused:?}");
+}
+
+#[test]
+fn version_5_knows_nothing_of_engines_and_proofs_and_all_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    [V1, V3, V4, V5].into_iter().for_each(|sql| conn.execute_batch(sql).unwrap());
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v5").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let mut snapshot = (**ledger.snapshots().next().unwrap()).clone();
+    assert_eq!(snapshot.facts.told, Told::default());
+    // From now on it is kept.
+    let engine = Engine { name: "postgres".into(), version: "15".into() };
+    let at = "2026-11-30T06:00:12.5Z".parse().unwrap();
+    let proof = Proof { at, by: "a server started on a copy of it".into() };
+    snapshot.facts.told = Told { engine: Some(engine), proof: Some(proof) };
+    record(&mut catalogue, &mut ledger, &[Entry::Snapshot(Box::new(snapshot.clone()))]);
+    let (loaded, _) = catalogue.load().unwrap();
+    assert_eq!(**loaded.snapshots().next().unwrap(), snapshot);
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub fn home() -> Resource {
         backend: "btrfs".into(),
         plan: None,
         blueprint: None,
+        engine: None,
+        engine_version: None,
         enrolled: false,
         declared: true,
         forgotten: false,
@@ -53,6 +55,7 @@ pub fn home() -> Resource {
         counts: Counts { automatic: 7, manual: 2, trashed: 1 },
         newest_complete: Some(at("21T14:00:02")),
         newest_complete_age_seconds: Some(71998),
+        newest_proof: None,
         alarms: Vec::new(),
         running: None,
         queued: 0,
@@ -68,6 +71,8 @@ pub fn web() -> Resource {
         kind: "instance".into(),
         plan: Some(plan),
         blueprint: Some("debian-12".into()),
+        engine: None,
+        engine_version: None,
         enrolled: true,
         ..home()
     }
@@ -101,6 +106,7 @@ pub fn db() -> Resource {
         counts: Counts { automatic: 2, manual: 0, trashed: 0 },
         newest_complete: Some(at("10T06:00:00")),
         newest_complete_age_seconds: Some(1_051_200),
+        newest_proof: Option::None,
         alarms: vec![Alarm {
             code: "stale".into(),
             sentence:
@@ -217,6 +223,10 @@ pub fn snapshot(label: &str, seq: u64, taken: &str) -> Snapshot {
         entries: Some(31_415),
         content_bytes: Some(5_368_700_000),
         notes: Vec::new(),
+        engine: None,
+        engine_version: None,
+        proven_at: None,
+        proven_by: None,
         rotation: Some("latest 1".into()),
     }
 }

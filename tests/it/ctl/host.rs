@@ -95,6 +95,7 @@ impl World {
                     mark: Default::default(),
                     content: Some(content),
                     notes: Vec::new(),
+                    told: Default::default(),
                 });
                 let facts = Facts {
                     content: Some(content),
@@ -145,7 +146,12 @@ impl World {
 
 fn survey(objects: &[Found]) -> Survey {
     let high_water = objects.iter().map(|found| found.card.handle.seq).max().unwrap_or(Seq(0));
-    Survey { identity: Some("uuid-1".into()), found: objects.to_vec(), high_water }
+    Survey {
+        identity: Some("uuid-1".into()),
+        found: objects.to_vec(),
+        high_water,
+        ..Survey::default()
+    }
 }
 
 struct Bench {

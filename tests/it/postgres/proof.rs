@@ -4,6 +4,7 @@ use super::build;
 use super::server::{Server, cluster, scratch};
 use crate::conformance::{card, find, take};
 use crate::support::copied;
+use heptad::backend::TakeOrder;
 use heptad::domain::snapshot::Card;
 use serde_json::json;
 
@@ -20,9 +21,10 @@ fn one_automatic_snapshot_a_week_is_proven_by_a_server_that_starts() {
         let card = Card { taken_at: format!("{day}T06:00:00Z").parse().unwrap(), ..card(seq) };
         let handle = take(&*weekly, &card);
         weekly.verify(&handle).unwrap();
-        let notes = find(&*weekly, seq).unwrap().notes;
-        let proven = notes.iter().any(|note| note.contains("3 databases read"));
-        assert_eq!(proven, want, "{seq}: {notes:?}");
+        let told = find(&*weekly, seq).unwrap().told;
+        let proven = told.proof.as_ref().is_some_and(|proof| proof.by.contains("3 databases read"));
+        assert_eq!(proven, want, "{seq}: {told:?}");
+        assert_eq!(told.engine.unwrap().name, "postgres");
         let left = std::fs::read_dir(fs.path().join("store/db")).unwrap();
         let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert!(!left.any(|name| name.starts_with(".prove")));
@@ -32,6 +34,21 @@ fn one_automatic_snapshot_a_week_is_proven_by_a_server_that_starts() {
     check(3, "2026-11-07", false);
     check(4, "2026-11-08", true);
     check(5, "2026-11-09", false);
+    // A copy of a proven one is proven: its files are the same.
+    let (four, kept) = (find(&*weekly, 4).unwrap(), card(6));
+    let source = Some(&four.card.handle);
+    weekly.take(&TakeOrder { card: &kept, source, previous: None }).unwrap();
+    assert_eq!(find(&*weekly, 6).unwrap().told, four.told);
+    assert!(
+        four.told.proof.unwrap().at
+            > data.metadata().unwrap().created().unwrap().try_into().unwrap()
+    );
+    // As it was noted by earlier versions.
+    let three = fs.path().join("store/db/3");
+    let text = "proven: a server started on a copy of it, 2 databases read\n";
+    std::fs::write(three.join("proven"), text).unwrap();
+    let proof = find(&*weekly, 3).unwrap().told.proof.unwrap();
+    assert_eq!(proof.by, "a server started on a copy of it, 2 databases read");
 }
 
 #[test]
