@@ -92,6 +92,28 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendErr
     Ok(())
 }
 
+/// Destroys what the last rollback could not, of which all that shall stay has been carried over.
+pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), BackendError> {
+    let Some(swap) = store.rollback()?.filter(|swap| swap.carried) else { return Ok(()) };
+    let parent = path.parent().unwrap_or(path);
+    let parent = subvolume::open_absolute(parent).doing(|| doing(path))?;
+    let hidden: OsString = hidden(swap.token);
+    let left = Subvolume::open(&parent, &hidden).doing(|| doing(path))?;
+    // Another one with its name is somebody's.
+    let Some(left) = left.filter(|left| left.uuid() == swap.old) else { return Ok(()) };
+    let mut left = Live::of(left, place);
+    for nested in left.nested()?.iter().rev() {
+        stored::destroy(&parent, &left.open_nested(nested)?)?;
+    }
+    stored::destroy(&parent, &left.root)?;
+    subvolume::sync(&parent).doing(|| doing(path))
+}
+
+/// The name of what is staged, and of what was live.
+fn hidden(token: Uuid) -> OsString {
+    format!(".heptad-rollback-{token}").into()
+}
+
 /// One rollback, whatever is left of it to do.
 struct Act<'a> {
     path: &'a Path,
@@ -116,7 +138,7 @@ impl<'a> Act<'a> {
         let path = this.path.as_path();
         let parent = path.parent().unwrap_or(path);
         let parent = subvolume::open_absolute(parent).doing(|| doing(path))?;
-        let hidden = format!(".heptad-rollback-{token}").into();
+        let hidden = hidden(token);
         Ok(Self { path, mode: this.nested, place, store, stored, data, token, parent, hidden })
     }
 
@@ -161,7 +183,8 @@ impl<'a> Act<'a> {
         let (new, old) = (new.uuid(), live.root.uuid());
         let replaced = plan.replaced.iter().map(|nested| nested.uuid);
         self.store.note_lineage(&replaced.chain([old]).collect::<Vec<_>>())?;
-        self.store.note_rollback(&Swap { token: self.token, new, old, judged: false })
+        let token = self.token;
+        self.store.note_rollback(&Swap { token, new, old, judged: false, carried: false })
     }
 
     fn exchange(&self) -> Result<(), BackendError> {
@@ -228,9 +251,13 @@ impl<'a> Act<'a> {
     fn finish(&self) -> Result<(), BackendError> {
         self.clear_away().map_err(|error| {
             let hidden = self.path.with_file_name(&self.hidden);
+            let carried = self.store.rollback().ok().flatten().is_some_and(|swap| swap.carried);
+            let what = match carried {
+                true => "heptad tries to remove it again with each snapshot that it takes",
+                false => "remove it with btrfs subvolume delete when nothing of it is missed",
+            };
             let detail = format!(
-                "{}; the snapshot's content is in place, what was there before is left at {}: \
-                 remove it with btrfs subvolume delete",
+                "{}; the snapshot's content is in place, what was there before is left at {}: {what}",
                 error.detail,
                 hidden.display()
             );
@@ -241,8 +268,8 @@ impl<'a> Act<'a> {
     fn clear_away(&self) -> Result<(), BackendError> {
         let old = self.aside()?.ok_or_else(|| self.changed())?;
         let mut new = Live::open(self.path, self.place)?;
-        let (new_id, old_id) = (new.root.uuid(), old.uuid());
-        let swap = Swap { token: self.token, new: new_id, old: old_id, judged: true };
+        let (token, new_id, old_id) = (self.token, new.root.uuid(), old.uuid());
+        let swap = Swap { token, new: new_id, old: old_id, judged: true, carried: false };
         self.store.note_rollback(&swap)?;
         // Names below can be moved only between two that were opened by the same mount.
         let dirs = [&old, &new.root].map(|one| one.dir.try_clone().doing(|| doing(self.path)));
@@ -257,6 +284,7 @@ impl<'a> Act<'a> {
             carry::carry(self.store, &old_dir, &new_dir, path)?;
         }
         seal::set(&new_dir, &self.pieces(), Seal::Original)?;
+        self.store.note_rollback(&Swap { carried: true, ..swap })?;
         for nested in plan.replaced.iter().rev() {
             stored::destroy(&self.parent, &old.open_nested(nested)?)?;
         }

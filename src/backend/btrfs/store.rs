@@ -66,26 +66,33 @@ pub struct Swap {
     pub old: Uuid,
     /// The old one may go.
     pub judged: bool,
+    /// Whatever shall stay of the old one is in the new one.
+    pub carried: bool,
 }
 
-const JUDGED: &str = " judged";
+const JUDGED: &str = "judged";
+const CARRIED: &str = "carried";
 
 impl Swap {
     fn parse(text: &str) -> Option<Self> {
-        let (text, judged) = match text.strip_suffix(JUDGED) {
-            Some(text) => (text, true),
-            None => (text, false),
+        let words: Vec<&str> = text.split(' ').collect();
+        let (ids, said) = words.split_at_checked(3)?;
+        let (judged, carried) = match *said {
+            [] => (false, false),
+            [JUDGED] => (true, false),
+            [JUDGED, CARRIED] => (true, true),
+            _ => return None,
         };
-        let mut ids = text.split(' ').map(|id| id.parse().ok());
-        let swap = Self { token: ids.next()??, new: ids.next()??, old: ids.next()??, judged };
-        ids.next().is_none().then_some(swap)
+        let id = |at: usize| ids.get(at)?.parse().ok();
+        Some(Self { token: id(0)?, new: id(1)?, old: id(2)?, judged, carried })
     }
 }
 
 impl fmt::Display for Swap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let judged = if self.judged { JUDGED } else { "" };
-        write!(f, "{} {} {}{judged}", self.token, self.new, self.old)
+        write!(f, "{} {} {}", self.token, self.new, self.old)?;
+        let said = [(self.judged, JUDGED), (self.carried, CARRIED)];
+        said.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| write!(f, " {word}"))
     }
 }
 
@@ -285,8 +292,9 @@ mod tests {
     #[test]
     fn a_swap_is_read_as_it_was_written_and_nothing_else_is() {
         let id = Uuid::from_u128;
-        let swap = Swap { token: id(1), new: id(2), old: id(3), judged: false };
-        for swap in [swap, Swap { judged: true, ..swap }] {
+        let swap = Swap { token: id(1), new: id(2), old: id(3), judged: false, carried: false };
+        let judged = Swap { judged: true, ..swap };
+        for swap in [swap, judged, Swap { carried: true, ..judged }] {
             assert_eq!(Swap::parse(&swap.to_string()), Some(swap));
         }
         for text in ["", "1 2 3", &swap.to_string()[1..], &format!("{swap} {}", id(4))] {

@@ -8,6 +8,7 @@
 use super::detail::{Detail, NestedPart, PathText};
 use super::lineage;
 use super::live::{Live, Nested};
+use super::rollback;
 use super::store::{BACKEND, DATA, Entry, NESTED, Store};
 use super::stored::{self, Stored, part_path};
 use super::{Btrfs, NestedMode, place::Place};
@@ -40,6 +41,11 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
         return Ok(Object::known_as(there.object(store.fsid), &there.manifest));
     }
     place.writable()?;
+    if let Some(store) = &store
+        && let Err(error) = rollback::remove_left(&this.path, &place, store)
+    {
+        tracing::warn!(%error, "what a rollback has left is still there");
+    }
     for _ in 1..ATTEMPTS {
         if let Some(object) = attempt(this, &place, store.as_ref(), order)? {
             return Ok(object);

@@ -207,3 +207,39 @@ fn what_is_not_this_rollbacks_is_left_alone() {
     assert!(hidden.join("precious").exists());
     assert_eq!(read(&live), now);
 }
+
+/// As it is where the old subvolume could not be destroyed at the end.
+#[test]
+fn what_a_rollback_could_not_remove_goes_with_one_of_the_next_snapshots() {
+    let (fs, backend) = live(200);
+    let one = take(&*backend, &card(1));
+    take(&*backend, &card(2));
+    backend.rollback(&order(&one, 7), &()).unwrap();
+    let store = fs.path().join(".heptad").join(RESOURCE);
+    let note = "user.heptad.rollback";
+    let mut known = [0; 256];
+    let length = rustix::fs::getxattr(&store, note, &mut known).unwrap();
+    let known = String::from_utf8(known[..length].to_vec()).unwrap();
+    let words: Vec<&str> = known.split(' ').collect();
+    assert_eq!(words[3..], ["judged", "carried"]);
+    let left = fs.path().join(format!(".heptad-rollback-{}", words[0]));
+    subvolume(&left);
+    subvolume(&left.join("nested"));
+    let mut show = std::process::Command::new("btrfs");
+    let shown = show.args(["subvolume", "show"]).arg(&left).output().unwrap().stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    let id = shown.lines().find_map(|line| line.trim().strip_prefix("UUID:")).unwrap().trim();
+    let check = |seq: u64, old: &str, end: &str, stays: bool| {
+        let text = format!("{} {} {old}{end}", words[0], words[1]);
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&store, note, text.as_bytes(), flags).unwrap();
+        take(&*backend, &card(seq));
+        assert_eq!(left.exists(), stays, "{text}");
+    };
+    // Somebody else's, or with something in it that may have to be carried over.
+    check(3, words[2], " judged carried", true);
+    check(4, id, " judged", true);
+    check(5, id, "", true);
+    check(6, id, " judged carried", false);
+    assert!(states(&*backend).iter().all(|(_, state)| *state == Wholeness::Whole));
+}
