@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 /// The end of the name that the kernel shows for what has lost it.
 const DELETED: &[u8] = b" (deleted)";
 
+const TOO_LONG: i32 = Errno::NAMETOOLONG.raw_os_error();
+
 /// One file of those on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
@@ -213,10 +215,12 @@ impl Search {
         let (mut open, mut names, mut first) = (Vec::new(), Vec::new(), None);
         for entry in std::fs::read_dir(proc.join("fd"))? {
             let fd = entry?.path();
-            let Some(link) = holders::gone(std::fs::read_link(&fd))? else { continue };
-            if !link.has_root() {
-                continue;
-            }
+            let link = match std::fs::read_link(&fd) {
+                // Of so long a name no database was ever opened: SQLite's end at 512 bytes.
+                Err(error) if error.raw_os_error() == Some(TOO_LONG) => continue,
+                link => holders::gone(link)?,
+            };
+            let Some(link) = link.filter(|link| link.has_root()) else { continue };
             let path = undeleted(&link);
             let id = self.sought(proc, &fd)?;
             if id == Some(self.id) {

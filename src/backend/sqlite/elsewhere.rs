@@ -7,14 +7,17 @@
 //! "nothing lies beside it" says nothing before it is known by what names others have it.
 
 use super::super::shelf::Shelf;
-use super::super::tree::{Meta, open_file};
+use super::super::tree::{Meta, open_file, open_nosymlink};
 use super::super::{BackendError, Doing};
 use super::rollback::beside;
-use super::{memory, owner};
+use super::{locks, memory, owner};
 use crate::domain::operation::Fault;
+use crate::host::drop_in::DropIn;
 use crate::host::sharers::{FileId, Name, Open, Sharer, Sharers, sharers};
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::Path;
@@ -67,11 +70,14 @@ impl Before<'_> {
             ));
         }
         if self.blind || seen.blind {
-            notes.push(
+            let way_out = match nix::unistd::geteuid().is_root() {
+                true => DropIn::Databases.way_out("CAP_SYS_PTRACE"),
+                false => "only a heptad that is root can".into(),
+            };
+            notes.push(format!(
                 "whether another program has it open by another name, and keeps a log there, could \
-                 not be seen: heptad needs CAP_SYS_PTRACE for that (systemd/heptad-databases.conf)"
-                    .into(),
-            );
+                 not be seen: {way_out}"
+            ));
         }
         Ok(notes)
     }
@@ -85,16 +91,20 @@ fn apart(seen: &Sharers) -> Vec<u32> {
 }
 
 fn look(path: &Path, shelf: &Shelf) -> Result<Sharers, BackendError> {
-    let (facts, seen, why) = settled(path)?;
+    let (facts, seen, reason) = settled(path)?;
     let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(path), why));
-    if let Some(why) = why {
+    if let Some(reason) = reason {
         let mut names = seen.found.iter().flat_map(|sharer| &sharer.names);
         if let Some(name) = names.find(|name| facts.logged && !name.is_ours) {
-            memory::note(shelf, &facts.file, name, &why)?;
+            memory::note(shelf, &facts.file, Some(name), &reason.fact)?;
         }
-        return refuse(why);
+        return refuse(reason.to_string());
     }
-    if !facts.logged || seen.found.iter().any(|sharer| facts.has_our_log(sharer)) {
+    let in_use = facts.ask_locks().inspect_err(|error| {
+        // The error itself is told in any case.
+        let _ = memory::note(shelf, &facts.file, None, &error.detail);
+    })?;
+    if !facts.logged || in_use {
         memory::forget(shelf)?;
         return Ok(seen);
     }
@@ -104,15 +114,28 @@ fn look(path: &Path, shelf: &Shelf) -> Result<Sharers, BackendError> {
         return Ok(seen);
     }
     refuse(format!(
-        "when it was last seen in use: {}. That program has ended, and may have left its log there. \
-         Start it again as it says; if nothing of that is missed, remove {}",
-        before.why,
+        "when it was last seen in use: {}. Whoever used it so has ended, and may have left a log there: \
+         start it as it was and stop it properly, so that it finishes its log, then {ALONE}. If nothing of \
+         that is missed, remove {}",
+        before.fact,
         memory::path(shelf).display()
     ))
 }
 
+/// Why there is no snapshot.
+struct Reason {
+    fact: String,
+    way_out: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {}", self.fact, self.way_out)
+    }
+}
+
 /// A log that comes or goes while somebody looks seems to be another's for a moment.
-fn settled(path: &Path) -> Result<(Facts<'_>, Sharers, Option<String>), BackendError> {
+fn settled(path: &Path) -> Result<(Facts<'_>, Sharers, Option<Reason>), BackendError> {
     let mut left = LOOKS;
     loop {
         let facts = Facts::of(path)?;
@@ -160,7 +183,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Why what lies beside it is not all that belongs to it, if so.
-    fn judge(&self, seen: &Sharers) -> Option<String> {
+    fn judge(&self, seen: &Sharers) -> Option<Reason> {
         let told = seen.found.iter().find_map(|sharer| self.judge_sharer(sharer));
         told.or_else(|| self.judge_rest(seen))
     }
@@ -169,11 +192,15 @@ impl<'a> Facts<'a> {
         self.log.is_some() && open.id().ok() == self.log
     }
 
-    fn has_our_log(&self, sharer: &Sharer) -> bool {
-        logs_of(sharer).any(|log| self.is_our_log(log))
+    /// Whether somebody is seen to use the log that lies beside it.
+    fn ask_locks(&self) -> Result<bool, BackendError> {
+        let (Some(dir), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(false);
+        };
+        locks::expect_log_here(open_nosymlink(dir)?.as_fd(), name, self.path)
     }
 
-    fn judge_sharer(&self, sharer: &Sharer) -> Option<String> {
+    fn judge_sharer(&self, sharer: &Sharer) -> Option<Reason> {
         let logs: Vec<&Open> = logs_of(sharer).collect();
         let is_ours = |log: &Open| self.is_our_log(log);
         let ours = logs.iter().find(|log| is_ours(log));
@@ -181,11 +208,12 @@ impl<'a> Facts<'a> {
         if sharer.names.is_empty() {
             // It has the log, and the file that the log belongs to is another one.
             let replaced = ours.filter(|log| base(log))?.path.display();
-            return Some(format!(
+            let fact = format!(
                 "{} (process {}) has {replaced} open, but another database: this one took its place \
-                 meanwhile, and the log is not its own. Stop that program and start it again",
+                 meanwhile, and the log is not its own",
                 sharer.holder.program, sharer.holder.pid
-            ));
+            );
+            return Some(Reason { fact, way_out: "Stop that program and start it again".into() });
         }
         let of_it = |log: &&&Open| sharer.names.iter().any(|n| beside(&n.path, LOG) == log.path);
         if let Some(log) = logs.iter().filter(|log| !is_ours(log)).find(of_it) {
@@ -205,7 +233,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Where nobody has it open by its own name, what somebody left may lie elsewhere.
-    fn judge_rest(&self, seen: &Sharers) -> Option<String> {
+    fn judge_rest(&self, seen: &Sharers) -> Option<Reason> {
         let in_use = seen.found.iter().any(|s| s.names.iter().any(|name| name.is_ours));
         if self.is_left || in_use {
             return None;
@@ -214,19 +242,20 @@ impl<'a> Facts<'a> {
         for name in seen.mounted.iter().chain(&linked) {
             if let Some(why) = self.left_beside(name) {
                 let at = name.path.display();
-                return Some(format!(
-                    "it is {at}, too, and {why}: what is in that is in no copy; let the program that \
-                     left it finish, then {ALONE}"
-                ));
+                let fact = format!("it is {at}, too, and {why}: what is in that is in no copy");
+                let way_out = format!("Let the program that left it finish it, then {ALONE}");
+                return Some(Reason { fact, way_out });
             }
         }
         if self.file.nlink > here && seen.found.is_empty() {
             let (names, path) = (self.file.nlink, self.path.display());
-            return Some(format!(
+            let fact = format!(
                 "the file has {names} names (hard links), and nobody has it open: a program that \
-                 used it by a name in another directory may have left its log or its journal there. \
-                 Remove the other names (to find them: find / -xdev -samefile {path})"
-            ));
+                 used it by a name in another directory may have left its log or its journal there"
+            );
+            let way_out =
+                format!("Remove the other names (to find them: find / -xdev -samefile {path})");
+            return Some(Reason { fact, way_out });
         }
         None
     }
@@ -266,11 +295,9 @@ fn logs_of(sharer: &Sharer) -> impl Iterator<Item = &Open> {
 }
 
 /// Of a program that has it by another name.
-fn apart_because(sharer: &Sharer, why: &str) -> String {
-    format!(
-        "{}, and {why}: what is in that is in no copy. Stop that program and {ALONE}",
-        sharer.holder
-    )
+fn apart_because(sharer: &Sharer, why: &str) -> Reason {
+    let fact = format!("{}, and {why}: what is in that is in no copy", sharer.holder);
+    Reason { fact, way_out: format!("Stop that program and {ALONE}") }
 }
 
 fn there<T>(found: std::io::Result<T>) -> std::io::Result<Option<T>> {

@@ -25,28 +25,33 @@ const MEMBER: (u64, u64) = (128, 1);
 const TRIES: u32 = 50;
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// `path` is what the database is called in messages. To be asked only while this process has no
-/// connection to it: closing a file gives up the locks on it.
+/// Whether somebody is seen to use the log that lies beside it. `path` is what the database is called
+/// in messages. To be asked only while this process has no connection to it: closing a file gives up
+/// the locks on it.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where somebody has a log of it that is not the one beside it.
-pub fn expect_log_here(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), BackendError> {
+pub fn expect_log_here(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    path: &Path,
+) -> Result<bool, BackendError> {
     let doing = || format!("looking at the locks of database {}", path.display());
     let live = inside(dir, name);
     let mut file = File::open(&live).doing(doing)?;
     let mut head = Vec::new();
     file.by_ref().take(20).read_to_end(&mut head).doing(doing)?;
     if !head.get(18..20).is_some_and(|kinds| kinds.contains(&2)) {
-        return Ok(());
+        return Ok(false);
     }
     for _ in 0..TRIES {
         // An exclusive one is for SQLite to wait for: its holder needs no index.
         if lock(&file, SHARED) != Some(FlockType::ReadLock) {
-            return Ok(());
+            return Ok(false);
         }
         let index = File::open(beside(&live, "-shm")).ok();
         if beside(&live, "-wal").exists() && index.is_some_and(|i| lock(&i, MEMBER).is_some()) {
-            return Ok(());
+            return Ok(true);
         }
         // No event tells of another process's lock.
         let _ = rustix::event::poll(&mut [], Some(&PAUSE));

@@ -20,19 +20,25 @@ pub fn path(shelf: &Shelf) -> PathBuf {
 pub struct Memory {
     /// Where this process can look, too.
     pub name: Option<Name>,
-    pub why: String,
+    pub fact: String,
 }
 
 /// Of the file that is live now.
-pub fn note(shelf: &Shelf, file: &Meta, name: &Name, why: &str) -> Result<(), BackendError> {
-    if recall(shelf, file)?.is_some_and(|known| known.why == why) {
+pub fn note(
+    shelf: &Shelf,
+    file: &Meta,
+    name: Option<&Name>,
+    fact: &str,
+) -> Result<(), BackendError> {
+    if recall(shelf, file)?.is_some_and(|known| known.fact == fact) {
         return Ok(());
     }
     shelf.make()?;
-    let place = if name.is_here() { name.path.to_str().unwrap_or_default() } else { "" };
+    let place = name.filter(|name| name.is_here()).and_then(|name| name.path.to_str());
+    let place = place.unwrap_or_default();
     let (path, new) = (path(shelf), shelf.dir().join(format!(".{APART}.new")));
     let doing = || format!("writing {}", path.display());
-    std::fs::write(&new, format!("{}\n{place}\n{why}\n", told_apart(file))).doing(doing)?;
+    std::fs::write(&new, format!("{}\n{place}\n{fact}\n", told_apart(file))).doing(doing)?;
     std::fs::rename(&new, &path).doing(doing)?;
     sync_dir(shelf.dir())
 }
@@ -45,10 +51,10 @@ pub fn recall(shelf: &Shelf, file: &Meta) -> Result<Option<Memory>, BackendError
         text => text.doing(|| format!("reading {}", path.display()))?,
     };
     let mut lines = text.splitn(3, '\n');
-    let (of, place, why) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
+    let (of, place, fact) = (lines.next(), lines.next(), lines.next().unwrap_or_default());
     let name = place.filter(|place| !place.is_empty()).map(|place| Name::here(place.into()));
     let known = of == Some(&*told_apart(file));
-    Ok(known.then(|| Memory { name, why: why.trim_end().to_owned() }))
+    Ok(known.then(|| Memory { name, fact: fact.trim_end().to_owned() }))
 }
 
 /// It is used as it should be.

@@ -107,7 +107,11 @@ fn a_log_in_a_container_that_has_ended_is_remembered() {
     refused(&bench, 1, &["app.db-wal"]);
     app.kill();
     for seq in 2..4 {
-        refused(&bench, seq, &["when it was last seen in use: python3", "has ended", "/apart"]);
+        refused(
+            &bench,
+            seq,
+            &["when it was last seen in use: python3", "has ended", "stop it properly", "/apart"],
+        );
     }
     // Used as it should be, it is as any other.
     let right = Other::start(&bench.live, 0, &format!("{MORE}{STAY}"));
