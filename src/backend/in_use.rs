@@ -2,7 +2,8 @@
 
 use super::BackendError;
 use crate::domain::operation::Fault;
-use crate::host::{holders, pins};
+use crate::host::holders::{self, Whom};
+use crate::host::pins;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -11,9 +12,14 @@ use std::path::Path;
 /// # Errors
 /// [`Fault::Permanent`] when not everybody can be seen: that is never "nobody".
 pub fn users(root: &Path) -> Result<Vec<String>, BackendError> {
+    users_among(root, Whom::All)
+}
+
+/// The same among those who are looked at.
+pub fn users_among(root: &Path, whom: Whom) -> Result<Vec<String>, BackendError> {
     let look = || -> io::Result<Vec<String>> {
-        let mut users = pins::pins(root)?;
-        users.extend(holders::describe(&holders::holders(root)?));
+        let mut users = pins::pins_among(root, whom)?;
+        users.extend(holders::describe(&holders::holders_among(root, whom)?));
         Ok(users)
     };
     look().map_err(|error| {

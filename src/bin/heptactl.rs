@@ -1,73 +1,10 @@
 //! The client. Reads the environment and the terminal; the library does the rest.
 
-use heptad::ctl::{Environment, Io, Terminals, run};
-use nix::unistd::Uid;
-use std::env;
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+#[path = "parts/client.rs"]
+mod client;
+
 use std::process::ExitCode;
 
-const SYSTEM_SOCKET: &str = "/run/heptad/heptad.sock";
-
 fn main() -> ExitCode {
-    let terminals = Terminals {
-        stdin: io::stdin().is_terminal(),
-        stdout: io::stdout().is_terminal(),
-        stderr: io::stderr().is_terminal(),
-    };
-    let mut io = Io {
-        stdin: &mut io::stdin().lock(),
-        stdout: &mut io::stdout().lock(),
-        stderr: &mut io::stderr().lock(),
-        terminals,
-        width: width(),
-        now: &now,
-    };
-    ExitCode::from(run(env::args_os(), &mut io, &environment()))
-}
-
-fn environment() -> Environment {
-    Environment {
-        socket: filled("HEPTAD_SOCKET").map(PathBuf::from),
-        candidates: candidates(),
-        no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|t| t == "dumb"),
-        unicode: unicode(),
-        directory: env::current_dir().unwrap_or_default(),
-    }
-}
-
-/// Root asks the system's daemon; everybody else their own first.
-fn candidates() -> Vec<PathBuf> {
-    let mut candidates = Vec::new();
-    if !Uid::effective().is_root()
-        && let Some(runtime) = filled("XDG_RUNTIME_DIR")
-    {
-        candidates.push(PathBuf::from(runtime).join("heptad/heptad.sock"));
-    }
-    candidates.push(SYSTEM_SOCKET.into());
-    candidates
-}
-
-/// The first of these that is set decides, as in setlocale(3).
-fn unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(filled);
-    locale.is_some_and(|locale| {
-        let locale = locale.to_string_lossy().to_lowercase();
-        locale.ends_with("utf-8") || locale.ends_with("utf8")
-    })
-}
-
-fn filled(name: &str) -> Option<std::ffi::OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
-}
-
-/// Of the terminal that is written to; what goes into a file or a pipe is not wrapped.
-fn width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the client's own clock, only to say how long ago")]
-fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
+    client::main(std::env::args_os())
 }

@@ -1,5 +1,8 @@
 //! The daemon. Reads the environment and the command line; the library does the rest.
 
+#[path = "parts/client.rs"]
+mod client;
+
 use clap::Parser;
 use heptad::daemon::cli::{self, Cli, Command, Surroundings};
 use heptad::{ctl, demo};
@@ -19,7 +22,10 @@ fn main() -> ExitCode {
         Command::Check(place) => cli::check(&place, &around, out, err),
         Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
-        Command::Demo => demo::run(out),
+        Command::Demo { stay } => demo::run(stay, out),
+        Command::Ctl { args } => {
+            return client::main(std::iter::once("heptactl".into()).chain(args));
+        }
         Command::LibvirtHelper => cli::libvirt_helper(Box::new(io::stdin()), out, err),
         Command::LibvirtLetGo => cli::libvirt_let_go(&around, err),
         Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),

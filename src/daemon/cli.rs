@@ -40,7 +40,17 @@ pub enum Command {
     /// every step, and check the promises
     Simulate(SimulateArgs),
     /// Show what heptad does: a real daemon on scratch directories, on a clock that is moved
-    Demo,
+    Demo {
+        /// Leave the daemon up afterwards, to play with it
+        #[arg(long)]
+        stay: bool,
+    },
+    /// The same as heptactl, where that is not installed
+    #[command(disable_help_flag = true)]
+    Ctl {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Hold a guest still, and let it go whatever happens; heptad starts this itself
     #[command(hide = true)]
     LibvirtHelper,

@@ -35,6 +35,9 @@ type Result<T, E = StageError> = std::result::Result<T, E>;
 /// How long a snapshot of a few files may take on a slow machine, in seconds.
 const PATIENCE: u32 = 20;
 
+/// Columns of a terminal that nobody has made wider.
+const WIDTH: usize = 80;
+
 pub struct Stage<'a> {
     out: &'a mut dyn Write,
     root: PathBuf,
@@ -48,11 +51,11 @@ pub struct Stage<'a> {
 
 const CONFIG: &str = r#"[resource.notes]
 time = "06:00"
-files = { path = "ROOT/notes" }
+files = { path = "ROOT/notes", ours_alone = true }
 
 [resource.photos]
 time = "06:00"
-files = { path = "ROOT/photos" }
+files = { path = "ROOT/photos", ours_alone = true }
 "#;
 
 impl<'a> Stage<'a> {
@@ -98,6 +101,33 @@ impl<'a> Stage<'a> {
         Ok(writeln!(self.out, "\n=== {text}")?)
     }
 
+    /// What to type in another terminal; all of it exists.
+    pub fn tell_commands(&mut self) -> Result<()> {
+        let root = self.root.display();
+        let mut lines = vec![format!("export HEPTAD_SOCKET={root}/heptad.sock")];
+        lines.extend(client()?);
+        lines.extend([
+            "heptactl status".into(),
+            "heptactl take notes mine".into(),
+            format!("echo 'buy bread' >> {root}/notes/diary.txt"),
+            "heptactl take notes yours".into(),
+            "heptactl diff mine yours".into(),
+            "heptactl rollback notes --to mine".into(),
+            "heptactl --help".into(),
+        ]);
+        for line in lines {
+            writeln!(self.out, "  {line}")?;
+        }
+        Ok(())
+    }
+
+    /// The clock shows the next morning.
+    pub fn next_day(&mut self) -> Result<()> {
+        let day = self.now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow();
+        let day = day.map_err(|error| StageError::Unexpected(error.to_string()))?;
+        self.clock_to(&format!("{day}T06:00:00Z"))
+    }
+
     pub fn tell_places(&mut self) -> Result<()> {
         let root = self.root.display();
         Ok(writeln!(self.out, "  {root}/notes   {root}/photos\n")?)
@@ -105,12 +135,13 @@ impl<'a> Stage<'a> {
 
     /// Runs the client as a person would, and shows the line that does it.
     pub fn heptactl(&mut self, args: &[&str]) -> Result<()> {
-        let shown = args.join(" ");
-        writeln!(self.out, "$ heptactl {shown}")?;
-        self.run(args, &shown)
+        self.heptactl_ending_in(args, 0)
     }
 
-    fn run(&mut self, args: &[&str], shown: &str) -> Result<()> {
+    /// The same with another exit code than 0.
+    pub fn heptactl_ending_in(&mut self, args: &[&str], wanted: u8) -> Result<()> {
+        let shown = args.join(" ");
+        writeln!(self.out, "$ heptactl {shown}")?;
         let now = self.now;
         let mut errors = Vec::new();
         let mut io = Io {
@@ -118,7 +149,7 @@ impl<'a> Stage<'a> {
             stdout: &mut *self.out,
             stderr: &mut errors,
             terminals: Terminals::default(),
-            width: Some(100),
+            width: Some(WIDTH),
             now: &|| now,
         };
         let environment = Environment {
@@ -131,7 +162,7 @@ impl<'a> Stage<'a> {
         let line = std::iter::once("heptactl").chain(args.iter().copied());
         let code = ctl::run(line.map(Into::into), &mut io, &environment);
         self.out.write_all(&errors)?;
-        if code == 0 {
+        if code == wanted {
             return Ok(());
         }
         Err(StageError::Command { command: format!("heptactl {shown}"), code })
@@ -149,16 +180,25 @@ impl<'a> Stage<'a> {
 
     /// Waits until a snapshot is complete and nothing is under way.
     pub fn settle(&mut self, snapshot: &str) -> Result<()> {
+        self.settle_as(snapshot, SnapshotState::Complete)
+    }
+
+    /// Waits until a snapshot is there, though something is doubtful about it.
+    pub fn settle_doubtful(&mut self, snapshot: &str) -> Result<()> {
+        self.settle_as(snapshot, SnapshotState::Suspect)
+    }
+
+    fn settle_as(&mut self, snapshot: &str, wanted: SnapshotState) -> Result<()> {
         let incomplete = || StageError::Incomplete(snapshot.to_owned());
         let mut generation = 0;
         for _ in 0..200 {
             let found = self.client.snapshot(snapshot).ok();
-            let complete = found.is_some_and(|found| found.state == SnapshotState::Complete);
+            let settled = found.is_some_and(|found| found.state == wanted);
             let open = self.client.operations(&crate::api::wire::OperationsQuery {
                 open: Some(true),
                 ..Default::default()
             })?;
-            if complete && open.operations.is_empty() {
+            if settled && open.operations.is_empty() {
                 return Ok(());
             }
             generation = self.client.changes(generation, PATIENCE)?.generation;
@@ -170,8 +210,8 @@ impl<'a> Stage<'a> {
     pub fn edit(&mut self, day: u8) -> Result<()> {
         let mut text = self.written.values().last().cloned().unwrap_or_default();
         text.push_str(&format!("day {day}: buy milk, call Ada, back up everything\n"));
-        std::fs::write(self.root.join("notes/diary.txt"), &text)?;
-        std::fs::write(self.root.join(format!("notes/day-{day}.md")), format!("# {day}\n"))?;
+        self.write("notes/diary.txt", text.as_bytes())?;
+        self.write(&format!("notes/day-{day}.md"), format!("# {day}\n").as_bytes())?;
         self.written.insert(day, text);
         Ok(())
     }
@@ -179,33 +219,56 @@ impl<'a> Stage<'a> {
     fn photos(&self) -> Result<()> {
         for n in 0u32..20 {
             let pixels: Vec<u8> = (0..65_536).map(|i: u32| (i * n % 251) as u8).collect();
-            std::fs::write(self.root.join(format!("photos/2026/{n:02}.raw")), pixels)?;
+            self.write(&format!("photos/2026/{n:02}.raw"), &pixels)?;
         }
         Ok(())
     }
 
-    pub fn disaster(&mut self) -> Result<()> {
-        std::fs::write(self.root.join("notes/diary.txt"), "all work and no play\n")?;
+    /// With the time of the demo's own clock.
+    fn write(&self, path: &str, content: &[u8]) -> Result<()> {
+        let mut file = std::fs::File::create(self.root.join(path))?;
+        file.write_all(content)?;
+        Ok(file.set_modified(self.now.into())?)
+    }
+
+    /// Somebody removes all notes.
+    pub fn empty(&mut self) -> Result<()> {
+        for entry in std::fs::read_dir(self.root.join("notes"))? {
+            std::fs::remove_file(entry?.path())?;
+        }
         Ok(())
     }
 
-    /// Makes a new disk from a snapshot.
-    pub fn create(&mut self, name: &str, from: &str) -> Result<()> {
-        let path = self.root.join(name);
-        let path = path.to_string_lossy();
-        self.heptactl(&["create", name, "--from", from, "--path", &path])
-    }
-
-    /// Compares the restored notes with what was written by `day`, byte for byte.
-    pub fn compare(&mut self, name: &str, day: u8) -> Result<()> {
-        let restored = std::fs::read_to_string(self.root.join(name).join("diary.txt"))?;
-        let same = self.written.get(&day) == Some(&restored);
-        let files = count(&self.root.join(name))?;
-        if !same || files != usize::from(day) + 1 {
+    /// Compares one file with the diary as it was after `day`, byte for byte.
+    pub fn compare_file(&mut self, name: &str, day: u8) -> Result<()> {
+        let restored = std::fs::read_to_string(self.root.join(name))?;
+        if self.written.get(&day) != Some(&restored) {
             return Err(StageError::Unexpected(format!("{name} is not what day {day} was")));
         }
-        writeln!(self.out, "Compared byte for byte with the notes of day {day}: the same.")?;
+        writeln!(self.out, "Compared byte for byte with the diary of day {day}: the same.")?;
         Ok(())
+    }
+
+    /// The same with all notes.
+    pub fn compare(&mut self, name: &str, day: u8) -> Result<()> {
+        let files = count(&self.root.join(name))?;
+        if files != usize::from(day) + 1 {
+            return Err(StageError::Unexpected(format!("{name} has {files} files")));
+        }
+        self.compare_file(&format!("{name}/diary.txt"), day)
+    }
+
+    /// Puts a snapshot in place of the notes. The clock stands still, so what was there is given a
+    /// name of its own.
+    pub fn roll_back(&mut self, to: &str, saved: &str) -> Result<()> {
+        self.heptactl(&["rollback", "notes", "--to", to, "--safety", saved, "--yes"])
+    }
+
+    pub fn expect_empty(&mut self, name: &str) -> Result<()> {
+        match count(&self.root.join(name))? {
+            0 => Ok(()),
+            files => Err(StageError::Unexpected(format!("{name} has {files} files"))),
+        }
     }
 
     pub fn expect_snapshots(&mut self, resource: &str, wanted: usize) -> Result<()> {
@@ -223,8 +286,7 @@ impl<'a> Stage<'a> {
     /// Stops the daemon and clears the stage.
     pub fn finish(mut self) -> Result<()> {
         self.headline("That is all. The daemon stops, and the scratch directory goes")?;
-        self.say("For your own host: see the quick start in README.md.")?;
-        Ok(())
+        self.say("To play with it: `heptad demo --stay`. For your own host: see README.md.")
     }
 }
 
@@ -237,6 +299,18 @@ impl Drop for Stage<'_> {
         // directory.
         let _ = std::fs::remove_dir_all(&self.root);
     }
+}
+
+/// How to call heptactl, unless it is where a shell finds it: it may not have been built, but this
+/// program can be it.
+fn client() -> std::io::Result<Option<String>> {
+    let ours = std::env::current_exe()?;
+    let beside = ours.with_file_name("heptactl");
+    Ok(match (beside.exists(), beside.starts_with("/usr")) {
+        (true, true) => None,
+        (true, false) => Some(format!("alias heptactl='{}'", beside.display())),
+        (false, _) => Some(format!("alias heptactl='{} ctl'", ours.display())),
+    })
 }
 
 fn count(dir: &Path) -> std::io::Result<usize> {

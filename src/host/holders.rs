@@ -29,6 +29,14 @@ const UNTOLD: &str = "something in a directory nested too deeply for its path to
 /// `BTRFS_SUPER_MAGIC`.
 const BTRFS: i64 = 0x9123_683e;
 
+/// Whose processes are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    All,
+    /// Those that we may look into without any right: where nobody else can be in question.
+    Ours,
+}
+
 /// A process that holds something, by the first thing found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -47,7 +55,14 @@ pub struct Holder {
 /// [`ErrorKind::PermissionDenied`] when not every process can be looked into: that is never "nobody".
 /// [`ErrorKind::NotFound`] when `root` is not there.
 pub fn holders(root: &Path) -> io::Result<Vec<Holder>> {
-    must_see_all()?;
+    holders_among(root, Whom::All)
+}
+
+/// The same among those who are looked at.
+pub fn holders_among(root: &Path, whom: Whom) -> io::Result<Vec<Holder>> {
+    if whom == Whom::All {
+        must_see_all()?;
+    }
     let table = Mounts::read().map_err(io::Error::other)?;
     let places = places(&table, &std::fs::canonicalize(root)?);
     let mut windows = BTreeMap::new();
@@ -59,7 +74,12 @@ pub fn holders(root: &Path) -> io::Result<Vec<Holder>> {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let path = match look(|| held(&proc, &places, &mut windows)) {
             Ok(path) => path.flatten(),
-            Err(error) if pid == INIT && error.kind() == ErrorKind::PermissionDenied => None,
+            Err(error)
+                if (pid == INIT || whom == Whom::Ours)
+                    && error.kind() == ErrorKind::PermissionDenied =>
+            {
+                None
+            }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 return Err(blind(&format!("process {pid} cannot be looked into")));
             }
@@ -210,9 +230,14 @@ pub(super) fn mounts_of(proc: &Path) -> io::Result<Mounts> {
 }
 
 /// The namespace of mounts that a process lives in; none where it ended.
-pub(super) fn namespace(pid: u32, proc: &Path) -> io::Result<Option<PathBuf>> {
+pub(super) fn namespace(pid: u32, proc: &Path, whom: Whom) -> io::Result<Option<PathBuf>> {
     match link(&proc.join("ns/mnt")) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied && pid == INIT => Ok(None),
+        Err(error)
+            if error.kind() == ErrorKind::PermissionDenied
+                && (pid == INIT || whom == Whom::Ours) =>
+        {
+            Ok(None)
+        }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             Err(blind(&format!("process {pid} cannot be looked into")))
         }
@@ -306,7 +331,11 @@ pub fn must_see_all() -> io::Result<()> {
 fn blind(what: &str) -> io::Error {
     let way_out = match nix::unistd::geteuid().is_root() {
         true => DropIn::Rollback.way_out(SEEING),
-        false => "only a heptad that is root can".into(),
+        false => {
+            "only a heptad that is root can; or assure it that nobody else has to do with it, by \
+                  ours_alone = true (backend files)"
+                .into()
+        }
     };
     let why = format!("{what}, so nobody can tell whether it is in use: {way_out}");
     io::Error::new(ErrorKind::PermissionDenied, why)

@@ -4,7 +4,7 @@
 //!
 //! Not seen: a file that the kernel exports over the network.
 
-use super::holders::{self, Holder, Place};
+use super::holders::{self, Holder, Place, Whom};
 use super::mounts::{Mount, Mounts};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -21,11 +21,16 @@ const LAYERS: [&str; 3] = ["lowerdir=", "upperdir=", "workdir="];
 /// [`ErrorKind::PermissionDenied`] when other processes' mounts cannot be looked into.
 /// [`ErrorKind::NotFound`] when `root` is not there.
 pub fn pins(root: &Path) -> io::Result<Vec<String>> {
+    pins_among(root, Whom::All)
+}
+
+/// The same, with the namespaces of those who are looked at.
+pub fn pins_among(root: &Path, whom: Whom) -> io::Result<Vec<String>> {
     let root = std::fs::canonicalize(root)?;
     let table = Mounts::read().map_err(io::Error::other)?;
     let Some(place) = holders::place(&table, &root) else { return Ok(Vec::new()) };
     let mut said = mounts(&table, &root, &place);
-    said.extend(holders::describe(&elsewhere(&table, &place)?));
+    said.extend(holders::describe(&elsewhere(&table, &place, whom)?));
     let shown = holders::windows(&table, std::slice::from_ref(&place));
     let is_in = |path: &Path| shown.iter().any(|window| path.starts_with(window));
     for (device, file) in loops()?.into_iter().filter(|(_, file)| is_in(file)) {
@@ -67,14 +72,15 @@ fn layers_of(mount: &Mount) -> impl Iterator<Item = &Path> {
 
 /// The first process of each other namespace that has a mount of its own of the place: it would
 /// keep what was there before.
-fn elsewhere(table: &Mounts, place: &Place) -> io::Result<Vec<Holder>> {
+fn elsewhere(table: &Mounts, place: &Place, whom: Whom) -> io::Result<Vec<Holder>> {
     let own: BTreeSet<_> = parts(table, place).map(|mount| (&mount.root, &mount.point)).collect();
     let mut known = BTreeSet::from([std::fs::read_link("/proc/self/ns/mnt")?]);
     let mut found = Vec::new();
     for pid in holders::processes()? {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let seen = holders::look(|| {
-            let theirs = holders::namespace(pid, &proc)?.filter(|theirs| !known.contains(theirs));
+            let theirs =
+                holders::namespace(pid, &proc, whom)?.filter(|theirs| !known.contains(theirs));
             theirs.map(|theirs| Ok((theirs, holders::mounts_of(&proc)?))).transpose()
         });
         let Some((theirs, table)) = seen?.flatten() else { continue };

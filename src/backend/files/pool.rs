@@ -54,7 +54,7 @@ mod tests {
         let check = |path: &str, crossing: Option<&[&str]>, store: &str, want: &str| {
             let exclude = crossing.unwrap_or_default().iter().map(Into::into).collect();
             let cross_mounts = crossing.is_some();
-            let settings = Settings { path: path.into(), exclude, cross_mounts };
+            let settings = Settings { path: path.into(), exclude, cross_mounts, ours_alone: false };
             assert_eq!(named(&mounts, &settings, Path::new(store)), want, "{path} to {store}");
         };
         check("/home/bob", Some(&[]), "/home/.store", "files:0:40");

@@ -10,6 +10,7 @@ use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
 use super::{INDEX, restore, verify};
 use crate::domain::operation::Fault;
+use crate::host::holders::Whom;
 use rustix::fs::{RenameFlags, Timestamps};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
@@ -21,7 +22,16 @@ pub fn users(settings: &Settings, shelf: &Shelf) -> Result<Vec<String>, BackendE
     identity::open(&settings.path)?;
     refuse_own_store(settings, shelf)?;
     replaceable(&settings.path)?;
-    in_use::users(&settings.path)
+    in_use::users_among(&settings.path, whom(settings))
+}
+
+/// Without root the processes of others cannot be looked into, and only a person knows that they
+/// have nothing to do with it.
+fn whom(settings: &Settings) -> Whom {
+    match settings.ours_alone && !nix::unistd::geteuid().is_root() {
+        true => Whom::Ours,
+        false => Whom::All,
+    }
 }
 
 pub fn rollback(
@@ -70,6 +80,10 @@ impl Replacement for Rollback<'_> {
         restore::fill(self.item, dir.as_fd(), name, &without, self.progress)?;
         let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
         carried.iter().try_for_each(|path| self.fits(&new, path))
+    }
+
+    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+        in_use::users_among(at, whom(self.settings))
     }
 
     fn ready(&self) -> Result<(), BackendError> {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub exclude: Vec<PathBuf>,
     /// Whether file systems mounted below it are part of it.
     pub cross_mounts: bool,
+    /// Nobody but the daemon's own user has to do with it, as somebody assures us.
+    pub ours_alone: bool,
 }
 
 impl Settings {
@@ -49,6 +51,7 @@ pub fn build(
         }
     }
     let cross_mounts = reader.flag("cross_mounts").unwrap_or(false);
+    let ours_alone = reader.flag("ours_alone").unwrap_or(false);
     if path.as_deref().is_some_and(|path| path.starts_with(store.join(context.resource.as_str()))) {
         reader.find(
             "path",
@@ -57,7 +60,7 @@ pub fn build(
         );
     }
     let built = path.map(|path| Files {
-        settings: Settings { path, exclude, cross_mounts },
+        settings: Settings { path, exclude, cross_mounts, ours_alone },
         shelf: Shelf::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|files| Arc::new(files) as Arc<dyn Backend>)

@@ -3,9 +3,11 @@
 use super::host::{HEPTACTL, HEPTAD, Host, PATIENCE, Ran, at, day, ran};
 use crate::support::trusted;
 use nix::unistd::{Group, chown};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// An ordinary user's number that no account of this machine has, and the group that lets in.
 const SOMEBODY: &str = "61234";
@@ -185,10 +187,60 @@ fn the_demo_of_an_ordinary_user_shows_each_command_and_ends_well() {
         "$ heptactl take photos holiday-sorted --tag why=demo",
         "$ heptactl set-time notes 15:00",
         "$ heptactl forecast notes --days 2",
+        "$ heptactl undelete holiday-sorted",
+        "  ! notes@2026-01-12 is suspect: it is empty; rotation waits",
+        "$ heptactl get notes@2026-01-11 diary.txt -o rescued.txt",
         "$ heptactl create notes-rescued --from before-the-move",
+        "notes: rolled back to what-was-there; what was there is in the-fifth",
+        "$ heptactl acknowledge notes",
     ] {
         assert!(ran.out.lines().any(|said| said.starts_with(line)), "{line} in\n{}", ran.out);
     }
     assert!(ran.out.contains("SIMULATED"));
+    // In a terminal that nobody has made wider; and nothing looks late or wrong that is not.
+    let long: Vec<&str> = ran.out.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(long, [""; 0]);
+    assert!(!ran.out.contains("06:00, newest") && !ran.out.contains("late"), "{}", ran.out);
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "it cleans up");
+}
+
+#[test]
+fn a_demo_that_stays_prints_commands_that_work_and_clears_up_at_its_end() {
+    let dir = trusted::dir();
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    // As the first command of the README builds it: without heptactl.
+    let program = trusted::install(Path::new(HEPTAD), &dir.path().join("heptad"));
+    let temporary = tempfile::Builder::new().prefix("heptad-e2e-").tempdir_in("/var/tmp").unwrap();
+    chown(temporary.path(), Some(NOBODY.into()), Some(NOBODY.into())).unwrap();
+    let mut command = Command::new(program);
+    let mut command = as_user("65534", "", command.args(["demo", "--stay"]));
+    command.env("TMPDIR", temporary.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut demo = command.spawn().unwrap();
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let said = |out: &mut BufReader<_>| {
+        let mut line = String::new();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it ended");
+        line.trim_end().to_owned()
+    };
+    while !said(&mut out).starts_with("=== It stays") {}
+    let mut typed = String::from("shopt -s expand_aliases\nset -e\n");
+    while let Some(line) = said(&mut out).strip_prefix("  ") {
+        let yes = if line.contains("rollback") { " --yes" } else { "" };
+        typed.push_str(&format!("{line}{yes}\n"));
+    }
+    assert!(typed.contains("rollback notes --to mine"), "{typed}");
+    let mut shell = Command::new("bash");
+    let played = ran(&mut as_user("65534", "", shell.args(["-c", &typed])));
+    assert_eq!(played.code, 0, "{typed}\n{played:?}");
+    assert!(played.out.contains("notes: rolled back to mine"), "{played:?}");
+    while !said(&mut out).contains("Ctrl-C ends") {}
+    demo.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(said(&mut out), "(the clock now shows 2026-01-14T06:00:00Z)");
+    kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("That is all"), "{rest}");
+    assert!(demo.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "it cleans up");
 }
