@@ -1,6 +1,6 @@
 //! What the daemon offers to this room, and all that this room knows of it.
 
-use super::wire::{Check, Finding, Progress, Reloaded};
+use super::wire::{Check, Finding, Progress, Protected, Reloaded};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::draft::Draft;
@@ -11,6 +11,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::plan::{Blueprint, Offer};
+use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::snapshot::{Handle, Seq};
 use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;
@@ -75,6 +76,10 @@ pub trait Desk: Send + Sync + 'static {
 
     /// What the configuration in force offers to choose from.
     fn offers(&self) -> Offers;
+
+    /// Looks at what somebody wants protected, declares it, and puts that in force. The same key
+    /// with the same wish is answered as before.
+    fn protect(&self, key: Option<Key>, wish: Wish) -> Soon<'_, Result<Protected, Unprotectable>>;
 
     /// Loads the configuration whole, or keeps the old one and says why.
     fn reload(&self, uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;

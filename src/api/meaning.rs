@@ -81,6 +81,17 @@ pub fn parse_path(path: String) -> Result<String, Refuse> {
     Err(Refuse::bad("bad-path", format!("{shown:?} is not a plain absolute path"), hint))
 }
 
+/// A path to something that is there, by whatever detours.
+pub fn parse_place(path: String) -> Result<String, Refuse> {
+    let fits = path.starts_with('/') && path.len() < 4_096 && !path.contains(char::is_control);
+    if fits {
+        return Ok(path);
+    }
+    let shown: String = path.chars().take(60).collect();
+    let hint = "write it from / on, without control characters";
+    Err(Refuse::bad("bad-path", format!("{shown:?} is not an absolute path"), hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

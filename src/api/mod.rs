@@ -27,6 +27,7 @@
 //! | GET /v1/operations?resource=&open=&before=&limit= | operator | [`wire::Operations`] |
 //! | GET /v1/operations/{id}?wait= | operator | [`wire::Operation`] |
 //! | GET /v1/events?after=&wait= | operator | events named `changes`, or one [`wire::Changes`] |
+//! | POST /v1/resources | admin | [`wire::ProtectBody`] → [`wire::Protected`] |
 //! | POST /v1/resources/{name}/snapshots | operator | [`wire::TakeBody`] → [`wire::Accepted`] |
 //! | POST /v1/resources/{name}/enable | operator | [`wire::EnableBody`] → [`wire::Accepted`] |
 //! | POST /v1/resources/{name}/disable | operator | [`wire::Accepted`] |
@@ -60,5 +61,6 @@ mod refuse;
 pub mod roles;
 mod routes;
 pub mod server;
+mod unprotectable;
 mod unshown;
 pub mod wire;

@@ -18,6 +18,7 @@ pub mod manifest;
 mod options;
 mod order;
 mod postgres;
+pub mod recognise;
 pub mod registry;
 mod shelf;
 mod space;

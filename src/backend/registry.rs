@@ -1,6 +1,7 @@
 //! The one list of backends.
 
 use super::Backend;
+use super::recognise::{Answer, Seen};
 use crate::domain::name::ResourceName;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,15 +27,20 @@ pub struct OptionFinding {
 type Options = serde_json::Map<String, serde_json::Value>;
 type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFinding>>;
 
-/// Name in the configuration, and constructor. Constructors check options only; they touch no
-/// resource, so that `heptad check` works while disks are away.
-pub const BACKENDS: &[(&str, Build)] = &[
-    ("btrfs", super::btrfs::build),
-    ("exec", super::exec::build),
-    ("files", super::files::build),
-    ("libvirt", super::libvirt::build),
-    ("postgres", super::postgres::build),
-    ("sqlite", super::sqlite::build),
+/// Whether what is at a place is of this technology.
+type Recognise = fn(&Seen<'_>) -> Answer;
+
+/// Name in the configuration, constructor, and who recognises it. Constructors check options only;
+/// they touch no resource, so that `heptad check` works while disks are away. What takes anything
+/// stands last: a place is asked of each in this order.
+pub const BACKENDS: &[(&str, Build, Recognise)] = &[
+    ("postgres", super::postgres::build, super::postgres::recognise),
+    ("sqlite", super::sqlite::build, super::sqlite::recognise),
+    ("libvirt", super::libvirt::build, super::libvirt::recognise),
+    ("btrfs", super::btrfs::build, super::btrfs::recognise),
+    // Only who declares a plugin knows what it is for.
+    ("exec", super::exec::build, |_| Ok(None)),
+    ("files", super::files::build, super::files::recognise),
 ];
 
 /// Builds a backend by its name, or tells everything that is wrong with its options.
@@ -43,8 +49,8 @@ pub fn build(
     options: &Options,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    match BACKENDS.iter().find(|(name, _)| *name == kind) {
-        Some((_, build)) => build(options, context),
+    match BACKENDS.iter().find(|(name, ..)| *name == kind) {
+        Some((_, build, _)) => build(options, context),
         None => Err(vec![OptionFinding {
             key: String::new(),
             problem: format!("{kind:?} is not a backend"),
@@ -53,6 +59,9 @@ pub fn build(
     }
 }
 
+/// In alphabetical order.
 pub fn names() -> Vec<&'static str> {
-    BACKENDS.iter().map(|(name, _)| *name).collect()
+    let mut names: Vec<_> = BACKENDS.iter().map(|(name, ..)| *name).collect();
+    names.sort_unstable();
+    names
 }

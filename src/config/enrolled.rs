@@ -32,10 +32,10 @@ pub struct Enrolment {
     pub options: serde_json::Map<String, Json>,
     /// None: as `[defaults]` of the configuration has it.
     pub when: Option<When>,
-    /// An IANA name.
-    pub zone: String,
-    pub retention: Retention,
-    pub enabled: bool,
+    /// An IANA name. None, as with the next two: as `[defaults]` has it.
+    pub zone: Option<String>,
+    pub retention: Option<Retention>,
+    pub enabled: Option<bool>,
     pub tags: Tags,
     pub plan: Option<PlanName>,
     pub blueprint: Option<String>,
@@ -66,9 +66,9 @@ impl Enrolment {
             backend: backend.kind.clone(),
             options,
             when: Some(policy.rhythm.when.clone()),
-            zone: policy.rhythm.zone.to_string(),
-            retention: policy.retention,
-            enabled: policy.enabled,
+            zone: Some(policy.rhythm.zone.to_string()),
+            retention: Some(policy.retention),
+            enabled: Some(policy.enabled),
             tags: resource.tags.clone(),
             plan: plan.as_ref().map(|plan| plan.name.clone()),
             blueprint: resource.blueprint.clone(),
@@ -80,6 +80,20 @@ impl Enrolment {
     /// # Errors
     /// [`Unwritable`]: null, or a number that TOML does not have.
     pub fn text(&self) -> Result<String, Unwritable> {
+        let name = &self.name;
+        Ok(format!(
+            "# A command of heptactl made this. `heptactl forget {name}` ends it; to declare {name} in\n\
+             # the configuration instead, move this table there and remove this file.\n\n\
+             {}",
+            self.table()?
+        ))
+    }
+
+    /// The table alone.
+    ///
+    /// # Errors
+    /// As for [`Enrolment::text`].
+    pub fn table(&self) -> Result<String, Unwritable> {
         let mut table = toml::Table::new();
         let mut set = |key: &str, value: toml::Value| drop(table.insert(key.into(), value));
         set("kind", self.kind.word().into());
@@ -88,12 +102,17 @@ impl Enrolment {
             Some(When::Cron(expression)) => set("cron", expression.as_str().into()),
             None => {}
         }
-        set("timezone", self.zone.as_str().into());
-        let Retention { latest, weekly, monthly, yearly } = self.retention;
-        let tiers =
-            [("keep", latest), ("weekly", weekly), ("monthly", monthly), ("yearly", yearly)];
-        tiers.into_iter().for_each(|(key, count)| set(key, i64::from(count).into()));
-        set("enabled", self.enabled.into());
+        if let Some(zone) = &self.zone {
+            set("timezone", zone.as_str().into());
+        }
+        if let Some(Retention { latest, weekly, monthly, yearly }) = self.retention {
+            let tiers =
+                [("keep", latest), ("weekly", weekly), ("monthly", monthly), ("yearly", yearly)];
+            tiers.into_iter().for_each(|(key, count)| set(key, i64::from(count).into()));
+        }
+        if let Some(enabled) = self.enabled {
+            set("enabled", enabled.into());
+        }
         if let Some(plan) = &self.plan {
             set("plan", plan.as_str().into());
         }
@@ -101,16 +120,13 @@ impl Enrolment {
             set("blueprint", blueprint.as_str().into());
         }
         let pair = |(key, value): (&String, &String)| (key.clone(), value.as_str().into());
-        set("tags", toml::Value::Table(self.tags.iter().map(pair).collect()));
+        if !self.tags.is_empty() {
+            set("tags", toml::Value::Table(self.tags.iter().map(pair).collect()));
+        }
         set(&self.backend, options(&self.backend, &self.options)?);
         let named = toml::Table::from_iter([(self.name.to_string(), toml::Value::Table(table))]);
         let whole = toml::Table::from_iter([("resource".to_owned(), toml::Value::Table(named))]);
-        let name = &self.name;
-        Ok(format!(
-            "# Made by heptad when {name} was created. `heptactl forget {name}` ends it; to declare\n\
-             # {name} in the configuration instead, move this table there and remove this file.\n\n\
-             {whole}"
-        ))
+        Ok(whole.to_string())
     }
 }
 

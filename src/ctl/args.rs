@@ -40,6 +40,26 @@ pub struct Global {
     pub quiet: bool,
 }
 
+/// What shall be protected.
+#[derive(Clone, Debug, Args)]
+pub struct ProtectArgs {
+    /// A directory, a file, or the name of a guest of libvirt; ./NAME if both are there
+    #[arg(value_name = "PATH|GUEST", value_hint = clap::ValueHint::AnyPath)]
+    pub what: PathBuf,
+    /// What it is called; without it, a name is made from the path
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Automatic snapshots at this time of day; without it, as [defaults] of the configuration has it
+    #[arg(long, value_name = "HH:MM")]
+    pub time: Option<String>,
+    /// Take a first snapshot at once, under this name
+    #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
+    pub take: Option<String>,
+    /// Only show what was found and what would be declared
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// What a new resource shall be.
 #[derive(Clone, Debug, Args)]
 pub struct CreateArgs {
@@ -123,6 +143,8 @@ pub enum Command {
     Umount { dir: PathBuf },
     /// List where snapshots are mounted
     Mounts,
+    /// Put something under protection: heptad finds out what it is, and snapshots it daily
+    Protect(ProtectArgs),
     /// Take a snapshot now, under a name; it stays until you delete it
     Take {
         resource: String,
@@ -242,7 +264,7 @@ pub enum Command {
     },
     /// Say that a suspect snapshot or a changed resource is right, so that rotation goes on
     Acknowledge { resource: String },
-    /// Forget a resource that left the configuration, or that `create` made
+    /// Forget a resource that left the configuration, or that `protect` or `create` declared
     Forget {
         resource: String,
         /// Take a last snapshot before, under this name
@@ -304,6 +326,9 @@ mod tests {
             "List { resource: Some(\"home\"), origin: Some(Manual), all: false }"
         });
         check("show home@latest", "Show { name: \"home@latest\", snapshot: false }");
+        check("protect /srv/www --time 03:30 --take first", {
+            "Protect(ProtectArgs { what: \"/srv/www\", name: None, time: Some(\"03:30\"), take: Some(\"first\"), dry_run: false })"
+        });
         check("take home before --tag a=b --tag c=d=e --tag f", {
             "Take { resource: \"home\", name: \"before\", system_disk: false, tags: TagArgs { tags: [(\"a\", \"b\"), \
              (\"c\", \"d=e\"), (\"f\", \"\")] } }"

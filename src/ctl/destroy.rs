@@ -118,9 +118,18 @@ pub(super) fn ask(
 /// Shows what is at stake on standard error and reads one line; nothing at its end.
 pub(super) fn answer(
     session: &mut Session<'_, '_>,
-    mut page: Page,
+    page: Page,
     prompt: &str,
 ) -> Result<String, CtlError> {
+    Ok(line(session, page, prompt)?.unwrap_or_default())
+}
+
+/// The same, but at its end `None`.
+pub(super) fn line(
+    session: &mut Session<'_, '_>,
+    mut page: Page,
+    prompt: &str,
+) -> Result<Option<String>, CtlError> {
     page.gap();
     session.note(&page)?;
     write!(session.io.stderr, "{prompt}")?;
@@ -129,6 +138,7 @@ pub(super) fn answer(
     if session.io.stdin.read_line(&mut answer)? == 0 {
         // Nobody pressed Enter, so the line of the question is not ended yet.
         writeln!(session.io.stderr)?;
+        return Ok(None);
     }
-    Ok(answer.trim().to_owned())
+    Ok(Some(answer.trim().to_owned()))
 }

@@ -17,6 +17,7 @@ mod look;
 mod make;
 mod mount;
 mod output;
+mod protect;
 pub mod render;
 mod session;
 mod values;
@@ -167,6 +168,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Mount { snapshot, dir } => mount::mount(session, &snapshot, &dir),
         Command::Umount { dir } => mount::umount(session, &dir),
         Command::Mounts => mount::mounts(session),
+        Command::Protect(wish) => protect::protect(session, &wish),
         Command::Take { resource, name, system_disk, tags } => {
             change::take(session, &resource, &name, system_disk, &tags)
         }

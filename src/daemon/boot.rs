@@ -182,6 +182,7 @@ impl Daemon {
             setup: Mutex::new(setup),
             loading: Mutex::default(),
             registering: Mutex::default(),
+            answers: Mutex::default(),
         });
         // Before anybody can ask for something new, as nobody is served yet.
         counter.workers.know(counter.clone());

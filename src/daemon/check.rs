@@ -2,8 +2,8 @@
 //! force. The one place where the configuration's words meet the backends' own checks.
 
 use super::fleet::Post;
-use crate::backend::Territory;
 use crate::backend::registry::{self, Context};
+use crate::backend::{Backend, Territory};
 use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
 use crate::host::drop_in::DropIn;
@@ -156,6 +156,24 @@ const NAMED: usize = 5;
 /// Empty also without root: nobody allows that by a unit.
 fn lacking(drop_in: DropIn) -> String {
     if nix::unistd::geteuid().is_root() { drop_in.lacking() } else { String::new() }
+}
+
+/// What stands against one more resource: those inside one another.
+pub fn misfits(setup: &Setup, name: &ResourceName, backend: &Arc<dyn Backend>) -> Vec<Finding> {
+    let mut posts = setup.posts.clone();
+    let old = overlaps(&setup.config, &posts);
+    let post = Post::new(Arc::clone(backend), config::Hooks::default());
+    posts.insert(name.clone(), Arc::new(post));
+    let mut new = overlaps(&setup.config, &posts);
+    new.retain(|finding| !old.contains(finding));
+    new
+}
+
+/// What a backend needs to take a snapshot and heptad is not allowed, and how to allow it.
+pub fn forbidden(backend: &dyn Backend) -> Option<(String, String)> {
+    let needs = backend.drop_ins().contains(&DropIn::Databases);
+    let missing = if needs { lacking(DropIn::Databases) } else { String::new() };
+    (!missing.is_empty()).then(|| (missing, DropIn::Databases.commands()))
 }
 
 fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {

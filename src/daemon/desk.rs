@@ -20,6 +20,7 @@ use crate::domain::event::{Ask, Denied, Event, Request};
 use crate::domain::key::Key;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
+use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::resource::Resource;
 use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
 use crate::host::clock::Clock;
@@ -48,6 +49,7 @@ pub struct Counter {
     pub loading: Mutex<()>,
     /// Held while a resource is enrolled or let go.
     pub registering: Mutex<()>,
+    pub answers: Mutex<super::protect::Answers>,
 }
 
 impl Counter {
@@ -253,6 +255,14 @@ impl Desk for Counter {
             plans: config.plans.values().cloned().collect(),
             blueprints: config.blueprints.values().cloned().collect(),
         }
+    }
+
+    fn protect(
+        &self,
+        key: Option<Key>,
+        wish: Wish,
+    ) -> Soon<'_, Result<wire::Protected, Unprotectable>> {
+        Box::pin(self.put_under_protection(key, wish))
     }
 
     fn reload(&self, uid: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {

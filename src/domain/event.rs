@@ -23,6 +23,8 @@ pub enum Event {
     Tick,
     /// The configuration was loaded: at boot and at each reload, whole.
     Configured(Vec<Resource>),
+    /// A command declared this resource anew, which had been forgotten.
+    Welcomed(ResourceName),
     /// A client asks for a change.
     Asked(Ask),
     /// A worker is done.

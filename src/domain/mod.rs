@@ -20,6 +20,7 @@ pub mod occupied;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod protect;
 pub mod recovery;
 pub mod resource;
 pub mod rotation;

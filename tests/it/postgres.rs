@@ -3,6 +3,7 @@
 mod back;
 mod busy;
 mod faults;
+mod found;
 mod killed;
 mod load;
 mod occupied;

@@ -315,7 +315,14 @@ one')"
         ! ctl rollback notes --to notes-2 --yes >/tmp/said 2>&1
         grep --fixed-strings 'systemctl stop writer.service' /tmp/said
         ctl check >/tmp/checked 2>&1
-        grep --fixed-strings 'the configuration is in order' /tmp/checked"#,
+        grep --fixed-strings 'the configuration is in order' /tmp/checked
+        # What would need a drop-in is not protected in vain.
+        install --directory --owner=nobody /srv/app
+        python3 -c 'import sqlite3; sqlite3.connect("/srv/app/app.db").execute("create table t (n)")'
+        chown nobody /srv/app/app.db
+        ! ctl protect /srv/app/app.db >/tmp/said 2>&1
+        allow /tmp/said heptad-databases.conf
+        ctl protect /srv/app/app.db --take app-1"#,
         disk.path().display()
     );
     boot(Path::new(HEPTAD), &script, &[Path::new(HEPTACTL), &disk.path()]).succeeded();

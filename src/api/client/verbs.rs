@@ -6,8 +6,9 @@ use crate::api::wire::{
     Accepted, AttachBody, Blueprints, Changes, ChangesQuery, Check, CreateBody, DeleteQuery,
     DiffQuery, Differences, EnableBody, FeeQuery, Fees, ForecastQuery, Forecasts, ForgetBody,
     Health, KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery,
-    Plans, Reloaded, ResourceDetail, Resources, ResourcesQuery, RollbackBody, SetTimeBody, Slots,
-    SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status, Tags, TakeBody, TreeQuery,
+    Plans, ProtectBody, Protected, Reloaded, ResourceDetail, Resources, ResourcesQuery,
+    RollbackBody, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status,
+    Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -167,6 +168,11 @@ impl Client {
         let limit: Duration = self.timeout;
         let answer = self.runtime.block_on(http::call(&self.socket, call, limit))?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    /// Puts something under protection.
+    pub fn protect(&self, body: &ProtectBody) -> Answer<Protected> {
+        self.post("/v1/resources", body)
     }
 
     pub fn take(&self, resource: &str, body: &TakeBody) -> Answer<Accepted> {

@@ -10,6 +10,7 @@ mod look;
 mod make;
 mod mount;
 mod plan;
+mod protect;
 mod shelf;
 mod tree;
 
@@ -34,6 +35,7 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::document))
         .route(Operator, routes!(look::metrics))
         .route(Operator, routes!(look::resources))
+        .route(Admin, routes!(protect::protect))
         .route(Operator, routes!(look::resource))
         .route(Operator, routes!(look::slots))
         .route(Operator, routes!(look::forecast_of))

@@ -22,8 +22,8 @@ mod tree;
 pub use crate::domain::plan::Size;
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
-    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ResourcesQuery, RollbackBody,
-    SetTimeBody, SlotsQuery, SnapshotsQuery, TakeBody,
+    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,
+    RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
@@ -34,8 +34,8 @@ pub use path::{EscapeError, escape, unescape};
 pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};
 pub use refusal::{Refusal, Refused};
 pub use resource::{
-    Alarm, Belief, Counts, NextRun, Resource, ResourceDetail, Resources, Retention, Setting,
-    Source, Status, Why,
+    Alarm, Belief, Counts, NextRun, Protected, Resource, ResourceDetail, Resources, Retention,
+    Setting, Source, Status, Why,
 };
 pub use slot::{Mark, Slot, Slots, StripMark};
 pub use snapshot::{Fate, Origin, Snapshot, SnapshotState, Snapshots};

@@ -108,6 +108,27 @@ pub struct ResourceDetail {
     pub slots: Vec<Slot>,
 }
 
+/// Something that was put under protection, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Protected {
+    /// The resource's name.
+    pub name: String,
+    /// `disk`, `database` or `instance`.
+    pub kind: String,
+    pub backend: String,
+    /// What was found, in words.
+    pub what: String,
+    /// Where it really is: an absolute path without symbolic links, or the guest.
+    pub place: String,
+    /// The file of heptad's own that declares it.
+    pub file: String,
+    /// What declares it there, in TOML.
+    pub table: String,
+    /// False for a mere question: nothing was changed.
+    pub written: bool,
+    pub notes: Vec<String>,
+}
+
 /// A value in force with where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Setting<T> {

@@ -10,6 +10,7 @@ mod lineage;
 mod live;
 mod measure;
 mod place;
+mod recognise;
 mod restore;
 mod rollback;
 mod seal;
@@ -17,6 +18,8 @@ mod store;
 mod store_root;
 mod stored;
 mod take;
+
+pub use recognise::recognise;
 
 use super::browse::OpenTree;
 use super::manifest;

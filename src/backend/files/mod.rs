@@ -14,6 +14,7 @@ mod detail;
 mod index;
 mod past;
 mod pool;
+mod recognise;
 mod restore;
 mod rollback;
 mod settings;
@@ -36,6 +37,7 @@ use crate::host::drop_in::DropIn;
 use detail::Detail;
 use settings::Settings;
 
+pub use recognise::recognise;
 pub use settings::build;
 
 /// The name in the configuration and in manifests.

@@ -21,6 +21,7 @@ mod image;
 mod keep;
 mod newborn;
 mod push;
+mod recognise;
 mod restore;
 mod rollback;
 mod settings;
@@ -54,6 +55,7 @@ use std::path::PathBuf;
 use subject::Live;
 
 pub use hold::{let_go_all, serve};
+pub use recognise::recognise;
 pub use settings::build;
 
 /// The name in the configuration and in manifests.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-const URI: &str = "qemu:///system";
+pub const URI: &str = "qemu:///system";
 /// How long a guest is held still at most. Windows lets go by itself after 10 s (the limit of a
 /// shadow copy's freeze), and a Linux guest's programs begin to complain not much later.
 const HOLD: u64 = 10;

@@ -28,6 +28,7 @@ mod outside;
 mod places;
 mod ports;
 mod prove;
+mod recognise;
 mod restore;
 mod rollback;
 mod session;
@@ -57,6 +58,7 @@ use places::Place;
 use settings::Settings;
 use std::sync::Mutex;
 
+pub use recognise::recognise;
 pub use settings::build;
 
 /// The name in the configuration and in manifests.

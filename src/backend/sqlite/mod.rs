@@ -29,6 +29,7 @@ mod open;
 mod owner;
 mod pages;
 mod protocol;
+mod recognise;
 mod restore;
 mod rollback;
 mod run;
@@ -55,6 +56,7 @@ use detail::Detail;
 use settings::Settings;
 
 pub use helper::serve;
+pub use recognise::recognise;
 pub use settings::build;
 
 /// The name in the configuration and in manifests.

@@ -46,6 +46,13 @@ impl Keeper {
         }
     }
 
+    /// What was forgotten is to be known again: its new declaration counts from now on.
+    pub(super) fn welcome(&mut self, name: &ResourceName) {
+        if let Some(known) = self.ledger.account(name).filter(|known| known.forgotten).cloned() {
+            self.put_account(Account { forgotten: false, ..known });
+        }
+    }
+
     /// Looks at every backend that is idle; whatever differs from the ledger is brought in line.
     pub(super) fn sweep(&mut self) {
         self.survey_where(|account| account.queue.is_empty(), Cause::Recovery);

@@ -99,6 +99,7 @@ impl Keeper {
         match event {
             Event::Tick => {}
             Event::Configured(resources) => self.configure(resources),
+            Event::Welcomed(name) => self.welcome(&name),
             Event::Asked(ask) => self.answer(ask),
             Event::Finished(finished) => self.conclude(finished),
             Event::Sweep => self.sweep(),

@@ -33,6 +33,7 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/operations", "/v1/operations?open=false", "", true),
     ("GET", "/v1/operations/{id}", "/v1/operations/0", "", true),
     ("GET", "/v1/events", "/v1/events?wait=0", "", true),
+    ("POST", "/v1/resources", "/v1/resources", r#"{"path":"/srv/www","dry_run":true}"#, false),
     ("POST", "/v1/resources/{name}/snapshots", "/v1/resources/web-1/snapshots", r#"{"name":"x1"}"#, true),
     ("POST", "/v1/resources/{name}/enable", "/v1/resources/web-1/enable", "", true),
     ("POST", "/v1/resources/{name}/disable", "/v1/resources/web-1/disable", "", true),

@@ -7,7 +7,7 @@ use heptad::api::desk::{
 };
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
-use heptad::api::wire::{Check, Finding, Progress, Reloaded};
+use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::draft::Draft;
@@ -18,6 +18,7 @@ use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
 use heptad::domain::plan::{Blueprint, Offer, Plan};
+use heptad::domain::protect::{self, Unprotectable, Wish};
 use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
 use heptad::domain::tree::{Differences, Entry, Kind, Listing, Stamp, TreePath, Unshown};
@@ -267,6 +268,24 @@ impl Desk for Stub {
             plans: vec![plan("large", 2, 8 << 30), plan("tiny", 1, 512 << 20)],
             blueprints: vec![Blueprint { name, description: None, export: false }],
         }
+    }
+
+    fn protect(&self, _key: Option<Key>, wish: Wish) -> Soon<'_, Result<Protected, Unprotectable>> {
+        let protect::Target::Path(place) = wish.target else {
+            return Box::pin(async { Err(Unprotectable::NoSuchPlace { place: "guest".into() }) });
+        };
+        let answer = Protected {
+            name: "www".into(),
+            kind: "disk".into(),
+            backend: "files".into(),
+            what: "a directory".into(),
+            place,
+            file: "/var/lib/heptad/enrolled/www.toml".into(),
+            table: "[resource.www]\n".into(),
+            written: !wish.dry_run,
+            notes: Vec::new(),
+        };
+        Box::pin(async { Ok(answer) })
     }
 
     fn reload(&self, _uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

@@ -6,7 +6,7 @@ use heptad::api::desk::{
 };
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
-use heptad::api::wire::{Check, Finding, Progress, Reloaded};
+use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
 use heptad::domain::draft::Draft;
@@ -21,6 +21,7 @@ use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::operation::{Failure, Fault, Operation, OperationId};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
+use heptad::domain::protect::{Unprotectable, Wish};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::snapshot::{Content, Facts, Seq};
 use heptad::domain::tree::{Differences, Listing, TreePath, Unshown};
@@ -223,6 +224,10 @@ impl Desk for Bench {
 
     fn offers(&self) -> Offers {
         Offers { currency: "USD".into(), plans: Vec::new(), blueprints: Vec::new() }
+    }
+
+    fn protect(&self, _: Option<Key>, _: Wish) -> Soon<'_, Result<Protected, Unprotectable>> {
+        Box::pin(async { Err(Unprotectable::NoSuchPlace { place: "/srv".into() }) })
     }
 
     fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {

@@ -12,6 +12,7 @@ mod nine_days;
 mod people;
 mod places;
 mod plugin;
+mod protecting;
 mod ready;
 mod rebuild;
 mod reload;

@@ -1,0 +1,60 @@
+//! Asking for something new to be protected.
+
+use crate::api::extract;
+use crate::api::meaning::{new_name, parse_place, parse_time};
+use crate::api::office::Shared;
+use crate::api::refuse::Refuse;
+use crate::api::roles::Peer;
+use crate::api::unprotectable::refuse;
+use crate::api::wire::{ProtectBody, Protected};
+use crate::domain::protect::{Target, Wish};
+use axum::Json;
+use axum::http::StatusCode;
+
+/// Put something under protection: find out what is there, declare it, and put that in force.
+#[utoipa::path(post, path = "/v1/resources",
+    request_body = ProtectBody,
+    responses((status = 201, body = Protected), (status = 200, body = Protected)))]
+pub(super) async fn protect(
+    office: Shared,
+    peer: Peer,
+    asked: extract::Wish<ProtectBody>,
+) -> Result<(StatusCode, Json<Protected>), Refuse> {
+    let extract::Wish { key, body, .. } = asked;
+    let target = match (body.path, body.domain) {
+        (Some(path), None) => Target::Path(parse_place(path)?),
+        (None, Some(domain)) => Target::Domain(domain_name(domain)?),
+        _ => {
+            let hint = "give one of path and domain";
+            return Err(Refuse::bad("bad-place", "either a path or a domain is protected", hint));
+        }
+    };
+    let wish = Wish {
+        target,
+        name: body.name.as_deref().map(new_name).transpose()?,
+        time: body.time.as_deref().map(parse_time).transpose()?,
+        dry_run: body.dry_run,
+    };
+    let uid = peer.uid();
+    let named = key.as_ref().map(|key| &key.text);
+    tracing::info!(uid, pid = ?peer.credentials.pid, key = ?named, ?wish, "asked to protect");
+    match office.soon(office.desk.protect(key, wish)).await? {
+        Ok(protected) if protected.written => Ok((StatusCode::CREATED, Json(protected))),
+        Ok(protected) => Ok((StatusCode::OK, Json(protected))),
+        Err(why) => {
+            tracing::info!(uid, ?why, "denied");
+            Err(refuse(why))
+        }
+    }
+}
+
+/// Never an option of a program that is asked about it.
+fn domain_name(name: String) -> Result<String, Refuse> {
+    let fits = !name.is_empty() && name.len() <= 255 && !name.starts_with('-');
+    if fits && !name.contains(|c: char| c.is_control() || c == '/') {
+        return Ok(name);
+    }
+    let shown: String = name.chars().take(60).collect();
+    let hint = "`virsh list --all` shows what there is";
+    Err(Refuse::bad("bad-domain", format!("{shown:?} is not the name of a guest"), hint))
+}

@@ -1,0 +1,16 @@
+//! Any directory and any file.
+
+use super::super::recognise::{Answer, Recognised, Seen};
+use super::super::tree::Kind as Entry;
+use super::WORD;
+use crate::domain::resource::Kind;
+
+pub fn recognise(seen: &Seen<'_>) -> Answer {
+    let Seen::Entry { path, kind, .. } = seen else { return Ok(None) };
+    let what = match kind {
+        Entry::Dir => "a directory",
+        Entry::File => "a file",
+        _ => return Ok(None),
+    };
+    Ok(Some(Recognised::new(WORD, Kind::Disk, what, &[("path", path)])))
+}

@@ -1,0 +1,39 @@
+//! An SQLite database by its header; the files beside one are parts of it.
+
+use super::super::recognise::{Answer, Recognised, Seen};
+use super::super::tree::{Meta, open_nosymlink};
+use super::super::{BackendError, Doing};
+use super::WORD;
+use crate::domain::operation::Fault;
+use crate::domain::resource::Kind;
+use std::path::Path;
+
+/// The beginning of every database (the file format, section 1.3).
+const HEADER: &[u8] = b"SQLite format 3\0";
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+pub fn recognise(seen: &Seen<'_>) -> Answer {
+    let Seen::Entry { path, .. } = seen else { return Ok(None) };
+    let doing = || format!("looking at {path}");
+    if seen.head(HEADER.len()).doing(doing)? == HEADER {
+        let options = [("path", *path)];
+        return Ok(Some(Recognised::new(WORD, Kind::Database, "an SQLite database", &options)));
+    }
+    let bases = BESIDE.iter().filter_map(|ending| path.strip_suffix(ending));
+    match bases.into_iter().find(|base| is_database(base)) {
+        Some(base) => {
+            let why = format!("it is a part of the SQLite database {base}; protect that");
+            Err(BackendError::new(Fault::Permanent, doing(), why))
+        }
+        None => Ok(None),
+    }
+}
+
+fn is_database(path: &str) -> bool {
+    let place = |path| Some((open_nosymlink(Path::new(path)).ok()?, path));
+    let seen = place(path).and_then(|(reference, path)| {
+        let kind = Meta::of(&reference).ok()?.kind;
+        Some(Seen::Entry { path, reference, kind })
+    });
+    seen.is_some_and(|seen| seen.head(HEADER.len()).is_ok_and(|head| head == HEADER))
+}

@@ -1,0 +1,229 @@
+//! Putting something under protection at a command. First it is looked at, which may take as long as
+//! its disk likes; then, quickly and alone, it is judged beside everything else, declared by a file
+//! of heptad's own, and put in force.
+
+use super::check;
+use super::desk::Counter;
+use super::driver::Message;
+use super::enroll::{enroll, withdraw};
+use super::looking::{Look, build, look, shown};
+use crate::api::wire;
+use crate::backend::Backend;
+use crate::backend::recognise::{Place, Recognised};
+use crate::config::{ENROLLED_NAME_LIMIT, Enrolment, enrolled_file};
+use crate::domain::account::Account;
+use crate::domain::event::Event;
+use crate::domain::key::Key;
+use crate::domain::ledger::Ledger;
+use crate::domain::name::ResourceName;
+use crate::domain::policy::When;
+use crate::domain::protect::{Unprotectable, Wish, name_for};
+use crate::domain::snapshot::Tags;
+use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::oneshot;
+
+/// Answers that are given again to the same key.
+const REMEMBERED: usize = 64;
+
+/// Of requests that were granted.
+pub type Answers = VecDeque<(Key, wire::Protected)>;
+
+impl Counter {
+    /// # Errors
+    /// [`Unprotectable`]; nothing is declared then.
+    pub(super) async fn put_under_protection(
+        &self,
+        key: Option<Key>,
+        wish: Wish,
+    ) -> Result<wire::Protected, Unprotectable> {
+        if let Some(answer) = key.as_ref().and_then(|key| self.answered(key)) {
+            return answer;
+        }
+        let (tell, told) = oneshot::channel();
+        let (target, state) = (wish.target.clone(), self.state.clone());
+        // A place whose disk hangs holds up nobody but who asked.
+        let looking = std::thread::Builder::new().name("looking".into());
+        let looking = looking.spawn(move || drop(tell.send(look(&target, &state))));
+        looking.map_err(|error| Unprotectable::Unwritten { why: error.to_string() })?;
+        let stopped = |_| Unprotectable::Unwritten { why: "a bug in heptad stopped it".into() };
+        let look = told.await.map_err(stopped)??;
+        let answer = tokio::task::block_in_place(|| self.declare_new(&wish, look))?;
+        if let Some(key) = key.filter(|_| answer.written) {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.push_back((key, answer.clone()));
+            let excess = answers.len().saturating_sub(REMEMBERED);
+            answers.drain(..excess);
+        }
+        Ok(answer)
+    }
+
+    /// What was answered to the same request before. After a restart that is not known any more, and
+    /// then it is protected already: nothing is done twice.
+    fn answered(&self, key: &Key) -> Option<Result<wire::Protected, Unprotectable>> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, answer) = answers.iter().find(|(known, _)| known.text == key.text)?;
+        Some(match before.digest == key.digest {
+            true => Ok(answer.clone()),
+            false => Err(Unprotectable::KeyReused { key: key.text.clone() }),
+        })
+    }
+
+    fn declare_new(&self, wish: &Wish, look: Look) -> Result<wire::Protected, Unprotectable> {
+        let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ledger = self.published.borrow().ledger.clone();
+        let Look { place, found, identity, mut notes } = look;
+        let shown = shown(&place);
+        if let Some(by) = protector(&ledger, &found, &identity) {
+            return Err(Unprotectable::Already { place: shown, by });
+        }
+        let name = name(wish, &place, &found, &ledger)?;
+        let backend = build(&found, &name, &self.state, &shown)?;
+        if let Place::Path(path) = &place {
+            own_ground(path, &self.state, &ledger, &setup)?;
+        }
+        may_be_taken(&*backend, &place, &shown)?;
+        if let Some(finding) = check::misfits(&setup, &name, &backend).into_iter().next() {
+            let (problem, hint) = (finding.problem, finding.hint);
+            return Err(Unprotectable::Unfit { place: shown, problem, hint });
+        }
+        if ledger.account(&name).is_some() {
+            notes.push(format!("its earlier snapshots, taken as {name}, are in its series"));
+        }
+        let declared = enrolment(&name, &found, wish);
+        let unwritable = |why: String| Unprotectable::Unwritten { why };
+        let answer = wire::Protected {
+            name: name.to_string(),
+            kind: found.kind.word().into(),
+            backend: found.backend.into(),
+            what: found.what.clone(),
+            place: shown,
+            file: enrolled_file(&self.state, &name).display().to_string(),
+            table: declared.table().map_err(|error| unwritable(error.to_string()))?,
+            written: !wish.dry_run,
+            notes,
+        };
+        if !wish.dry_run {
+            enroll(&self.state, &declared).map_err(|error| unwritable(error.to_string()))?;
+            // One that was forgotten is known again.
+            self.inbox.put(Message::Event(Event::Welcomed(name.clone())));
+            self.amend(&[&name]).map_err(|findings| {
+                let _ = withdraw(&self.state, &name);
+                unwritable(findings.to_string())
+            })?;
+            tracing::info!(%name, place = answer.place, "it is declared");
+        }
+        Ok(answer)
+    }
+}
+
+/// The resource that is this very thing, perhaps by another path to it.
+fn protector(ledger: &Ledger, found: &Recognised, identity: &str) -> Option<ResourceName> {
+    let same = |account: &&Arc<Account>| {
+        let by_identity = account.resource.backend.kind == found.backend
+            && account.identity.as_deref() == Some(identity);
+        account.declared && !account.forgotten && (by_identity || is_at(account, found))
+    };
+    ledger.accounts.values().find(same).map(|account| account.name().clone())
+}
+
+/// Whether an account's resource is declared at the same place.
+fn is_at(account: &Account, found: &Recognised) -> bool {
+    let binding = &account.resource.backend;
+    let options: Result<serde_json::Map<_, _>, _> = serde_json::from_str(&binding.options);
+    let same = |options: serde_json::Map<String, serde_json::Value>| {
+        found.options.iter().all(|(key, value)| options.get(key) == Some(value))
+    };
+    binding.kind == found.backend && options.is_ok_and(same)
+}
+
+/// As wished; else that under which it was known before; else one made from where it is.
+fn name(
+    wish: &Wish,
+    place: &Place,
+    found: &Recognised,
+    ledger: &Ledger,
+) -> Result<ResourceName, Unprotectable> {
+    let was = |account: &Account| (!account.declared || account.forgotten) && is_at(account, found);
+    let clashes = |name: &ResourceName| {
+        let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
+        ledger.accounts.keys().find(same).cloned()
+    };
+    if let Some(name) = &wish.name {
+        return match clashes(name) {
+            Some(other) if &other != name || !ledger.account(name).is_some_and(was) => {
+                Err(Unprotectable::NameTaken { name: other })
+            }
+            _ => Ok(name.clone()),
+        };
+    }
+    if let Some(account) = ledger.accounts.values().find(|account| was(account)) {
+        return Ok(account.name().clone());
+    }
+    let text = match place {
+        Place::Path(path) => path.display().to_string(),
+        Place::Domain(name) => name.clone(),
+    };
+    // The ending of a database's file says what it is, not what it is for.
+    let text = match (found.backend, text.rsplit_once('.')) {
+        ("sqlite" | "libvirt", Some((stem, ending))) if !ending.contains('/') => stem.to_owned(),
+        _ => text,
+    };
+    let free = |name: &ResourceName| clashes(name).is_none();
+    name_for(text.split('/'), ENROLLED_NAME_LIMIT, free).ok_or_else(|| Unprotectable::Unwritten {
+        why: "no name is free; say one with --name".into(),
+    })
+}
+
+/// Nothing of heptad's own is content: neither its state nor what it made.
+fn own_ground(
+    path: &Path,
+    state: &Path,
+    ledger: &Ledger,
+    setup: &check::Setup,
+) -> Result<(), Unprotectable> {
+    let stores = setup.posts.values().filter_map(|post| post.backend.territory().store);
+    let stored = stores.flat_map(|store| {
+        ledger.accounts.keys().map(move |name| store.join(name.as_str())).collect::<Vec<_>>()
+    });
+    let hidden = path.components().any(|part| part.as_os_str() == ".heptad");
+    let inside =
+        path.starts_with(state) || hidden || stored.into_iter().any(|s| path.starts_with(s));
+    match inside {
+        true => Err(Unprotectable::OwnGround { place: path.display().to_string() }),
+        false => Ok(()),
+    }
+}
+
+/// A database that is root's own needs no other user.
+fn may_be_taken(backend: &dyn Backend, place: &Place, shown: &str) -> Result<(), Unprotectable> {
+    let is_roots = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|meta| meta.uid() == 0);
+    if matches!(place, Place::Path(path) if is_roots(path)) {
+        return Ok(());
+    }
+    match check::forbidden(backend) {
+        Some((missing, way_out)) => {
+            Err(Unprotectable::NotAllowed { place: shown.to_owned(), missing, way_out })
+        }
+        None => Ok(()),
+    }
+}
+
+fn enrolment(name: &ResourceName, found: &Recognised, wish: &Wish) -> Enrolment {
+    Enrolment {
+        name: name.clone(),
+        kind: found.kind,
+        backend: found.backend.into(),
+        options: found.options.clone(),
+        when: wish.time.map(When::Daily),
+        zone: None,
+        retention: None,
+        enabled: None,
+        tags: Tags::new(),
+        plan: None,
+        blueprint: None,
+    }
+}
