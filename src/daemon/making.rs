@@ -43,8 +43,7 @@ pub fn create(
 ) -> Result<Done, Failure> {
     let named = draft.time.is_some() || backend.capabilities().by_name;
     let described = heir.plan.is_some() || heir.blueprint.is_some();
-    let enrolling = named || described;
-    if enrolling {
+    if named {
         may_be_enrolled(&draft.name)?;
     }
     let target = target(backend, draft)?;
@@ -59,8 +58,10 @@ pub fn create(
     let restored = backend.restore(&order, &Watched(around)).map_err(failure)?;
     let path = target.display().to_string();
     let mut notes = restored.notes;
-    if enrolling {
-        let known = if restored.options.is_empty() {
+    if named || described {
+        let known = if let Err(failure) = may_be_enrolled(&draft.name) {
+            Err(failure.message)
+        } else if restored.options.is_empty() {
             Err("this backend cannot say how; declare it in the configuration".into())
         } else {
             around.enrol(&patched(heir, &restored.options))

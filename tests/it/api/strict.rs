@@ -40,6 +40,9 @@ fn bodies_that_cannot_be_meant_are_refused() {
     let create = "POST /v1/snapshots/web-1@latest/create";
     check(create, r#"{"name":"x1","path":"srv"}"#, 400, "bad-path");
     check(create, r#"{"name":"x1","path":"/srv/../etc"}"#, 400, "bad-path");
+    // What the snapshot itself shows not to fit is told before anything is begun.
+    check(create, r#"{"name":"x1","size":2}"#, 409, "does-not-fit");
+    check(create, r#"{"name":"x1","plan":"none-such"}"#, 404, "no-such-plan");
     assert!(scene.stub.asked().is_empty());
 }
 
