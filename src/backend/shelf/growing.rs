@@ -214,3 +214,31 @@ fn ignore(kinds: &[ErrorKind], result: std::io::Result<()>) -> std::io::Result<(
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample::Builder;
+
+    #[test]
+    fn what_is_being_made_is_cleared_away_by_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = Builder::daily().complete(1..=1).account();
+        let card = &account.snapshots.values().next().unwrap().card;
+        let shelf = || Shelf::new("test", dir.path().join("store"), dir.path(), account.name());
+        let (one, other) = (shelf(), shelf());
+        one.make().unwrap();
+        let manifest = Manifest::new(account.name(), "test", card);
+        let growing = Growing::begin(&one, &manifest).unwrap();
+        let handle = Handle { object: String::new(), ..card.handle.clone() };
+        for refused in [other.destroy(&handle), other.already(&handle).map(|_| ())] {
+            assert_eq!(refused.unwrap_err().fault, Fault::Busy);
+        }
+        assert!(growing.path.exists());
+        let path = growing.path.clone();
+        // Whoever made it has ended.
+        drop(growing);
+        other.destroy(&handle).unwrap();
+        assert!(!path.exists());
+    }
+}

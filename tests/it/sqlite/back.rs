@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, NOBODY, Other, backend, fill, no_options, rows};
 use crate::conformance::{card, fault};
+use crate::support::loopfs::Mounted;
 use heptad::backend::{BackendError, RollbackOrder};
 use heptad::domain::operation::Fault;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -220,6 +221,13 @@ fn a_file_that_others_have_by_another_name_is_not_rolled_back() {
     assert!(users.len() == 1 && users[0].contains("other.db"), "{users:?}");
     user.kill();
     std::fs::remove_file(&other).unwrap();
+    std::fs::write(&other, "").unwrap();
+    let bound = Mounted::new(&["--bind", bench.live.to_str().unwrap()], &other);
+    let users = bench.backend.users().unwrap();
+    let way_out = format!("try: umount {}", other.display());
+    assert!(users.len() == 1 && users[0].ends_with(&way_out), "{users:?}");
+    assert_eq!(fault(back(&bench, 1, TOKEN)), Fault::Busy);
+    drop(bound);
     assert_eq!(rows(&bench.live), (600, 600));
     back(&bench, 1, TOKEN).unwrap();
     assert_eq!(rows(&bench.live), (300, 300));
