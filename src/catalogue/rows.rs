@@ -35,7 +35,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         zones.insert(zone.to_owned());
     };
     let resource = resource(&fields, &mut unknown)?;
-    let timeline = shapes::timeline(&fields.text("timeline")?, &mut unknown)
+    let (timeline, dating) = shapes::timeline(&fields.text("timeline")?, &mut unknown)
         .map_err(|why| fields.damaged("timeline", why))?;
     let remark = |zone| Remark::UnknownZone { resource: resource.name.clone(), zone };
     let remarks = zones.into_iter().map(remark).collect();
@@ -46,6 +46,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         forgotten: fields.get("forgotten")?,
         wish,
         timeline,
+        dating,
         identity: fields.get("identity")?,
         stranger: fields.get("stranger")?,
         next_seq: Seq(fields.number("next_seq")?),

@@ -1,6 +1,8 @@
 //! The JSON texts inside rows: phases of a timeline, parameters of an act.
 
 use super::words::Word;
+use super::write::nanos;
+use crate::domain::dating::{Dating, Rewound};
 use crate::domain::draft::Draft;
 use crate::domain::occupied::{Gathering, Measured, Occupied};
 use crate::domain::operation::{Act, Doom, Leftovers};
@@ -9,8 +11,8 @@ use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
 use crate::domain::timeline::{Off, Phase, Timeline};
 use crate::domain::told::{Engine, Proof, Told};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A rhythm as text: in the columns of an account and in each phase of its timeline.
@@ -117,6 +119,41 @@ struct PhaseText {
 struct TimelineText {
     phases: Vec<PhaseText>,
     off: Vec<(String, Option<String>)>,
+    #[serde(default)]
+    dating: DatingText,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DatingText {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_ns: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_ns: Option<i64>,
+    /// When, the newest number, and whether the clock was believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewound: Option<(String, u64, bool)>,
+}
+
+impl DatingText {
+    fn new(dating: &Dating) -> Self {
+        let rewound = dating.rewound.map(|r| (instant_text(r.at), r.seq.0, r.sure));
+        let (taken_ns, completed_ns) = (dating.taken.map(nanos), dating.completed.map(nanos));
+        Self { taken_ns, completed_ns, rewound }
+    }
+
+    fn dating(self) -> Result<Dating, String> {
+        let rewound = self.rewound.map(|(at, seq, sure)| {
+            let at = at.parse().map_err(|e| format!("rewound: {e}"))?;
+            Ok::<_, String>(Rewound { at, seq: Seq(seq), sure })
+        });
+        let (taken, completed) = (self.taken_ns, self.completed_ns);
+        Ok(Dating {
+            taken: taken.map(SignedDuration::from_nanos),
+            completed: completed.map(SignedDuration::from_nanos),
+            rewound: rewound.transpose()?,
+        })
+    }
 }
 
 impl RhythmText {
@@ -143,26 +180,31 @@ impl RhythmText {
     }
 }
 
-pub(super) fn timeline_text(timeline: &Timeline) -> String {
+/// Beside it, in the same column, what is known of the times that snapshots bear.
+pub(super) fn timeline_text(timeline: &Timeline, dating: &Dating) -> String {
     let phase = |phase: &Phase| PhaseText {
         from: instant_text(phase.from),
         rhythm: RhythmText::new(&phase.rhythm),
     };
     let phases: Vec<PhaseText> = timeline.phases().iter().map(phase).collect();
-    if timeline.off().is_empty() {
+    if timeline.off().is_empty() && *dating == Dating::default() {
         return serde_json::json!(phases).to_string();
     }
     let off = timeline.off().iter();
     let off = off.map(|off| (instant_text(off.from), off.until.map(instant_text))).collect();
-    serde_json::json!(TimelineText { phases, off }).to_string()
+    let dating = DatingText::new(dating);
+    serde_json::json!(TimelineText { phases, off, dating }).to_string()
 }
 
-pub(super) fn timeline(text: &str, unknown: &mut dyn FnMut(&str)) -> Result<Timeline, String> {
+pub(super) fn timeline(
+    text: &str,
+    unknown: &mut dyn FnMut(&str),
+) -> Result<(Timeline, Dating), String> {
     let text = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|e| e.to_string())?
     } else {
         let phases = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        TimelineText { phases, off: Vec::new() }
+        TimelineText { phases, off: Vec::new(), dating: DatingText::default() }
     };
     let phase = |text: PhaseText| {
         let from = text.from.parse().map_err(|e| format!("from: {e}"))?;
@@ -173,7 +215,8 @@ pub(super) fn timeline(text: &str, unknown: &mut dyn FnMut(&str)) -> Result<Time
     let off = text.off.into_iter().map(|(from, until)| {
         Ok(Off { from: instant(from)?, until: until.map(instant).transpose()? })
     });
-    Ok(Timeline::new(phases).with_off(off.collect::<Result<_, String>>()?))
+    let timeline = Timeline::new(phases).with_off(off.collect::<Result<_, String>>()?);
+    Ok((timeline, text.dating.dating()?))
 }
 
 /// Nine decimals, so that the order of texts is the order of instants.

@@ -75,7 +75,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":enabled": resource.policy.enabled,
         ":wish_enabled": wish.enabled,
         ":wish_time": wish.time.map(|time| time.to_string()),
-        ":timeline": shapes::timeline_text(&account.timeline),
+        ":timeline": shapes::timeline_text(&account.timeline, &account.dating),
         ":declared": account.declared,
         ":forgotten": account.forgotten,
         ":since": instant_text(account.since),

@@ -1,6 +1,7 @@
 //! All that heptad knows of one resource.
 
 use super::agenda::{self, Beginning, Run, SlotRecord};
+use super::dating::Dating;
 use super::days::Days;
 use super::name::ResourceName;
 use super::occupied::Measured;
@@ -47,6 +48,8 @@ pub struct Account {
     /// Every day that ever had its snapshot, so that none gets a second one whatever the clock
     /// does and however long ago it was.
     pub taken: Days,
+    /// What is known of the times that its snapshots bear.
+    pub dating: Dating,
     /// What all its snapshots occupy together, as last measured.
     pub occupied: Option<Measured>,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
@@ -91,6 +94,7 @@ impl Account {
             credit: 0,
             trouble: None,
             taken: Days::default(),
+            dating: Dating::default(),
             occupied: None,
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
@@ -141,6 +145,14 @@ impl Account {
         }
     }
 
+    /// Notes when an automatic one was taken, by time that heptad ran.
+    pub fn note_when(&mut self, counts: bool, elapsed: SignedDuration) {
+        self.dating.taken = Some(elapsed);
+        if counts {
+            self.dating.completed = Some(elapsed);
+        }
+    }
+
     /// Whether slots fall due at all.
     pub fn is_active(&self) -> bool {
         self.declared && !self.forgotten && self.policy().enabled
@@ -152,6 +164,7 @@ impl Account {
             timeline: &self.timeline,
             slots: &self.slots,
             taken: &self.taken,
+            dating: self.dating,
             running: self.running,
             queue: &self.queue,
         }
@@ -196,8 +209,8 @@ impl Account {
         let begin = schedule::instant(tz, today.at(0, 0, 0, 0)).unwrap_or(now);
         let facts = self.facts();
         let current = |record: &&SlotRecord| {
-            (record.slot == Slot::Day(today) && !agenda::is_before(record, begin))
-                || (record.due <= now && now < record.end)
+            (record.slot == Slot::Day(today) && !facts.is_before(record, begin))
+                || (record.due <= now && now < record.end && !self.dating.is_doubted(record))
         };
         let done = |record: &SlotRecord| record.is_taken() || facts.is_under_way(record);
         match self.slots.values().filter(current).any(done) {
@@ -232,9 +245,10 @@ impl Account {
         })
     }
 
-    /// The newest complete automatic snapshot's time.
+    /// The newest complete automatic snapshot's time, as far as that can be believed.
     pub fn newest_complete(&self) -> Option<Timestamp> {
         let complete = |snapshot: &&Arc<Snapshot>| snapshot.counts();
-        self.snapshots.values().rev().find(complete).map(|snapshot| snapshot.card.taken_at)
+        let newest = self.snapshots.values().rev().find(complete)?;
+        Some(self.dating.believed(newest.seq(), newest.card.taken_at))
     }
 }

@@ -1,5 +1,6 @@
 //! What is due next for one resource: computed from the ledger each time, never carried over.
 
+use super::dating::Dating;
 use super::days::Days;
 use super::operation::{Failure, Fault, OperationId};
 use super::schedule::Period;
@@ -148,6 +149,7 @@ pub struct Facts<'a> {
     pub timeline: &'a Timeline,
     pub slots: &'a BTreeMap<Slot, SlotRecord>,
     pub taken: &'a Days,
+    pub dating: Dating,
     /// Operations that are open.
     pub running: Option<OperationId>,
     pub queue: &'a [OperationId],
@@ -175,15 +177,24 @@ impl Facts<'_> {
     pub fn open(&self, period: Period) -> Option<Period> {
         for slot in names(period) {
             match self.slots.get(&slot).filter(|record| record.is_taken()) {
-                Some(record) if is_before(record, period.begin) => {}
+                Some(record) if self.is_before(record, period.begin) => {}
                 Some(_) => return None,
-                None => {
-                    let long_ago = matches!(slot, Slot::Day(day) if self.taken.contains(day));
-                    return (!long_ago).then_some(Period { slot, ..period });
+                None if matches!(slot, Slot::Day(day) if self.taken.contains(day)) => {
+                    // Its record is no longer in memory.
+                    if !self.dating.may_be_ahead(period.begin) {
+                        return None;
+                    }
                 }
+                None => return Some(Period { slot, ..period }),
             }
         }
         None
+    }
+
+    /// Whether a snapshot was there before the day began. A clock that was set a little is no reason.
+    pub fn is_before(&self, record: &SlotRecord, begin: Timestamp) -> bool {
+        let finished = self.dating.finished(record).filter(|_| record.is_taken());
+        finished.is_some_and(|at| begin.duration_since(at) > LITTLE)
     }
 
     /// The current period, if it has no snapshot yet.
@@ -201,11 +212,6 @@ fn names(period: Period) -> impl Iterator<Item = Slot> {
     };
     let instant = move |n: i32| first.checked_add(SECOND * n).ok().map(Slot::Instant);
     std::iter::once(period.slot).chain((0..NAMES).filter_map(instant))
-}
-
-/// Whether a snapshot was there before the day began. A clock that was set a little is no reason.
-pub fn is_before(record: &SlotRecord, begin: Timestamp) -> bool {
-    record.finished.is_some_and(|at| begin.duration_since(at) > LITTLE)
 }
 
 /// The next automatic snapshot that is not under way: the open slot of the current period, else the
@@ -258,7 +264,9 @@ fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
 pub fn closable(facts: &Facts<'_>, now: Timestamp) -> Vec<SlotRecord> {
     let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
     let mut found: Vec<SlotRecord> = facts.slots.values().filter(over).cloned().collect();
-    let seen = facts.slots.values().map(|record| record.due).filter(|due| *due <= now).max();
+    // What a clock that was ahead took, says nothing of the days before it.
+    let told = facts.slots.values().filter(|record| !facts.dating.is_doubted(record));
+    let seen = told.map(|record| record.due).filter(|due| *due <= now).max();
     let from = seen.or_else(|| facts.timeline.phases().first().map(|phase| phase.from));
     let mut from = from.unwrap_or(now);
     while let Some(period) = facts.timeline.next_due(from).filter(|period| period.end <= now) {
@@ -310,7 +318,14 @@ mod tests {
         let settled = started + SignedDuration::from_mins(5);
         let taken = Days::default();
         let (running, queue) = (Some(OperationId(7)), &[OperationId(8)][..]);
-        let facts = Facts { timeline: &timeline, slots: &slots, taken: &taken, running, queue };
+        let facts = Facts {
+            timeline: &timeline,
+            slots: &slots,
+            taken: &taken,
+            dating: Dating::default(),
+            running,
+            queue,
+        };
         let run = next(&facts, Beginning { started, settled }, at(now)).unwrap();
         assert_eq!((run.at, run.why), (at(want.0), want.1), "{name}");
     }
@@ -372,6 +387,7 @@ mod tests {
                 timeline: &timeline,
                 slots: &slots,
                 taken: &taken,
+                dating: Dating::default(),
                 running: None,
                 queue: &[],
             };

@@ -130,7 +130,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         return Vec::new();
     }
     let mut found: Vec<Alarm> = [
-        stale(account, moment.now),
+        stale(account, moment),
         slot_lost(account, moment),
         doubt(account),
         trouble(account),
@@ -148,25 +148,28 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
     found
 }
 
-fn stale(account: &Account, now: Timestamp) -> Option<Alarm> {
+fn stale(account: &Account, moment: &Moment) -> Option<Alarm> {
+    let now = moment.now;
     let first = account.timeline.phases().first().map(|phase| phase.from);
     let newest = account.newest_complete();
     // Off and on is no new beginning.
     let base = newest.unwrap_or(account.since.max(first.unwrap_or(account.since)));
-    let age = now.duration_since(base);
+    // By the clock and by time that heptad ran: a clock can be set back for ever.
+    let ran = account.dating.without(moment.elapsed);
+    let age = now.duration_since(base).max(ran);
     if !account.is_active() || age <= STALE {
         return None;
     }
     let daily = matches!(account.policy().rhythm.when, When::Daily(_));
     let awaited = account.timeline.next_due(base);
-    if !daily && awaited.is_some_and(|period| now.duration_since(period.due) <= LATE) {
+    let late =
+        |due: Timestamp| now.duration_since(due).max(ran.saturating_sub(due.duration_since(base)));
+    if !daily && awaited.is_some_and(|period| late(period.due) <= LATE) {
         return None;
     }
     let name = account.name();
     let sentence = match newest {
-        Some(at) => {
-            format!("no complete snapshot for {} h", now.duration_since(at).as_hours())
-        }
+        Some(_) => format!("no complete snapshot for {} h", age.as_hours()),
         None => "there is no complete snapshot yet".to_owned(),
     };
     Some(Alarm::new(AlarmCode::Stale, sentence, format!("see `heptactl why {name}`")))
@@ -331,6 +334,22 @@ mod tests {
         check(taken().but(|a| a.wish.enabled = Some(false)).account(), "25T00:00", &[]);
         // A suspect one is not complete.
         check(taken().suspect(21).account(), "21T18:01", &["stale", "suspect"]);
+    }
+
+    #[test]
+    fn time_that_heptad_ran_without_a_complete_one_counts_whatever_the_clock_does() {
+        let check = |hours: i64, want: &[&str]| {
+            let mut account = Builder::daily().complete(20..=22).account();
+            account.dating.completed = Some(SignedDuration::from_hours(100));
+            let elapsed = SignedDuration::from_hours(hours);
+            let moment = Moment { elapsed, ..moment("22T07:00") };
+            let found = alarms(&Ledger::default(), &account, &moment);
+            let codes: Vec<_> = found.iter().map(|alarm| alarm.code.word()).collect();
+            assert_eq!(codes, want, "{hours} h");
+        };
+        check(101, &[]);
+        check(136, &[]);
+        check(137, &["stale"]);
     }
 
     #[test]

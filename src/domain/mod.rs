@@ -7,6 +7,7 @@ pub mod agenda;
 pub mod alarm;
 pub mod clock;
 pub mod cron;
+pub mod dating;
 pub mod days;
 pub mod draft;
 pub mod event;

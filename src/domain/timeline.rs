@@ -44,6 +44,9 @@ pub enum Today {
 /// in whatever zone.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(72);
 
+/// A clock that is set by less than this changes nothing.
+const LITTLE: SignedDuration = SignedDuration::from_mins(1);
+
 const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
 impl Timeline {
@@ -132,6 +135,12 @@ impl Timeline {
         self.off.iter().find(|off| off.from < due && off.until.is_none_or(|until| due < until))
     }
 
+    /// Whether it was off for a part of that time.
+    pub fn was_off(&self, begin: Timestamp, end: Timestamp) -> bool {
+        let touches = |off: &Off| off.from < end && off.until.is_none_or(|until| until > begin);
+        self.off.iter().any(touches)
+    }
+
     pub fn is_off(&self) -> bool {
         self.off.last().is_some_and(|off| off.until.is_none())
     }
@@ -215,12 +224,40 @@ impl Timeline {
         }
     }
 
-    /// The timeline anew, if it begins further ahead than any change can put it: it was made while
-    /// the clock was wrong, and nothing would be taken until that time comes.
+    /// The timeline anew, if it lies further ahead than any change can put it: it was made while
+    /// the clock was ahead, and nothing would be taken until that time comes.
     pub fn rebased(&self, now: Timestamp) -> Option<Self> {
-        let last = self.phases.last()?;
-        let horizon = now.saturating_add(FURTHEST).unwrap_or(Timestamp::MAX);
-        (last.from > horizon).then(|| Self::start(last.rhythm.clone(), now))
+        let late = now.saturating_add(LITTLE).unwrap_or(now);
+        let ahead = |at: Timestamp| at > late;
+        let set = self.off.iter().any(|off| ahead(off.until.unwrap_or(off.from)));
+        if !set && !self.phases.iter().any(|phase| ahead(phase.from)) {
+            return None;
+        }
+        let mut next = self.clone();
+        for index in 0..next.phases.len() {
+            let (first, last) = next.bounds(index, now);
+            let from = &mut next.phases[index].from;
+            if from.duration_since(last) > LITTLE {
+                *from = first;
+            }
+        }
+        next.off.retain(|off| !ahead(off.from) || off.until.is_none());
+        for off in &mut next.off {
+            off.from = off.from.min(now);
+            off.until = off.until.map(|until| until.min(now));
+        }
+        (next != *self).then_some(next)
+    }
+
+    /// From when a phase counts that a change of now makes, and the latest time for that.
+    fn bounds(&self, index: usize, now: Timestamp) -> (Timestamp, Timestamp) {
+        let Some(old) = index.checked_sub(1).and_then(|before| self.phases.get(before)) else {
+            let start = now.saturating_add(LEAD + INSTANT).unwrap_or(now);
+            return (start, start);
+        };
+        let tomorrow = schedule::tomorrow(&old.rhythm, now);
+        let next = schedule::next_due(&old.rhythm, now).map_or(tomorrow, |period| period.due);
+        (tomorrow, tomorrow.max(next))
     }
 
     /// Without a phase in which nothing fell due, as of several changes within an hour.
@@ -385,6 +422,71 @@ mod tests {
         let right = wrong.rebased(at("22T10:00")).unwrap();
         assert_eq!(right.next_due(at("22T10:00")).unwrap().due, at("23T06:00"));
         assert_eq!(right.rebased(at("22T10:00")), None);
+        // A day or two are enough to lose one.
+        let check = |wrong: &Timeline, now: &str, next: &str| {
+            let right = wrong.rebased(at(now)).unwrap_or_else(|| wrong.clone());
+            assert_eq!(right.next_due(at(now)).unwrap().due, at(next), "{now}");
+            assert_eq!(right.rebased(at(now)), None, "once");
+        };
+        let wrong = Timeline::start(daily("06:00"), at("22T10:00"));
+        check(&wrong, "22T10:00", "23T06:00");
+        check(&wrong, "22T00:00", "22T06:00");
+        check(&wrong, "20T12:00", "21T06:00");
+        let ruling = Timeline::new(vec![Phase { rhythm: daily("06:00"), from: at("01T00:00") }]);
+        let changed = ruling.change(daily("20:00"), at("22T10:00"), Today::Done);
+        check(&changed, "22T10:00", "23T20:00");
+        check(&changed, "19T10:00", "20T20:00");
+        let gap = ruling.clone().stopped(at("22T05:00")).resumed(at("22T07:00"));
+        check(&gap, "22T07:00", "23T06:00");
+        check(&gap, "20T07:00", "21T06:00");
+        let off = ruling.stopped(at("22T05:00")).rebased(at("20T07:00")).unwrap();
+        assert_eq!((off.next_due(at("20T08:00")), off.is_off()), (None, true));
+    }
+
+    #[test]
+    fn after_a_change_of_the_zone_each_date_of_the_new_one_has_its_slot() {
+        let rhythm = |zone: &str, time: &str| Rhythm {
+            when: When::Daily(time.parse().unwrap()),
+            zone: Zone::new(jiff::tz::TimeZone::get(zone).unwrap()),
+            offset: 0,
+        };
+        let zones = [
+            "UTC",
+            "Asia/Tokyo",
+            "America/Los_Angeles",
+            "Asia/Kolkata",
+            "Pacific/Apia",
+            "America/St_Johns",
+            "Australia/Lord_Howe",
+            "Europe/Berlin",
+            "Pacific/Pago_Pago",
+        ];
+        let times = ["00:10", "06:00", "12:00", "23:50"];
+        let cases = zones.iter().flat_map(|a| zones.iter().map(move |b| (*a, *b)));
+        for ((a, b), hour) in cases.flat_map(|pair| (0..24).map(move |hour| (pair, hour))) {
+            for (old, new) in times.iter().flat_map(|o| times.iter().map(move |n| (*o, *n))) {
+                let from = at("01T00:00");
+                let timeline = Timeline::new(vec![Phase { rhythm: rhythm(a, old), from }]);
+                let now = at(&format!("22T{hour:02}:05"));
+                let after = timeline.change(rhythm(b, new), now, Today::Done);
+                let zone = jiff::tz::TimeZone::get(b).unwrap();
+                let mut dates = std::collections::BTreeSet::new();
+                let mut due = at("18T00:00");
+                while let Some(period) = after.next_due(due).filter(|p| p.due < at("27T00:00")) {
+                    dates.insert(period.due.to_zoned(zone.clone()).date().day());
+                    due = period.due;
+                }
+                for date in 19..=25 {
+                    // Dates that were over, or begun, belong to the old zone.
+                    let today = now.to_zoned(zone.clone()).date().day();
+                    let free = a == b || date < today;
+                    assert!(
+                        free || dates.contains(&date),
+                        "{a} {old} -> {b} {new} at {now}: {date} of {dates:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -74,9 +74,10 @@ fn is_kept(account: &Account, record: &SlotRecord) -> bool {
     record.seq.is_some() && account.snapshots.values().any(copies)
 }
 
-/// The last slots with a record, oldest first.
-pub fn strip(account: &Account) -> Vec<(Slot, Mark)> {
-    let records = account.by_due();
+/// The last slots with a record, oldest first; a clock that was ahead may have left later ones.
+pub fn strip(account: &Account, now: Timestamp) -> Vec<(Slot, Mark)> {
+    let mut records = account.by_due();
+    records.retain(|record| record.due <= now);
     let skip = records.len().saturating_sub(STRIP);
     records.iter().skip(skip).map(|record| (record.slot, mark(account, record))).collect()
 }
@@ -109,7 +110,7 @@ pub fn counts(account: &Account) -> Counts {
 mod tests {
     use super::*;
     use crate::domain::operation::{Failure, Fault, OperationId};
-    use crate::domain::sample::Builder;
+    use crate::domain::sample::{Builder, at};
     use crate::domain::snapshot::Seq;
 
     #[test]
@@ -136,7 +137,7 @@ mod tests {
                 account.slots.get_mut(&slots[15]).unwrap().operation = Some(OperationId(3));
             })
             .account();
-        let strip = strip(&account);
+        let strip = strip(&account, at("30T00:00"));
         assert_eq!(strip[0].0.to_string(), "2026-11-04");
         let marks: Vec<Mark> = strip.iter().skip(5).map(|(_, mark)| *mark).collect();
         use Mark::{Complete, Failed, Kept, Missed, Running, Skipped, Suspect};

@@ -1,5 +1,6 @@
 //! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
 
+mod ahead;
 mod marks;
 mod promises;
 

@@ -9,6 +9,7 @@ use crate::domain::clock::Belief;
 use crate::domain::name::ResourceName;
 use crate::domain::policy::Retention;
 use crate::domain::{alarm, view};
+use jiff::Timestamp;
 use std::ops::Bound;
 
 impl View<'_> {
@@ -57,7 +58,7 @@ impl View<'_> {
 
     pub fn resource(&self, account: &Account) -> wire::Resource {
         let policy = account.policy();
-        let counts = view::counts(account);
+        let (moment, counts) = (&self.moment, view::counts(account));
         let newest = account.newest_complete();
         let engine = account.engine();
         let running = account.running.and_then(|id| self.ledger.operations.get(&id));
@@ -81,7 +82,7 @@ impl View<'_> {
             spread_seconds: policy.rhythm.offset,
             retention: retention(policy.retention),
             next_run: self.next_run(account),
-            strip: strip(account),
+            strip: strip(account, moment.now),
             counts: wire::Counts {
                 automatic: counts.automatic,
                 manual: counts.manual,
@@ -170,10 +171,10 @@ fn retention(retention: Retention) -> wire::Retention {
     wire::Retention { latest, weekly, monthly, yearly }
 }
 
-fn strip(account: &Account) -> Vec<wire::StripMark> {
+fn strip(account: &Account, now: Timestamp) -> Vec<wire::StripMark> {
     let mark = |(slot, mark): (crate::domain::slot::Slot, view::Mark)| wire::StripMark {
         slot: slot.to_string(),
         mark: super::slot::wire_mark(mark),
     };
-    view::strip(account).into_iter().map(mark).collect()
+    view::strip(account, now).into_iter().map(mark).collect()
 }

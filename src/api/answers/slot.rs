@@ -90,6 +90,8 @@ impl View<'_> {
             format!("heptad knows this resource since {}", account.since)
         } else if !account.is_active() {
             "automatic snapshots are off, so no slot fell due".into()
+        } else if account.timeline.was_off(from, until) {
+            "automatic snapshots were off at its time".into()
         } else if begins.is_none_or(|begins| until <= begins) {
             "automatic snapshots were not switched on yet".into()
         } else {

@@ -80,6 +80,11 @@ impl Machine {
         self.reading.wall
     }
 
+    /// How long heptad has run in all.
+    pub fn elapsed(&self) -> SignedDuration {
+        self.reading.elapsed
+    }
+
     /// Asks as a client would.
     ///
     /// # Errors

@@ -165,6 +165,9 @@ impl Keeper {
             ..account
         };
         head.note_taken(snapshot.card.slot);
+        if automatic {
+            head.note_when(doubt.is_none(), self.reading.elapsed);
+        }
         self.put_account(head);
         if live {
             // The listing that came with it shows also what became of the others.

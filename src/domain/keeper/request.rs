@@ -10,7 +10,8 @@ use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
 use crate::domain::policy::When;
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Seq, Snapshot, Tags};
+use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot, Tags};
+use jiff::SignedDuration;
 use std::sync::Arc;
 
 impl Keeper {
@@ -201,7 +202,7 @@ impl Keeper {
             let mut accepted = (*suspect).clone();
             (accepted.health, accepted.facts.accepted) = (Health::Complete, true);
             self.put(Entry::Snapshot(Box::new(accepted)));
-            self.accept_slot(resource, suspect.seq());
+            self.accept_slot(resource, &suspect);
             let mark = self.operation(resource, Act::Mark { seq: suspect.seq() }, cause);
             self.enqueue(mark);
         }
@@ -209,12 +210,23 @@ impl Keeper {
     }
 
     /// The slot of an accepted snapshot is as good as any.
-    fn accept_slot(&mut self, resource: &ResourceName, seq: Seq) {
+    fn accept_slot(&mut self, resource: &ResourceName, suspect: &Snapshot) {
         let Some(account) = self.ledger.account(resource) else { return };
         let of_it = |record: &&SlotRecord| {
-            record.seq == Some(seq) && matches!(record.outcome, Some(Outcome::Suspect(_)))
+            record.seq == Some(suspect.seq()) && matches!(record.outcome, Some(Outcome::Suspect(_)))
         };
-        if let Some(record) = account.slots.values().find(of_it).cloned() {
+        let record = account.slots.values().find(of_it).cloned();
+        if suspect.card.origin == Origin::Automatic {
+            // By the clock: how long heptad had run then is known of the newest one only.
+            let mut account = account.clone();
+            let elapsed = self.reading.elapsed;
+            let at = account.dating.believed(suspect.seq(), suspect.card.taken_at);
+            let then =
+                elapsed.saturating_sub(self.now().duration_since(at).max(SignedDuration::ZERO));
+            account.dating.completed = account.dating.completed.map(|known| known.max(then));
+            self.put_account(account);
+        }
+        if let Some(record) = record {
             let outcome = Some(Outcome::Complete);
             self.put(Entry::Slot(resource.clone(), SlotRecord { outcome, ..record }));
         }

@@ -4,6 +4,7 @@ use super::Keeper;
 use crate::domain::account::Account;
 use crate::domain::agenda::{self, Beginning, Outcome, Run, SlotRecord, Why};
 use crate::domain::clock::Belief;
+use crate::domain::dating::Look;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
@@ -28,6 +29,7 @@ impl Keeper {
     fn tend_account(&mut self, name: &ResourceName) {
         self.close_idle(name);
         if self.belief != Belief::Doubted && !self.stopping {
+            self.rewind(name);
             self.rebase(name);
             self.close_slots(name);
             self.note_idle(name);
@@ -39,10 +41,20 @@ impl Keeper {
         self.wakes.set(name, self.next_look(name));
     }
 
+    /// Notices that the clock was ahead when slots were filled that are yet to come.
+    fn rewind(&mut self, name: &ResourceName) {
+        let Some(account) = self.ledger.account(name) else { return };
+        let newest = Seq(account.next_seq.0.saturating_sub(1));
+        let (now, elapsed) = (self.now(), self.reading.elapsed);
+        let look = Look { now, elapsed, sure: self.belief == Belief::Trusted };
+        if let Some(dating) = account.dating.rewind(account.slots.values(), newest, look) {
+            let account = Account { dating, ..account.clone() };
+            self.put(Entry::Account(Box::new(account)));
+        }
+    }
+
     fn rebase(&mut self, name: &ResourceName) {
-        let Some(account) = self.ledger.account(name).filter(|account| account.is_active()) else {
-            return;
-        };
+        let Some(account) = self.ledger.account(name) else { return };
         if let Some(timeline) = account.timeline.rebased(self.now()) {
             let account = Account { timeline, ..account.clone() };
             self.put(Entry::Account(Box::new(account)));
@@ -141,6 +153,8 @@ impl Keeper {
             // Its record is no longer in memory, as after a clock that ran far ahead.
             if let Some(record) = recovery::slot_of(there) {
                 self.put(Entry::Slot(name.clone(), record));
+                // Where that is from a clock that was ahead, the slot has another name.
+                self.begin_slot(name);
             }
             return;
         }

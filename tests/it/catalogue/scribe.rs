@@ -2,6 +2,7 @@
 
 use heptad::domain::account::{Account, Override};
 use heptad::domain::agenda::{Outcome, SlotRecord};
+use heptad::domain::dating::{Dating, Rewound};
 use heptad::domain::draft::Draft;
 use heptad::domain::event::Entry;
 use heptad::domain::key::{Digest, Key};
@@ -93,12 +94,22 @@ pub fn account(n: u64, flavour: u64) -> Account {
         },
         timeline: Timeline::new((0..f % 3).map(phase).collect())
             .with_off((1..f % 4).map(off).collect()),
+        dating: dating(f),
         identity: maybe(f, odd(f).to_owned()),
         stranger: maybe(f / 3, odd(f + 1).to_owned()),
         credit: f as u32 % 3,
         trouble: maybe(f + 1, odd(f + 2).to_owned()),
         occupied: maybe(f / 4, measured(f)),
         ..Account::new(resource, at(f))
+    }
+}
+
+fn dating(f: u64) -> Dating {
+    let rewound = Rewound { at: at(f), seq: Seq(f), sure: f.is_multiple_of(3) };
+    Dating {
+        taken: maybe(f, SignedDuration::new(f as i64, 7)),
+        completed: maybe(f / 2, SignedDuration::new(f as i64, 1)),
+        rewound: maybe(f / 4, rewound),
     }
 }
 

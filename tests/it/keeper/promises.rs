@@ -12,15 +12,15 @@ use heptad::domain::resource::Resource;
 use heptad::domain::view::Moment;
 use jiff::SignedDuration;
 
-fn disable() -> Request {
+pub(super) fn disable() -> Request {
     Request::Disable { resource: name("web") }
 }
 
-fn enable() -> Request {
+pub(super) fn enable() -> Request {
     Request::Enable { resource: name("web"), time: None }
 }
 
-fn set_time(time: &str) -> Request {
+pub(super) fn set_time(time: &str) -> Request {
     Request::SetTime { resource: name("web"), time: time.parse().unwrap() }
 }
 
@@ -40,7 +40,7 @@ fn switched_off() -> Resource {
     declared
 }
 
-fn ask(scene: &mut Scene, request: Request) {
+pub(super) fn ask(scene: &mut Scene, request: Request) {
     scene.machine.ask(request).unwrap();
     scene.machine.settle();
 }
@@ -53,7 +53,8 @@ fn configure(scene: &mut Scene, resources: Vec<Resource>) {
 fn moment(scene: &Scene) -> Moment {
     let (started, settled) = scene.machine.keeper().beginnings();
     let belief = scene.machine.keeper().belief();
-    Moment { now: scene.machine.now(), started, settled, belief, elapsed: SignedDuration::ZERO }
+    let elapsed = scene.machine.elapsed();
+    Moment { now: scene.machine.now(), started, settled, belief, elapsed }
 }
 
 fn next(scene: &Scene) -> (String, Why) {
@@ -62,7 +63,7 @@ fn next(scene: &Scene) -> (String, Why) {
     (run.at.to_string(), run.why)
 }
 
-fn alarms(scene: &Scene) -> Vec<&'static str> {
+pub(super) fn alarms(scene: &Scene) -> Vec<&'static str> {
     let ledger = scene.machine.keeper().ledger();
     let found = alarm::alarms(ledger, scene.account(), &moment(scene));
     found.iter().map(|alarm| alarm.code.word()).collect()

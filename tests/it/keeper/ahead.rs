@@ -1,0 +1,205 @@
+//! A clock that was ahead, and is set right: the days that it filled are due again.
+
+use super::promises::{alarms, ask, disable, enable, set_time};
+use crate::support::simulated::{Scene, at, day, name, resource};
+use heptad::daemon::simulate::Memory;
+use heptad::domain::event::Request;
+use heptad::domain::policy::{When, Zone};
+use heptad::domain::resource::Resource;
+use jiff::SignedDuration;
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+/// How many snapshots were begun on the n-th day, as the clock shows it now.
+fn set(scene: &mut Scene, by: i64, synchronised: bool) {
+    let to = scene.machine.now().saturating_add(hours(by)).unwrap();
+    scene.machine.set_clock(to, synchronised);
+    scene.machine.settle();
+}
+
+#[test]
+fn after_a_week_with_a_clock_five_days_ahead_no_day_is_without_a_snapshot() {
+    let check = |what: &str, synchronised: bool, off: Option<i64>, act: &dyn Fn(&mut Scene)| {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(10, "12:00"));
+        set(&mut scene, 5 * 24, synchronised);
+        act(&mut scene);
+        // A week later it is set right.
+        scene.run_to(&day(22, "12:00"));
+        set(&mut scene, -5 * 24, synchronised);
+        for n in 18..=25 {
+            let before = scene.machine.oracle.taken;
+            if let Some(off) = off {
+                scene.run_to(&day(n, "01:00"));
+                scene.cut(hours(off));
+            }
+            scene.run_to(&day(n, "05:59"));
+            assert_eq!(scene.machine.oracle.taken, before, "{what}: not before its time, {n}");
+            scene.run_to(&day(n, "12:00"));
+            assert_eq!(scene.machine.oracle.taken, before + 1, "{what}: one on day {n}");
+            let newest = scene.account().newest_complete().unwrap();
+            assert_eq!(newest.to_string(), day(n, "06:00"), "{what}");
+        }
+        let alarmed = alarms(&scene);
+        assert!(alarmed.iter().all(|code| *code == "clock-unsynchronised"), "{what}: {alarmed:?}");
+        assert_eq!(scene.machine.oracle.violations, [], "{what}");
+    };
+    check("synchronised", true, None, &|_| {});
+    check("by hand", false, None, &|_| {});
+    check("restarted daily", true, Some(0), &|_| {});
+    check("off for hours", true, Some(4), &|_| {});
+    check("changed meanwhile", true, None, &|scene| {
+        ask(scene, set_time("07:00"));
+        ask(scene, set_time("06:00"));
+    });
+    check("off and on meanwhile", true, None, &|scene| {
+        ask(scene, disable());
+        set(scene, 1, true);
+        ask(scene, enable());
+        set(scene, -1, true);
+    });
+}
+
+#[test]
+fn a_clock_set_by_seconds_or_hours_within_the_day_makes_no_second_one() {
+    let check = |time: &str, now: &str, by: SignedDuration| {
+        let mut scene = Scene::daily(time);
+        scene.run_to(&day(4, now));
+        let to = scene.machine.now().saturating_sub(by).unwrap();
+        scene.machine.set_clock(to, true);
+        scene.machine.settle();
+        let before = scene.machine.oracle.taken;
+        scene.run_to(&day(4, "23:59"));
+        assert_eq!(scene.machine.oracle.taken, before, "{time}, {now} back by {by}");
+        scene.no_violations();
+    };
+    check("06:00", "06:01", SignedDuration::from_secs(90));
+    check("06:00", "07:00", hours(3));
+    check("00:00", "00:01", SignedDuration::from_mins(2));
+    check("12:00", "13:00", hours(13));
+}
+
+#[test]
+fn a_clock_that_nobody_believes_takes_no_day_a_second_time() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let before = scene.machine.oracle.taken;
+    // A dead battery, and half an hour until the network is there.
+    scene.cut(hours(0));
+    set(&mut scene, -24 * 365 * 10, false);
+    scene.machine.advance(SignedDuration::from_mins(30));
+    scene.machine.settle();
+    scene.machine.set_clock(at(&day(9, "12:31")), true);
+    scene.machine.settle();
+    scene.run_to(&day(9, "23:00"));
+    let old = scene.account().slots.values().filter(|r| r.due < at(&day(1, "00:00"))).count();
+    assert!(scene.machine.oracle.taken <= before + old as u64, "none for the 9th again");
+    scene.run_to(&day(12, "12:00"));
+    scene.no_violations();
+}
+
+#[test]
+fn a_clock_that_is_set_back_for_ever_is_no_silent_gap() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "07:00"));
+    for _ in 0..9 {
+        scene.machine.advance(hours(5));
+        scene.machine.settle();
+        set(&mut scene, -5, true);
+    }
+    assert_eq!(alarms(&scene), ["stale"]);
+}
+
+#[test]
+fn a_catalogue_that_is_lost_after_that_makes_no_difference() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(10, "12:00"));
+    set(&mut scene, 5 * 24, true);
+    scene.run_to(&day(22, "12:00"));
+    set(&mut scene, -5 * 24, true);
+    let mut rebuilt = scene.with_lost_catalogue();
+    for n in 18..=24 {
+        let before = rebuilt.machine.oracle.taken;
+        rebuilt.run_to(&day(n, "12:00"));
+        assert_eq!(rebuilt.machine.oracle.taken, before + 1, "day {n}");
+    }
+    rebuilt.no_violations();
+}
+
+fn in_zone(zone: &str) -> Resource {
+    let mut declared = resource("web", "06:00");
+    declared.policy.rhythm.zone = Zone::new(jiff::tz::TimeZone::get(zone).unwrap());
+    declared
+}
+
+#[test]
+fn after_a_change_of_the_zone_no_date_is_without_a_snapshot_and_none_has_two_names() {
+    let zones = [
+        "Asia/Tokyo",
+        "America/Los_Angeles",
+        "UTC",
+        "Asia/Kolkata",
+        "America/St_Johns",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+        "Pacific/Pago_Pago",
+        "Europe/Berlin",
+    ];
+    let pairs = zones.iter().flat_map(|old| zones.iter().map(move |new| (*old, *new)));
+    for ((old, new), hour) in pairs.flat_map(|pair| [1, 7, 13, 19, 22].map(|hour| (pair, hour))) {
+        let what = format!("{old} to {new} at {hour}");
+        let mut scene = Scene::on(Box::new(Memory::default()), vec![in_zone(old)]);
+        scene.run_to(&day(5, &format!("{hour:02}:30")));
+        scene.machine.configure(vec![in_zone(new)]);
+        scene.run_to(&day(12, "00:00"));
+        let zone = jiff::tz::TimeZone::get(new).unwrap();
+        let mut taken: Vec<_> = scene.account().slots.values().filter_map(|r| r.finished).collect();
+        taken.sort();
+        let dates: Vec<_> = taken.iter().map(|at| at.to_zoned(zone.clone()).date()).collect();
+        for pair in dates.windows(2) {
+            assert!(pair[1] <= pair[0].tomorrow().unwrap(), "{what}: {dates:?}");
+        }
+        let apart = taken.windows(2).map(|pair| pair[1].duration_since(pair[0])).max().unwrap();
+        assert!(apart <= hours(30), "{what}: {apart:?}");
+        assert_eq!(alarms(&scene), [""; 0], "{what}");
+        scene.no_violations();
+    }
+}
+
+#[test]
+fn a_daily_rhythm_and_a_cron_one_take_turns_without_a_gap() {
+    let mut hourly = resource("web", "06:00");
+    hourly.policy.rhythm.when = When::Cron("0 * * * *".parse().unwrap());
+    let mut scene = Scene::daily("06:00");
+    for n in 2..=12 {
+        scene.run_to(&day(n, &format!("{:02}:30", (n * 7) % 24)));
+        let daily = resource("web", "06:00");
+        scene.machine.configure(vec![if n % 2 == 0 { hourly.clone() } else { daily }]);
+    }
+    let mut due: Vec<_> = scene.account().slots.values().map(|record| record.due).collect();
+    due.sort();
+    assert!(due.windows(2).all(|pair| pair[1].duration_since(pair[0]) <= hours(30)), "{due:?}");
+    let missing = scene.machine.ask(Request::Disable { resource: name("none") });
+    assert!(missing.is_err());
+    scene.no_violations();
+}
+
+#[test]
+fn a_name_never_stands_for_two_even_when_the_first_is_long_gone() {
+    let mut scene = Scene::daily("06:00");
+    let pass = |scene: &mut Scene, by: &[i64]| {
+        for by in by {
+            let until = scene.machine.now().saturating_add(hours(*by)).unwrap();
+            scene.machine.run(until);
+        }
+    };
+    pass(&mut scene, &[32]);
+    set(&mut scene, 203 * 24, false);
+    pass(&mut scene, &[49, 42, 28, 20, 50, 56, 15, 39, 37]);
+    set(&mut scene, -218 * 24, false);
+    scene.cut(hours(0));
+    pass(&mut scene, &[1, 1, 24 * 30]);
+    scene.no_violations();
+}
