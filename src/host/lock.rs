@@ -27,7 +27,7 @@ pub struct InstanceLock {
 }
 
 impl InstanceLock {
-    /// Locks `path` at once or not at all, and writes this process's number into it.
+    /// Locks `path` at once or not at all, and writes this process's number into it, if there is room.
     ///
     /// # Errors
     /// [`LockError::AlreadyRunning`] with the holder's number.
@@ -49,8 +49,11 @@ impl InstanceLock {
             }
             Err(error) => return Err(refuse(error.into())),
         }
-        file.set_len(0).map_err(refuse)?;
-        writeln!(file, "{}", std::process::id()).map_err(refuse)?;
+        // The lock is the lock; whose it is is only told. A full disk is no reason not to start.
+        let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        if let Err(error) = told {
+            tracing::debug!(%error, "the lock does not say whose it is");
+        }
         Ok(Self { _file: file })
     }
 }

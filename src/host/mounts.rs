@@ -91,9 +91,14 @@ impl Mounts {
         self.0.iter().filter(move |mount| mount.device == device)
     }
 
-    /// What the mount with this id, as statx(2) tells it, shows.
+    /// The mount with this id, as statx(2) tells it.
+    pub fn with_id(&self, id: u64) -> Option<&Mount> {
+        self.0.iter().find(|mount| mount.id == id)
+    }
+
+    /// What the mount with this id shows.
     pub fn shown_by(&self, id: u64) -> Option<Shows> {
-        let mount = self.0.iter().find(|mount| mount.id == id)?;
+        let mount = self.with_id(id)?;
         let (device, root) = (mount.device.clone(), mount.root.clone());
         Some(Shows { device, root, source: mount.source.clone() })
     }

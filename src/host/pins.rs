@@ -106,7 +106,8 @@ fn loops() -> io::Result<Vec<(PathBuf, PathBuf)>> {
     Ok(found)
 }
 
-fn swaps() -> io::Result<Vec<PathBuf>> {
+/// The files that the system swaps to, by the names that they had when that was asked for.
+pub fn swaps() -> io::Result<Vec<PathBuf>> {
     let text = match std::fs::read_to_string(SWAPS) {
         // A kernel without swap has no such file.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

@@ -7,6 +7,7 @@ mod identity;
 mod nested;
 mod rolling;
 mod strangers;
+mod swap_files;
 mod writers;
 
 use crate::conformance::Harness;

@@ -5,6 +5,7 @@
 //! Needs `CAP_SYS_ADMIN`; without it `probe` says so.
 
 mod carry;
+mod content;
 mod detail;
 mod lineage;
 mod live;
@@ -17,6 +18,7 @@ mod seal;
 mod store;
 mod store_root;
 mod stored;
+mod swap_file;
 mod take;
 
 pub use recognise::recognise;
@@ -192,6 +194,11 @@ impl Backend for Btrfs {
         let live = Live::open(&self.path, &Place::of(&self.path)?)?;
         measure::privileged(&live.root)?;
         Ok(Probe { identity: live.identity })
+    }
+
+    fn oddities(&self) -> Vec<OptionFinding> {
+        // What stands against a look is for probing to say.
+        content::oddities(self).unwrap_or_default()
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {

@@ -5,6 +5,7 @@ use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::mounts::{Mount, Mounts, MountsError};
 use crate::host::sys;
+use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -63,6 +64,29 @@ pub fn read_only(mount: &Mount) -> BackendError {
         ),
     )
 }
+
+/// Which btrfs a directory lies on; none where it is on another kind of file system.
+///
+/// # Errors
+/// Whatever else stands against the question: a disk that fails is no other disk.
+pub fn fsid_of(dir: &OwnedFd) -> std::io::Result<Option<Uuid>> {
+    told(sys::btrfs_fsid(dir))
+}
+
+fn told(answer: std::io::Result<[u8; 16]>) -> std::io::Result<Option<Uuid>> {
+    match answer {
+        Err(error) if NO_BTRFS.contains(&error.raw_os_error()) => Ok(None),
+        answer => answer.map(|fsid| Some(Uuid::from_bytes(fsid))),
+    }
+}
+
+/// What another file system answers to a question of btrfs.
+const NO_BTRFS: [Option<i32>; 4] = [
+    Some(Errno::NOTTY.raw_os_error()),
+    Some(Errno::OPNOTSUPP.raw_os_error()),
+    Some(Errno::INVAL.raw_os_error()),
+    Some(Errno::NOSYS.raw_os_error()),
+];
 
 /// The mount that a path lies on; does not touch it.
 pub fn mount_of(path: &Path) -> Result<Mount, BackendError> {
@@ -134,4 +158,23 @@ fn mount(place: &Place) -> Result<OwnedFd, BackendError> {
         return Err(BackendError::new(Fault::Identity, doing(), detail));
     }
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_not_taken_for_another_kind_of_file_system() {
+        let check = |error: Errno, want: Result<Option<Uuid>, i32>| {
+            let found = told(Err(error.into()));
+            assert_eq!(found.map_err(|error| error.raw_os_error().unwrap()), want, "{error}");
+        };
+        check(Errno::NOTTY, Ok(None));
+        check(Errno::OPNOTSUPP, Ok(None));
+        for error in [Errno::IO, Errno::ACCESS, Errno::STALE, Errno::NODEV, Errno::PERM] {
+            check(error, Err(error.raw_os_error()));
+        }
+        assert_eq!(told(Ok([7; 16])).unwrap(), Some(Uuid::from_bytes([7; 16])));
+    }
 }

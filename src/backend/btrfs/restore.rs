@@ -48,8 +48,7 @@ impl Target {
             }
             Err(error) => return Err(error).doing(doing),
         };
-        let fsid = sys::btrfs_fsid(&parent).map(Uuid::from_bytes).ok();
-        if fsid != Some(place.fsid) {
+        if place::fsid_of(&parent).doing(doing)? != Some(place.fsid) {
             let point = place.mount.point.display();
             return refuse(format!(
                 "it lies on another file system; a btrfs snapshot can be restored only on its own, \

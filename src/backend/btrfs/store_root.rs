@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use uuid::Uuid;
 
 /// The store's name at the top of a file system. It is a subvolume of its own, so that a snapshot
 /// of the top does not contain it.
@@ -86,8 +85,7 @@ pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, BackendErr
         }
         Err(error) => return Err(error).doing(doing),
     };
-    let fsid = sys::btrfs_fsid(&dir).map(Uuid::from_bytes).ok();
-    if fsid != Some(place.fsid) {
+    if place::fsid_of(&dir).doing(doing)? != Some(place.fsid) {
         let mount = place::mount_of(path)?;
         let detail = format!(
             "it lies on the {} mounted at {}, not on the btrfs of the resource (mounted at {}); \

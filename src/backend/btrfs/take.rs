@@ -5,13 +5,13 @@
 //! step before needs a commit of its own, and many takes share one. Only the manifest's bytes must
 //! be handed over first: a commit does not write file data that is still only in memory.
 
+use super::content;
 use super::detail::{Detail, NestedPart, PathText};
-use super::lineage;
 use super::live::{Live, Nested};
 use super::rollback;
 use super::store::{BACKEND, DATA, Entry, NESTED, Store};
 use super::stored::{self, Stored, part_path};
-use super::{Btrfs, NestedMode, place::Place};
+use super::{Btrfs, place::Place};
 use crate::backend::manifest::{MANIFEST, Manifest};
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing, Object, TakeOrder};
@@ -26,8 +26,6 @@ use std::sync::PoisonError;
 
 /// How often a snapshot is begun while nested subvolumes come and go.
 const ATTEMPTS: usize = 4;
-/// How many left-out subvolumes a note names.
-const NAMED: usize = 5;
 
 pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
     let place = Place::of(&this.path)?;
@@ -111,20 +109,8 @@ struct Source {
 impl Source {
     fn of_live(this: &Btrfs, place: &Place, store: Option<&Store>) -> Result<Self, BackendError> {
         let mut live = Live::open(&this.path, place)?;
-        let all = live.nested()?;
-        this.refuse_own_store(place, &live, &all)?;
-        let earlier = lineage::earlier_states(&live, &all, store)?;
-        let (earlier, mut nested): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|nested| earlier.contains(&nested.id));
-        let mut notes = match this.nested {
-            NestedMode::Include => included(&nested),
-            NestedMode::Note => left_out(&nested),
-            NestedMode::Separate => Vec::new(),
-        };
-        notes.extend(lineage::note(&earlier));
-        if this.nested != NestedMode::Include {
-            nested.clear();
-        }
+        let content::Chosen { nested, notes, incomplete } =
+            content::choose(this, &mut live, place, store)?;
         let part = |nested: &Nested| NestedPart {
             path: PathText::from(nested.path.as_path()),
             source: nested.uuid,
@@ -138,7 +124,7 @@ impl Source {
             nested: nested.iter().map(part).collect(),
         };
         let base = Base::Live(Box::new(live), nested);
-        Ok(Self { base, detail, notes, incomplete: None })
+        Ok(Self { base, detail, notes, incomplete })
     }
 
     fn of_stored(this: &Btrfs, place: &Place, handle: &Handle) -> Result<Self, BackendError> {
@@ -189,28 +175,6 @@ impl Source {
                 stored.nested.get(at).and_then(Option::as_ref).map_or(Ok(()), snapshot)
             }
         }
-    }
-}
-
-fn included(nested: &[Nested]) -> Vec<String> {
-    let note = match nested.len() {
-        0 => return Vec::new(),
-        1 => "1 nested subvolume is included, frozen shortly before the rest".into(),
-        n => format!("{n} nested subvolumes are included, frozen one after another, not at once"),
-    };
-    vec![note]
-}
-
-fn left_out(nested: &[Nested]) -> Vec<String> {
-    let names: Vec<String> =
-        nested.iter().take(NAMED).map(|nested| nested.path.display().to_string()).collect();
-    let more = match nested.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    match names.is_empty() {
-        true => Vec::new(),
-        false => vec![format!("nested subvolumes are not in it: {}{more}", names.join(", "))],
     }
 }
 

@@ -10,7 +10,9 @@
 //!
 //! This room knows the port and the trees; it must not know other backends or the catalogue.
 
+mod contents;
 mod detail;
+mod grounds;
 mod index;
 mod past;
 mod pool;

@@ -2,6 +2,7 @@
 
 use super::super::BackendError;
 use super::super::tree::{Entry, Kind, Meta, Time, below, open_file, same_content, same_xattrs};
+use super::grounds::{self, Times};
 use super::index::{Line, Reader, Stamps};
 use super::{DATA, INDEX};
 use rustix::fs::{Mode, OFlags};
@@ -13,10 +14,14 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A file changed this short before the previous snapshot began, or during it, is compared byte by
-/// byte: stores through a memory map move its times only with the first one until the kernel
-/// has written the page, which it does after 30 s, looking every 5 s (`vm.dirty_expire_centisecs`,
-/// `vm.dirty_writeback_centisecs`); and clocks tick in steps.
+/// byte: what was stored through a memory map while it was copied need not have moved its times, nor
+/// need what was in the same tick of the clock.
 const RECENT_SECS: i64 = 60;
+
+/// Changes since then may not show in the times.
+pub fn recent(begun: Time) -> Time {
+    Time { secs: begun.secs.saturating_sub(RECENT_SECS), ..begun }
+}
 
 pub struct Past {
     data: OwnedFd,
@@ -39,7 +44,7 @@ impl Past {
         let data = rustix::fs::open(dir.join(DATA), flags, Mode::empty()).doing(opening)?;
         let index = File::open(dir.join(INDEX)).doing(opening)?;
         let mut reader = Reader::open(&dir.join(INDEX))?;
-        let recent = Time { secs: reader.begun.secs - RECENT_SECS, ..reader.begun };
+        let recent = recent(reader.begun);
         let (mut offsets, hasher) = (HashMap::new(), RandomState::new());
         loop {
             let offset = reader.offset;
@@ -53,7 +58,7 @@ impl Past {
 
     /// The previous copy of this very file, if neither has changed. Whatever goes wrong here means
     /// that the file is copied.
-    pub fn unchanged(&self, original: &Entry<'_>) -> Option<OwnedFd> {
+    pub fn unchanged(&self, original: &Entry<'_>, times: Times) -> Option<OwnedFd> {
         let meta = original.meta;
         let line = self.find(meta.into())?;
         // By inode, so that a renamed directory costs nothing; but inode numbers are unique only
@@ -67,8 +72,18 @@ impl Past {
             && line.difference(&is).is_none()
             // Without root the copy may lack its owner; a new one would lack it as well.
             && (dressed || !nix::unistd::geteuid().is_root())
-            && (line.was.ctime < self.recent || is_same(original, &copy)?);
+            && (self.is_told(&line, original, times) || is_same(original, &copy)?);
         lent.then_some(copy)
+    }
+
+    /// Whether the times alone show that it is unchanged.
+    fn is_told(&self, line: &Line, original: &Entry<'_>, times: Times) -> bool {
+        line.was.ctime < self.recent
+            && match times {
+                Times::Tell => true,
+                Times::TellOnceSynced => grounds::is_as_seen(original),
+                Times::Hide => false,
+            }
     }
 
     fn find(&self, stamps: Stamps) -> Option<Line> {
@@ -88,7 +103,7 @@ impl Past {
     }
 }
 
-fn below_or_root(data: &OwnedFd, path: &[u8]) -> Option<(OwnedFd, Meta)> {
+pub fn below_or_root(data: &OwnedFd, path: &[u8]) -> Option<(OwnedFd, Meta)> {
     if path.is_empty() {
         return Some((data.try_clone().ok()?, Meta::of(data).ok()?));
     }

@@ -6,6 +6,7 @@
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
 use super::super::tree::{Kind, Meta, below, open_dir, shown, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
+use super::contents::Contents;
 use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
 use super::{INDEX, restore, verify};
@@ -161,6 +162,12 @@ impl Rollback<'_> {
         let top = Meta::of(root).doing(|| doing(self.settings))?;
         let index = self.safety.as_ref().map(|safety| Reader::open(&safety.path.join(INDEX)));
         let mut index = index.transpose()?;
+        let beside = self.safety.as_ref().zip(index.as_ref());
+        let contents = beside.map(|(safety, index)| Contents::open(root, &safety.path, index));
+        let contents = contents.transpose()?;
+        let holds = |line: &Line, meta: &Meta| {
+            contents.as_ref().map_or(Ok(true), |contents| contents.hold(line, meta))
+        };
         walk_with_mounts(root, &mut |path, meta| {
             let is_below = |above: &PathBuf| Path::new(OsStr::from_bytes(path)).starts_with(above);
             if carried.iter().any(is_below) {
@@ -173,7 +180,9 @@ impl Rollback<'_> {
             let meta = seen?;
             let Some(index) = &mut index else { return Ok(()) };
             match index.next()? {
-                Some(line) if line.path == path && is_same(&line, meta) => Ok(()),
+                Some(line) if line.path == path && is_same(&line, meta) && holds(&line, meta)? => {
+                    Ok(())
+                }
                 _ => Err(self.changed(path)),
             }
         })?;

@@ -3,9 +3,10 @@
 use super::super::identity;
 use super::super::manifest::Manifest;
 use super::super::shelf::{Growing, Item, Shelf};
-use super::super::tree::{Copy, Entry, Meta, Report, Visitor, copy_tree};
+use super::super::tree::{Copy, Entry, Meta, Report, Time, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::detail::{Detail, data};
+use super::grounds::Grounds;
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
@@ -86,8 +87,11 @@ fn copy_live(
         })
         .ok()
     });
-    let index = Writer::create(growing.path.join(INDEX), growing.begun)?;
-    let mut scribe = Scribe { past, index };
+    let mut grounds = Grounds::default();
+    // As if all of it had been changed just now: whoever goes by this index compares it.
+    let begun = grounds.begin(live, &root).map_or(Time::default(), |_| growing.begun);
+    let index = Writer::create(growing.path.join(INDEX), begun)?;
+    let mut scribe = Scribe { past, grounds, index };
     let exclude = settings.excluded();
     let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
     let store = Meta::of(&store).doing(|| "looking at the store".into())?;
@@ -130,12 +134,15 @@ fn look(growing: &Growing<'_>, report: &Report, index_bytes: u64) -> Result<Deta
 /// Keeps the index while the live tree is copied.
 struct Scribe {
     past: Option<Past>,
+    grounds: Grounds,
     index: Writer,
 }
 
 impl Visitor for Scribe {
     fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
-        Ok(self.past.as_ref().and_then(|past| past.unchanged(file)))
+        // Also without an earlier one: the next one goes by what is seen now.
+        let times = self.grounds.of(file);
+        Ok(self.past.as_ref().and_then(|past| past.unchanged(file, times)))
     }
 
     fn stored(&mut self, path: &[u8], was: &Meta, is: &Meta) -> Result<(), BackendError> {

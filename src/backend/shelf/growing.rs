@@ -2,7 +2,7 @@
 
 use super::super::manifest::{MANIFEST, Manifest, sync_dir};
 use super::super::subvolume::Subvolume;
-use super::super::tree::{Meta, Time, names, open_dir, remove_tree};
+use super::super::tree::{Kind, Meta, Time, names, open_dir, peek, remove_tree};
 use super::super::{BackendError, Doing};
 use super::{Item, Shelf, Stage};
 use crate::domain::operation::Fault;
@@ -165,22 +165,38 @@ impl Shelf {
         if item.stage == Stage::Partial {
             hold(&open(&item.path)?, &item.path)?;
         }
-        if item.path != doomed {
-            std::fs::rename(&item.path, &doomed).doing(doing)?;
-            sync_dir(self.dir())?;
-        }
+        let mut path = item.path.clone();
+        self.doom(&mut path, &doomed)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = rustix::fs::open(&doomed, flags, Mode::empty()).and_then(open_dir);
+        let dir = rustix::fs::open(&path, flags, Mode::empty()).and_then(open_dir);
         let dir = dir.doing(doing)?;
-        for name in names(&dir).doing(doing)? {
-            if name.to_bytes() != MANIFEST.as_bytes() {
-                remove(&dir, &name)?;
-            }
+        let mut names = names(&dir).doing(doing)?;
+        names.retain(|name| name.to_bytes() != MANIFEST.as_bytes());
+        // Under its old name it must look whole no more from the beginning: what is no tree goes at
+        // once.
+        names.sort_by_key(|name| peek(&dir, name).is_ok_and(|(_, meta)| meta.kind == Kind::Dir));
+        for name in names {
+            remove(&dir, &name)?;
+            self.doom(&mut path, &doomed)?;
         }
         // The manifest is the last to go, after a power cut as well.
         rustix::fs::fsync(&dir).doing(doing)?;
-        std::fs::remove_file(doomed.join(MANIFEST)).doing(doing)?;
-        std::fs::remove_dir(&doomed).doing(doing)?;
+        std::fs::remove_file(path.join(MANIFEST)).doing(doing)?;
+        std::fs::remove_dir(path).doing(doing)?;
+        sync_dir(self.dir())
+    }
+
+    /// Gives what goes the name that says so. A name needs room, and where a quota is reached there is
+    /// none: then it keeps its own until something of it is gone.
+    fn doom(&self, path: &mut PathBuf, doomed: &Path) -> Result<(), BackendError> {
+        if path == doomed {
+            return Ok(());
+        }
+        match std::fs::rename(&*path, doomed).doing(|| format!("destroying {}", path.display())) {
+            Ok(()) => *path = doomed.to_owned(),
+            Err(error) if error.fault == Fault::NoSpace => return Ok(()),
+            Err(error) => return Err(error),
+        }
         sync_dir(self.dir())
     }
 

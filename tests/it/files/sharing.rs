@@ -9,13 +9,13 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-fn inode(path: &Path) -> u64 {
+pub fn inode(path: &Path) -> u64 {
     path.symlink_metadata().unwrap().ino()
 }
 
 /// Makes every file of this snapshot count as old: the start is moved ahead by an hour in the
 /// index. Change times themselves cannot be set.
-fn age(bench: &Bench, seq: u64) {
+pub fn age(bench: &Bench, seq: u64) {
     let path = bench.shelf(seq).join("index");
     let text = fs::read_to_string(&path).unwrap();
     let (head, rest) = text.split_once('\n').unwrap();
