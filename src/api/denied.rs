@@ -3,6 +3,7 @@
 use super::refuse::Refuse;
 use crate::domain::event::Denied;
 use crate::domain::name::ResourceName;
+use crate::domain::operation::OperationId;
 use crate::domain::tag::{TAG_LIMIT, TooMany};
 use axum::http::StatusCode;
 use std::fmt::Display;
@@ -19,6 +20,32 @@ impl From<Denied> for Refuse {
                 let hint = meant(similar, "`heptactl list` (GET /v1/snapshots)");
                 Self::absent("no-such-snapshot", format!("there is no snapshot {wanted}"), hint)
             }
+            Denied::BeingTaken { snapshot, operation, queued, done } => Self::clash(
+                "being-taken",
+                being_taken(&snapshot, operation, queued, done),
+                format!(
+                    "`heptactl operation {operation} --wait` waits for its end; there is nothing to use \
+                     or to delete before"
+                ),
+            ),
+            Denied::TakeFailed { snapshot, resource, operation, why, again } => Self::absent(
+                "take-failed",
+                format!("there is no {snapshot}: taking it failed (operation {operation}): {why}"),
+                match again {
+                    true => format!(
+                        "there is nothing to delete; `heptactl why {resource}` says whether it is tried \
+                         again"
+                    ),
+                    false => {
+                        "there is nothing to delete; take it again once the reason is gone".into()
+                    }
+                },
+            ),
+            Denied::BeingDestroyed { snapshot, operation } => Self::clash(
+                "being-destroyed",
+                format!("{snapshot} is being deleted by operation {operation}"),
+                format!("`heptactl operation {operation}` shows how far it is"),
+            ),
             Denied::NameTaken { name, by } => Self::clash(
                 "name-taken",
                 format!("the name {name} belongs to a snapshot of {by}"),
@@ -147,6 +174,23 @@ impl From<Denied> for Refuse {
                 Self::unable("stopping", "heptad is stopping", "ask again when it has started")
             }
         }
+    }
+}
+
+fn being_taken(
+    snapshot: &str,
+    operation: OperationId,
+    queued: bool,
+    done: Option<(u64, Option<u64>)>,
+) -> String {
+    let far = match done {
+        Some((done, Some(total))) => format!(": {done} of {total} bytes are there"),
+        Some((done, None)) => format!(": {done} bytes are there"),
+        None => String::new(),
+    };
+    match queued {
+        true => format!("{snapshot} is not taken yet: operation {operation} waits for its turn"),
+        false => format!("{snapshot} is being taken by operation {operation}{far}"),
     }
 }
 

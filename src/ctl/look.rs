@@ -86,6 +86,8 @@ fn find(session: &Session<'_, '_>, name: &str) -> Result<Meaning, CtlError> {
         (Ok(resource), Ok(_)) => Ok(Meaning::Both(Box::new(resource))),
         (Ok(resource), Err(_)) => Ok(Meaning::Resource(Box::new(resource))),
         (Err(error), Ok(snapshot)) if absent(&error) => Ok(Meaning::Snapshot(Box::new(snapshot))),
+        // A snapshot of this name was wanted once, so that is what is meant.
+        (Err(_), Err(failed)) if failed.code() == "take-failed" => Err(failed.into()),
         (Err(first), Err(second)) if absent(&first) && absent(&second) => {
             let mut hints = vec![first.hint(), second.hint()];
             hints.retain(|hint| !hint.is_empty());

@@ -86,6 +86,27 @@ pub enum Denied {
         wanted: Selector,
         similar: Option<String>,
     },
+    /// It is not whole yet.
+    BeingTaken {
+        snapshot: String,
+        operation: OperationId,
+        /// It has not begun.
+        queued: bool,
+        /// How much of it is there, and of how much, where the backend tells.
+        done: Option<(u64, Option<u64>)>,
+    },
+    TakeFailed {
+        snapshot: String,
+        resource: ResourceName,
+        operation: OperationId,
+        why: String,
+        /// A schedule wanted it, which may try again.
+        again: bool,
+    },
+    BeingDestroyed {
+        snapshot: String,
+        operation: OperationId,
+    },
     NameTaken {
         name: SnapshotName,
         by: ResourceName,

@@ -36,4 +36,5 @@ pub mod tag;
 pub mod timeline;
 pub mod told;
 pub mod tree;
+pub mod unfinished;
 pub mod view;

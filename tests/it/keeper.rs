@@ -413,6 +413,46 @@ fn the_same_key_begins_one_operation_only() {
 }
 
 #[test]
+fn a_snapshot_that_is_not_there_yet_or_never_came_is_told_as_what_it_is() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "12:00"));
+    let taken = scene.machine.ask(take("one")).unwrap();
+    let undelete = Request::Undelete { snapshot: selector("one") };
+    let early = [delete("one", false), delete("one", true), undelete];
+    for request in early {
+        let told = scene.machine.ask(request);
+        let is_it = |operation| operation == taken.id;
+        assert!(
+            matches!(told, Err(Denied::BeingTaken { operation, .. }) if is_it(operation)),
+            "{told:?}"
+        );
+    }
+    scene.machine.settle();
+    let live = scene.machine.disk.world().lives.remove(&name("web")).unwrap();
+    let failed = scene.machine.ask(take("two")).unwrap();
+    scene.machine.settle();
+    let told = scene.machine.ask(delete("two", false));
+    let Err(Denied::TakeFailed { operation, snapshot, again: false, .. }) = &told else {
+        panic!("{told:?}");
+    };
+    assert_eq!((*operation, snapshot.as_str()), (failed.id, "two"));
+    // The same name again is what it is then.
+    scene.machine.disk.world().lives.insert(name("web"), live);
+    scene.machine.ask(take("two")).unwrap();
+    scene.machine.settle();
+    let destroyed = scene.machine.ask(delete("two", true)).unwrap();
+    let told = scene.machine.ask(delete("two", true));
+    assert!(
+        matches!(told, Err(Denied::BeingDestroyed { operation, .. } | Denied::InUse { operation, .. }) if operation == destroyed.id),
+        "{told:?}"
+    );
+    scene.machine.settle();
+    let told = scene.machine.ask(delete("two", true));
+    assert!(matches!(told, Err(Denied::NoSuchSnapshot { .. })), "{told:?}");
+    scene.no_violations();
+}
+
+#[test]
 fn a_resource_that_left_the_configuration_keeps_everything_until_forgotten() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "12:00"));

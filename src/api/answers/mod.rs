@@ -25,6 +25,7 @@ use crate::domain::event::Denied;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::similar::similar;
+use crate::domain::snapshot::Fate;
 use crate::domain::view::Moment;
 
 /// What every answer is made from: one published state, seen now.
@@ -62,9 +63,15 @@ impl<'a> View<'a> {
                 Denied::NoSuchResource { name, similar }
             }
             Denied::NoSuchSnapshot { wanted, similar: None } => {
-                let labels = self.ledger.snapshots().map(|snapshot| snapshot.label());
+                let there = self.ledger.snapshots().filter(|one| one.fate != Fate::Doomed);
+                let labels = there.map(|snapshot| snapshot.label());
                 let similar = similar(&wanted.to_string(), labels);
                 Denied::NoSuchSnapshot { wanted, similar }
+            }
+            Denied::BeingTaken { snapshot, operation, queued, done: None } => {
+                let done = self.desk.progress(operation);
+                let done = done.filter(|_| !queued).map(|done| (done.done_bytes, done.total_bytes));
+                Denied::BeingTaken { snapshot, operation, queued, done }
             }
             other => other,
         }

@@ -8,6 +8,7 @@ use crate::domain::event::Denied;
 use crate::domain::name::ResourceName;
 use crate::domain::rotation::{self, Verdict};
 use crate::domain::snapshot::{Fate, Health, Origin, Selector, Seq, Snapshot};
+use crate::domain::unfinished::explain;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -101,9 +102,8 @@ impl View<'_> {
             }
         };
         let Some(found) = found else {
-            return Err(
-                self.guess(Denied::NoSuchSnapshot { wanted: wanted.clone(), similar: None })
-            );
+            let unknown = || Denied::NoSuchSnapshot { wanted: wanted.clone(), similar: None };
+            return Err(self.guess(explain(self.ledger, wanted).unwrap_or_else(unknown)));
         };
         Ok((self.account(&found.resource)?, found))
     }

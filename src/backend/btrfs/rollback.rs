@@ -69,21 +69,21 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendErr
     let refuse = |why: &str| {
         let doing = format!("rolling {} back in place", path.display());
         let out = "make a new resource from the snapshot (heptactl create) and use that";
-        Err(BackendError::new(Fault::Permanent, doing, format!("{why}; {out}")))
+        Err(BackendError::new(Fault::Permanent, doing, format!("{why} {out}")))
     };
     if live.is_top() {
-        return refuse("it is the top of its file system, which nothing can replace");
+        return refuse("it is the top of its file system, which nothing can replace;");
     }
     if place.mount.point == path {
         return refuse(
-            "it is mounted there, and a mount keeps the subvolume that it was made of; protect it \
-             by a path below a mount of the directory that it lies in, or",
+            "it is mounted there, and a mount keeps the subvolume that it was made of. Protect it by \
+             a path below a mount of the directory above it and roll back then; or",
         );
     }
     if measure::default_subvolume(&live.root.dir)? == Some(live.root.info.id) {
         return refuse(
-            "it is the default subvolume of its file system, which cannot be destroyed; try: \
-             btrfs subvolume set-default 5 PATH, or",
+            "it is the default subvolume of its file system, which cannot be destroyed. Choose \
+             another by `btrfs subvolume set-default 5 PATH` and roll back then; or",
         );
     }
     if place.mount.is_read_only() {

@@ -8,6 +8,7 @@ use crate::domain::operation::{Act, Operation};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Fate, Health, Selector, Snapshot, Tags};
 use crate::domain::tag;
+use crate::domain::unfinished::explain;
 use std::sync::Arc;
 
 /// How many operations may wait for one resource.
@@ -46,7 +47,11 @@ impl Keeper {
                 self.account(resource)?.snapshots.values().rev().find(of_slot).cloned()
             }
         };
-        found.ok_or_else(|| Denied::NoSuchSnapshot { wanted: selector.clone(), similar: None })
+        let whole = found.filter(|snapshot| snapshot.health != Health::Taking);
+        whole.ok_or_else(|| {
+            let unknown = || Denied::NoSuchSnapshot { wanted: selector.clone(), similar: None };
+            explain(&self.ledger, selector).unwrap_or_else(unknown)
+        })
     }
 
     pub(super) fn find_usable(&self, selector: &Selector) -> Result<Arc<Snapshot>, Denied> {

@@ -7,6 +7,7 @@ use heptad::api::wire::CreateBody;
 use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
 use heptad::domain::occupied::{Gathering, Measured as Together, Occupied};
+use heptad::domain::operation::{Failure, Fault, OperationId, State};
 use heptad::domain::snapshot::{Health, Seq};
 use std::sync::Arc;
 
@@ -240,6 +241,33 @@ fn operations_are_listed_newest_first_and_tell_who_asked() {
     );
     assert_eq!(list[1].detail.as_deref(), Some("web-9 at /srv/web-9"));
     assert_eq!(list[2].detail.as_deref(), Some("from web-1@2026-11-22"));
+}
+
+#[test]
+fn a_snapshot_that_is_being_taken_is_not_unknown_and_nothing_is_its_own_guess() {
+    let scene = Scene::new();
+    let taken = client(&scene).take("web-1", &TakeBody::named("by-hand")).unwrap().operation.id;
+    let check = |status: u16, code: &str, sentence: &str| {
+        let (got, answer) = get(&scene, "/v1/snapshots/by-hand");
+        let error = &answer["error"];
+        assert_eq!((got, error["code"].as_str()), (status, Some(code)), "{answer}");
+        assert!(error["message"].as_str().unwrap().contains(sentence), "{answer}");
+        assert!(!error["hint"].as_str().unwrap().contains("did you mean by-hand"), "{answer}");
+    };
+    let turn = |state: State| {
+        scene.stub.turn(|ledger| {
+            let mut operation = ledger.operations[&OperationId(taken)].as_ref().clone();
+            operation.state = state;
+            ledger.put_operation(&operation);
+        });
+    };
+    check(409, "being-taken", "by-hand is not taken yet: operation 0 waits for its turn");
+    turn(State::Running);
+    check(409, "being-taken", "by-hand is being taken by operation 0: 1 of 2 bytes are there");
+    turn(State::Failed(Failure::new(Fault::NoSpace, "the store is full")));
+    check(404, "take-failed", "taking it failed (operation 0): the store is full (no-space)");
+    turn(State::Succeeded);
+    check(404, "no-such-snapshot", "there is no snapshot by-hand");
 }
 
 #[test]

@@ -242,6 +242,28 @@ fn a_key_holds_when_its_operation_left_memory() {
 }
 
 #[test]
+fn of_a_snapshot_whose_taking_failed_it_is_said_that_and_why() {
+    let host = host();
+    std::fs::rename(host.path("web"), host.path("away")).unwrap();
+    assert_eq!(host.ctl("take web one").code, 1);
+    for line in ["delete one --yes", "show one", "undelete one", "keep one two"] {
+        let ran = host.ctl(line);
+        assert_eq!(ran.code, 1, "{line}: {ran:?}");
+        assert!(
+            ran.err.contains("there is no one: taking it failed (operation "),
+            "{line}: {ran:?}"
+        );
+        assert!(ran.err.contains("there is nothing to delete"), "{line}: {ran:?}");
+        assert!(!ran.err.contains("did you mean"), "{line}: {ran:?}");
+    }
+    std::fs::rename(host.path("away"), host.path("web")).unwrap();
+    host.ok("take web one");
+    host.ok("delete one --yes --now");
+    let gone = host.ctl("show one");
+    assert!(!gone.err.contains("taking it failed"), "{gone:?}");
+}
+
+#[test]
 fn a_key_does_not_answer_for_another_wish() {
     let host = host();
     host.ok("take web mine");
