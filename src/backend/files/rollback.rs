@@ -4,7 +4,7 @@
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
-use super::super::tree::{Kind, Meta, below, open_dir, shown, walk_with_mounts};
+use super::super::tree::{Kind, Meta, below, open_dir, shown, walk, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::contents::Contents;
 use super::index::{Line, Reader, Stamps};
@@ -100,6 +100,34 @@ impl Replacement for Rollback<'_> {
             line.path.is_empty() && Stamps { ctime: line.was.ctime, ..is } == line.was
                 || line.was == is
         })
+    }
+
+    /// As the snapshot's index has it, without what was not copied.
+    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
+        let mut index = Reader::open(&self.item.path.join(INDEX))?;
+        let is_left_out = |line: &Line| {
+            let path = Path::new(OsStr::from_bytes(&line.path));
+            self.settings.exclude.iter().any(|above| path.starts_with(above))
+        };
+        let mut next = || -> Result<Option<Line>, BackendError> {
+            while let Some(line) = index.next()? {
+                if !is_left_out(&line) {
+                    return Ok(Some(line));
+                }
+            }
+            Ok(None)
+        };
+        let mut same = true;
+        walk(new.reference, &mut |path, is| {
+            let excluded = self.settings.exclude.iter();
+            let at = Path::new(OsStr::from_bytes(path));
+            if same && !excluded.clone().any(|above| at.starts_with(above)) {
+                same =
+                    next()?.is_some_and(|line| line.path == path && line.difference(is).is_none());
+            }
+            Ok(())
+        })?;
+        Ok(same && next()?.is_none())
     }
 
     fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {

@@ -50,6 +50,12 @@ pub trait Replacement {
         Ok(())
     }
 
+    /// Whether the new one holds only what it was made with. Asked after the names were exchanged
+    /// back: somebody may have come to it in between.
+    fn is_untouched(&self, _new: &Aside<'_>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
     /// Takes back what else `stage` and `ready` have done, here or before a crash. What is live is
     /// the old one.
     fn undo(&self) -> Result<(), BackendError> {
@@ -184,7 +190,36 @@ impl<'a> Swap<'a> {
         }
         self.swap_names()?;
         self.sync()?;
-        Err(error)
+        let new = self.reference(&self.hidden)?;
+        let new = Aside { reference: &new, path: &self.hidden_path };
+        match replacement.is_untouched(&new) {
+            Ok(true) => Err(error),
+            _ => Err(self.kept_apart(replacement, error)?),
+        }
+    }
+
+    /// What somebody wrote to the new one is nowhere else: it stays, under a name of its own.
+    fn kept_apart(
+        &self,
+        replacement: &dyn Replacement,
+        error: BackendError,
+    ) -> Result<BackendError, BackendError> {
+        let kept = format!(".heptad-written-{}", self.token);
+        let path = self.hidden_path.with_file_name(&kept);
+        let flags = RenameFlags::NOREPLACE;
+        let moved =
+            rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, kept.as_str(), flags);
+        moved.doing(|| doing(self.path))?;
+        replacement.undo()?;
+        note::remove(self.shelf)?;
+        self.sync()?;
+        let detail = format!(
+            "{}; nothing was rolled back, and what was written meanwhile to the copy that stood there \
+             for a moment is at {}: take what is missed, then remove it",
+            error.detail,
+            path.display()
+        );
+        Ok(BackendError { detail, ..error })
     }
 
     fn judge(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {

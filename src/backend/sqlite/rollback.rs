@@ -124,6 +124,15 @@ impl Replacement for Back<'_> {
         Err(BackendError::new(Fault::Busy, doing(), why))
     }
 
+    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
+        let doing = || doing(self.settings);
+        let made = database(&self.item.path).and_then(open_file).doing(doing)?;
+        let new = open_file(new.reference).doing(doing)?;
+        let (mut new, mut made) = (File::from(new), File::from(made));
+        let bytes = new.metadata().doing(doing)?.len();
+        pages::same(&mut new, bytes, &mut made).doing(doing)
+    }
+
     fn undo(&self) -> Result<(), BackendError> {
         self.sides.bring_back()
     }

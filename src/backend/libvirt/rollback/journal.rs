@@ -119,6 +119,7 @@ fn users_aside(places: &[Place<'_>]) -> Result<Option<BackendError>, BackendErro
     let (mut aside, mut live) = (Vec::new(), Vec::new());
     for place in places.iter().filter(|place| place.state == State::Exchanged) {
         aside.extend(place.users_aside()?);
+        aside.extend(place.late_writer()?);
     }
     if aside.is_empty() {
         return Ok(None);

@@ -105,6 +105,13 @@ impl<'a> Place<'a> {
         Ok(users.map(|user| user.replace(&new_name, &live)).collect())
     }
 
+    /// A sentence where the image that is aside was written to after it was compared.
+    pub fn late_writer(&self) -> Result<Option<String>, BackendError> {
+        let Rename { new, live, replaced, .. } = self.rename;
+        let is_as_it_was = self.folder.fingerprint(name(new))? == *replaced;
+        Ok((!is_as_it_was).then(|| format!("{} was written to in the last moment", live.display())))
+    }
+
     pub fn sync(&self) -> Result<(), BackendError> {
         self.folder.sync()
     }

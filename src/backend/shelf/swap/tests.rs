@@ -46,7 +46,16 @@ impl Replacement for New {
 
     fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
         assert_eq!(std::fs::read_to_string(old.path).unwrap(), "old");
+        if self.fails.get() == "written" {
+            // By the name that both have had.
+            std::fs::write(old.path.with_file_name("live"), "new, and more").unwrap();
+            self.fails.set("judge");
+        }
         self.step("judge")
+    }
+
+    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
+        Ok(std::fs::read_to_string(new.path).unwrap() == "new")
     }
 
     fn undo(&self) -> Result<(), BackendError> {
@@ -117,6 +126,21 @@ fn whatever_step_fails_the_old_content_is_live_or_aside_and_a_second_try_complet
     check("users", "old", None, "it is in use: somebody holds");
     check("judge", "old", None, "the disk is broken");
     check("carry", "new", Some("old"), "what was there before is left at");
+}
+
+#[test]
+fn what_somebody_wrote_to_the_new_one_before_it_had_to_go_is_kept() {
+    let (scene, new) = (Scene::new(), New::default());
+    new.fails.set("written");
+    let error = scene.run(&new).unwrap_err().to_string();
+    let kept = scene.dir.path().join(format!(".heptad-written-{TOKEN}"));
+    assert!(error.contains(&format!("is at {}", kept.display())), "{error}");
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "new, and more");
+    assert_eq!((&*scene.live(), scene.aside()), ("old", None));
+    new.fails.set("");
+    scene.run(&new).unwrap();
+    assert_eq!((&*scene.live(), scene.aside()), ("new", None));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "new, and more");
 }
 
 #[test]
