@@ -22,12 +22,15 @@ impl Keeper {
         }
     }
 
-    /// Records an operation and puts it at the end of its lane.
+    /// Records an operation and puts it at the end of its lane. What a failed taking left goes
+    /// before all others: the next one may need its room.
     pub(super) fn enqueue(&mut self, operation: Operation) -> OperationId {
         let (id, resource) = (operation.id, operation.resource.clone());
+        let clears = matches!(operation.act, Act::Destroy { why: Doom::Unfinished, .. });
         self.put(Entry::Operation(operation));
         if let Some(account) = self.ledger.account_mut(&resource) {
-            account.queue.push(id);
+            let place = if clears { 0 } else { account.queue.len() };
+            account.queue.insert(place, id);
         }
         self.touched.insert(resource);
         id

@@ -1,8 +1,8 @@
 //! What stands beside a snapshot, on a disk that is full for a while.
 
-use super::delete;
+use super::{delete, take};
 use crate::support::simulated::{Scene, day, name};
-use heptad::domain::event::Request;
+use heptad::domain::event::{Request, Wholeness};
 use heptad::domain::operation::{Fault, State};
 use heptad::domain::snapshot::{Fate, Health};
 
@@ -75,4 +75,24 @@ fn a_mark_that_could_not_be_written_is_written_at_the_next_sweep() {
     let looks = scene.machine.keeper().ledger().next_operation.0 - operations.0;
     assert_eq!(looks, 1, "one look, and nothing to write");
     scene.no_violations();
+}
+
+#[test]
+fn what_a_failed_taking_left_is_cleared_before_the_next_one_begins() {
+    let mut scene = Scene::daily("06:00");
+    scene.machine.disk.world().faults.extend([None, Some(Fault::NoSpace)]);
+    for label in ["one", "two"] {
+        scene.machine.ask(take(label)).unwrap();
+    }
+    let states = |scene: &Scene| -> Vec<Wholeness> {
+        scene.machine.disk.world().objects.values().map(|object| object.state).collect()
+    };
+    let mut half = false;
+    while scene.machine.step() {
+        let found = states(&scene);
+        half |= found == [Wholeness::Partial];
+        assert!(found.len() < 2, "the room of the first one is the second one's: {found:?}");
+    }
+    assert!(half, "the first one failed half-way");
+    assert_eq!(states(&scene), [Wholeness::Whole]);
 }
