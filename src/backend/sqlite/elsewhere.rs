@@ -44,25 +44,26 @@ pub struct Before<'a> {
 /// # Errors
 /// [`Fault::Permanent`] where a log that belongs to it lies elsewhere, or may lie there.
 pub fn before<'a>(path: &'a Path, shelf: &'a Shelf) -> Result<Before<'a>, BackendError> {
-    let seen = look(path, shelf)?;
-    Ok(Before { path, shelf, apart: apart(&seen), blind: seen.blind })
+    let seen = look(path, shelf)?.by;
+    let apart = apart(&seen).map(|sharer| sharer.holder.pid).collect();
+    Ok(Before { path, shelf, apart, blind: seen.blind })
 }
 
 impl Before<'_> {
-    /// Looks again, now that it is copied. Returns what a person should know.
+    /// Looks again, now that it is copied. Returns what a person should know, and what may be missing.
     ///
     /// # Errors
     /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
-    pub fn after(self) -> Result<Vec<String>, BackendError> {
-        let seen = look(self.path, self.shelf)?;
-        let still = apart(&seen);
-        if self.apart.iter().any(|pid| !still.contains(pid)) {
+    pub fn after(self) -> Result<(Vec<String>, Option<String>), BackendError> {
+        let Seen { by: seen, lacks } = look(self.path, self.shelf)?;
+        let is_still = |pid: &u32| apart(&seen).any(|sharer| sharer.holder.pid == *pid);
+        if !self.apart.iter().all(is_still) {
             let why = "a program that had it open by another name ended meanwhile, and may have left \
                        a journal there; it is tried again";
             return Err(BackendError::new(Fault::Busy, doing(self.path), why));
         }
         let mut notes = Vec::new();
-        for sharer in seen.found.iter().filter(|sharer| still.contains(&sharer.holder.pid)) {
+        for sharer in apart(&seen) {
             notes.push(format!(
                 "{}: should it end in the middle of a change, what it leaves lies there, where heptad \
                  does not find it; {ALONE}",
@@ -79,47 +80,51 @@ impl Before<'_> {
                  not be seen: {way_out}"
             ));
         }
-        Ok(notes)
+        Ok((notes, lacks))
     }
 }
 
-fn apart(seen: &Sharers) -> Vec<u32> {
-    let others = |sharer: &&Sharer| {
+/// Who has it by other names only.
+fn apart(seen: &Sharers) -> impl Iterator<Item = &Sharer> {
+    let is_apart = |sharer: &&Sharer| {
         !sharer.names.is_empty() && !sharer.names.iter().any(|name| name.is_ours)
     };
-    seen.found.iter().filter(others).map(|sharer| sharer.holder.pid).collect()
+    seen.found.iter().filter(is_apart)
 }
 
-fn look(path: &Path, shelf: &Shelf) -> Result<Sharers, BackendError> {
-    let (facts, seen, reason) = settled(path)?;
-    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(path), why));
+/// Who has it open, and what may be missing of it.
+struct Seen {
+    by: Sharers,
+    lacks: Option<String>,
+}
+
+fn look(path: &Path, shelf: &Shelf) -> Result<Seen, BackendError> {
+    let (facts, by, reason) = settled(path)?;
+    let mut names = by.found.iter().flat_map(|sharer| &sharer.names);
+    let other = names.find(|name| !name.is_ours);
     if let Some(reason) = reason {
-        let mut names = seen.found.iter().flat_map(|sharer| &sharer.names);
-        if let Some(name) = names.find(|name| facts.logged && !name.is_ours) {
+        if let Some(name) = other.filter(|_| facts.logged) {
             memory::note(shelf, &facts.file, Some(name), &reason.fact)?;
         }
-        return refuse(reason.to_string());
+        return Err(BackendError::new(Fault::Permanent, doing(path), reason.to_string()));
     }
-    let in_use = facts.ask_locks().inspect_err(|error| {
+    let logs_here = facts.ask_locks().inspect_err(|error| {
         // The error itself is told in any case.
         let _ = memory::note(shelf, &facts.file, None, &error.detail);
     })?;
-    if !facts.logged || in_use {
-        memory::forget(shelf)?;
-        return Ok(seen);
+    let held = by.found.iter().any(|sharer| sharer.names.iter().any(|name| name.is_ours));
+    let mut lacks = None;
+    match apart(&by).next().zip(other) {
+        Some((sharer, name)) if !facts.logged => {
+            memory::note(shelf, &facts.file, Some(name), &sharer.holder.to_string())?;
+        }
+        _ if logs_here || held && !facts.logged => memory::forget(shelf)?,
+        _ if by.found.is_empty() && by.mounted.is_empty() && !facts.is_left => {
+            lacks = facts.remember(shelf)?;
+        }
+        _ => {}
     }
-    let Some(before) = memory::recall(shelf, &facts.file)? else { return Ok(seen) };
-    let looked_at = before.name.as_ref().is_some_and(|name| facts.left_beside(name).is_none());
-    if looked_at || facts.is_left || !seen.mounted.is_empty() || !seen.found.is_empty() {
-        return Ok(seen);
-    }
-    refuse(format!(
-        "when it was last seen in use: {}. Whoever used it so has ended, and may have left a log there: \
-         start it as it was and stop it properly, so that it finishes its log, then {ALONE}. If nothing of \
-         that is missed, remove {}",
-        before.fact,
-        memory::path(shelf).display()
-    ))
+    Ok(Seen { by, lacks })
 }
 
 /// Why there is no snapshot.
@@ -198,6 +203,32 @@ impl<'a> Facts<'a> {
             return Ok(false);
         };
         locks::expect_log_here(open_nosymlink(dir)?.as_fd(), name, self.path)
+    }
+
+    /// Nobody has it open now. What is known of who had it by another name, and cannot be looked at any
+    /// more: returned is what may be missing.
+    fn remember(&self, shelf: &Shelf) -> Result<Option<String>, BackendError> {
+        let Some(before) = memory::recall(shelf, &self.file)? else { return Ok(None) };
+        match before.name.as_ref().map(|name| self.left_beside(name)) {
+            Some(None) => return Ok(None),
+            None if !self.logged => {
+                let lacks = format!(
+                    "what whoever had it by another name may have left in a journal there when it \
+                     ended ({})",
+                    before.fact
+                );
+                return Ok(Some(lacks));
+            }
+            _ => {}
+        }
+        let why = format!(
+            "when it was last seen in use: {}. Whoever used it so has ended, and may have left a log \
+             there: start it as it was and stop it properly, so that it finishes its log, then {ALONE}. \
+             If nothing of that is missed, remove {}",
+            before.fact,
+            memory::path(shelf).display()
+        );
+        Err(BackendError::new(Fault::Permanent, doing(self.path), why))
     }
 
     fn judge_sharer(&self, sharer: &Sharer) -> Option<Reason> {

@@ -48,7 +48,9 @@ pub fn take(
     let (detail, notes) = match source {
         Source::Live(file, user, before) => {
             let (detail, mut notes) = copy_live(settings, &growing, &file, user)?;
-            notes.extend(before.after()?);
+            let (more, lacks) = before.after()?;
+            notes.extend(more);
+            manifest.incomplete = lacks;
             (Some(detail), notes)
         }
         Source::Snapshot(item) => {

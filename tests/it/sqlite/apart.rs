@@ -229,6 +229,28 @@ fn a_journal_elsewhere_is_told_and_what_it_may_have_left_is_missed_by_no_snapsho
     drop(bound);
 }
 
+/// Its journal may be in a container that has ended: the copy is kept, and doubted.
+#[test]
+fn a_journal_in_a_container_that_has_ended_is_remembered() {
+    let (bench, at) = scene(&ONE.replace("PRAGMA journal_mode=WAL;", ""));
+    fs::write(&at, "").unwrap();
+    let idle = "db.execute('SELECT * FROM t').fetchall()\nprint(1, flush=True)\ntime.sleep(60)\n";
+    let mut app = Other::apart(&bench.live, &at, &at, idle);
+    app.wait_for(1);
+    assert_eq!(bench.take(1).incomplete, None);
+    app.kill();
+    let lacks = bench.take(2).incomplete.unwrap();
+    assert!(lacks.contains("python3 (process") && lacks.contains("journal"), "{lacks}");
+    let mark = bench.backend.list().unwrap().found.pop().unwrap().mark;
+    assert_eq!(mark.doubt, Some(lacks));
+    // Used as it should be, it is as any other.
+    let right = Other::start(&bench.live, 0, idle);
+    right.wait_for(1);
+    assert_eq!(bench.take(3).incomplete, None);
+    drop(right);
+    assert_eq!(bench.take(4).incomplete, None);
+}
+
 /// What is done with before the next name is looked at: a journal that is kept and empty.
 #[test]
 fn a_log_or_a_journal_that_is_done_with_stands_against_nothing() {
