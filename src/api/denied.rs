@@ -79,7 +79,7 @@ impl From<Denied> for Refuse {
             Denied::NotWhole { snapshot } => Self::clash(
                 "not-whole",
                 format!("{snapshot} has the system disk alone"),
-                "make a disk of it: heptactl create",
+                "make a disk of it (heptactl create), or choose a snapshot of the whole",
             ),
             Denied::FarewellUnsaid { resource, kind } => Self::clash(
                 "final-snapshot",
@@ -107,7 +107,7 @@ impl From<Denied> for Refuse {
             Denied::InUse { snapshot, operation } => Self::clash(
                 "in-use",
                 format!("{snapshot} is in use by operation {operation}"),
-                format!("wait for it: GET /v1/operations/{operation}?wait=60"),
+                format!("`heptactl operation {operation} --wait` waits for it"),
             ),
             Denied::NotAutomatic { snapshot } => Self::clash(
                 "not-automatic",
@@ -122,7 +122,7 @@ impl From<Denied> for Refuse {
             Denied::NothingToAcknowledge { resource } => Self::clash(
                 "nothing-to-acknowledge",
                 format!("nothing of {resource} waits for acknowledgement"),
-                "",
+                format!("`heptactl show {resource}` shows what it has and what it lacks"),
             ),
             Denied::StillConfigured { resource } => Self::clash(
                 "still-configured",
@@ -220,6 +220,87 @@ fn meant(similar: Option<impl Display>, list: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::Plan;
+    use crate::domain::resource::Kind;
+
+    /// One of each, and more where a sentence is put together from parts.
+    fn all() -> Vec<Denied> {
+        let web = || "web-1".parse::<ResourceName>().unwrap();
+        let name = || "golden".parse().unwrap();
+        let (snapshot, operation) = (|| "golden".to_owned(), OperationId(7));
+        let (kind, wanted) = (Kind::Disk, Kind::Instance);
+        let plan = |vcpus| Plan { name: "small".parse().unwrap(), vcpus, memory: 1 << 30, disk: 1 };
+        let taken =
+            |queued, done| Denied::BeingTaken { snapshot: snapshot(), operation, queued, done };
+        let failed = |again| {
+            let (resource, why) = (web(), "the store is full (no-space)".into());
+            Denied::TakeFailed { snapshot: snapshot(), resource, operation, why, again }
+        };
+        let tags = |inherited, added: &[&str], excess| {
+            let added = added.iter().map(|key| (*key).into()).collect();
+            Denied::TooManyTags { resource: web(), excess: TooMany { inherited, added, excess } }
+        };
+        let unknown =
+            |similar| Denied::NoSuchSnapshot { wanted: "golden".parse().unwrap(), similar };
+        vec![
+            Denied::NoSuchResource { name: web(), similar: None },
+            Denied::NoSuchResource { name: web(), similar: Some(web()) },
+            unknown(None),
+            unknown(Some("golden-1".into())),
+            taken(true, None),
+            taken(false, None),
+            taken(false, Some((5, None))),
+            taken(false, Some((5, Some(7)))),
+            failed(true),
+            failed(false),
+            Denied::BeingDestroyed { snapshot: snapshot(), operation },
+            Denied::NameTaken { name: name(), by: web() },
+            Denied::SmallerPlan { wanted: plan(1), had: plan(2) },
+            Denied::NoUse { what: "plan", kind },
+            Denied::WrongKind { resource: web(), kind, wanted },
+            Denied::NotOf { snapshot: snapshot(), resource: web(), of: web() },
+            Denied::NotWhole { snapshot: snapshot() },
+            Denied::FarewellUnsaid { resource: web(), kind },
+            Denied::ResourceNameTaken { name: web() },
+            Denied::NotUsable { snapshot: snapshot(), health: "missing".into() },
+            Denied::InTrash { snapshot: snapshot() },
+            Denied::NotInTrash { snapshot: snapshot() },
+            Denied::InUse { snapshot: snapshot(), operation },
+            Denied::NotAutomatic { snapshot: snapshot() },
+            Denied::CronPolicy { resource: web() },
+            Denied::NothingToAcknowledge { resource: web() },
+            Denied::StillConfigured { resource: web() },
+            Denied::NotConfigured { resource: web() },
+            Denied::InDoubt { resource: web(), reason: "golden is suspect: it is empty".into() },
+            tags(1, &[], 1),
+            tags(49, &["a", "b"], 2),
+            Denied::QueueFull { resource: web() },
+            Denied::KeyReused { key: "k1".into(), operation },
+            Denied::KeyUnproven { key: "k1".into(), operation },
+            Denied::CatalogueUnwritable { reason: "disk I/O error".into() },
+            Denied::Stopping,
+        ]
+    }
+
+    #[test]
+    fn every_refusal_reads_as_a_sentence_with_a_way_out() {
+        let odd = [", or;", "; ;", ";;", " ,", " ;", "..", "  ", ": :", "or ;", "and;", "::"];
+        let mut table = String::new();
+        let mut findings = Vec::new();
+        for denied in all() {
+            let shown = format!("{denied:?}");
+            let Refuse { status, refusal } = Refuse::from(denied);
+            let (code, sentence, hint) = (&refusal.code, &refusal.message, &refusal.hint);
+            table.push_str(&format!("{status} {code}\n    {sentence}\n    {hint}\n"));
+            for text in [sentence, hint] {
+                let ends = text.ends_with([';', ',', ':', '.', ' ']);
+                if text.is_empty() || ends || odd.iter().any(|part| text.contains(part)) {
+                    findings.push(format!("{shown}: {text:?}"));
+                }
+            }
+        }
+        assert!(findings.is_empty(), "{}\n{table}", findings.join("\n"));
+    }
 
     #[test]
     fn a_refusal_has_a_code_a_sentence_and_a_way_out() {

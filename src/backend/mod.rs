@@ -91,6 +91,15 @@ pub trait Backend: Debug + Send + Sync {
     /// exists whole under the same sequence number and id is returned as it is.
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError>;
 
+    /// The same by a technology that can tell how far it is meanwhile.
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
+        self.take(order)
+    }
+
     /// Everything that bears this resource's marker, whole or partial. Works while the live
     /// resource is absent, as long as the store can be reached. A listing that might be cut short
     /// is an error, never a shorter list.

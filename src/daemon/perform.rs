@@ -2,7 +2,7 @@
 //! here, right around its verbs.
 
 use super::making::{self, Surroundings};
-use crate::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
+use crate::backend::{Backend, BackendError, Progress, RollbackOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
     Work,
@@ -30,7 +30,7 @@ pub fn perform(
             if *idle {
                 making::idle(backend)?;
             }
-            take(backend, card, source, identity.as_deref()).map(Done::Taken)
+            take(backend, card, source, identity.as_deref(), around).map(Done::Taken)
         }
         Work::Destroy { handle, guard } => {
             if let Some(why) = unpaid(backend, handle, guard)? {
@@ -122,6 +122,7 @@ fn take(
     card: &Card,
     source: &Source,
     identity: Option<&str>,
+    progress: &dyn Progress,
 ) -> Result<Taken, Failure> {
     if *source == Source::Live {
         same(&backend.probe().map_err(failure)?.identity, identity)?;
@@ -136,7 +137,9 @@ fn take(
         Source::Snapshot(handle) => Some(handle),
     };
     let order = TakeOrder { card, source: from, previous };
-    let object = backend.take(&order).map_err(|error| given_up(backend, &card.handle, error))?;
+    let object = backend
+        .take_telling(&order, progress)
+        .map_err(|error| given_up(backend, &card.handle, error))?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
     let content = backend.verify(&handle).map_err(unverified)?;
     let usage = backend.usage(&handle).unwrap_or_default();
@@ -216,7 +219,7 @@ mod tests {
             disk.world().lives.insert(account.name().clone(), live);
             // The first act is a listing.
             disk.world().faults = [None, Some(fault)].into();
-            let failed = take(&disk.backend(account.name()), &card, &Source::Live, None);
+            let failed = take(&disk.backend(account.name()), &card, &Source::Live, None, &());
             assert_eq!(failed.map(|_| ()).unwrap_err().fault, fault);
             let left = !disk.world().objects.is_empty();
             // The keeper orders those to be destroyed.

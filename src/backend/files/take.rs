@@ -4,7 +4,7 @@ use super::super::identity;
 use super::super::manifest::Manifest;
 use super::super::shelf::{Growing, Item, Shelf};
 use super::super::tree::{Copy, Entry, Meta, Report, Time, Visitor, copy_tree};
-use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
 use super::detail::{Detail, data};
 use super::grounds::Grounds;
 use super::index::{Line, Writer};
@@ -22,6 +22,7 @@ pub fn take(
     settings: &Settings,
     shelf: &Shelf,
     order: &TakeOrder<'_>,
+    progress: &dyn Progress,
 ) -> Result<Object, BackendError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
@@ -45,13 +46,14 @@ pub fn take(
     let growing = Growing::begin(shelf, &manifest)?;
     let (detail, notes) = match source {
         Source::Live(live, previous) => {
-            let (made, incomplete) = copy_live(settings, shelf, &growing, live.as_fd(), previous)?;
+            let (made, incomplete) =
+                copy_live(settings, shelf, &growing, live.as_fd(), (previous, progress))?;
             manifest.incomplete = incomplete;
             made
         }
         Source::Snapshot(item) => {
             manifest.incomplete.clone_from(&item.manifest.incomplete);
-            copy_snapshot(&growing, &item)?
+            copy_snapshot(&growing, &item, progress)?
         }
     };
     manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
@@ -76,7 +78,7 @@ fn copy_live(
     shelf: &Shelf,
     growing: &Growing<'_>,
     live: BorrowedFd<'_>,
-    previous: Option<&Handle>,
+    (previous, progress): (Option<&Handle>, &dyn Progress),
 ) -> Result<(Made, Option<String>), BackendError> {
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let mut notes = Vec::new();
@@ -99,7 +101,7 @@ fn copy_live(
         exclude: &exclude,
         cross_mounts: settings.cross_mounts,
         own_store: Some(store),
-        progress: &(),
+        progress,
         total: None,
     };
     let report = copy(live, growing, &options, &mut scribe)
@@ -161,14 +163,18 @@ impl Visitor for Sharer {
 }
 
 /// A kept snapshot has its original's index: stamps of the live files, and looks of the copies.
-fn copy_snapshot(growing: &Growing<'_>, source: &Item) -> Result<Made, BackendError> {
+fn copy_snapshot(
+    growing: &Growing<'_>,
+    source: &Item,
+    progress: &dyn Progress,
+) -> Result<Made, BackendError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let from = data(&source.path).doing(doing)?;
     let options = Copy {
         exclude: &HashSet::new(),
         cross_mounts: true,
         own_store: None,
-        progress: &(),
+        progress,
         total: None,
     };
     let report = copy(from.as_fd(), growing, &options, &mut Sharer)?;

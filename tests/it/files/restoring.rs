@@ -1,9 +1,9 @@
 //! Restoring makes something new and harms nothing.
 
-use super::bench::{Bench, handle, scratch};
+use super::bench::{Bench, card, handle, scratch};
 use super::picture::assert_same;
 use crate::support::copied;
-use heptad::backend::Progress;
+use heptad::backend::{Progress, TakeOrder};
 use heptad::domain::operation::Fault;
 use serde_json::json;
 use std::fs;
@@ -72,16 +72,30 @@ fn the_remains_of_an_interrupted_restore_are_cleared() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
+#[derive(Default)]
+struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
+
+impl Progress for Heard {
+    fn report(&self, done: u64, total: Option<u64>) {
+        self.0.lock().unwrap().push((done, total));
+    }
+}
+
+#[test]
+fn taking_and_keeping_tell_how_far_they_are() {
+    let (bench, heard) = (bench(), Heard::default());
+    for (seq, source) in [(2, None), (3, Some(handle(1)))] {
+        let order = TakeOrder { card: &card(seq), source: source.as_ref(), previous: None };
+        bench.backend.take_telling(&order, &heard).unwrap();
+        let heard = std::mem::take(&mut *heard.0.lock().unwrap());
+        assert!(heard.is_sorted() && heard.last() == Some(&(300_000, None)), "{heard:?}");
+    }
+}
+
 #[test]
 fn progress_grows_to_the_total() {
-    struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
-    impl Progress for Heard {
-        fn report(&self, done: u64, total: Option<u64>) {
-            self.0.lock().unwrap().push((done, total));
-        }
-    }
     let (bench, dir) = (bench(), scratch());
-    let heard = Heard(Mutex::default());
+    let heard = Heard::default();
     bench.backend.restore(&copied(&handle(1), &dir.path().join("new")), &heard).unwrap();
     let heard = heard.0.into_inner().unwrap();
     assert!(heard.is_sorted() && heard.last() == Some(&(300_000, Some(300_000))), "{heard:?}");
