@@ -3,7 +3,7 @@
 //! What snapshots leave out on purpose is in none of them, so it is carried over to the new tree.
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
-use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, replaceable};
+use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, expect_store_apart, replaceable};
 use super::super::tree::{Kind, Meta, below, open_dir, shown, walk, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::contents::Contents;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub fn users(settings: &Settings, shelf: &Shelf) -> Result<Vec<String>, BackendError> {
     identity::open(&settings.path)?;
-    refuse_own_store(settings, shelf)?;
+    expect_store_apart(shelf, &settings.path)?;
     replaceable(&settings.path)?;
     in_use::users_among(&settings.path, whom(settings))
 }
@@ -42,22 +42,11 @@ pub fn rollback(
     progress: &dyn Progress,
 ) -> Result<Probe, BackendError> {
     let item = shelf.whole(order.handle)?;
-    refuse_own_store(settings, shelf)?;
     replaceable(&settings.path)?;
     let swap = Swap::open(shelf, &settings.path, order.token)?;
     let safety = shelf.items()?.0.into_iter().find(|item| item.manifest.id == order.token);
     swap.run(&Rollback { settings, item: &item, safety, progress })?;
     identity::probe(&settings.path)
-}
-
-/// The store would be where nobody finds it, for a moment.
-fn refuse_own_store(settings: &Settings, shelf: &Shelf) -> Result<(), BackendError> {
-    if !shelf.store().starts_with(&settings.path) {
-        return Ok(());
-    }
-    let why = "the store of its snapshots lies in it; make a new resource from the snapshot: \
-               heptactl create";
-    Err(BackendError::new(Fault::Permanent, doing(settings), why))
 }
 
 fn doing(settings: &Settings) -> String {

@@ -5,13 +5,13 @@
 //! data directory exchanges all of it. What lies inside of the data directory is exchanged with it: a
 //! link of the old one's to it leads into the new one afterwards, and nothing may be done by that way.
 
-use super::super::tree::{names, peek, remove_tree};
+use super::super::tree::{names, peek, real_path, remove_tree};
 use super::super::{BackendError, Doing};
 use super::assemble::{Spot, give};
 use super::cluster::Cluster;
 use super::copy::{WAL, copy, is_log, name, open};
 use super::detail::{Detail, Space};
-use super::places::{InUse, Place, Terrain, real};
+use super::places::{InUse, Place, Terrain};
 use crate::domain::operation::Fault;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -67,7 +67,7 @@ impl Outside<'_> {
             return Ok(now.place);
         }
         let was = Path::new(&space.location);
-        let was = real(was).doing(|| format!("looking for {}", was.display()))?;
+        let was = real_path(was).doing(|| format!("looking for {}", was.display()))?;
         Terrain::of(&self.live.path)?.lies(was)
     }
 

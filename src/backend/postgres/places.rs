@@ -6,7 +6,7 @@
 //! symbolic links lead to one place by several names.
 
 use super::super::registry::OptionFinding;
-use super::super::tree::{Meta, open_nosymlink};
+use super::super::tree::{Meta, open_nosymlink, real_path};
 use super::super::{BackendError, Doing};
 use super::cluster::Cluster;
 use super::copy::WAL;
@@ -16,7 +16,6 @@ use crate::host::mounts::Mounts;
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -92,32 +91,13 @@ impl Cluster {
         };
         let above = self.path.join(link);
         let path = above.parent().unwrap_or(&self.path).join(&said);
-        let place = Terrain::of(&self.path)?.lies(real(&path).doing(doing)?)?;
+        let place = Terrain::of(&self.path)?.lies(real_path(&path).doing(doing)?)?;
         Ok(Some((said, place)))
     }
 
     /// Where the log lies, if `pg_wal` is a link.
     pub fn log_place(&self) -> Result<Option<Place>, BackendError> {
         Ok(self.leads(WAL)?.map(|(_, place)| place))
-    }
-}
-
-/// The real path, of what is not there as far as it is.
-pub fn real(path: &Path) -> std::io::Result<PathBuf> {
-    let (mut at, mut rest) = (path, Vec::new());
-    loop {
-        match std::fs::canonicalize(at) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                let (Some(above), Some(name)) = (at.parent(), at.file_name()) else {
-                    return Err(error);
-                };
-                rest.push(name);
-                at = above;
-            }
-            found => return Ok(rest.iter().rev().fold(found?, |path, name| path.join(name))),
-        }
     }
 }
 
@@ -183,7 +163,7 @@ mod tests {
         std::fs::create_dir(dir.join("data")).unwrap();
         std::os::unix::fs::symlink("data", dir.join("link")).unwrap();
         let check = |path: &str, want: &str| {
-            assert_eq!(real(&dir.join(path)).unwrap(), dir.join(want), "{path}");
+            assert_eq!(real_path(&dir.join(path)).unwrap(), dir.join(want), "{path}");
         };
         check("link", "data");
         check("link/ts/16385", "data/ts/16385");

@@ -1,9 +1,11 @@
 //! Which names can be given to another object.
 
-use super::super::tree::{Meta, open_nosymlink};
+use super::super::tree::{Meta, open_nosymlink, real_path};
 use super::super::{BackendError, Doing};
+use super::Shelf;
 use super::swap::doing;
 use crate::domain::operation::Fault;
+use crate::host::holders::place;
 use crate::host::mounts::Mounts;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -48,6 +50,36 @@ pub fn movable(path: &Path) -> Result<(), BackendError> {
         Some(mount) => refuse(path, &format!("unmount {} first", mount.point.display())),
         None => Ok(()),
     }
+}
+
+/// That the store does not lie in what is at a path, by whatever way it is reached: it would go with
+/// the content of before, or hold itself.
+///
+/// # Errors
+/// [`Fault::Permanent`] with the way out.
+pub fn expect_store_apart(shelf: &Shelf, path: &Path) -> Result<(), BackendError> {
+    let place = |path: &Path| -> Result<_, BackendError> {
+        let real = real_path(path).doing(|| format!("looking where {} lies", path.display()))?;
+        match Mounts::read() {
+            Ok(mounts) => Ok(place(&mounts, &real)),
+            Err(error) => refuse(path, &error.to_string()),
+        }
+    };
+    let inside = match (place(path)?, place(shelf.dir())?) {
+        (Some((device, outer)), Some((other, inner))) => {
+            device == other && inner.starts_with(&outer)
+        }
+        _ => false,
+    };
+    if !inside {
+        return Ok(());
+    }
+    let why = format!("the store of its snapshots lies in it ({}); ", shelf.store().display());
+    Err(BackendError::new(
+        Fault::Permanent,
+        format!("looking at {}", path.display()),
+        why + OTHERWISE,
+    ))
 }
 
 pub(super) fn named(path: &Path) -> Result<(&Path, &OsStr), BackendError> {

@@ -10,7 +10,7 @@ mod note;
 
 use super::super::tree::{open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing, identity, in_use};
-use super::movable::named;
+use super::movable::{expect_store_apart, named};
 use super::{Shelf, remove};
 use crate::domain::operation::Fault;
 use note::Note;
@@ -95,6 +95,7 @@ impl<'a> Swap<'a> {
     /// [`Fault::Permanent`] for a path that names nothing in a directory.
     pub fn open(shelf: &'a Shelf, path: &'a Path, token: Uuid) -> Result<Self, BackendError> {
         let doing = || doing(path);
+        expect_store_apart(shelf, path)?;
         let (above, name) = named(path)?;
         let dir = open_dir(&open_nosymlink(above)?).doing(doing)?;
         let c_name = |bytes: &[u8]| CString::new(bytes).map_err(std::io::Error::from);

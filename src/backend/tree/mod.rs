@@ -24,7 +24,9 @@ pub use copier::add_bytes;
 pub use copy::{Copy, Entry, Visitor, copy_into, copy_tree};
 pub use data::{clone as share_data, copy as copy_data, same_content};
 pub use meta::{Kind, Meta, Time};
-pub use open::{below, names, open_dir, open_file, open_nosymlink, peek, peek_here, through_proc};
+pub use open::{
+    below, names, open_dir, open_file, open_nosymlink, peek, peek_here, real_path, through_proc,
+};
 pub use remove::remove_tree;
 pub use report::{Report, Sample, shown};
 pub use trail::Trail;

@@ -7,8 +7,9 @@ use crate::domain::operation::Fault;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Only a reference to the object: opening it touches nothing, neither a device nor a pipe.
 const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -30,6 +31,25 @@ pub fn open_nosymlink(path: &Path) -> Result<OwnedFd, BackendError> {
             Err(BackendError::new(Fault::Permanent, doing(), detail))
         }
         opened => opened.doing(doing),
+    }
+}
+
+/// The real path, of what is not there as far as it is.
+pub fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    let (mut at, mut rest) = (path, Vec::new());
+    loop {
+        match std::fs::canonicalize(at) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                let (Some(above), Some(name)) = (at.parent(), at.file_name()) else {
+                    return Err(error);
+                };
+                rest.push(name);
+                at = above;
+            }
+            found => return Ok(rest.iter().rev().fold(found?, |path, name| path.join(name))),
+        }
     }
 }
 

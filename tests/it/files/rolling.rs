@@ -120,7 +120,16 @@ fn what_cannot_be_exchanged_is_refused_with_the_way_out() {
         }
         backend.destroy(&handle).unwrap();
     };
-    check(&*build(&live, &live, &json!({})), "the store of its snapshots lies in it");
+    let in_it = "the store of its snapshots lies in it";
+    check(&*build(&live, &live, &json!({})), in_it);
+    // By whatever way it is reached: it would go with the content of before.
+    let (way, other) = (dir.path().join("way"), dir.path().join("other"));
+    std::os::unix::fs::symlink(&live, &way).unwrap();
+    check(&*build(&way, &live, &json!({})), in_it);
+    std::fs::create_dir(&other).unwrap();
+    let mounted = Mounted::new(&["--bind", live.to_str().unwrap()], &other);
+    check(&*build(&other, &live, &json!({})), in_it);
+    drop(mounted);
     std::fs::remove_dir_all(live.join("store")).unwrap();
     let mounted = Mounted::tmpfs(&live);
     check(&*build(dir.path(), &live, &json!({})), "it is mounted there");
