@@ -5,7 +5,7 @@ use super::super::{BackendError, Doing};
 use super::cluster::Postmaster;
 use super::copy::open;
 use super::online::spaces;
-use super::session::address;
+use super::session::{Session, address};
 use super::take::Source;
 use super::tools::{handed, run};
 use crate::domain::operation::Fault;
@@ -19,10 +19,14 @@ const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 pub fn copy(
     source: &Source<'_>,
+    session: Session,
     postmaster: &Postmaster,
     growing: &Growing<'_>,
 ) -> Result<Vec<String>, BackendError> {
     let cluster = &source.cluster;
+    let facts = session.facts.clone();
+    session.close();
+    facts.expect_senders(&cluster.path)?;
     spaces(source, growing)?;
     let path = growing.path.join("data");
     let doing = || format!("making {}", path.display());
@@ -38,6 +42,10 @@ pub fn copy(
     let own = format!("{place_path}/data");
     let fixed = ["-D", &own, "-X", "stream", "-c", "fast", "--no-sync", "-l", "heptad"];
     args.extend(fixed.map(String::from));
+    if !facts.slot_free {
+        // The log is streamed from the start on; without a slot it may be gone, which is an error.
+        args.push("--no-slot".into());
+    }
     let before = cluster.tablespaces()?;
     for space in &before {
         let old = space.location.display().to_string().replace('=', "\\=");
@@ -48,7 +56,7 @@ pub fn copy(
     // It has a process of its own for the log, which would hold slot and backup mode for ever.
     spawn.guarded = true;
     let doing = format!("copying the server of {}", cluster.path.display());
-    run(&spawn, Fault::Transient, &doing)?;
+    run(&spawn, Fault::Transient, &doing).map_err(|error| refused(error, &facts.role))?;
     if cluster.tablespaces()? != before {
         let why = "a tablespace was created or dropped meanwhile";
         return Err(BackendError::new(Fault::Transient, doing, why));
@@ -61,4 +69,16 @@ pub fn copy(
             .doing(doing)?;
     }
     Ok(vec!["copied by pg_basebackup, every byte".into()])
+}
+
+/// The name of that file is the same in every language.
+fn refused(error: BackendError, role: &str) -> BackendError {
+    if !error.detail.contains("pg_hba.conf") {
+        return error;
+    }
+    let detail = format!(
+        "{}; put \"local replication {role} peer\" into pg_hba.conf and reload the server",
+        error.detail
+    );
+    BackendError { fault: Fault::Permanent, detail, ..error }
 }

@@ -2,32 +2,41 @@
 //! directory alone would not start.
 
 use super::super::shelf::Growing;
-use super::super::tree::{Kind, Meta, open_file, open_nosymlink};
 use super::super::{BackendError, Doing};
 use super::session::Facts;
 use super::take::Source;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
+use super::tools::Tools;
+use crate::host::process::{GRACE, Limits, Overflow, Spawn};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// The copies beside the data.
 pub const DIR: &str = "config";
 /// Under their usual names, whatever they are called where they are.
 pub const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
-const LARGEST: u64 = 4 << 20;
+const LARGEST: usize = 4 << 20;
+/// Also for what is no file, and never ends or never begins.
+const QUICK: Duration = Duration::from_secs(20);
+const CAT: &str = "/bin/cat";
 
-/// Copies those that the server reads from elsewhere.
+/// Copies those that the server reads from elsewhere. Returns what is to be remarked.
 pub fn keep_outside(
     source: &Source<'_>,
     facts: &Facts,
     growing: &Growing<'_>,
-) -> Result<(), BackendError> {
+) -> Result<Vec<String>, BackendError> {
+    let mut notes = Vec::new();
     for (from, name) in facts.config.iter().zip(NAMES) {
-        if from.starts_with(&source.cluster.path) || from.as_os_str().is_empty() {
+        let is_there = || std::fs::symlink_metadata(from).is_ok();
+        if from.as_os_str().is_empty() || from.starts_with(&source.cluster.path) || !is_there() {
             continue;
         }
-        let Some(text) = read(from, source.cluster.uid)? else { continue };
+        let Some(text) = read(&source.tools, from)? else {
+            let from = from.display();
+            notes.push(format!("{from} is not in it: the data directory's owner may not read it"));
+            continue;
+        };
         let dir = growing.path.join(DIR);
         let doing = || format!("copying {}", from.display());
         match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
@@ -36,23 +45,26 @@ pub fn keep_outside(
             }
             _ => {}
         }
-        std::fs::write(dir.join(name), text).doing(doing)?;
+        let mut file = std::fs::OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o600).open(dir.join(name));
+        std::io::Write::write_all(&mut file.doing(doing)?, &text).doing(doing)?;
     }
-    Ok(())
+    Ok(notes)
 }
 
-/// Only what the owner may read anyway: the server says which file it is, and the server is theirs.
-fn read(path: &Path, owner: u32) -> Result<Option<Vec<u8>>, BackendError> {
-    let doing = || format!("reading {}", path.display());
-    let Ok(real) = std::fs::canonicalize(path) else { return Ok(None) };
-    let reference = open_nosymlink(&real)?;
-    let meta = Meta::of(&reference).doing(doing)?;
-    let readable = meta.uid == owner || meta.mode & 0o004 != 0;
-    if meta.kind != Kind::File || !readable {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    let file = File::from(open_file(&reference).doing(doing)?);
-    file.take(LARGEST).read_to_end(&mut text).doing(doing)?;
-    Ok(Some(text))
+/// By the owner: the server says which file it is, the server is theirs, and heptad could read what
+/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else.
+fn read(tools: &Tools, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    let limits = Limits {
+        deadline: QUICK,
+        grace: GRACE,
+        stdout: LARGEST,
+        stderr: 4 << 10,
+        overflow: Overflow::End,
+    };
+    let args = vec!["--".into(), path.into()];
+    let spawn = Spawn { args, user: tools.user(), ..Spawn::new(Path::new(CAT), limits) };
+    let read = spawn.run().map_err(std::io::Error::other);
+    let read = read.doing(|| format!("reading {}", path.display()))?;
+    Ok((read.status.success() && !read.timed_out).then_some(read.stdout.bytes))
 }

@@ -8,7 +8,7 @@ use super::tools::Tools;
 use crate::domain::operation::Fault;
 use crate::host::process::{Talk, TalkError};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between fields, and in place of line ends inside of one: no name or path holds them.
@@ -16,6 +16,8 @@ const FIELD: char = '\u{1f}';
 const LINE: char = '\u{1e}';
 /// What psql prints after each answer.
 const END: &str = "heptad-end-of-answer";
+/// Of `pg_basebackup`: for the files and for the log.
+const SENDERS: u32 = 2;
 /// For what only reads.
 const QUICK: Duration = Duration::from_secs(60);
 /// A fast checkpoint writes all of the shared buffers.
@@ -35,6 +37,14 @@ pub struct Facts {
     pub standby: bool,
     /// Of one write-ahead log file, in bytes.
     pub segment: u64,
+    /// How many connections can copy it or its log at once.
+    pub senders: u32,
+    /// Its log has not enough for a copy of the running server.
+    pub minimal: bool,
+    pub slot_free: bool,
+    /// The role that was asked as, and whether that one may copy.
+    pub role: String,
+    pub replicates: bool,
     /// The files postgresql.conf, pg_hba.conf, pg_ident.conf.
     pub config: [PathBuf; 3],
 }
@@ -58,6 +68,47 @@ pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<Strin
     args.extend(["-p".into(), port.to_string()]);
     args.extend(settings.user.iter().flat_map(|user| ["-U".into(), user.clone()]));
     Ok(args)
+}
+
+impl Facts {
+    /// # Errors
+    /// [`Fault::Permanent`] where the log of the server at `data` is of no use for a copy.
+    pub fn expect_log(&self, data: &Path) -> Result<(), BackendError> {
+        if !self.minimal || self.standby {
+            return Ok(());
+        }
+        let why = "its wal_level is minimal, and then no copy can be made while it runs: set wal_level \
+                   to replica, and max_wal_senders to 10, and restart it; or stop it meanwhile";
+        let doing = format!("copying the server of {}", data.display());
+        Err(BackendError::new(Fault::Permanent, doing, why))
+    }
+
+    /// # Errors
+    /// [`Fault::Permanent`] where `pg_basebackup` will not be let in.
+    pub fn expect_senders(&self, data: &Path) -> Result<(), BackendError> {
+        let refuse = |why: String| {
+            let doing = format!("copying the server of {}", data.display());
+            let otherwise = match self.standby {
+                true => "",
+                false => "; or choose a store that shares blocks with the data directory",
+            };
+            Err(BackendError::new(Fault::Permanent, doing, format!("{why}{otherwise}")))
+        };
+        if self.senders < SENDERS {
+            return refuse(format!(
+                "its max_wal_senders is {}, and pg_basebackup needs {SENDERS}: set max_wal_senders to \
+                 10 and restart it",
+                self.senders
+            ));
+        }
+        if !self.replicates {
+            return refuse(format!(
+                "role {0} may not use pg_basebackup: let it, with alter role \"{0}\" replication",
+                self.role
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl Session {
@@ -183,6 +234,10 @@ fn stopped(text: &str) -> Option<Stopped> {
 
 const FACTS: &str = "select current_setting('server_version_num'), pg_is_in_recovery(), \
     (select setting from pg_settings where name = 'wal_segment_size'), \
+    current_setting('max_wal_senders'), current_setting('wal_level') = 'minimal', \
+    (select count(*) from pg_replication_slots) < current_setting('max_replication_slots')::int, \
+    current_user, \
+    (select rolsuper or rolreplication from pg_roles where rolname = current_user), \
     current_setting('data_directory'), current_setting('config_file'), \
     current_setting('hba_file'), current_setting('ident_file');";
 
@@ -191,7 +246,14 @@ fn facts(text: &str) -> Option<(PathBuf, Facts)> {
     let version = fields.next()?.parse().ok()?;
     let standby = fields.next()? == "t";
     let segment = fields.next()?.parse().ok().filter(|size: &u64| size.is_power_of_two())?;
+    let senders = fields.next()?.parse().ok()?;
+    let mut is = || fields.next().map(|field| field == "t");
+    let (minimal, slot_free) = (is()?, is()?);
+    let role = fields.next()?.to_owned();
+    let replicates = fields.next()? == "t";
     let mut path = || fields.next().map(PathBuf::from);
     let (data, config) = (path()?, [path()?, path()?, path()?]);
-    Some((data, Facts { version, standby, segment, config }))
+    let facts =
+        Facts { version, standby, segment, senders, minimal, slot_free, role, replicates, config };
+    Some((data, facts))
 }

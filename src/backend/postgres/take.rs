@@ -1,7 +1,7 @@
 //! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
 
 use super::super::manifest::Manifest;
-use super::super::shelf::{Growing, Shelf};
+use super::super::shelf::{Growing, Shelf, expect_store_apart};
 use super::super::subvolume::Subvolume;
 use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::cluster::{Cluster, Postmaster, read};
@@ -36,6 +36,7 @@ impl<'a> Source<'a> {
         let server = match cluster.postmaster()? {
             Some(postmaster) => {
                 let session = Session::connect(settings, &cluster, &postmaster, &tools)?;
+                session.facts.expect_log(&cluster.path)?;
                 Some((postmaster, session))
             }
             None => {
@@ -74,9 +75,16 @@ pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, Backen
         manifest.incomplete.clone_from(&source.manifest.incomplete);
         return commit(growing, &mut manifest, &detail, notes);
     }
+    // It would be copied into itself.
+    expect_store_apart(shelf, &postgres.settings.data)?;
     let source = Source::find(&postgres.settings)?;
     let growing = begin(shelf, &manifest)?;
-    let (detail, notes) = copy_live(source, &growing, &manifest.id.simple().to_string())?;
+    let copied = copy_live(source, &growing, &manifest.id.simple().to_string());
+    // By now there is something to clear away: that a part went away says nothing else.
+    let (detail, notes) = copied.map_err(|error| match error.fault {
+        Fault::Absent | Fault::Identity => BackendError { fault: Fault::Transient, ..error },
+        _ => error,
+    })?;
     commit(growing, &mut manifest, &detail, notes)
 }
 
@@ -120,13 +128,16 @@ fn copy_live(
         }
         Some((postmaster, session)) => {
             port = postmaster.port;
-            super::config::keep_outside(&source, &session.facts, growing)?;
-            if session.facts.standby || ground == Ground::Plain {
-                session.close();
-                base::copy(&source, &postmaster, growing)?
-            } else {
-                online::copy(&source, session, &ground, growing, label)?
-            }
+            let mut notes = super::config::keep_outside(&source, &session.facts, growing)?;
+            notes.splice(
+                0..0,
+                if session.facts.standby || ground == Ground::Plain {
+                    base::copy(&source, session, &postmaster, growing)?
+                } else {
+                    online::copy(&source, session, &ground, growing, label)?
+                },
+            );
+            notes
         }
     };
     let cluster = &source.cluster;

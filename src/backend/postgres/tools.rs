@@ -73,6 +73,11 @@ impl Tools {
         self.bin.join(name)
     }
 
+    /// As whom programs are run; none: as whom heptad runs.
+    pub fn user(&self) -> Option<User> {
+        self.user
+    }
+
     /// Gives something to the owner.
     pub fn give(&self, path: &Path) -> std::io::Result<()> {
         match self.user {

@@ -160,6 +160,101 @@ fn configuration_that_lies_elsewhere_comes_along() {
 }
 
 #[test]
+fn settings_that_let_nobody_copy_are_named_with_the_way_out_and_not_tried_again() {
+    let check = |kind: &str, options: &str, parts: &[&str]| {
+        let fs = scratch(kind, 600);
+        let data = fs.path().join("data");
+        cluster(&data);
+        let server = Server::start(&data, options);
+        let backend = build("db", &data, &fs.path().join("store"), json!({}));
+        let order = TakeOrder { card: &card(1), source: None, previous: None };
+        if parts.is_empty() {
+            backend.take(&order).unwrap();
+            return server.must_be_out_of_backup_mode();
+        }
+        let error = backend.take(&order).unwrap_err();
+        assert_eq!(error.fault, Fault::Permanent, "{error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+    };
+    let minimal = "-c wal_level=minimal -c max_wal_senders=0";
+    let level = ["wal_level is minimal", "set wal_level to replica"];
+    check("xfs", minimal, &level);
+    check("ext4", minimal, &level);
+    let store = "choose a store that shares blocks";
+    check("ext4", "-c max_wal_senders=0", &["max_wal_senders is 0", "to 10 and restart", store]);
+    check("ext4", "-c max_wal_senders=1", &["max_wal_senders is 1", store]);
+    for good in ["-c max_wal_senders=2", "-c max_replication_slots=0"] {
+        check("ext4", good, &[]);
+    }
+    check("xfs", "-c max_wal_senders=0", &[]);
+    check("xfs", "-c max_replication_slots=0", &[]);
+}
+
+#[test]
+fn a_role_or_a_rule_that_lets_nobody_copy_is_named_with_the_way_out() {
+    let fs = scratch("ext4", 600);
+    let (data, store) = (fs.path().join("data"), fs.path().join("store"));
+    cluster(&data);
+    let server = Server::start(&data, "");
+    let refused = |options, parts: &[&str]| {
+        let backend = build("db", &data, &store, options);
+        let order = TakeOrder { card: &card(1), source: None, previous: None };
+        let error = backend.take(&order).unwrap_err();
+        assert_eq!(error.fault, Fault::Permanent, "{error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+    };
+    server.sql("create role small login; grant pg_read_all_settings to small");
+    let rule = |text: &str| {
+        std::fs::write(data.join("pg_hba.conf"), text).unwrap();
+        tool("pg_ctl", &["-D", data.to_str().unwrap(), "reload"]);
+        server.sql("select 1");
+    };
+    rule("local all all trust\nlocal replication all trust\n");
+    refused(
+        json!({ "user": "small" }),
+        &["role small may not", "alter role \"small\" replication"],
+    );
+    rule("local all all trust\n");
+    refused(json!({}), &["pg_hba.conf", "local replication postgres peer"]);
+}
+
+#[test]
+fn a_file_that_the_owner_cannot_reach_is_not_copied_for_them() {
+    let fs = scratch("xfs", 600);
+    let (data, etc) = (fs.path().join("data"), fs.path().join("etc"));
+    cluster(&data);
+    std::fs::create_dir(&etc).unwrap();
+    let server = Server::start(&data, "");
+    drop(server);
+    let hba = etc.join("pg_hba.conf");
+    std::fs::rename(data.join("pg_hba.conf"), &hba).unwrap();
+    run("chmod", &["644", hba.to_str().unwrap()]);
+    let _server = Server::start(&data, &format!("-c hba_file={}", hba.display()));
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let kept = |seq: u64| fs.path().join(format!("store/db/{seq}/config/pg_hba.conf"));
+    take(&*backend, &card(1));
+    assert!(kept(1).exists());
+    // From here on only root gets at it, though everybody might read it.
+    run("chmod", &["700", etc.to_str().unwrap()]);
+    run("chown", &["root:root", etc.to_str().unwrap(), hba.to_str().unwrap()]);
+    take(&*backend, &card(2));
+    assert!(!kept(2).exists());
+    let notes = find(&*backend, 2).unwrap().notes;
+    let said = format!("{} is not in it", hba.display());
+    assert!(notes.iter().any(|note| note.starts_with(&said)), "{notes:?}");
+    // Nor what never ends.
+    run("chmod", &["755", etc.to_str().unwrap()]);
+    std::fs::remove_file(&hba).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &hba).unwrap();
+    take(&*backend, &card(3));
+    assert!(!kept(3).exists());
+}
+
+#[test]
 fn the_data_directory_of_a_snapshot_can_be_looked_into() {
     let fs = scratch("xfs", 600);
     let (data, store) = (fs.path().join("data"), fs.path().join("store"));

@@ -247,3 +247,17 @@ fn what_a_backup_left_in_the_data_directory_is_no_measure_of_a_snapshot() {
         drop(Server::start(&scene.data, ""));
     }
 }
+
+#[test]
+fn a_store_that_a_link_leads_into_the_data_directory_is_refused() {
+    let scene = Scene::new("xfs", &|fs| {
+        dir(&fs.join("data/inner"));
+        symlink(fs.join("data/inner"), fs.join("way")).unwrap();
+    });
+    let store = scene.fs.path().join("way/store");
+    let backend = build("db", &scene.data, &store, json!({}));
+    let order = TakeOrder { card: &card(1), source: None, previous: None };
+    let error = backend.take(&order).unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent, "{error}");
+    assert!(error.to_string().contains("the store of its snapshots lies in it"), "{error}");
+}

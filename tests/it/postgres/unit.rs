@@ -36,7 +36,7 @@ ctl check
 ctl take shop first
 ctl show first >/tmp/said
 grep complete /tmp/said
-grep 'a server started on a copy' /var/lib/heptad/store/shop/*/proven
+grep 'a server started on a copy' /var/lib/heptad/store/shop/*/proof.json
 sql 'drop table t'
 ! ctl rollback shop --to first --yes >/tmp/said 2>&1
 grep --fixed-strings 'systemctl stop server.service' /tmp/said
