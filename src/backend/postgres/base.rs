@@ -48,6 +48,16 @@ pub fn copy(
     }
     let before = cluster.tablespaces()?;
     for space in &before {
+        if !space.location.is_absolute() {
+            let why = format!(
+                "the link to tablespace {} is relative, and PostgreSQL knows only absolute ones: make it \
+                 one to {}, with ln -sfn",
+                space.oid,
+                space.place.path(&cluster.path).display()
+            );
+            let doing = format!("copying the server of {}", cluster.path.display());
+            return Err(BackendError::new(Fault::Permanent, doing, why));
+        }
         let old = space.location.display().to_string().replace('=', "\\=");
         args.push(format!("--tablespace-mapping={old}={place_path}/tablespaces/{}", space.oid));
     }

@@ -29,7 +29,7 @@ pub fn keep_outside(
     let mut notes = Vec::new();
     for (from, name) in facts.config.iter().zip(NAMES) {
         let is_there = || std::fs::symlink_metadata(from).is_ok();
-        if from.as_os_str().is_empty() || from.starts_with(&source.cluster.path) || !is_there() {
+        if from.as_os_str().is_empty() || lies_in(from, &source.cluster.path) || !is_there() {
             continue;
         }
         let Some(text) = read(&source.tools, from)? else {
@@ -50,6 +50,12 @@ pub fn keep_outside(
         std::io::Write::write_all(&mut file.doing(doing)?, &text).doing(doing)?;
     }
     Ok(notes)
+}
+
+/// By whatever way to its directory the server was given.
+fn lies_in(file: &Path, data: &Path) -> bool {
+    let above = file.parent().and_then(|above| std::fs::canonicalize(above).ok());
+    file.starts_with(data) || above.is_some_and(|above| above.starts_with(data))
 }
 
 /// By the owner: the server says which file it is, the server is theirs, and heptad could read what

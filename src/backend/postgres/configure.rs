@@ -23,6 +23,8 @@ pub struct New<'a> {
     pub item: &'a Item,
     pub detail: &'a Detail,
     pub path: &'a Path,
+    /// Where the original is.
+    pub original: &'a Path,
     pub port: u16,
     /// Its tablespaces, and where they are.
     pub spaces: Vec<(&'a Space, PathBuf)>,
@@ -35,7 +37,8 @@ impl New<'_> {
     pub fn configure(&self, data: &OwnedFd) -> Result<(), BackendError> {
         self.main(data)?;
         let auto = read(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
-        write(data, AUTO, &settings(&auto, self.port), self.detail)?;
+        let auto = self.at_home(&settings(&auto, self.port));
+        write(data, AUTO, &auto, self.detail)?;
         write(data, README, &self.readme(), self.detail)
     }
 
@@ -59,12 +62,21 @@ impl New<'_> {
                 }
             }
         }
-        let Some(mut main) = main else { return Ok(()) };
+        let Some(mut main) = main.map(|main| self.at_home(&main)) else { return Ok(()) };
         let own = quoted(self.path);
         main.push_str(&format!(
             "\n# Restored by heptad.\ndata_directory = '{own}'\nexternal_pid_file = ''\n"
         ));
         write(data, NAMES[0], &main, self.detail)
+    }
+
+    /// Settings that name something in the original's data directory by its path name the same of this
+    /// one: it must neither need the original nor write into it.
+    fn at_home(&self, text: &str) -> String {
+        let [old, new] = [self.original, self.path].map(quoted);
+        ["/", "'"].iter().fold(text.to_owned(), |text, end| {
+            text.replace(&format!("'{old}{end}"), &format!("'{new}{end}"))
+        })
     }
 
     fn readme(&self) -> String {

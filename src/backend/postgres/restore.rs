@@ -44,7 +44,8 @@ pub fn restore(
         Some(inside) => (space, path.join(inside)),
         None => (space, spaces.path.join(&space.oid)),
     });
-    let new = New { item, detail, path, port, spaces: places.collect(), start };
+    let (spaces_at, original) = (places.collect(), &*settings.data);
+    let new = New { item, detail, path, original, port, spaces: spaces_at, start };
     let made = fill(&new, &target, (&spaces, &inside), progress)
         .and_then(|made| spaces.appear(&target).map(|()| made))
         .and_then(|made| target.appear(&made));

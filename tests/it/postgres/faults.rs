@@ -160,6 +160,33 @@ fn configuration_that_lies_elsewhere_comes_along() {
 }
 
 #[test]
+fn settings_that_name_the_data_directory_by_its_path_name_that_of_the_copy() {
+    let fs = scratch("xfs", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let path = data.display();
+    let mut text = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
+    text.push_str(&format!(
+        "data_directory = '{path}'\nhba_file = '{path}/pg_hba.conf'\nlogging_collector = on\n\
+         log_directory = '{path}/log'\n"
+    ));
+    std::fs::write(data.join("postgresql.conf"), text).unwrap();
+    let server = Server::start(&data, "");
+    server.sql(&format!("alter system set ident_file = '{path}/pg_ident.conf'"));
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let handle = take(&*backend, &card(1));
+    drop(server);
+    let target = fs.path().join("copy");
+    backend.restore(&copied(&handle, &target), &()).unwrap();
+    std::fs::rename(&data, fs.path().join("gone")).unwrap();
+    let copy = Server::start(&target, "");
+    for setting in ["hba_file", "ident_file", "log_directory", "data_directory"] {
+        let is = copy.sql(&format!("show {setting}"));
+        assert!(is.starts_with(target.to_str().unwrap()), "{setting} = {is}");
+    }
+}
+
+#[test]
 fn settings_that_let_nobody_copy_are_named_with_the_way_out_and_not_tried_again() {
     let check = |kind: &str, options: &str, parts: &[&str]| {
         let fs = scratch(kind, 600);

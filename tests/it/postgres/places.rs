@@ -143,6 +143,7 @@ fn tablespaces_in_one_another_and_beside_go_back_together() {
             dir(&fs.join("outside/inner")),
             dir(&fs.join("heptad-data")),
             dir(&fs.join("data/pg_stat_tmp/ts")),
+            fs.join("data").display().to_string(),
         ]
     });
 }
