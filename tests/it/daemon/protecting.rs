@@ -143,8 +143,8 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("/dev/null", &["/dev/null"]);
     check("ROOT/notes", &["is protected already, as notes", "heptactl status notes"]);
     check("ROOT/notes/file", &["is inside resource notes", "leave it out there (exclude"]);
-    check("ROOT", &["state directory", "is inside the resource"]);
-    check("ROOT/state/store", &["is heptad's own"]);
+    check("ROOT", &["is inside resource", "leave it out there (exclude"]);
+    check("ROOT/state", &["is heptad's own"]);
     check("ROOT/store/mail", &["is heptad's own"]);
     check("ROOT/app.db-wal", &["a part of the SQLite database", "protect that"]);
     check("ROOT/cluster/base/5", &["a part of the PostgreSQL cluster", "protect that"]);
