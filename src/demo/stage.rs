@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
 
     pub fn tell_places(&mut self) -> Result<()> {
         let root = self.root.display();
-        Ok(writeln!(self.out, "  {root}/notes   {root}/photos\n")?)
+        Ok(writeln!(self.out, "  {root}/notes\n  {root}/photos\n")?)
     }
 
     /// Runs the client as a person would, and shows the line that does it.

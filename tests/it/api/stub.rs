@@ -46,6 +46,8 @@ pub fn at(text: &str) -> Timestamp {
 pub struct Stub {
     facts: watch::Sender<Published>,
     asked: Mutex<Vec<(u32, Option<Key>, Request)>>,
+    /// Of every change, what is no request of the domain's too.
+    digests: Mutex<Vec<Digest>>,
     /// Never answers a request for a change.
     pub mute: bool,
     /// Keeps the other ends of files that never end.
@@ -66,6 +68,7 @@ impl Stub {
         Self {
             facts: watch::Sender::new(first),
             asked: Mutex::default(),
+            digests: Mutex::default(),
             mute,
             hanging: Mutex::default(),
         }
@@ -79,8 +82,11 @@ impl Stub {
 
     /// The digests of all requests that came with a key.
     pub fn digests(&self) -> Vec<Digest> {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter_map(|(_, key, _)| key.as_ref()?.digest).collect()
+        self.digests.lock().unwrap().clone()
+    }
+
+    fn note(&self, key: Option<&Key>) {
+        self.digests.lock().unwrap().extend(key.and_then(|key| key.digest));
     }
 
     /// One turn of the driver.
@@ -109,6 +115,7 @@ impl Stub {
     }
 
     fn grant(&self, uid: u32, key: Option<Key>, request: Request) -> Result<Operation, Denied> {
+        self.note(key.as_ref());
         self.asked.lock().unwrap().push((uid, key.clone(), request.clone()));
         let (name, act, state) = meaning(request);
         self.turn(|ledger| {
@@ -270,7 +277,8 @@ impl Desk for Stub {
         }
     }
 
-    fn protect(&self, _key: Option<Key>, wish: Wish) -> Soon<'_, Result<Protected, Unprotectable>> {
+    fn protect(&self, key: Option<Key>, wish: Wish) -> Soon<'_, Result<Protected, Unprotectable>> {
+        self.note(key.as_ref());
         let protect::Target::Path(place) = wish.target else {
             return Box::pin(async { Err(Unprotectable::NoSuchPlace { place: "guest".into() }) });
         };

@@ -138,7 +138,7 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("ROOT/nothing", &["there is nothing of this name"]);
     check("ROOT/dangling", &["there is nothing of this name"]);
     check("/proc/sys", &["it lies on proc", "has content of its own"]);
-    check("/", &["cannot be protected", "root directory"]);
+    check("/", &["/ cannot be protected", "is inside resource"]);
     check("ROOT/a.sock", &["it is a socket; directories and files can be protected"]);
     check("/dev/null", &["/dev/null"]);
     check("ROOT/notes", &["is protected already, as notes", "heptactl status notes"]);
