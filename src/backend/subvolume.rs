@@ -1,6 +1,7 @@
 //! Subvolumes and directories, held open for the length of a job and never longer, so that a
 //! person's `umount` works right after.
 
+use super::tree::shed;
 use crate::host::sys::{self, SubvolumeInfo};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -96,9 +97,15 @@ pub fn exists(at: impl AsFd, name: impl AsRef<Path>) -> Result<bool, Errno> {
 
 /// Creates a directory that only root may enter; one that is there already is good.
 pub fn make_dir(at: impl AsFd, name: impl AsRef<Path>) -> Result<(), Errno> {
-    match rustix::fs::mkdirat(at, name.as_ref(), Mode::RWXU) {
-        Err(Errno::EXIST) | Ok(()) => Ok(()),
+    match rustix::fs::mkdirat(&at, name.as_ref(), Mode::RWXU) {
+        Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(error),
+        // Nothing that the directory above hands down shall reach what is made in it.
+        Ok(()) => {
+            let made = open_below(at, name)?;
+            shed(&made)?;
+            rustix::fs::fchmod(made, Mode::RWXU)
+        }
     }
 }
 

@@ -65,6 +65,12 @@ pub trait Harness: Sized {
     /// A path that does not exist, where a restore may go; distinct by name.
     fn target(&self, name: &str) -> PathBuf;
 
+    /// Sees that what was restored to a path has inherited no rights. What is unpacked there by other
+    /// hands is looked at before.
+    fn expect_nothing_inherited(&self, at: &Path) {
+        nothing_inherited(at);
+    }
+
     /// Makes a whole snapshot look like one whose taking stopped before its commit point.
     fn interrupt(&self, resource: &str, handle: &Handle);
 
@@ -87,6 +93,7 @@ macro_rules! conformance {
             another_snapshot_under_a_used_number_is_refused,
             a_restored_copy_is_equal_byte_by_byte,
             a_restored_copy_is_writable_and_the_snapshot_stays_as_it_is,
+            a_restored_copy_inherits_no_rights_from_the_directory_above,
             restoring_never_touches_what_exists,
             restoring_below_a_missing_directory_is_refused,
             a_snapshot_can_be_restored_twice,

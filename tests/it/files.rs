@@ -2,6 +2,7 @@
 
 mod bench;
 mod content;
+mod dressing;
 mod enemies;
 mod faults;
 pub mod harness;

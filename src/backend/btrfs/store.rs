@@ -8,6 +8,7 @@ use super::store_root::{self, STORE};
 use super::stored::Stored;
 use crate::backend::manifest::Manifest;
 use crate::backend::subvolume;
+use crate::backend::tree::shed;
 use crate::backend::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
@@ -131,10 +132,11 @@ impl Store {
         configured: Option<&Path>,
         resource: &ResourceName,
     ) -> Result<Self, BackendError> {
+        let doing = || format!("making the store of {resource}");
         if let Some(store) = Self::open(place, configured, resource)? {
+            shed(&store.dir).doing(doing)?;
             return Ok(store);
         }
-        let doing = || format!("making the store of {resource}");
         let parent = match configured {
             Some(path) => store_root::open_configured(path, place)?,
             None => store_root::make_own(&*Top::of(place)?)?,

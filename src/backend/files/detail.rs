@@ -20,13 +20,16 @@ pub struct Detail {
     pub index_bytes: u64,
     /// How the copy's root looks.
     pub root: String,
+    /// Whether what chattr(1) sets is noted; that was not always done.
+    #[serde(default)]
+    pub flags: bool,
 }
 
 impl Detail {
     pub fn new(report: &Report, index_bytes: u64, root: &Meta) -> Self {
         let empty = if root.kind == Kind::Dir { report.entries == 0 } else { report.bytes == 0 };
         let (entries, bytes) = (report.entries, report.bytes);
-        Self { entries, bytes, empty, index_bytes, root: look(root) }
+        Self { entries, bytes, empty, index_bytes, root: look(root), flags: true }
     }
 }
 

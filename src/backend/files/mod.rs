@@ -123,8 +123,9 @@ impl Backend for Files {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         order.is_plain()?;
-        restore::restore(&self.shelf.whole(order.handle)?, order.target, progress)?;
-        Ok(Restored::at(order.target))
+        let item = self.shelf.whole(order.handle)?;
+        let notes = restore::restore(&item, order.target, progress)?;
+        Ok(Restored { notes, ..Restored::at(order.target) })
     }
 
     fn users(&self) -> Result<Vec<String>, BackendError> {

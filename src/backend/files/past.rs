@@ -1,7 +1,11 @@
 //! The previous snapshot, as a lender of unchanged files.
 
 use super::super::BackendError;
-use super::super::tree::{Entry, Kind, Meta, Time, below, open_file, same_content, same_xattrs};
+use super::super::shelf::{Item, Seal};
+use super::super::tree::{
+    Entry, Flags, Kind, Meta, Time, below, open_file, same_content, same_xattrs,
+};
+use super::detail::Detail;
 use super::grounds::{self, Times};
 use super::index::{Line, Reader, Stamps};
 use super::{DATA, INDEX};
@@ -9,9 +13,8 @@ use rustix::fs::{Mode, OFlags};
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// A file changed this short before the previous snapshot began, or during it, is compared byte by
 /// byte: what was stored through a memory map while it was copied need not have moved its times, nor
@@ -31,14 +34,17 @@ pub struct Past {
     offsets: HashMap<u64, u64>,
     hasher: RandomState,
     recent: Time,
+    /// Whether its copies note what chattr(1) had set on their originals.
+    flags: bool,
     /// The live root's device.
     dev: (u32, u32),
 }
 
 impl Past {
-    /// Reads the index of the snapshot in `dir`.
-    pub fn open(dir: &Path, root: &Meta) -> Result<Self, BackendError> {
+    /// Reads the index of a snapshot.
+    pub fn open(item: &Item, root: &Meta) -> Result<Self, BackendError> {
         use super::super::Doing;
+        let dir = &item.path;
         let opening = || format!("opening {}", dir.display());
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let data = rustix::fs::open(dir.join(DATA), flags, Mode::empty()).doing(opening)?;
@@ -53,7 +59,8 @@ impl Past {
                 offsets.insert(hasher.hash_one(line.was), offset);
             }
         }
-        Ok(Self { data, index, offsets, hasher, recent, dev: root.dev })
+        let flags = Detail::of(&item.manifest).is_some_and(|detail| detail.flags);
+        Ok(Self { data, index, offsets, hasher, recent, flags, dev: root.dev })
     }
 
     /// The previous copy of this very file, if neither has changed. Whatever goes wrong here means
@@ -72,6 +79,7 @@ impl Past {
             && line.difference(&is).is_none()
             // Without root the copy may lack its owner; a new one would lack it as well.
             && (dressed || !nix::unistd::geteuid().is_root())
+            && (self.flags || has_none(original)?)
             && (self.is_told(&line, original, times) || is_same(original, &copy)?);
         lent.then_some(copy)
     }
@@ -108,6 +116,11 @@ pub fn below_or_root(data: &OwnedFd, path: &[u8]) -> Option<(OwnedFd, Meta)> {
         return Some((data.try_clone().ok()?, Meta::of(data).ok()?));
     }
     below(data, path).ok()
+}
+
+fn has_none(original: &Entry<'_>) -> Option<bool> {
+    let open = open_file(original.reference).ok()?;
+    Some(Flags::of(open.as_fd()) == Flags::default())
 }
 
 fn is_same(original: &Entry<'_>, copy: &OwnedFd) -> Option<bool> {

@@ -1,7 +1,7 @@
 //! A new, independent copy of a snapshot at a path of the user's.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::{Copy, Meta, Visitor, copy_tree};
+use super::super::tree::{Copy, Flow, Meta, Visitor, copy_tree, fix, peek};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::verify;
@@ -15,30 +15,49 @@ use std::path::Path;
 /// # Errors
 /// [`Fault::Permanent`] where the target exists, its parent does not, the snapshot is not as it was
 /// stored, or the file system there cannot hold it. Then nothing is left at the target.
-pub fn restore(item: &Item, target: &Path, progress: &dyn Progress) -> Result<(), BackendError> {
+pub fn restore(
+    item: &Item,
+    target: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, BackendError> {
     let target = Target::open(item, target)?;
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
     let filled = fill(item, target.dir.as_fd(), &target.hidden, &HashSet::new(), progress);
-    let placed = filled.and_then(|made| target.appear(&made));
+    let placed = filled.and_then(|made| target.appear(&made.root).map(|()| made));
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
     }
-    placed
+    let made = placed?;
+    let doing = || format!("restoring snapshot {}", item.seq);
+    let (placed, is) = peek(&target.dir, &target.name).doing(doing)?;
+    // Whoever owns the directory may have put something else there since.
+    if is.same_inode(&made.root) {
+        fix(data(&item.path).doing(doing)?.as_fd(), placed.as_fd()).doing(doing)?;
+    }
+    Ok(made.lost.into_iter().collect())
 }
 
-/// Copies the snapshot to a new `name` in `dir`, all but some paths. Returns what was made.
+/// What was filled.
+pub struct Filled {
+    pub root: Meta,
+    /// What has lost something that a place may do without.
+    pub lost: Option<String>,
+}
+
+/// Copies the snapshot to a new `name` in `dir`, all but some paths.
 pub fn fill(
     item: &Item,
     dir: BorrowedFd<'_>,
     name: &CStr,
     without: &HashSet<Vec<u8>>,
     progress: &dyn Progress,
-) -> Result<Meta, BackendError> {
+) -> Result<Filled, BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let detail = Detail::of(&item.manifest);
     let options = Copy {
+        flow: Flow::OutOfStore,
         exclude: without,
         cross_mounts: true,
         own_store: None,
@@ -55,7 +74,7 @@ pub fn fill(
         losses.push("the snapshot is not what its manifest says".into());
     }
     match root.0 {
-        Some(made) if losses.is_empty() => Ok(made),
+        Some(root) if losses.is_empty() => Ok(Filled { root, lost: report.unflagged_sentence() }),
         _ => Err(BackendError::new(Fault::Permanent, doing(), losses.join("; "))),
     }
 }

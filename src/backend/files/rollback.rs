@@ -4,9 +4,10 @@
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, expect_store_apart, replaceable};
-use super::super::tree::{Kind, Meta, below, open_dir, shown, walk, walk_with_mounts};
+use super::super::tree::{Kind, Meta, below, fix, open_dir, shown, walk, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::contents::Contents;
+use super::detail::data;
 use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
 use super::{INDEX, restore, verify};
@@ -67,7 +68,11 @@ impl Replacement for Rollback<'_> {
         verify::verify(self.item)?;
         let carried = self.expendable()?;
         let without = carried.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
-        restore::fill(self.item, dir.as_fd(), name, &without, self.progress)?;
+        let made = restore::fill(self.item, dir.as_fd(), name, &without, self.progress)?;
+        if let Some(lost) = made.lost {
+            // In its own place it must not become something else without a word.
+            return Err(BackendError::new(Fault::Permanent, doing(self.settings), lost));
+        }
         let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
         carried.iter().try_for_each(|path| self.fits(&new, path))
     }
@@ -121,11 +126,13 @@ impl Replacement for Rollback<'_> {
 
     fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {
         let old = old.reference;
+        let stored = data(&self.item.path).doing(|| doing(self.settings))?;
         let kind = Meta::of(old).doing(|| doing(self.settings))?.kind;
         let carried = self.left_out(old, kind)?;
         for path in &carried {
             self.carry_one(old, new, path)?;
         }
+        fix(stored.as_fd(), new.as_fd()).doing(|| doing(self.settings))?;
         match carried.is_empty() {
             true => Ok(()),
             // They must have arrived before the tree that they came from is gone.
@@ -221,7 +228,13 @@ impl Rollback<'_> {
 
     fn fits(&self, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
         match below(new, above(path)) {
-            Ok((_, meta)) if meta.kind == Kind::Dir => Ok(()),
+            Ok((_, meta)) if meta.kind == Kind::Dir && !meta.fixed => Ok(()),
+            Ok((_, meta)) if meta.fixed => {
+                let why = "snapshots leave it out, and in this one the directory that it lies in may \
+                           not be changed, see chattr(1); move it out of the resource, or make a \
+                           new one from the snapshot: heptactl create";
+                Err(BackendError::new(Fault::Permanent, self.carrying(path), why))
+            }
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 let why = "snapshots leave it out, and this one has no directory that it could lie \
                            in; move it out of the resource, or make a new one from the snapshot: \

@@ -3,7 +3,7 @@
 use super::super::identity;
 use super::super::manifest::Manifest;
 use super::super::shelf::{Growing, Item, Shelf};
-use super::super::tree::{Copy, Entry, Meta, Report, Time, Visitor, copy_tree};
+use super::super::tree::{Copy, Entry, Flow, Meta, Report, Time, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
 use super::detail::{Detail, data};
 use super::grounds::Grounds;
@@ -83,7 +83,7 @@ fn copy_live(
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let mut notes = Vec::new();
     let past = previous.and_then(|previous| {
-        let past = shelf.whole(previous).and_then(|item| Past::open(&item.path, &root));
+        let past = shelf.whole(previous).and_then(|item| Past::open(&item, &root));
         past.inspect_err(|error| {
             notes.push(format!("snapshot {} was of no use: {error}", previous.seq));
         })
@@ -98,6 +98,7 @@ fn copy_live(
     let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
     let store = Meta::of(&store).doing(|| "looking at the store".into())?;
     let options = Copy {
+        flow: Flow::IntoStore,
         exclude: &exclude,
         cross_mounts: settings.cross_mounts,
         own_store: Some(store),
@@ -171,6 +172,7 @@ fn copy_snapshot(
     let doing = || format!("copying snapshot {}", source.seq);
     let from = data(&source.path).doing(doing)?;
     let options = Copy {
+        flow: Flow::WithinStore,
         exclude: &HashSet::new(),
         cross_mounts: true,
         own_store: None,
@@ -189,7 +191,8 @@ fn copy_snapshot(
         return Err(BackendError::new(Fault::Permanent, doing(), losses.join("; ")));
     }
     let index_bytes = std::fs::copy(source.path.join(INDEX), growing.path.join(INDEX));
-    let detail = look(growing, &report, index_bytes.doing(doing)?)?;
+    let mut detail = look(growing, &report, index_bytes.doing(doing)?)?;
+    detail.flags = expected.is_some_and(|detail| detail.flags);
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().skip(1).cloned());
     Ok((detail, notes))

@@ -4,7 +4,7 @@
 //! descriptors: whoever owns it can exchange what lies in it, or the directory itself, and leads a
 //! privileged heptad nowhere else by that.
 
-use super::super::tree::{Meta, open_dir, open_nosymlink};
+use super::super::tree::{Meta, open_dir, open_nosymlink, shed};
 use super::super::{BackendError, Doing};
 use rustix::fs::{AtFlags, DirEntry, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -53,6 +53,7 @@ impl Folder {
         let made = rustix::fs::mkdirat(&self.dir, name, Mode::RWXU);
         made.doing(|| format!("making {}", self.path.join(name).display()))?;
         let folder = self.below(name)?;
+        shed(&folder.dir).doing(|| format!("making {}", self.path.join(name).display()))?;
         folder.set_mode(mode)?;
         Ok(folder)
     }

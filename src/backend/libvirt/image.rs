@@ -2,7 +2,7 @@
 //!
 //! Every call of qemu-img names the format, and none writes to an image that a guest may have open.
 
-use super::super::tree::{copy_data, share_data};
+use super::super::tree::{copy_data, disinherit, share_data};
 use super::super::{BackendError, Doing};
 use super::domain::Format;
 use crate::domain::operation::Fault;
@@ -81,7 +81,11 @@ pub fn open(path: &Path) -> Result<File, BackendError> {
 pub fn create(path: &Path) -> Result<File, BackendError> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(path);
-    file.doing(|| format!("making {}", path.display()))
+    let doing = || format!("making {}", path.display());
+    let file = file.doing(doing)?;
+    // Whoever may read all that is in the directory may not therefore read a disk.
+    disinherit(&file).doing(doing)?;
+    Ok(file)
 }
 
 /// Shares the blocks of an image with a new file; `false` where the file systems cannot.

@@ -2,7 +2,7 @@
 
 use super::super::shelf::Item;
 use super::super::subvolume::Subvolume;
-use super::super::tree::{below, names, peek, remove_tree};
+use super::super::tree::{Flow, below, names, peek, remove_tree, shed};
 use super::super::{BackendError, Doing, Progress};
 use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, copy, is_log, name, open, tree};
 use super::detail::{Detail, Space};
@@ -54,7 +54,7 @@ pub fn assemble(
     let none = HashSet::new();
     if !snapshot(&from, site).doing(doing)? {
         let (data, _) = below(&from, b"data").doing(doing)?;
-        tree(data.as_fd(), site.dir, site.data, &none, progress, &mut ())?;
+        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, progress, &mut ())?;
     }
     let data = rustix::fs::openat(site.dir, site.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {
@@ -71,7 +71,7 @@ pub fn assemble(
     if let Ok((label, _)) = below(&from, LABEL.as_bytes()) {
         // Not the live server's, which a snapshot of a subvolume may have caught.
         remove_tree(data.as_fd(), &name(LABEL)?)?;
-        tree(label.as_fd(), data.as_fd(), &name(LABEL)?, &none, &(), &mut ())?;
+        tree(label.as_fd(), data.as_fd(), &name(LABEL)?, Flow::OutOfStore, &none, &(), &mut ())?;
         give(&data, LABEL, detail).doing(doing)?;
     }
     spaces(&from, &data, detail, site)?;
@@ -92,7 +92,7 @@ fn log(from: impl AsFd, data: &OwnedFd, detail: &Detail) -> Result<(), BackendEr
     };
     let pg_wal = name(WAL)?;
     remove_tree(data.as_fd(), &pg_wal)?;
-    tree(wal.as_fd(), data.as_fd(), &pg_wal, &HashSet::new(), &(), &mut ())?;
+    tree(wal.as_fd(), data.as_fd(), &pg_wal, Flow::OutOfStore, &HashSet::new(), &(), &mut ())?;
     give(data, WAL, detail).doing(doing)?;
     let inside = open(data, WAL).doing(doing)?;
     make(&inside, "archive_status", detail)
@@ -147,7 +147,15 @@ fn spaces(
         let target = match spot {
             Spot::Outside { dir, name: to, link } => {
                 let (part, _) = peek(&above, &name(&space.oid)?).doing(doing)?;
-                tree(part.as_fd(), dir.as_fd(), &to, &HashSet::new(), &(), &mut ())?;
+                tree(
+                    part.as_fd(),
+                    dir.as_fd(),
+                    &to,
+                    Flow::OutOfStore,
+                    &HashSet::new(),
+                    &(),
+                    &mut (),
+                )?;
                 PathBuf::from(link)
             }
             Spot::Inside(path) => {
@@ -202,8 +210,13 @@ fn snapshot(from: impl AsFd, site: &Site<'_>) -> std::io::Result<bool> {
 
 /// A new directory of the owner's.
 pub fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), BackendError> {
-    let made = rustix::fs::mkdirat(&at, path, Mode::RWXU).and_then(|()| give(&at, path, detail));
-    made.doing(|| format!("making {path}"))
+    let doing = || format!("making {path}");
+    rustix::fs::mkdirat(&at, path, Mode::RWXU).doing(doing)?;
+    let made = open(&at, path).doing(doing)?;
+    shed(&made).doing(doing)?;
+    give(&at, path, detail).doing(doing)?;
+    // The group's bit that a directory above has handed down.
+    rustix::fs::fchmod(&made, Mode::RWXU).doing(doing)
 }
 
 /// Gives something to the owner; heptad without root is the owner itself.

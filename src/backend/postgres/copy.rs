@@ -1,6 +1,6 @@
 //! Copying parts of a cluster with the tree copier, and what of it is never copied.
 
-use super::super::tree::{Copy, Kind, Report, Visitor, copy_tree, names, peek};
+use super::super::tree::{Copy, Flow, Kind, Report, Visitor, copy_tree, names, peek};
 use super::super::{BackendError, Doing, Progress};
 use super::cluster::Cluster;
 use super::places::Place;
@@ -56,7 +56,7 @@ pub fn copy(
     into: BorrowedFd<'_>,
     name: &CStr,
 ) -> Result<Report, BackendError> {
-    tree(from, into, name, &HashSet::new(), &(), &mut ())
+    tree(from, into, name, Flow::IntoStore, &HashSet::new(), &(), &mut ())
 }
 
 /// As [`copy`], with all that the copier can be told. What could not be read is an error: a
@@ -65,11 +65,13 @@ pub fn tree(
     from: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     name: &CStr,
+    flow: Flow,
     exclude: &HashSet<Vec<u8>>,
     progress: &dyn Progress,
     visitor: &mut dyn Visitor,
 ) -> Result<Report, BackendError> {
-    let options = Copy { exclude, cross_mounts: true, own_store: None, progress, total: None };
+    let options =
+        Copy { flow, exclude, cross_mounts: true, own_store: None, progress, total: None };
     let report = copy_tree(from, into, name, &options, visitor)?;
     // A file that changes while it is read is what the log between start and stop is for.
     let steady = Report { changing: Default::default(), ..report.clone() };
@@ -94,7 +96,7 @@ pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendEr
     if let Some(place) = cluster.log_place()? {
         exclude.extend(inside(cluster, &place, &is_log)?);
     }
-    let report = tree(cluster.dir.as_fd(), into, c"data", &exclude, &(), &mut ())?;
+    let report = tree(cluster.dir.as_fd(), into, c"data", Flow::IntoStore, &exclude, &(), &mut ())?;
     let doing = || format!("copying {CONTROL}");
     let (control, _) = super::super::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
     let global = open(into, "data/global").doing(doing)?;

@@ -3,7 +3,7 @@
 use super::super::manifest::{MANIFEST, MARK};
 use super::super::shelf::{Growing, Item};
 use super::super::subvolume::Subvolume;
-use super::super::tree::{Entry, Visitor, names, peek};
+use super::super::tree::{Entry, Flow, Visitor, names, peek};
 use super::super::{BackendError, Doing};
 use super::copy::tree;
 use super::detail::{Detail, look, measure};
@@ -44,7 +44,7 @@ pub fn keep(source: &Item, growing: &Growing<'_>) -> Result<(Detail, Vec<String>
         }
         let (reference, _) = peek(&from, &name).doing(doing)?;
         let into = growing.dir.as_fd();
-        tree(reference.as_fd(), into, &name, &HashSet::new(), &(), &mut Sharer)?;
+        tree(reference.as_fd(), into, &name, Flow::WithinStore, &HashSet::new(), &(), &mut Sharer)?;
     }
     if measure(&growing.dir)? != detail.measure {
         let why = "it is not what its manifest says";

@@ -28,6 +28,7 @@ pub use usage::{blocks, occupied};
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 
 use super::manifest::{Manifest, sync_dir};
+use super::tree::shed;
 use super::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
@@ -143,8 +144,10 @@ impl Shelf {
             self.expect_safe()?;
         }
         let mode = Permissions::from_mode(0o700);
-        std::fs::set_permissions(&self.dir, mode)
-            .doing(|| format!("closing {} to others", self.dir.display()))?;
+        let closing = || format!("closing {} to others", self.dir.display());
+        std::fs::set_permissions(&self.dir, mode).doing(closing)?;
+        // What the directories above hand down ends here: all that is made below inherits from it.
+        shed(&File::open(&self.dir).doing(closing)?).doing(closing)?;
         self.remember()
     }
 
@@ -287,7 +290,14 @@ fn parse(name: &str) -> Option<(Seq, Stage)> {
 fn make_private(dir: &Path) -> Result<(), BackendError> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.doing(|| format!("making {}", dir.display())),
+        Err(error) => Err(BackendError::io(format!("making {}", dir.display()), &error)),
+        Ok(()) => File::open(dir)
+            .and_then(|made| {
+                shed(&made)?;
+                // A directory above may have handed its group down.
+                made.set_permissions(Permissions::from_mode(0o700))
+            })
+            .doing(|| format!("closing {} to others", dir.display())),
     }
 }
 

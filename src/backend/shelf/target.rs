@@ -7,7 +7,7 @@ use super::growing::remove;
 use crate::domain::operation::Fault;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -17,7 +17,8 @@ pub struct Target {
     pub dir: OwnedFd,
     /// The name under which it grows.
     pub hidden: CString,
-    name: OsString,
+    /// The name that it gets.
+    pub name: CString,
     doing: String,
 }
 
@@ -44,7 +45,8 @@ impl Target {
             return Err(refuse("it exists already, and nothing is ever written over".into()));
         }
         let hidden = hidden_name(item, name).map_err(std::io::Error::from).doing(doing)?;
-        let target = Self { dir, hidden, name: name.into(), doing: text };
+        let name = CString::new(name.as_bytes()).map_err(std::io::Error::from).doing(doing)?;
+        let target = Self { dir, hidden, name, doing: text };
         target.clear()?;
         Ok(target)
     }
@@ -62,14 +64,14 @@ impl Target {
     pub fn appear(&self, made: &Meta) -> Result<(), BackendError> {
         let doing = || self.doing.clone();
         let refuse = |why: &str| BackendError::new(Fault::Permanent, doing(), why);
-        let expect = |name: &OsStr| match Meta::at(&self.dir, &cstring(name).doing(doing)?) {
+        let expect = |name: &CStr| match Meta::at(&self.dir, name) {
             Ok(found) if found.same_inode(made) => Ok(()),
             _ => Err(refuse(
                 "somebody who may write to that directory moved away what was being made; choose a \
                  directory where only its owner writes",
             )),
         };
-        expect(OsStr::from_bytes(self.hidden.to_bytes()))?;
+        expect(&self.hidden)?;
         rustix::fs::syncfs(&self.dir).doing(doing)?;
         let flags = RenameFlags::NOREPLACE;
         let placed =
@@ -82,10 +84,6 @@ impl Target {
         expect(&self.name)?;
         rustix::fs::fsync(&self.dir).doing(doing)
     }
-}
-
-fn cstring(name: &OsStr) -> std::io::Result<CString> {
-    Ok(CString::new(name.as_bytes())?)
 }
 
 /// The same for the same snapshot and target, so that the remains of an interrupted attempt are

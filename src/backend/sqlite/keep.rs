@@ -1,7 +1,7 @@
 //! Copying a snapshot to another one, and to a path of the user's.
 
 use super::super::shelf::{Growing, Item};
-use super::super::tree::{Copy, Entry, Report, Visitor, copy_tree};
+use super::super::tree::{Copy, Entry, Flow, Report, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::DATA;
 use super::detail::Detail;
@@ -30,7 +30,8 @@ pub fn keep(
     let doing = || format!("copying snapshot {}", source.seq);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
-    let report = whole(from.as_fd(), growing.dir.as_fd(), c"data", &(), &mut Sharer)?;
+    let report =
+        whole(from.as_fd(), growing.dir.as_fd(), c"data", Flow::WithinStore, &(), &mut Sharer)?;
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().cloned());
     Ok((Detail::of(&source.manifest), notes))
@@ -41,12 +42,19 @@ pub fn whole(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     name: &CStr,
+    flow: Flow,
     progress: &dyn Progress,
     visitor: &mut dyn Visitor,
 ) -> Result<Report, BackendError> {
     let exclude = HashSet::new();
-    let options =
-        Copy { exclude: &exclude, cross_mounts: true, own_store: None, progress, total: None };
+    let options = Copy {
+        flow,
+        exclude: &exclude,
+        cross_mounts: true,
+        own_store: None,
+        progress,
+        total: None,
+    };
     let report = copy_tree(from, to, name, &options, visitor)?;
     let mut losses = report.missing();
     losses.extend(report.bare());

@@ -1,7 +1,7 @@
 //! A new, independent database at a path of the user's.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::{Meta, open_file, peek, same_content};
+use super::super::tree::{Flow, Meta, open_file, peek, same_content};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::database;
 use super::settings::Settings;
@@ -46,7 +46,7 @@ pub fn fill(
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let from = database(&item.path).doing(doing)?;
-    keep::whole(from.as_fd(), dir.as_fd(), name, progress, &mut ())?;
+    keep::whole(from.as_fd(), dir.as_fd(), name, Flow::OutOfStore, progress, &mut ())?;
     let (made, _) = peek(dir, name).doing(doing)?;
     let made = open_file(&made).doing(doing)?;
     if same_content(open_file(&from).doing(doing)?, &made).doing(doing)? {

@@ -1,6 +1,6 @@
 //! Taking a copy back from its owner: from here on nobody writes to it.
 
-use super::super::tree::{Kind, Meta, names, open_dir, peek};
+use super::super::tree::{Kind, Meta, names, open_dir, peek, resemble};
 use super::super::{BackendError, Doing};
 use super::{DATA, DATABASE};
 use crate::domain::operation::Fault;
@@ -22,12 +22,16 @@ pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), BackendError> {
     }
 }
 
-/// Sees that exactly one file came, and gives it owner, group and mode of the `original`. Returns
-/// what it then is.
+/// Sees that exactly one file came, and gives it owner, group, mode and attributes of the `original`.
+/// Returns what it then is, and sentences on what is lost.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else is there: the owner could have put a link to anything.
-pub fn seal(dir: &Path, original: &Meta, user: Option<User>) -> Result<Meta, BackendError> {
+pub fn seal(
+    dir: &Path,
+    (live, original): &(OwnedFd, Meta),
+    user: Option<User>,
+) -> Result<(Meta, Vec<String>), BackendError> {
     let data = dir.join(DATA);
     let doing = || format!("sealing {}", data.display());
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -42,7 +46,8 @@ pub fn seal(dir: &Path, original: &Meta, user: Option<User>) -> Result<Meta, Bac
         return Err(BackendError::new(Fault::Permanent, doing(), why));
     }
     dress(&copy, original).doing(doing)?;
-    Meta::of(&copy).doing(doing)
+    let lost = resemble(live.as_fd(), copy.as_fd()).doing(doing)?;
+    Ok((Meta::of(&copy).doing(doing)?, lost))
 }
 
 /// The owner may enter and read, and no more.

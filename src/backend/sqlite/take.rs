@@ -9,9 +9,10 @@ use super::protocol::Act;
 use super::settings::Settings;
 use super::{DATA, WORD, elsewhere, keep, owner, run, seal, verify};
 use crate::host::process::User;
+use std::os::fd::OwnedFd;
 
 enum Source<'a> {
-    Live(Meta, Option<User>, elsewhere::Before<'a>),
+    Live((OwnedFd, Meta), Option<User>, elsewhere::Before<'a>),
     Snapshot(Item),
 }
 
@@ -27,8 +28,8 @@ pub fn take(
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
         None => {
-            let (_, file) = owner::open(&settings.path)?;
-            let user = owner::of_live(settings, &settings.path, &file)?;
+            let file = owner::open(&settings.path)?;
+            let user = owner::of_live(settings, &settings.path, &file.1)?;
             let before = elsewhere::before(&settings.path, shelf)?;
             Source::Live(file, user, before)
         }
@@ -68,7 +69,7 @@ pub fn take(
 fn copy_live(
     settings: &Settings,
     growing: &Growing<'_>,
-    file: &Meta,
+    file: &(OwnedFd, Meta),
     user: Option<User>,
 ) -> Result<(Detail, Vec<String>), BackendError> {
     seal::open_up(&growing.path, user)?;
@@ -78,6 +79,7 @@ fn copy_live(
         hold_ms: u64::try_from(settings.hold.as_millis()).unwrap_or(u64::MAX),
     };
     let answer = run::ask(settings, user, act)?;
-    let copy = seal::seal(&growing.path, file, user)?;
-    Ok((Detail::new(&answer, &copy), answer.notes))
+    let (copy, lost) = seal::seal(&growing.path, file, user)?;
+    let detail = Detail::new(&answer, &copy);
+    Ok((detail, answer.notes.into_iter().chain(lost).collect()))
 }

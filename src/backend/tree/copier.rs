@@ -3,15 +3,16 @@
 //! this process ends it.
 
 use super::super::{BackendError, Doing};
+use super::PATH;
 use super::copy::{Copy, Visitor};
 use super::covered::Covered;
+use super::flags::Flags;
 use super::meta::{Kind, Meta};
 use super::open::{Linked, below, link, list, make_dir, open_dir, peek, peek_here};
 use super::report::{Report, shown};
 use super::trail::Trail;
 use super::trouble::{Fault, of_copy, of_source};
 use super::walk::push;
-use super::{PATH, dress};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
@@ -19,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub struct Copier<'a> {
     /// The root of the copy.
-    base: BorrowedFd<'a>,
+    pub base: BorrowedFd<'a>,
     /// The root of the original.
     root: Meta,
     covered: Covered<'a>,
@@ -29,6 +30,8 @@ pub struct Copier<'a> {
     pub path: Vec<u8>,
     /// Originals with several names, and where the one that further names are linked to was copied.
     seen: HashMap<((u32, u32), u64), Vec<u8>>,
+    /// Further names are linked to them, so what forbids that is set when all is copied.
+    pub fixed: Vec<(Vec<u8>, Flags)>,
     /// Source devices that share no blocks with the copy's file system.
     pub unclonable: HashSet<(u32, u32)>,
 }
@@ -37,6 +40,7 @@ pub struct Copier<'a> {
 struct Level {
     names: std::vec::IntoIter<CString>,
     meta: Meta,
+    flags: Flags,
     /// How long the path was above it.
     above: usize,
 }
@@ -58,6 +62,7 @@ impl<'a> Copier<'a> {
             report: Report::default(),
             path: Vec::new(),
             seen: HashMap::new(),
+            fixed: Vec::new(),
             unclonable: HashSet::new(),
         }
     }
@@ -65,7 +70,7 @@ impl<'a> Copier<'a> {
     /// Copies all that is in a directory into another one.
     pub fn contents(&mut self, from: OwnedFd, into: OwnedFd) -> Result<(), BackendError> {
         let names = list(&from).doing(|| "reading the root of the tree".into())?;
-        let mut levels = vec![self.level(names, self.root, 0)];
+        let mut levels = vec![self.level(names, self.root, Flags::default(), 0)];
         let (mut from, mut into) = (Trail::new(from), Trail::new(into));
         while let Some(level) = levels.last_mut() {
             match level.names.next() {
@@ -84,11 +89,12 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    fn level(&mut self, (names, broken): Names, meta: Meta, above: usize) -> Level {
+    fn level(&mut self, names: Names, meta: Meta, flags: Flags, above: usize) -> Level {
+        let (names, broken) = names;
         if let Some(error) = broken {
             self.report.unreadable(&self.path, error);
         }
-        Level { names: names.into_iter(), meta, above }
+        Level { names: names.into_iter(), meta, flags, above }
     }
 
     /// Copies what has a name in the directory that both ways have come to; a directory is entered.
@@ -106,9 +112,11 @@ impl<'a> Copier<'a> {
             let made = into.here().and_then(|into| make_dir(&*into, name));
             if let Some(made) = self.made(made, "making")? {
                 let names = list(&dir).unwrap_or_else(|error| (Vec::new(), Some(error)));
+                let flags = self.flags(dir.as_fd());
+                self.begin(flags, made.as_fd())?;
                 from.enter(name, meta, dir);
                 into.enter(name, Meta::of(&made).doing(|| self.doing("making"))?, made);
-                return Ok(Some(self.level(names, meta, above)));
+                return Ok(Some(self.level(names, meta, flags, above)));
             }
         }
         self.path.truncate(above);
@@ -127,7 +135,9 @@ impl<'a> Copier<'a> {
         if let Err(error) = original {
             self.report.unreadable(&self.path, error);
         }
-        self.finish(original.ok().as_deref().map(AsFd::as_fd), &level.meta, made.as_fd())?;
+        let original = original.ok();
+        let reference = original.as_deref().map(AsFd::as_fd);
+        self.finish(reference, &level.meta, made.as_fd(), Some(level.flags))?;
         from.leave();
         into.leave();
         self.path.truncate(level.above);
@@ -203,7 +213,7 @@ impl<'a> Copier<'a> {
         let Some(made) = self.made(make_dir(into, name), "making")? else { return Ok(()) };
         let from = covered.as_ref().map(|(reference, _)| reference.as_fd());
         match meta {
-            Some(meta) => self.finish(from, &meta, made.as_fd()),
+            Some(meta) => self.finish(from, &meta, made.as_fd(), None),
             None => {
                 let is = Meta::of(&made).doing(|| self.doing("making"))?;
                 self.record(&is, &is)
@@ -239,41 +249,6 @@ impl<'a> Copier<'a> {
             self.seen.insert(key, self.path.clone());
         }
         Ok(linked == Linked::Yes)
-    }
-
-    /// Dresses what was made as its original, of which nothing but `meta` may be left.
-    pub fn finish(
-        &mut self,
-        from: Option<BorrowedFd<'_>>,
-        meta: &Meta,
-        made: BorrowedFd<'_>,
-    ) -> Result<(), BackendError> {
-        let doing = |path: &[u8]| format!("finishing the copy of {}", shown(path));
-        let lost = dress::dress(from, meta, made).doing(|| doing(&self.path))?;
-        self.report.lost(&self.path, &lost);
-        let is = Meta::of(made).doing(|| doing(&self.path))?;
-        self.record(meta, &is)
-    }
-
-    pub fn count(
-        &mut self,
-        was: &Meta,
-        into: BorrowedFd<'_>,
-        name: &CStr,
-    ) -> Result<(), BackendError> {
-        let is = Meta::at(into, name).doing(|| self.doing("looking at"))?;
-        self.record(was, &is)
-    }
-
-    fn record(&mut self, was: &Meta, is: &Meta) -> Result<(), BackendError> {
-        if !self.path.is_empty() || is.kind != Kind::Dir {
-            self.report.entries += 1;
-        }
-        if is.kind == Kind::File {
-            self.report.bytes = add_bytes(self.report.bytes, is.size);
-            self.options.progress.report(self.report.bytes, self.options.total);
-        }
-        self.visitor.stored(&self.path, was, is)
     }
 
     /// What a call that reads the original brought; nothing where the trouble is that entry's alone.
@@ -318,8 +293,3 @@ impl<'a> Copier<'a> {
 
 /// The names in a directory, and what ended the reading of them before its end.
 type Names = (Vec<CString>, Option<Errno>);
-
-/// Sparse files may claim any size; sums of them stay within what is counted elsewhere.
-pub fn add_bytes(sum: u64, size: u64) -> u64 {
-    sum.saturating_add(size).min(i64::MAX.unsigned_abs())
-}

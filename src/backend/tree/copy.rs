@@ -2,17 +2,28 @@
 
 use super::super::{BackendError, Doing, Progress};
 use super::copier::Copier;
+use super::flags::Flags;
 use super::meta::{Kind, Meta};
-use super::open::{make_dir, names, open_dir};
+use super::open::{make_dir, names, open_dir, open_file};
 use super::report::{Report, shown};
 use crate::domain::operation::Fault;
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// Where from and where to: copies in a store do not bear what chattr(1) sets but note it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    IntoStore,
+    WithinStore,
+    /// What forbids to move the root of the copy is left to [`fix`].
+    OutOfStore,
+}
+
 /// What to copy, and how.
 #[derive(Clone, Copy)]
 pub struct Copy<'a> {
+    pub flow: Flow,
     /// Relative paths left out, with all below them.
     pub exclude: &'a HashSet<Vec<u8>>,
     /// Whether to enter other file systems (and bind mounts, and btrfs subvolumes). Where not, an
@@ -106,13 +117,29 @@ pub fn copy_into(
     let inside = open_dir(from).doing(opening)?;
     let into = to.try_clone_to_owned().doing(opening)?;
     let mut copier = Copier::new(from, to, meta, options, visitor);
+    let flags = copier.flags(inside.as_fd());
+    copier.begin(flags, to)?;
     copier.contents(inside, into)?;
+    copier.fix()?;
     if copier.report.is_broken {
         // One bad sector, or the whole disk? With that it would be no snapshot at all.
         open_dir(from).and_then(names).doing(|| "reading the root of the tree again".into())?;
     }
-    copier.finish(Some(from), &meta, to)?;
+    copier.finish(Some(from), &meta, to, Some(flags))?;
     Ok(copier.report)
+}
+
+/// Gives the root of a restored copy, once it is in its place, what forbids to move it.
+pub fn fix(stored: BorrowedFd<'_>, placed: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let open = |reference: BorrowedFd<'_>| match Meta::of(reference)?.kind {
+        Kind::Dir => open_dir(reference),
+        _ => open_file(reference),
+    };
+    let flags = Flags::noted(open(stored)?.as_fd());
+    if flags.is_fixed() {
+        flags.end(open(placed)?.as_fd(), true)?;
+    }
+    Ok(())
 }
 
 fn root_error(why: &str) -> BackendError {

@@ -1,11 +1,12 @@
 //! Giving a copy the owner, attributes, mode and times of its original, and nothing else.
 
+use super::flags;
 use super::meta::{Kind, Meta};
 use super::open::through_proc;
 use super::trouble::{Fault, of_copy};
 use super::xattr;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timestamps, Uid};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// What could not be carried over.
 #[derive(Debug, Default)]
@@ -39,6 +40,18 @@ pub fn dress(
     let times = Timestamps { last_access: meta.atime.into(), last_modification: meta.mtime.into() };
     let timed = accepted(rustix::fs::utimensat(CWD, path.as_str(), &times, AtFlags::empty()))?;
     Ok(Lost { owner: !(uid && gid && moded && timed), attributes })
+}
+
+/// Takes from what is ours the access lists that it has inherited. Its mode is not changed.
+pub fn disinherit(made: impl AsFd) -> rustix::io::Result<()> {
+    xattr::shed(made).map(|_| ())
+}
+
+/// Takes from a directory or file of ours, held open, what it has inherited from the one that it was
+/// made in: access lists, flags, a project. Its mode is not changed.
+pub fn shed(made: impl AsFd) -> rustix::io::Result<()> {
+    xattr::shed(&made)?;
+    flags::shed(made)
 }
 
 /// Whether user and group are now right.

@@ -34,13 +34,15 @@ impl Copier<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let target = rustix::fs::openat(into, name, flags, Mode::RUSR | Mode::WUSR);
         let Some(target) = self.made(target, "making")? else { return Ok(()) };
+        let flags = self.flags(source.as_fd());
+        self.begin(flags, target.as_fd())?;
         let copied = match self.steady(source.as_fd(), meta, target.as_fd()) {
             Err(Broken::Read(error)) => self.read(Err(error), "reading"),
             Err(Broken::Write(error)) => self.made(Err(error), "copying"),
             Ok(read) => Ok(Some(read)),
         };
         match copied? {
-            Some(read) => self.finish(Some(from), &read, target.as_fd()),
+            Some(read) => self.finish(Some(from), &read, target.as_fd(), Some(flags)),
             None => self.unmake(target, into, name),
         }
     }
@@ -137,7 +139,7 @@ impl Copier<'_> {
             made => made.doing(|| self.doing("making"))?,
         }
         let (made, _) = peek(into, name).doing(|| self.doing("making"))?;
-        self.finish(Some(from), meta, made.as_fd())
+        self.finish(Some(from), meta, made.as_fd(), None)
     }
 }
 

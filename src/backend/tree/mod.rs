@@ -10,25 +10,31 @@ mod copy;
 mod covered;
 mod data;
 mod dress;
+mod finish;
+mod flags;
 mod leaf;
 mod meta;
 mod open;
 mod remove;
 mod report;
+mod resemble;
 mod trail;
 mod trouble;
 mod walk;
 mod xattr;
 
-pub use copier::add_bytes;
-pub use copy::{Copy, Entry, Visitor, copy_into, copy_tree};
+pub use copy::{Copy, Entry, Flow, Visitor, copy_into, copy_tree, fix};
 pub use data::{clone as share_data, copy as copy_data, same_content};
+pub use dress::{disinherit, shed};
+pub use finish::add_bytes;
+pub use flags::Flags;
 pub use meta::{Kind, Meta, Time};
 pub use open::{
     below, names, open_dir, open_file, open_nosymlink, peek, peek_here, real_path, through_proc,
 };
 pub use remove::remove_tree;
 pub use report::{Report, Sample, shown};
+pub use resemble::resemble;
 pub use trail::Trail;
 pub use walk::{walk, walk_with_mounts};
 pub use xattr::same as same_xattrs;

@@ -1,8 +1,9 @@
 //! Removing a tree of ours, whatever modes its directories have.
 
 use super::super::{BackendError, Doing};
+use super::flags;
 use super::meta::{Kind, Meta};
-use super::open::{names, open_dir, peek_here, through_proc};
+use super::open::{names, open_dir, open_file, peek_here, through_proc};
 use super::report::shown;
 use super::trail::Trail;
 use super::walk::push;
@@ -71,6 +72,9 @@ impl Removal {
             }
             Err(error) => return Err(error).doing(|| self.doing()),
         };
+        if meta.fixed {
+            self.loosen(&reference, &meta)?;
+        }
         if meta.kind != Kind::Dir {
             return self.unlink(&here, name, AtFlags::empty()).map(|()| None);
         }
@@ -82,6 +86,15 @@ impl Removal {
         let names = names(&inside).doing(|| self.doing())?;
         self.trail.enter(name, meta, inside);
         Ok(Some(Level { name: name.to_owned(), names, meta }))
+    }
+
+    /// What grew out of a store may have become immutable already.
+    fn loosen(&self, reference: &OwnedFd, meta: &Meta) -> Result<(), BackendError> {
+        let open = match meta.kind {
+            Kind::Dir => open_dir(reference),
+            _ => open_file(reference),
+        };
+        open.and_then(flags::loosen).doing(|| self.doing())
     }
 
     fn unlink(&mut self, dir: &OwnedFd, name: &CStr, how: AtFlags) -> Result<(), BackendError> {

@@ -48,6 +48,8 @@ pub struct Report {
     pub inherited: Sample,
     /// Attributes of the system's own: labels, capabilities, properties.
     pub labels: Sample,
+    /// Have lost what chattr(1) had set on them.
+    pub flags: Sample,
     /// Other file systems, not entered.
     pub mounts: Sample,
     /// Kept in no snapshot: heptad's own store.
@@ -63,9 +65,15 @@ impl Sample {
     }
 
     fn add_with(&mut self, path: &[u8], error: Errno) {
+        match why(error) {
+            Some(why) => self.add_why(path, &why),
+            None => self.add(path),
+        }
+    }
+
+    fn add_why(&mut self, path: &[u8], why: &str) {
         self.add(path);
-        if let Some(why) = why(error)
-            && self.count == self.first.len() as u64
+        if self.count == self.first.len() as u64
             && let Some(last) = self.first.last_mut()
         {
             *last = format!("{last}: {why}");
@@ -138,6 +146,20 @@ impl Report {
         }
     }
 
+    pub fn unflagged(&mut self, path: &[u8], letters: &str) {
+        if !letters.is_empty() {
+            self.flags.add_why(path, letters);
+        }
+    }
+
+    /// What has lost attributes of chattr(1).
+    pub fn unflagged_sentence(&self) -> Option<String> {
+        self.flags.sentence(
+            "entry has lost what chattr had set on it",
+            "entries have lost what chattr had set on them",
+        )
+    }
+
     /// What is not in the copy, or not as it was.
     pub fn losses(&self) -> Vec<String> {
         let mut all = self.missing();
@@ -147,6 +169,7 @@ impl Report {
             "files have lost labels or capabilities",
         );
         all.extend(labels);
+        all.extend(self.unflagged_sentence());
         let mounts = self
             .mounts
             .sentence("other file system was left out", "other file systems were left out");

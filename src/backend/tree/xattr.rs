@@ -1,5 +1,6 @@
 //! Extended attributes, POSIX access lists among them.
 
+use super::flags::is_note;
 use super::open::through_proc;
 use super::trouble::{self, of_copy, of_source};
 use rustix::buffer::spare_capacity;
@@ -40,6 +41,9 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Lost
     let mut lost = Lost::default();
     let mut wanted = Vec::new();
     for name in read(list(&from), &mut lost)?.unwrap_or_default() {
+        if is_note(&name) {
+            continue;
+        }
         let Some(value) = read(get(&from, &name), &mut lost)?.flatten() else { continue };
         match rustix::fs::setxattr(target.as_str(), &*name, &value, XattrFlags::empty()) {
             Ok(()) => {}
@@ -89,11 +93,11 @@ pub fn same(one: impl AsFd, other: impl AsFd) -> rustix::io::Result<bool> {
 }
 
 fn all(path: &str) -> rustix::io::Result<Vec<(CString, Option<Vec<u8>>)>> {
-    let names = list(path)?.into_iter();
+    let names = list(path)?.into_iter().filter(|name| !is_note(name));
     names.map(|name| get(path, &name).map(|value| (name, value))).collect()
 }
 
-fn is_refusal(error: Errno, to: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+pub fn is_refusal(error: Errno, to: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     Ok(match error {
         Errno::NOSPC => {
             // Asked through the path: a reference alone cannot be asked.

@@ -8,6 +8,7 @@ mod extents;
 mod layout;
 mod peer;
 mod process;
+mod project;
 mod sqlite;
 
 pub use btrfs::*;
@@ -15,4 +16,5 @@ pub use clock::{clock_is_synchronised, duplicate};
 pub use extents::{Extent, Form, TreeKey, TreeReader, extents, settle};
 pub use peer::peer_groups;
 pub use process::{Detach, detach};
+pub use project::{project, set_project};
 pub use sqlite::sqlite_plain_paths;

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::support::copied;
+use crate::support::loopfs::run;
 use heptad::backend::RestoreOrder;
 use heptad::domain::plan::Plan;
+use std::os::unix::fs::PermissionsExt;
 
 pub fn a_restored_copy_is_equal_byte_by_byte(h: &impl Harness) {
     let large: Vec<u8> = (0..1_500_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -108,4 +110,33 @@ pub fn a_snapshot_can_be_restored_twice(h: &impl Harness) {
         assert_eq!(h.content(&h.target(name)), h.content(&h.live()), "{name}");
     }
     assert_eq!(fault(backend.restore(&copied(&handle, &h.target("one")), &())), Fault::Permanent);
+}
+
+pub fn a_restored_copy_inherits_no_rights_from_the_directory_above(h: &impl Harness) {
+    h.put(&h.live(), SOME);
+    let backend = h.backend(RESOURCE);
+    let handle = take(&*backend, &card(1));
+    let target = h.target("copy");
+    let above = target.parent().unwrap();
+    run("setfacl", &["-d", "-m", "u:33:rwx,o::rx", above.to_str().unwrap()]);
+    let mode = above.metadata().unwrap().permissions().mode() | 0o2000;
+    std::fs::set_permissions(above, PermissionsExt::from_mode(mode)).unwrap();
+    backend.restore(&copied(&handle, &target), &()).unwrap();
+    h.expect_nothing_inherited(&target);
+}
+
+/// Sees that nothing at or below a path has an access list or hands its group down.
+pub fn nothing_inherited(top: &Path) {
+    let mut waiting = vec![top.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let mut names = vec![0; 65_536];
+        let length = rustix::fs::llistxattr(&path, &mut names[..]).unwrap();
+        let names = String::from_utf8_lossy(&names[..length]);
+        assert!(!names.contains("system.posix_acl"), "{}: {names:?}", path.display());
+        let meta = path.symlink_metadata().unwrap();
+        if meta.is_dir() {
+            assert_eq!(meta.permissions().mode() & 0o2000, 0, "{}", path.display());
+            waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub struct Bench {
 impl Bench {
     /// On a file system of its own.
     pub fn on(kind: &str) -> Self {
-        let fs = LoopFs::new(kind, if kind == "xfs" { 320 } else { 64 });
+        let fs = LoopFs::new(kind, if kind == "ext4" { 64 } else { 320 });
         let (live, store) = (fs.path().join("live"), fs.path().join("store"));
         Self::new(live, store, Some(fs), &json!({}))
     }

@@ -3,7 +3,7 @@
 use super::bench::scratch;
 use crate::support::loopfs::{LoopFs, Mounted};
 use heptad::backend::tree::{
-    Copy, PATH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
+    Copy, Flow, PATH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
 };
 use heptad::backend::{BackendError, Progress};
 use heptad::domain::operation::Fault;
@@ -16,8 +16,14 @@ use std::sync::Mutex;
 
 fn copy(from: &Path, to: &Path, progress: &dyn Progress) -> Result<Report, BackendError> {
     let exclude = HashSet::new();
-    let options =
-        Copy { exclude: &exclude, cross_mounts: true, own_store: None, progress, total: None };
+    let options = Copy {
+        flow: Flow::IntoStore,
+        exclude: &exclude,
+        cross_mounts: true,
+        own_store: None,
+        progress,
+        total: None,
+    };
     let (from, to) = (open_nosymlink(from)?, File::open(to).unwrap());
     copy_tree(from.as_fd(), to.as_fd(), c"copy", &options, &mut ())
 }
@@ -57,7 +63,7 @@ fn a_file_that_changes_while_it_is_read_is_read_again_and_named_if_it_does_not_s
 #[test]
 fn a_tree_nested_without_end_is_cut_off_and_named() {
     // Whoever holds such a directory may hold anything of its file system.
-    let fs = LoopFs::new("ext4", 64);
+    let fs = LoopFs::new("ext4", 128);
     let (from, to) = (fs.path().join("from"), fs.path().join("to"));
     for dir in [&from, &to] {
         fs::create_dir(dir).unwrap();
@@ -87,6 +93,7 @@ fn a_directory_that_exists_can_be_filled() {
     fs::create_dir(from.join("a")).unwrap();
     fs::write(from.join("a/file"), "x").unwrap();
     let options = Copy {
+        flow: Flow::IntoStore,
         exclude: &HashSet::new(),
         cross_mounts: false,
         own_store: None,

@@ -2,7 +2,7 @@
 //! the two disks of a domain that is off, and unpacked from them, and from those of a restored one.
 
 use super::host::{Libvirtd, definition};
-use crate::conformance::{Harness, RESOURCE, Tree, read};
+use crate::conformance::{Harness, RESOURCE, Tree, nothing_inherited, read};
 use crate::support::loopfs::{LoopFs, run};
 use crate::support::mirror::Mirror;
 use heptad::backend::registry::{self, Context};
@@ -94,6 +94,8 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
         self.libvirtd.virsh(&["undefine", DOMAIN]);
     }
 
+    fn expect_nothing_inherited(&self, _at: &Path) {}
+
     fn target(&self, name: &str) -> PathBuf {
         self.fs.path().join(name)
     }
@@ -175,6 +177,7 @@ impl Backend for Packing {
         let restored = self.inner.restore(&RestoreOrder { name: &name, ..*order }, progress)?;
         assert_eq!(restored.options["domain"], name.as_str());
         assert_eq!(self.libvirtd.state(name.as_str()), "shut off");
+        nothing_inherited(order.target);
         let disks = order.target.with_extension("disks");
         std::fs::rename(order.target, &disks).unwrap();
         std::fs::create_dir(order.target).unwrap();

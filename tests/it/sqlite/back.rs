@@ -1,8 +1,9 @@
 //! Rolling a database back in its place.
 
-use super::bench::{Bench, NOBODY, Other, backend, fill, no_options, rows};
-use crate::conformance::{card, fault};
-use crate::support::loopfs::Mounted;
+use super::bench::{Bench, NOBODY, Other, RESOURCE, backend, fill, no_options, rows};
+use crate::conformance::{card, fault, take};
+use crate::support::copied;
+use crate::support::loopfs::{LoopFs, Mounted, run};
 use heptad::backend::{BackendError, RollbackOrder};
 use heptad::domain::operation::Fault;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -231,4 +232,33 @@ fn a_file_that_others_have_by_another_name_is_not_rolled_back() {
     assert_eq!(rows(&bench.live), (600, 600));
     back(&bench, 1, TOKEN).unwrap();
     assert_eq!(rows(&bench.live), (300, 300));
+}
+
+#[test]
+fn a_database_keeps_its_access_list_and_stays_without_copy_on_write() {
+    let fs = LoopFs::new("btrfs", 320);
+    let live = fs.path().join("live.db");
+    std::fs::write(&live, "").unwrap();
+    let path = live.to_str().unwrap();
+    run("chattr", &["+Cd", path]);
+    fill(&live, "CREATE TABLE t (x); INSERT INTO t VALUES (1);");
+    run("setfacl", &["-m", "u:33:r", path]);
+    // What is made beside it inherits more.
+    run("setfacl", &["-d", "-m", "u:44:rwx", fs.path().to_str().unwrap()]);
+    let backend = backend(RESOURCE, &live, &fs.path().join("store"), &no_options());
+    let look = |path: &Path| {
+        let file = std::fs::File::open(path).unwrap();
+        let flags = rustix::fs::ioctl_getflags(file).unwrap();
+        let list = std::process::Command::new("getfacl").args(["-cpn"]).arg(path).output();
+        (flags, String::from_utf8(list.unwrap().stdout).unwrap())
+    };
+    let before = look(&live);
+    assert!(before.1.contains("user:33:r--"), "{before:?}");
+    let handle = take(&*backend, &card(1));
+    let target = fs.path().join("restored");
+    backend.restore(&copied(&handle, &target), &()).unwrap();
+    assert_eq!(look(&target), before);
+    let order = RollbackOrder { handle: &handle, token: uuid::Uuid::from_u128(1001) };
+    backend.rollback(&order, &()).unwrap();
+    assert_eq!(look(&live), before);
 }

@@ -2,7 +2,7 @@
 //! snapshot is taken, and come out of each one that is restored.
 
 use super::bench::{helper, scratch};
-use crate::conformance::{Harness, Tree, read};
+use crate::conformance::{Harness, Tree, nothing_inherited, read};
 use crate::support::mirror::Mirror;
 use heptad::backend::registry::{Context, build};
 use heptad::backend::{
@@ -80,6 +80,8 @@ impl Harness for Packed {
     fn hide(&self) {
         std::fs::rename(self.database(), self.0.path().join("elsewhere")).unwrap();
     }
+
+    fn expect_nothing_inherited(&self, _at: &Path) {}
 
     fn target(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
@@ -159,6 +161,7 @@ impl Backend for Packing {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         let restored = self.inner.restore(order, progress)?;
+        nothing_inherited(order.target);
         let database = order.target.with_extension("packed");
         std::fs::rename(order.target, &database).unwrap();
         std::fs::create_dir(order.target).unwrap();
