@@ -1,7 +1,12 @@
 //! What one member of the group who only looks can make the others pay: each dear answer at 1,000
 //! resources with 2,400 more snapshots, through the socket; and root's take beside 32 lookers.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "it borrows from the tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "it borrows from the tests, and measures from outside the daemon"
+)]
 
 #[path = "../it/api/ledger.rs"]
 mod ledger;
