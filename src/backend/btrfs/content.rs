@@ -83,11 +83,11 @@ pub fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, BackendError> {
                 path.display(),
                 file.display()
             );
-            finding(problem, "nothing, if it has the swap file alone; else swapoff".into())
+            finding(problem, "keep nothing but the swap file in it, or swapoff".into())
         }));
     }
     found.extend(lineage::note(&earlier).map(|note| {
-        finding(note, "nothing; to keep one of them, copy it out of the resource".into())
+        finding(note, "nothing is to be done: a rollback leaves them as they are".into())
     }));
     Ok(found)
 }

@@ -19,6 +19,8 @@ const LISTINGS: usize = 4;
 pub struct Live {
     pub root: Subvolume,
     pub identity: String,
+    /// Whether it is looked at without what is mounted on it.
+    bare: bool,
 }
 
 /// A subvolume nested in the resource, at whatever depth.
@@ -80,7 +82,7 @@ impl Live {
     /// As it is open already, by whatever name it has.
     pub fn of(root: Subvolume, place: &Place) -> Self {
         let identity = identity(place.fsid, &root);
-        Self { root, identity }
+        Self { root, identity, bare: false }
     }
 
     /// Whether it is the subvolume at the top of its file system.
@@ -133,12 +135,16 @@ impl Live {
     /// Looks at the subvolume through a private copy of its mount, in which nothing else is mounted
     /// on it: a disk mounted over a nested subvolume would hide it.
     fn leave_mounts(&mut self) -> Result<(), BackendError> {
+        if self.bare {
+            return Ok(());
+        }
         let doing = || "opening the subvolume without what is mounted on it".to_owned();
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
         let bare = rustix::mount::open_tree(&self.root.dir, "", flags).doing(doing)?;
         self.root.dir = subvolume::open_below(&bare, ".").doing(doing)?;
+        self.bare = true;
         Ok(())
     }
 

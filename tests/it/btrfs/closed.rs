@@ -170,6 +170,29 @@ fn snapshots_of_it_that_another_tool_keeps_in_it_are_no_content_and_stay_as_they
 }
 
 #[test]
+fn one_that_was_open_to_be_moved_when_a_rollback_was_killed_is_closed_again() {
+    let (fs, backend) = live(200);
+    let live = fs.path().join("live");
+    write(&live, &[("file", b"1")]);
+    keep_snapshots(&live, 0, 3);
+    let one = take(&*backend, &card(1));
+    // As it is noted, and as it is left then.
+    let moving = live.join("snaps/1/snapshot");
+    let (id, store) = (told(&moving, "UUID:"), fs.path().join(".heptad/web-1"));
+    run("setfattr", &["-n", "user.heptad.moving", "-v", &id, store.to_str().unwrap()]);
+    set_read_only(&moving, false);
+    backend.rollback(&order(&one, 1), &()).unwrap();
+    assert_eq!(told(&moving, "UUID:"), id);
+    for at in 0..3 {
+        assert!(is_read_only(&live.join(format!("snaps/{at}/snapshot"))), "{at}");
+    }
+    // It is done: whoever opens it now wants that.
+    set_read_only(&moving, false);
+    backend.rollback(&order(&one, 2), &()).unwrap();
+    assert!(!is_read_only(&moving));
+}
+
+#[test]
 fn what_only_looks_like_a_snapshot_of_the_resource_is_content() {
     let (fs, backend) = live(200);
     let live = fs.path().join("live");
