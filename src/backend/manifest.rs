@@ -115,8 +115,12 @@ impl Manifest {
             BackendError::new(Fault::Permanent, doing, why)
         };
         // The catalogue counts in signed 64 bits, and the next number must fit too.
-        if self.seq == 0 || self.seq >= i64::MAX.unsigned_abs() {
+        let counts = |number: u64| (1..i64::MAX.unsigned_abs()).contains(&number);
+        if !counts(self.seq) {
             return Err(bad("seq", self.seq.to_string()));
+        }
+        if let Some(number) = self.kept_from.filter(|number| !counts(*number)) {
+            return Err(bad("kept_from", number.to_string()));
         }
         let origin = Origin::ALL.into_iter().find(|origin| origin_word(*origin) == self.origin);
         Ok(Card {

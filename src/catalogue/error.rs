@@ -58,6 +58,20 @@ impl CatalogueError {
         Self::Damaged { table, row: row.into(), why: why.into() }
     }
 
+    /// Whether it is what was to be written that cannot be, and not the catalogue that fails: all
+    /// else can still be written.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::SeqReused { .. } => true,
+            Self::Write { source: rusqlite::Error::ToSqlConversionFailure(_) } => true,
+            Self::Write { source } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+            ),
+            _ => false,
+        }
+    }
+
     pub(super) fn open(path: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

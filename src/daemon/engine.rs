@@ -2,15 +2,19 @@
 //! anything be started or answered.
 //!
 //! If the records cannot be written, the turn did not happen: the keeper is set back, clients are
-//! refused, and what workers reported is held until the catalogue takes writes again.
+//! refused, and what workers reported is held until the catalogue takes writes again. If it is one
+//! event whose records are no records, or that the keeper cannot stand, that event alone did not
+//! happen: the act that it reports has failed, and everything else goes on.
 
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::domain::clock::{Belief, Reading};
-use crate::domain::event::{Action, Ask, Denied, Entry, Event, Order};
+use crate::domain::event::{Action, Ask, Denied, Entry, Event, Finished, Order};
 use crate::domain::fee::Holding;
 use crate::domain::keeper::Keeper;
 use crate::domain::key::repeat;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Failure, Fault, Operation};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// The keeper with its durable memory.
 #[derive(Debug)]
@@ -30,6 +34,16 @@ pub struct Turn {
     pub replies: Vec<(u64, Result<Operation, Denied>)>,
     /// What became known, for the log.
     pub records: Vec<Entry>,
+}
+
+/// Why events did not happen.
+enum Failed {
+    /// The catalogue takes no writes.
+    Unwritable(CatalogueError),
+    /// What followed from them cannot be recorded.
+    Refused(CatalogueError),
+    /// A broken assertion in the keeper.
+    Panicked(Box<dyn std::any::Any + Send>),
 }
 
 impl Engine {
@@ -54,21 +68,47 @@ impl Engine {
     pub fn turn(&mut self, events: Vec<Event>, reading: Reading) -> Turn {
         let mut all = std::mem::take(&mut self.held);
         all.extend(events);
+        match self.attempt(&all, reading) {
+            Ok(turn) => turn,
+            Err(Failed::Unwritable(error)) => self.freeze(all, error.to_string()),
+            Err(_) => self.one_by_one(all.into(), reading),
+        }
+    }
+
+    /// All of them happen, or none.
+    fn attempt(&mut self, events: &[Event], reading: Reading) -> Result<Turn, Failed> {
         let before = self.keeper.clone();
-        let mut turn = Turn::default();
-        for event in all.iter().cloned() {
+        let turn = match catch_unwind(AssertUnwindSafe(|| self.decide(events, reading))) {
+            Ok(actions) => self.record(actions),
+            Err(panic) => Err(Failed::Panicked(panic)),
+        };
+        if turn.is_err() {
+            self.keeper = before;
+        }
+        turn
+    }
+
+    fn decide(&mut self, events: &[Event], reading: Reading) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for event in events.iter().cloned() {
             if let Event::Asked(ask) = &event
                 && let Some(answer) = self.repeated(ask)
             {
-                turn.replies.push((ask.ticket, answer));
+                actions.push(Action::Reply(ask.ticket, answer));
                 continue;
             }
-            for action in self.keeper.handle(event, reading) {
-                match action {
-                    Action::Record(entry) => turn.records.push(entry),
-                    Action::Start(order) => turn.orders.push(*order),
-                    Action::Reply(ticket, reply) => turn.replies.push((ticket, reply)),
-                }
+            actions.extend(self.keeper.handle(event, reading));
+        }
+        actions
+    }
+
+    fn record(&mut self, actions: Vec<Action>) -> Result<Turn, Failed> {
+        let mut turn = Turn::default();
+        for action in actions {
+            match action {
+                Action::Record(entry) => turn.records.push(entry),
+                Action::Start(order) => turn.orders.push(*order),
+                Action::Reply(ticket, reply) => turn.replies.push((ticket, reply)),
             }
         }
         if self.frozen.is_some() {
@@ -78,12 +118,52 @@ impl Engine {
         match self.catalogue.record(&turn.records) {
             Ok(()) => {
                 self.frozen = None;
-                turn
+                Ok(turn)
             }
-            Err(error) => {
-                self.keeper = before;
-                self.freeze(all, error.to_string())
+            Err(error) if error.is_refusal() => Err(Failed::Refused(error)),
+            Err(error) => Err(Failed::Unwritable(error)),
+        }
+    }
+
+    /// Finds the one that spoils the others, and lets it fail.
+    fn one_by_one(&mut self, mut events: VecDeque<Event>, reading: Reading) -> Turn {
+        let mut whole = Turn::default();
+        while let Some(event) = events.pop_front() {
+            match self.attempt(std::slice::from_ref(&event), reading) {
+                Ok(turn) => whole.add(turn),
+                Err(Failed::Unwritable(error)) => {
+                    events.push_front(event);
+                    whole.add(self.freeze(events.into(), error.to_string()));
+                    break;
+                }
+                Err(Failed::Refused(error)) => {
+                    tracing::error!(%error, "what was reported cannot be recorded");
+                    self.spoil(event, &error.to_string(), &mut events, &mut whole);
+                }
+                Err(Failed::Panicked(panic)) => {
+                    if !matches!(event, Event::Finished(_) | Event::Asked(_)) {
+                        // Nobody's act: the next start is the recovery.
+                        resume_unwind(panic);
+                    }
+                    self.spoil(event, "a bug in heptad stopped it", &mut events, &mut whole);
+                }
             }
+        }
+        whole
+    }
+
+    /// What is left of an event that cannot happen: its act failed, or is refused.
+    fn spoil(&self, event: Event, why: &str, events: &mut VecDeque<Event>, whole: &mut Turn) {
+        match event {
+            Event::Finished(Finished { operation, result: Ok(_), output }) => {
+                let result = Err(Failure::new(Fault::Permanent, why));
+                events.push_front(Event::Finished(Finished { operation, result, output }));
+            }
+            Event::Asked(Ask { ticket, .. }) => {
+                let denied = Denied::CatalogueUnwritable { reason: why.into() };
+                whole.replies.push((ticket, Err(denied)));
+            }
+            _ => {}
         }
     }
 
@@ -137,5 +217,13 @@ impl Engine {
             }
         }
         turn
+    }
+}
+
+impl Turn {
+    fn add(&mut self, other: Turn) {
+        self.orders.extend(other.orders);
+        self.replies.extend(other.replies);
+        self.records.extend(other.records);
     }
 }

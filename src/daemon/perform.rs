@@ -128,6 +128,7 @@ fn take(
         same(&backend.probe().map_err(failure)?.identity, identity)?;
     }
     let before = backend.list().map_err(failure)?;
+    unused(&before, &card.handle)?;
     let whole = before.found.iter().filter(|found| found.state == Wholeness::Whole);
     // The one that is most like the resource now: a kept one has a newer number than its content.
     let newest = whole.max_by_key(|found| (found.card.taken_at, found.card.handle.seq));
@@ -170,6 +171,20 @@ fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Fail
         tracing::debug!(%error, "what was begun is cleared away once it is seen again");
     }
     failure(error)
+}
+
+/// # Errors
+/// [`Fault::Identity`] where another snapshot has the number, as one of a second heptad that works
+/// on the same store: nothing of that is touched.
+fn unused(there: &Survey, handle: &Handle) -> Result<(), Failure> {
+    let other =
+        |found: &&Found| found.card.handle.seq == handle.seq && found.card.handle.id != handle.id;
+    let Some(found) = there.found.iter().find(other) else { return Ok(()) };
+    let (seq, id) = (handle.seq, found.card.handle.id);
+    let message = format!(
+        "number {seq} is in use by another snapshot ({id}); does another heptad use the same store?"
+    );
+    Err(Failure::new(Fault::Identity, message))
 }
 
 /// By now there is something to clear away: that the backend went away says nothing else.

@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod similar;
 pub mod slot;
 pub mod snapshot;
+pub mod sound;
 pub mod suspicion;
 pub mod tag;
 pub mod timeline;

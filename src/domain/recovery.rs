@@ -12,6 +12,9 @@ use super::told::Told;
 use jiff::SignedDuration;
 use std::sync::Arc;
 
+/// How far back a schedule begins at most whose history was lost; a store may show any date.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Whole, ours, and unknown here.
@@ -22,6 +25,8 @@ pub enum Step {
     Interrupted(Seq),
     /// It was to be destroyed and is gone.
     Gone(Seq),
+    /// Its taking was interrupted, and something else has its number.
+    Displaced(Seq),
     /// Its health is not what was remembered.
     Health(Seq, Health),
     /// Begun, or not destroyed to its end, and of no use to anybody: no intent knows of it.
@@ -38,16 +43,20 @@ pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
         let same = |found: &&Found| is_same(snapshot, found);
         let found = survey.found.iter().find(same);
         if found.is_some() || sure {
-            steps.extend(compare(snapshot, found));
+            steps.extend(compare(snapshot, found, survey));
             steps.extend(told(snapshot, found));
         }
     }
-    let unknown = |found: &&Found| {
-        found.state != Wholeness::Partial && !account.snapshots.contains_key(&found.card.handle.seq)
+    let free = |seq: Seq| {
+        let left = |step: &Step| matches!(step, Step::Gone(s) | Step::Displaced(s) if *s == seq);
+        !account.snapshots.contains_key(&seq) || steps.iter().any(left)
     };
+    let unknown = |found: &&Found| found.state != Wholeness::Partial && free(found.card.handle.seq);
     let mut adopted: Vec<&Found> = survey.found.iter().filter(unknown).collect();
     adopted.sort_unstable_by_key(|found| found.card.handle.seq);
-    steps.extend(adopted.into_iter().map(|found| Step::Adopt(Box::new(found.clone()))));
+    let adopted: Vec<Step> =
+        adopted.into_iter().map(|found| Step::Adopt(Box::new(found.clone()))).collect();
+    steps.extend(adopted);
     steps.extend(strays(account, survey));
     steps
 }
@@ -62,6 +71,13 @@ fn strays<'a>(account: &'a Account, survey: &'a Survey) -> impl Iterator<Item = 
     strays.map(|found| Step::Stray(Box::new(found.clone())))
 }
 
+/// The highest number that is known to be used, here or there.
+pub fn used(account: &Account, survey: &Survey) -> Seq {
+    let known = account.snapshots.keys().next_back().copied().unwrap_or_default();
+    let seen = survey.found.iter().map(|found| found.card.handle.seq).max().unwrap_or_default();
+    known.max(seen).max(survey.high_water)
+}
+
 /// Whether a listing can say that something is gone: only where the resource is the one that was
 /// known. With another disk in its place, or none, its snapshots are not there to be seen.
 fn is_at_home(account: &Account, survey: &Survey) -> bool {
@@ -73,8 +89,9 @@ fn is_same(snapshot: &Snapshot, found: &Found) -> bool {
     known.seq == seen.seq && known.id == seen.id
 }
 
-fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>) -> Option<Step> {
+fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>, survey: &Survey) -> Option<Step> {
     let seq = snapshot.seq();
+    let another = || survey.found.iter().any(|found| found.card.handle.seq == seq);
     let state = found.map(|found| found.state);
     if snapshot.fate == Fate::Doomed {
         return state.is_none().then_some(Step::Gone(seq));
@@ -83,6 +100,7 @@ fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>) -> Option<Step> {
         (Health::Taking, Some(Wholeness::Whole)) => {
             return found.map(|found| Step::Finished(seq, Box::new(found.clone())));
         }
+        (Health::Taking, None) if another() => return Some(Step::Displaced(seq)),
         (Health::Taking, _) => return Some(Step::Interrupted(seq)),
         (_, None | Some(Wholeness::Partial)) => Health::Missing,
         (_, Some(Wholeness::Tampered)) => Health::Tampered,
@@ -113,8 +131,7 @@ fn health_of(found: &Found) -> Health {
 /// that the backend has ever seen.
 pub fn head(account: &Account, survey: &Survey) -> Account {
     let mut head = account.clone();
-    let seen = survey.found.iter().map(|found| found.card.handle.seq).max().unwrap_or_default();
-    head.next_seq = head.next_seq.max(seen.max(survey.high_water).next());
+    head.next_seq = head.next_seq.max(used(account, survey).next());
     head.trouble = match (&survey.identity, &account.identity) {
         (None, _) => Some(account.trouble.clone().unwrap_or_else(|| "it is not there".into())),
         (Some(seen), Some(known)) if seen != known => {
@@ -132,7 +149,8 @@ pub fn head(account: &Account, survey: &Survey) -> Account {
         && let [phase] = account.timeline.phases()
     {
         // Its history was lost with the catalogue: it is no newcomer, so no day is left out.
-        let from = phase.from.min(since);
+        let earliest = phase.from.saturating_sub(REMEMBERED).unwrap_or(phase.from);
+        let from = phase.from.min(since.max(earliest));
         head.timeline = Timeline::new(vec![Phase { from, rhythm: phase.rhythm.clone() }]);
     }
     head

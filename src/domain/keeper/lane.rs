@@ -86,8 +86,10 @@ impl Keeper {
                 Err(failure) => {
                     // What was to be destroyed is gone: that is what was asked for.
                     let done = matches!(operation.act, Act::Destroy { .. });
-                    let state = if done { State::Succeeded } else { State::Failed(failure) };
+                    let state =
+                        if done { State::Succeeded } else { State::Failed(failure.clone()) };
                     self.finish(&operation, state, String::new());
+                    self.close_attempt(&operation, None, Some(failure));
                 }
             }
         }
@@ -200,7 +202,7 @@ impl Keeper {
                 }
                 let origin = if slot.is_some() { Origin::Automatic } else { Origin::Manual };
                 let card = Card {
-                    handle: self.intended(&account, *seq),
+                    handle: self.intended(&account, *seq)?,
                     origin,
                     name: name.clone(),
                     slot: *slot,
@@ -224,7 +226,7 @@ impl Keeper {
                 let card = Card {
                     tags: tags.clone(),
                     kept_from: Some(*from),
-                    handle: self.intended(&account, *seq),
+                    handle: self.intended(&account, *seq)?,
                     origin: Origin::Manual,
                     name: Some(name.clone()),
                     slot: None,
@@ -248,6 +250,10 @@ impl Keeper {
             Act::Detach { disk } => Ok(Work::Detach { disk: disk.clone() }),
             Act::Destroy { seq, why } => {
                 let snapshot = existing(&account, *seq)?;
+                if *why == Doom::Unfinished && snapshot.health != Health::Taking {
+                    // It never began, and another one has its number.
+                    return Err(Failure::new(Fault::Absent, "the snapshot is gone"));
+                }
                 self.put(Entry::Snapshot(Box::new(Snapshot {
                     fate: Fate::Doomed,
                     ..snapshot.clone()
@@ -281,10 +287,14 @@ impl Keeper {
     }
 
     /// The handle of a snapshot to be taken: the one intended before a crash, or a new one.
-    fn intended(&mut self, account: &Account, seq: Seq) -> Handle {
+    fn intended(&mut self, account: &Account, seq: Seq) -> Result<Handle, Failure> {
         match account.snapshots.get(&seq) {
-            Some(snapshot) => snapshot.card.handle.clone(),
-            None => Handle { seq, id: self.draw_id(), object: String::new() },
+            Some(snapshot) if snapshot.health == Health::Taking => Ok(snapshot.card.handle.clone()),
+            Some(other) => {
+                let message = format!("its number {seq} is that of {}", other.label());
+                Err(Failure::new(Fault::Busy, message))
+            }
+            None => Ok(Handle { seq, id: self.draw_id(), object: String::new() }),
         }
     }
 

@@ -9,11 +9,15 @@ use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::rotation::CREDIT;
 use crate::domain::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use crate::domain::sound::sound;
 use crate::domain::suspicion;
 use jiff::SignedDuration;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
 pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
+
+/// No worker brings what is no answer to its order.
+const AMISS: &str = "a bug in heptad: the answer is to another question";
 
 /// How long what was interrupted waits for a backend that could not be looked at.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
@@ -29,15 +33,21 @@ impl Keeper {
             return;
         }
         account.running = None;
+        let next = account.next_seq;
         self.touched.insert(name.clone());
         let output = finished.output;
-        match (&operation.act, finished.result) {
+        match (&operation.act, believable(finished.result, next)) {
             (Act::Survey, Ok(Done::Surveyed(survey, weights))) => {
                 self.finish(&operation, State::Succeeded, output);
                 self.absorb(&name, &survey);
                 self.mark_again(&name, &survey);
                 self.weigh(&name, &weights);
                 self.spend_credit(&name, &survey);
+            }
+            (Act::Survey, Ok(_)) => {
+                let failure = Failure::new(Fault::Permanent, AMISS);
+                self.finish(&operation, State::Failed(failure.clone()), output);
+                self.unreachable(&name, &failure);
             }
             (Act::Survey, Err(failure)) => {
                 self.finish(&operation, State::Failed(failure.clone()), output);
@@ -53,6 +63,11 @@ impl Keeper {
                 self.complete(&operation, taken);
             }
             (Act::Take { .. } | Act::Keep { .. }, Err(failure)) => {
+                self.finish(&operation, State::Failed(failure.clone()), output);
+                self.take_failed(&operation, &failure);
+            }
+            (Act::Take { .. } | Act::Keep { .. }, Ok(_)) => {
+                let failure = Failure::new(Fault::Permanent, AMISS);
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.take_failed(&operation, &failure);
             }
@@ -226,6 +241,10 @@ impl Keeper {
         let Some(record) = self.ledger.account(name).and_then(|a| a.slots.get(&slot)) else {
             return;
         };
+        if record.is_taken() {
+            // Its snapshot turned up meanwhile.
+            return;
+        }
         let record = SlotRecord {
             started: record.started.or(operation.started),
             finished: Some(self.now()),
@@ -254,6 +273,22 @@ impl Keeper {
             self.finish(&operation, State::Failed(failure.clone()), String::new());
             self.close_attempt(&operation, None, Some(failure.clone()));
         }
+    }
+}
+
+/// A look that shows what cannot be is one that failed. A snapshot stands whatever the look around
+/// after it shows.
+fn believable(result: Result<Done, Failure>, next: Seq) -> Result<Done, Failure> {
+    match result? {
+        Done::Surveyed(survey, weights) => match sound(survey, next) {
+            Ok(survey) => Ok(Done::Surveyed(survey, weights)),
+            Err(why) => Err(Failure::new(Fault::Permanent, why)),
+        },
+        Done::Taken(taken) => {
+            let survey = sound(taken.survey, next).unwrap_or_default();
+            Ok(Done::Taken(Taken { survey, ..taken }))
+        }
+        done => Ok(done),
     }
 }
 

@@ -23,13 +23,10 @@ impl Keeper {
         let survey = &seen;
         let steps = recovery::reconcile(&account, survey);
         let head = recovery::head(&account, survey);
-        let raised = head.next_seq > account.next_seq;
         if head != account {
             self.put_account(head);
         }
-        if raised {
-            self.renumber(name);
-        }
+        self.renumber(name, recovery::used(&account, survey));
         if let Some(account) = self.ledger.account_mut(name) {
             (account.surveyed, account.look_again) = (true, None);
         }
@@ -57,29 +54,36 @@ impl Keeper {
         }
     }
 
-    /// The backend has seen higher numbers than the catalogue knew, as after its loss: what was
-    /// numbered before that was known, and is not begun, gets a number that was never used.
-    fn renumber(&mut self, name: &ResourceName) {
+    /// What was numbered before the backend had been seen, and is not begun, may have a number that
+    /// is used, as after the loss of a catalogue or under one that is older than the store. Then all
+    /// that waits gets numbers that were never used, in the order in which it waits.
+    fn renumber(&mut self, name: &ResourceName, used: Seq) {
         let Some(account) = self.ledger.account(name) else { return };
         let queued = account.queue.iter().filter_map(|id| self.ledger.operations.get(id).cloned());
-        for operation in queued.filter(|operation| operation.tries == 0).collect::<Vec<_>>() {
-            let Some(mut account) = self.ledger.account(name).cloned() else { return };
-            let mut operation = (*operation).clone();
-            let (Act::Take { seq, .. } | Act::Keep { seq, .. }) = &mut operation.act else {
-                continue;
-            };
-            let before = *seq;
-            *seq = self.draw_seq(&mut account);
-            let drawn = *seq;
-            self.follow_number(name, before, drawn);
-            if let Act::Take { slot: Some(slot), .. } = &operation.act
-                && let Some(record) = account.slots.get(slot)
-            {
-                let record = SlotRecord { seq: Some(drawn), ..record.clone() };
-                self.put(Entry::Slot(name.clone(), record));
-            }
-            self.put(Entry::Operation(operation));
+        let queued = queued.filter(|operation| operation.tries == 0 && makes(operation).is_some());
+        let queued: Vec<_> = queued.collect();
+        if queued.iter().any(|operation| makes(operation).is_some_and(|seq| seq <= used)) {
+            queued.iter().for_each(|operation| self.number_anew(name, operation));
         }
+    }
+
+    /// Draws another number for what an operation makes.
+    fn number_anew(&mut self, name: &ResourceName, operation: &Operation) {
+        let Some(mut account) = self.ledger.account(name).cloned() else { return };
+        let mut operation = operation.clone();
+        let (Act::Take { seq, .. } | Act::Keep { seq, .. }) = &mut operation.act else { return };
+        let before = *seq;
+        *seq = self.draw_seq(&mut account);
+        let drawn = *seq;
+        self.follow_number(name, before, drawn);
+        if let Act::Take { slot: Some(slot), .. } = &operation.act
+            && let Some(record) = account.slots.get(slot)
+            && record.operation == Some(operation.id)
+        {
+            let record = SlotRecord { seq: Some(drawn), ..record.clone() };
+            self.put(Entry::Slot(name.clone(), record));
+        }
+        self.put(Entry::Operation(operation));
     }
 
     /// What waits for a snapshot waits for it under its new number.
@@ -113,7 +117,11 @@ impl Keeper {
                 }
             }
             Step::Interrupted(seq) => self.interrupted(name, seq),
-            Step::Gone(seq) => self.put(Entry::SnapshotErased(name.clone(), seq)),
+            Step::Gone(seq) => {
+                self.put(Entry::SnapshotErased(name.clone(), seq));
+                self.end_those_about(name, seq);
+            }
+            Step::Displaced(seq) => self.displaced(name, seq),
             Step::Told(seq, told) => {
                 if let Some(snapshot) = self.ledger.snapshot(name, seq).cloned() {
                     let facts = Facts { told, ..snapshot.facts };
@@ -138,6 +146,9 @@ impl Keeper {
     fn adopt(&mut self, name: &ResourceName, found: Found) {
         let Some(account) = self.ledger.account(name).cloned() else { return };
         let until = self.ledger.elapsed.saturating_add(TRASH);
+        if account.snapshots.contains_key(&found.card.handle.seq) {
+            return;
+        }
         let mut snapshot = recovery::adopted(name, &found, until);
         if snapshot.health == Health::Complete
             && !snapshot.facts.accepted
@@ -164,9 +175,8 @@ impl Keeper {
             self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
             return;
         };
-        let automatic = matches!(operation.act, Act::Take { slot: Some(_), .. });
-        if !automatic && operation.tries < 2 {
-            // A person asked for it, so it is done again, under the same number.
+        if is_done_again(&operation) {
+            // Under the same number.
             return;
         }
         self.leave_queue(name, operation.id);
@@ -175,6 +185,34 @@ impl Keeper {
         self.finish(&operation, State::Failed(failure.clone()), operation.output.clone());
         self.close_attempt(&operation, None, Some(failure));
         self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
+    }
+
+    /// Another heptad, or an older catalogue's, has used the number.
+    fn displaced(&mut self, name: &ResourceName, seq: Seq) {
+        self.put(Entry::SnapshotErased(name.clone(), seq));
+        let taking = self.open_take(name, seq);
+        if let Some(operation) = taking.filter(|operation| is_done_again(operation)) {
+            self.number_anew(name, &operation);
+        }
+        self.end_those_about(name, seq);
+    }
+
+    /// A number is about to stand for another snapshot, or for none: whatever waits to be done with
+    /// the one that had it must not be done with that.
+    fn end_those_about(&mut self, name: &ResourceName, seq: Seq) {
+        let about = |operation: &&Arc<Operation>| {
+            operation.act.seq() == Some(seq) || operation.act.pins(seq)
+        };
+        let open: Vec<_> = self.ledger.open_of(name).filter(about).cloned().collect();
+        for operation in open {
+            self.leave_queue(name, operation.id);
+            let failure = Failure::new(Fault::Absent, "the snapshot with its number is another");
+            // What was to be destroyed is gone: that is what was asked for.
+            let destroyed = matches!(operation.act, Act::Destroy { .. });
+            let state = if destroyed { State::Succeeded } else { State::Failed(failure.clone()) };
+            self.finish(&operation, state, operation.output.clone());
+            self.close_attempt(&operation, None, Some(failure));
+        }
     }
 
     fn is_half_rolled_back(&self, name: &ResourceName) -> bool {
@@ -189,6 +227,18 @@ impl Keeper {
         };
         self.ledger.open_of(name).find(takes).map(|operation| (**operation).clone())
     }
+}
+
+/// The number of what an operation makes.
+fn makes(operation: &Operation) -> Option<Seq> {
+    let making = matches!(operation.act, Act::Take { .. } | Act::Keep { .. });
+    operation.act.seq().filter(|_| making)
+}
+
+/// Whether a taking that was interrupted is done again, because a person asked for it.
+fn is_done_again(operation: &Operation) -> bool {
+    let automatic = matches!(operation.act, Act::Take { slot: Some(_), .. });
+    !automatic && operation.tries < 2
 }
 
 /// Whether a mark says less than it should.
