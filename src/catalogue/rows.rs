@@ -11,6 +11,7 @@ use crate::domain::key::Key;
 use crate::domain::name::SnapshotName;
 use crate::domain::occupied::Measured;
 use crate::domain::operation::{Failure, Operation, OperationId};
+use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
@@ -54,6 +55,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         trouble: fields.get("trouble")?,
         taken: fields.parse("taken_days")?,
         occupied: occupied(&fields)?,
+        payment: payment(&fields)?,
         look_again: None,
         ..Account::new(resource, fields.instant("since")?)
     };
@@ -92,6 +94,13 @@ fn resource(fields: &Fields<'_>, unknown: &mut dyn FnMut(&str)) -> Result<Resour
 fn occupied(fields: &Fields<'_>) -> Result<Option<Measured>> {
     let Some(text) = fields.get::<Option<String>>("occupied")? else { return Ok(None) };
     shapes::occupied(&text).map(Some).map_err(|why| fields.damaged("occupied", why))
+}
+
+fn payment(fields: &Fields<'_>) -> Result<Payment> {
+    let Some(text) = fields.get::<Option<String>>("payment")? else {
+        return Ok(Payment::default());
+    };
+    shapes::payment(&text).map_err(|why| fields.damaged("payment", why))
 }
 
 fn plan(fields: &Fields<'_>) -> Result<Option<Plan>> {

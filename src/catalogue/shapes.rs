@@ -6,6 +6,7 @@ use crate::domain::dating::{Dating, Rewound};
 use crate::domain::draft::Draft;
 use crate::domain::occupied::{Gathering, Measured, Occupied};
 use crate::domain::operation::{Act, Doom, Leftovers};
+use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
@@ -104,6 +105,26 @@ pub(super) fn occupied(text: &str) -> Result<Measured, String> {
     let text: OccupiedText = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let occupied = Occupied { bytes: text.bytes, exact: text.exact };
     Ok(Measured { occupied, of: Gathering { count: text.count, newest: Seq(text.newest) } })
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaymentText {
+    at_ns: Option<i64>,
+    unpaid: u32,
+    lowered: bool,
+}
+
+pub(super) fn payment_text(payment: &Payment) -> String {
+    let &Payment { at, unpaid, lowered, .. } = payment;
+    serde_json::json!(PaymentText { at_ns: at.map(nanos), unpaid, lowered }).to_string()
+}
+
+pub(super) fn payment(text: &str) -> Result<Payment, String> {
+    let PaymentText { at_ns, unpaid, lowered } =
+        serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let at = at_ns.map(SignedDuration::from_nanos);
+    Ok(Payment { at, unpaid, lowered, ..Payment::default() })
 }
 
 #[derive(Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use crate::domain::agenda::Outcome;
 use crate::domain::operation::{Cause, Failure, Fault, Leftovers, State};
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Origin, Part};
+use crate::domain::snapshot::{Fate, Health, Origin, Part, Thrown};
 use jiff::SignedDuration;
 
 /// An enum without data, with its words.
@@ -79,10 +79,20 @@ pub(super) fn health(word: &str, reason: Option<String>) -> Option<Health> {
     })
 }
 
+const THROWN: [Thrown; 3] = [Thrown::Asked, Thrown::Unmarked, Thrown::Rotated];
+
+fn thrown_word(why: Thrown) -> &'static str {
+    match why {
+        Thrown::Asked => "trashed",
+        Thrown::Unmarked => "trashed-unmarked",
+        Thrown::Rotated => "trashed-rotated",
+    }
+}
+
 pub(super) fn fate_word(fate: Fate) -> (&'static str, Option<SignedDuration>) {
     match fate {
         Fate::Live => ("live", None),
-        Fate::Trashed { until } => ("trashed", Some(until)),
+        Fate::Trashed { until, why } => (thrown_word(why), Some(until)),
         Fate::Doomed => ("doomed", None),
     }
 }
@@ -90,7 +100,10 @@ pub(super) fn fate_word(fate: Fate) -> (&'static str, Option<SignedDuration>) {
 pub(super) fn fate(word: &str, until: Option<SignedDuration>) -> Option<Fate> {
     Some(match (word, until) {
         ("live", None) => Fate::Live,
-        ("trashed", Some(until)) => Fate::Trashed { until },
+        (word, Some(until)) => {
+            let why = THROWN.into_iter().find(|why| thrown_word(*why) == word)?;
+            Fate::Trashed { until, why }
+        }
         ("doomed", None) => Fate::Doomed,
         _ => return None,
     })
@@ -181,6 +194,12 @@ mod tests {
         assert_eq!(health("suspect", None), None);
         assert_eq!(health("complete", Some("why".into())), None);
         assert_eq!(fate("trashed", None), None);
+        assert_eq!(fate("live", Some(SignedDuration::ZERO)), None);
+        for why in THROWN {
+            let trashed = Fate::Trashed { until: SignedDuration::ZERO, why };
+            let (word, until) = fate_word(trashed);
+            assert_eq!(fate(word, until), Some(trashed));
+        }
         assert_eq!(outcome("failed", None), None);
         assert_eq!(state("failed", None), None);
         assert_eq!(cause("retry", None, None), None);

@@ -89,6 +89,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":blueprint": resource.blueprint,
         ":enrolled": resource.enrolled,
         ":occupied": account.occupied.as_ref().map(shapes::occupied_text),
+        ":payment": shapes::payment_text(&account.payment),
     };
     run(to, PUT_ACCOUNT, values).map(drop)
 }
@@ -97,13 +98,13 @@ const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
         timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
-        taken_days, plan, blueprint, enrolled, occupied)
+        taken_days, plan, blueprint, enrolled, occupied, payment)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
         :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled,
-        :occupied)
+        :occupied, :payment)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -117,7 +118,7 @@ const PUT_ACCOUNT: &str = "
         credit = excluded.credit, trouble = excluded.trouble,
         taken_days = excluded.taken_days, plan = excluded.plan,
         blueprint = excluded.blueprint, enrolled = excluded.enrolled,
-        occupied = excluded.occupied";
+        occupied = excluded.occupied, payment = excluded.payment";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;

@@ -16,6 +16,7 @@ use crate::api::roles::{Group, Rules};
 use crate::api::server::{Limits, ListenError, Listener, serve};
 use crate::catalogue::CatalogueError;
 use crate::config::{Findings, Locations};
+use crate::domain::clock::Reading;
 use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
 use crate::domain::view::Moment;
@@ -139,7 +140,7 @@ impl Daemon {
         };
         let workers = Workers::new(fleet.clone(), report);
 
-        let (began, before) = (clock.read().boot, ledger.elapsed);
+        let (began, before) = (clock.read(), ledger.elapsed);
         let first = reading(clock.as_ref(), began, before);
         let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
         let (published, facts) = watch::channel(first_facts(&keeper, first.wall));
@@ -302,10 +303,12 @@ fn rules(setup: &Setup) -> Rules {
 fn first_facts(keeper: &Keeper, now: Timestamp) -> Published {
     let (started, settled) = keeper.beginnings();
     let elapsed = keeper.ledger().elapsed;
+    let Reading { slept, synchronised, .. } = keeper.reading();
+    let belief = keeper.belief();
     Published {
         generation: 0,
         ledger: Arc::new(keeper.ledger().clone()),
-        moment: Moment { now, started, settled, belief: keeper.belief(), elapsed },
+        moment: Moment { now, started, settled, belief, elapsed, slept, synchronised },
         alarms: Vec::new(),
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::event::{Denied, Entry, Event};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Operation, State};
 use crate::domain::view::Moment;
-use crate::host::clock::{Bell, Clock, Waiter, Woke};
+use crate::host::clock::{self, Bell, Clock, Waiter, Woke};
 use crate::host::systemd;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
@@ -76,8 +76,8 @@ pub struct Parts {
     pub inbox: Inbox,
     pub workers: Arc<Workers>,
     pub published: watch::Sender<Published>,
-    /// Boot clock at the start of this process, and how long heptad had run before it.
-    pub began: SignedDuration,
+    /// The clocks at the start of this process, and how long heptad had run before it.
+    pub began: clock::Moment,
     pub elapsed_before: SignedDuration,
 }
 
@@ -92,13 +92,17 @@ pub struct Driver {
 }
 
 /// A clock's reading as the keeper wants it.
-pub fn reading(clock: &dyn Clock, began: SignedDuration, before: SignedDuration) -> Reading {
+pub fn reading(clock: &dyn Clock, began: clock::Moment, before: SignedDuration) -> Reading {
     let moment = clock.read();
+    let zero = SignedDuration::ZERO;
+    let slept = moment.asleep.saturating_sub(began.asleep).max(zero);
+    let awake = moment.boot.saturating_sub(began.boot).saturating_sub(slept).max(zero);
     Reading {
         wall: moment.wall,
         boot: moment.boot,
         synchronised: moment.synchronised,
-        elapsed: before.saturating_add(moment.boot.saturating_sub(began)),
+        elapsed: before.saturating_add(awake),
+        slept,
     }
 }
 
@@ -226,6 +230,8 @@ impl Driver {
             settled,
             belief: keeper.belief(),
             elapsed: keeper.ledger().elapsed,
+            slept: keeper.reading().slept,
+            synchronised: keeper.reading().synchronised,
         };
         let alarms: Vec<Alarm> =
             self.parts.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();

@@ -128,7 +128,7 @@ fn take(
         same(&backend.probe().map_err(failure)?.identity, identity)?;
     }
     let before = backend.list().map_err(failure)?;
-    unused(&before, &card.handle)?;
+    unused(&before, card)?;
     let whole = before.found.iter().filter(|found| found.state == Wholeness::Whole);
     // The one that is most like the resource now: a kept one has a newer number than its content.
     let newest = whole.max_by_key(|found| (found.card.taken_at, found.card.handle.seq));
@@ -174,17 +174,29 @@ fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Fail
 }
 
 /// # Errors
-/// [`Fault::Identity`] where another snapshot has the number, as one of a second heptad that works
-/// on the same store: nothing of that is touched.
-fn unused(there: &Survey, handle: &Handle) -> Result<(), Failure> {
-    let other =
-        |found: &&Found| found.card.handle.seq == handle.seq && found.card.handle.id != handle.id;
-    let Some(found) = there.found.iter().find(other) else { return Ok(()) };
-    let (seq, id) = (handle.seq, found.card.handle.id);
-    let message = format!(
-        "number {seq} is in use by another snapshot ({id}); does another heptad use the same store?"
-    );
-    Err(Failure::new(Fault::Identity, message))
+/// [`Fault::Identity`] where another snapshot has the number, or is of the same slot, as one of a
+/// second heptad that works on the same store: nothing of that is touched, and the next look takes
+/// it over.
+fn unused(there: &Survey, card: &Card) -> Result<(), Failure> {
+    let same_slot = |found: &Found| {
+        found.state != Wholeness::Partial && card.slot.is_some() && found.card.slot == card.slot
+    };
+    let others = there.found.iter().filter(|found| found.card.handle.id != card.handle.id);
+    for found in others {
+        let what = if found.card.handle.seq == card.handle.seq {
+            format!("number {}", card.handle.seq)
+        } else if same_slot(found) {
+            format!("slot {}", card.slot.map(|slot| slot.to_string()).unwrap_or_default())
+        } else {
+            continue;
+        };
+        let id = found.card.handle.id;
+        let message = format!(
+            "{what} has another snapshot ({id}) already; does another heptad use the same store?"
+        );
+        return Err(Failure::new(Fault::Identity, message));
+    }
+    Ok(())
 }
 
 /// By now there is something to clear away: that the backend went away says nothing else.
@@ -196,14 +208,35 @@ fn unverified(error: BackendError) -> Failure {
     Failure::new(fault, error.to_string())
 }
 
-/// Counts again, from the backend itself, what pays for a deletion; why it does not, if so.
+/// Looks again, at the backend itself, whether what has to hold before a deletion does; why not, if
+/// so.
 fn unpaid(
     backend: &dyn Backend,
     victim: &Handle,
     guard: &Guard,
 ) -> Result<Option<String>, Failure> {
-    let Guard::Paid(retention) = guard else { return Ok(None) };
+    if *guard == Guard::Asked {
+        return Ok(None);
+    }
     let survey = backend.list().map_err(failure)?;
+    let found = survey
+        .found
+        .iter()
+        .find(|found| found.card.handle.seq == victim.seq && found.card.handle.id == victim.id);
+    // What is gone already, or half gone, has no say.
+    let whole = found.filter(|found| found.state != Wholeness::Partial);
+    let Guard::Paid { retention, identity } = guard else {
+        let out = whole.is_some_and(|found| !found.mark.trashed);
+        return Ok(out.then(|| "the mark beside it says that it is not in the trash".into()));
+    };
+    if whole.is_some_and(|found| found.card.origin != Origin::Automatic) {
+        return Ok(Some("its manifest says that it is no automatic one".into()));
+    }
+    match backend.probe() {
+        Ok(probe) if Some(&probe.identity) == identity.as_ref() => {}
+        Ok(_) => return Ok(Some("something else is in the place of its resource".into())),
+        Err(error) => return Ok(Some(format!("its resource cannot be seen: {error}"))),
+    }
     let paying = survey.found.iter().filter(|found| {
         found.state == Wholeness::Whole
             && found.card.origin == Origin::Automatic

@@ -48,7 +48,7 @@ pub fn rebuild(
     let fleet = Fleet::new(&setup.config.daemon.state);
     let ledger = Ledger::default();
     fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
-    let began = clock.read().boot;
+    let began = clock.read();
     let now = || reading(clock, began, SignedDuration::ZERO);
     let keeper = Keeper::new(ledger, FLOOR, now(), uuid::Uuid::new_v4().as_u128());
     let mut engine = Engine::new(keeper, catalogue);

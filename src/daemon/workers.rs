@@ -209,8 +209,8 @@ impl Workers {
                 // Rotation takes another look at it with the next snapshot; what a person or the
                 // trash doomed stays doomed.
                 let result = match guard {
-                    Guard::Paid(_) => Ok(Done::Unpaid(message)),
-                    Guard::Asked => Err(Failure::new(Fault::Busy, message)),
+                    Guard::Paid { .. } => Ok(Done::Unpaid(message)),
+                    Guard::Asked | Guard::Thrown => Err(Failure::new(Fault::Busy, message)),
                 };
                 Finished { operation: order.operation, result, output: String::new() }
             }

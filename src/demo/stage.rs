@@ -69,7 +69,9 @@ impl<'a> Stage<'a> {
         std::fs::write(root.join("heptad.toml"), CONFIG.replace("ROOT", &root.to_string_lossy()))?;
         let now = Timestamp::constant(1_767_225_600, 0);
         let clock = root.join("clock");
-        let moment = Moment { wall: now, boot: SignedDuration::from_hours(1), synchronised: true };
+        let boot = SignedDuration::from_hours(1);
+        let asleep = SignedDuration::ZERO;
+        let moment = Moment { wall: now, boot, asleep, synchronised: true };
         Simulated::write(&clock, moment)?;
         let socket = root.join("heptad.sock");
         let client = Client::new(socket.clone())?;

@@ -6,6 +6,7 @@ use super::days::Days;
 use super::name::ResourceName;
 use super::occupied::Measured;
 use super::operation::OperationId;
+use super::payment::Payment;
 use super::policy::{Policy, Rhythm, When};
 use super::resource::Resource;
 use super::rotation::Candidate;
@@ -43,6 +44,8 @@ pub struct Account {
     pub next_seq: Seq,
     /// How many snapshots rotation may still destroy for the newest completed one.
     pub credit: u32,
+    /// When one paid for that last, and what came since.
+    pub payment: Payment,
     /// The last time that its backend could not be reached or shown to be right, and why.
     pub trouble: Option<String>,
     /// Every day that ever had its snapshot, so that none gets a second one whatever the clock
@@ -92,6 +95,7 @@ impl Account {
             stranger: None,
             next_seq: Seq(1),
             credit: 0,
+            payment: Payment::default(),
             trouble: None,
             taken: Days::default(),
             dating: Dating::default(),

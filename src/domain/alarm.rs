@@ -6,6 +6,7 @@ use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
 use super::ledger::Ledger;
 use super::operation::{Act, State};
+use super::payment;
 use super::policy::When;
 use super::snapshot::{Fate, Health, Snapshot};
 use super::view::Moment;
@@ -50,12 +51,14 @@ pub enum AlarmCode {
     Undeclared,
     /// Nobody here knows its time zone.
     ZoneLost,
+    /// More are kept than wanted, because nobody knows that time has passed.
+    Unpaid,
     ClockDoubted,
     CatalogueFrozen,
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 13] = [
+    pub const ALL: [AlarmCode; 14] = [
         AlarmCode::Stale,
         AlarmCode::SlotLost,
         AlarmCode::Suspect,
@@ -67,6 +70,7 @@ impl AlarmCode {
         AlarmCode::Slow,
         AlarmCode::Undeclared,
         AlarmCode::ZoneLost,
+        AlarmCode::Unpaid,
         AlarmCode::ClockDoubted,
         AlarmCode::CatalogueFrozen,
     ];
@@ -85,6 +89,7 @@ impl AlarmCode {
             AlarmCode::Slow => "slow",
             AlarmCode::Undeclared => "undeclared",
             AlarmCode::ZoneLost => "zone-lost",
+            AlarmCode::Unpaid => "clock-unsynchronised",
             AlarmCode::ClockDoubted => "clock-doubted",
             AlarmCode::CatalogueFrozen => "catalogue-frozen",
         }
@@ -112,8 +117,8 @@ pub fn clock_alarm(moment: &Moment) -> Option<Alarm> {
     let sentence = match moment.belief {
         Belief::Trusted => return None,
         Belief::Doubted => {
-            "the clock shows a time that lies before a known one; \
-                            nothing automatic is taken until it is synchronised"
+            "the clock shows a time that lies before a known one; nothing automatic is \
+             taken until it is synchronised, for 15 minutes at most"
         }
         Belief::Tolerated => {
             "the clock shows a time that lies before a known one; \
@@ -140,6 +145,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         slow(ledger, account, moment.now),
         undeclared(account),
         zone_lost(account),
+        unpaid(account),
     ]
     .into_iter()
     .flatten()
@@ -305,12 +311,27 @@ fn zone_lost(account: &Account) -> Option<Alarm> {
     })
 }
 
+fn unpaid(account: &Account) -> Option<Alarm> {
+    let surplus = payment::surplus(account);
+    (account.payment.unpaid > 0 && surplus > 0 && account.doubt().is_none()).then(|| {
+        let name = account.name();
+        let sentence = format!(
+            "{surplus} more automatic snapshots are kept than wanted: the clock was not synchronised, \
+             and without that heptad lets old ones go only for time that it has run itself"
+        );
+        let hint = format!(
+            "let NTP set the clock (see `timedatectl`); `heptactl rotate {name}` lets them go now"
+        );
+        Alarm::new(AlarmCode::Unpaid, sentence, hint)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation, OperationId};
     use crate::domain::sample::{Builder, at, moment};
-    use crate::domain::snapshot::Seq;
+    use crate::domain::snapshot::{Seq, Thrown};
 
     fn change(account: &mut Account, seq: u64, change: impl FnOnce(&mut Snapshot)) {
         change(Arc::make_mut(account.snapshots.get_mut(&Seq(seq)).unwrap()));
@@ -385,8 +406,18 @@ mod tests {
         check(&["missing"], &|a| change(a, 1, |s| s.health = Health::Missing));
         check(&["tampered"], &|a| change(a, 1, |s| s.health = Health::Tampered));
         check(&["undeclared"], &|a| a.declared = false);
+        let few = |a: &mut Account| a.resource.policy.retention.latest = 2;
+        check(&[], &few);
+        check(&[], &|a| a.payment.unpaid = 1);
+        check(&["clock-unsynchronised"], &|a| {
+            few(a);
+            a.payment.unpaid = 1;
+        });
         let both = |s: &mut Snapshot| {
-            (s.health, s.fate) = (Health::Missing, Fate::Trashed { until: SignedDuration::ZERO });
+            (s.health, s.fate) = (
+                Health::Missing,
+                Fate::Trashed { until: SignedDuration::ZERO, why: Thrown::Asked },
+            );
         };
         check(&[], &|a| change(a, 1, both));
     }

@@ -10,9 +10,11 @@ pub struct Reading {
     pub boot: SignedDuration,
     /// Whether the kernel says that the wall clock is synchronised.
     pub synchronised: bool,
-    /// How long heptad has run on this host in all: grows only, whatever the wall clock does.
-    /// The trash is emptied by it, so no clock can empty it early.
+    /// How long heptad has run on this host in all, without the machine's sleep: grows only, whatever
+    /// the wall clock does. The trash is emptied by it, so no clock can empty it early.
     pub elapsed: SignedDuration,
+    /// How long the machine has slept since heptad started.
+    pub slept: SignedDuration,
 }
 
 /// After this long (since boot) an unbelievable clock is used all the same: a snapshot with a
@@ -87,6 +89,7 @@ mod tests {
                 boot: SignedDuration::from_secs(*boot),
                 synchronised: *synchronised,
                 elapsed: SignedDuration::ZERO,
+                slept: SignedDuration::ZERO,
             };
             assert_eq!(trust.judge(reading), *want, "step {n} of {steps:?}");
         }

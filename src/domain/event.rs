@@ -286,10 +286,13 @@ pub enum Source {
 }
 
 /// What must hold in the backend before an object is destroyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// `latest` newer complete automatic snapshots are there.
-    Paid(Retention),
+    /// It is an automatic one, `latest` newer complete ones of its resource are there, and so is the
+    /// resource, under the identity that it is known by.
+    Paid { retention: Retention, identity: Option<String> },
+    /// The mark beside it says that it is in the trash.
+    Thrown,
     /// A person or a recorded intent asked for exactly this one.
     Asked,
 }

@@ -3,12 +3,13 @@
 
 use super::account::Account;
 use super::agenda::Why;
+use super::payment;
 use super::policy::Retention;
 use super::rotation::{self, CREDIT, Candidate, Verdict};
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Origin, Seq, Snapshot};
 use super::view::Moment;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// How many takes are listed: a year of every day, or a day of every two minutes.
 pub const TAKES_AT_MOST: usize = 800;
@@ -59,7 +60,8 @@ pub fn forecast(
     pinned: &dyn Fn(Seq) -> bool,
 ) -> Forecast {
     let retention = account.policy().retention;
-    let (waits, idle) = (account.doubt(), idle(account));
+    let (mut waits, idle) = (account.doubt(), idle(account));
+    let mut purse = Purse::new(account, moment);
     let mut shelf = account.candidates(pinned);
     let mut takes = Vec::new();
     let (runs, cut_short) = match idle {
@@ -70,16 +72,53 @@ pub fn forecast(
     let runs = being_taken.into_iter().chain(runs);
     for ((slot, at, why), seq) in runs.zip(account.next_seq.0..) {
         shelf.push(Candidate { seq: Seq(seq), slot, pinned: false });
-        let drops = match waits {
-            None => rotate(&mut shelf, retention),
-            Some(_) => Vec::new(),
+        let pays = purse.pays(account, slot, at);
+        let drops = match account.doubt() {
+            None if pays => rotate(&mut shelf, retention),
+            _ => Vec::new(),
         };
+        let beyond_all =
+            || rotation::judge(&shelf, retention).iter().any(|(_, v)| *v == Verdict::Drop);
+        if !pays && takes.is_empty() && waits.is_none() && beyond_all() {
+            waits = Some(UNSYNCHRONISED.into());
+        }
         let drop = |slot| Drop { label: label(account, slot), reason: beyond(retention) };
         let drops = drops.into_iter().map(drop).collect();
         takes.push(Take { at, why, label: label(account, slot), drops });
     }
     let stays = stays(account, &shelf, retention);
     Forecast { waits, idle, takes, cut_short, stays }
+}
+
+/// Why the next one lets no old one go.
+const UNSYNCHRONISED: &str = "the clock is not synchronised, so time counts only while heptad runs";
+
+/// What the snapshots to come pay with, if heptad goes on running.
+struct Purse {
+    synchronised: bool,
+    now: Timestamp,
+    /// How much time had passed by now since one paid.
+    since: SignedDuration,
+    paid: Option<Timestamp>,
+}
+
+impl Purse {
+    fn new(account: &Account, moment: &Moment) -> Self {
+        let since = account.payment.since(moment.elapsed, moment.slept);
+        Self { synchronised: moment.synchronised, now: moment.now, since, paid: None }
+    }
+
+    fn pays(&mut self, account: &Account, slot: Slot, at: Timestamp) -> bool {
+        let since = match self.paid {
+            Some(paid) => at.duration_since(paid),
+            None => self.since.saturating_add(at.duration_since(self.now)),
+        };
+        let pays = payment::pays(self.synchronised, since, payment::period(account, slot));
+        if pays {
+            self.paid = Some(at);
+        }
+        pays
+    }
 }
 
 /// Why no slot falls due, or none can be served.
@@ -228,6 +267,25 @@ mod tests {
         assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -web-1@2026-11-10 web-1@2026-11-11"]);
         let waits = forecast.stays.iter().filter(|s| s.reason == "waits to be dropped").count();
         assert_eq!(waits, 5);
+    }
+
+    #[test]
+    fn without_a_synchronised_clock_only_time_that_passes_lets_one_go() {
+        let account = Builder::daily().complete(16..=22).but(|account| {
+            account.payment.at = Some(jiff::SignedDuration::from_hours(100));
+        });
+        let account = account.account();
+        let check = |elapsed, drops: [usize; 3], waits: bool| {
+            let elapsed = jiff::SignedDuration::from_hours(elapsed);
+            let moment = Moment { synchronised: false, elapsed, ..moment("22T20:00") };
+            let until = moment.now + jiff::SignedDuration::from_hours(72);
+            let forecast = forecast(&account, &moment, until, &|_| false);
+            let found: Vec<usize> = forecast.takes.iter().map(|take| take.drops.len()).collect();
+            assert_eq!((found, forecast.waits.is_some()), (drops.to_vec(), waits));
+        };
+        // 06:00 is ten hours away.
+        check(102, [1, 1, 1], false);
+        check(101, [0, 2, 1], true);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod name;
 pub mod occupied;
 pub mod operation;
+pub mod payment;
 pub mod plan;
 pub mod policy;
 pub mod protect;

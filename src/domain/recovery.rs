@@ -6,7 +6,7 @@ use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
 use super::event::{Found, Survey, Wholeness};
 use super::name::ResourceName;
-use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
 use super::timeline::{Phase, Timeline};
 use super::told::Told;
 use jiff::SignedDuration;
@@ -78,9 +78,24 @@ pub fn used(account: &Account, survey: &Survey) -> Seq {
     known.max(seen).max(survey.high_water)
 }
 
+/// Those in the trash of which the mark beside them says that they are not: somebody took them out
+/// after this was recorded, in a life of the catalogue that is lost.
+pub fn taken_out(account: &Account, survey: &Survey) -> Vec<Seq> {
+    let thrown = |snapshot: &&Arc<Snapshot>| match snapshot.fate {
+        Fate::Trashed { why: Thrown::Asked | Thrown::Rotated, .. } => true,
+        Fate::Trashed { why: Thrown::Unmarked, .. } | Fate::Live | Fate::Doomed => false,
+    };
+    let says_so = |snapshot: &&Arc<Snapshot>| {
+        let mut found = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
+        found.any(|found| is_same(snapshot, found) && !found.mark.trashed)
+    };
+    let found = account.snapshots.values().filter(thrown).filter(says_so);
+    found.map(|snapshot| snapshot.seq()).collect()
+}
+
 /// Whether a listing can say that something is gone: only where the resource is the one that was
 /// known. With another disk in its place, or none, its snapshots are not there to be seen.
-fn is_at_home(account: &Account, survey: &Survey) -> bool {
+pub fn is_at_home(account: &Account, survey: &Survey) -> bool {
     survey.identity.is_some() && (account.identity.is_none() || survey.identity == account.identity)
 }
 
@@ -105,6 +120,10 @@ fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>, survey: &Survey) -> 
         (_, None | Some(Wholeness::Partial)) => Health::Missing,
         (_, Some(Wholeness::Tampered)) => Health::Tampered,
         (Health::Missing | Health::Tampered, Some(Wholeness::Whole)) => {
+            found.map_or(Health::Complete, health_of)
+        }
+        // A doubt that stands beside it is newer than a ledger that knows of none.
+        (Health::Complete, Some(Wholeness::Whole)) if !snapshot.facts.accepted => {
             found.map_or(Health::Complete, health_of)
         }
         (known, Some(Wholeness::Whole)) => known.clone(),
@@ -167,7 +186,11 @@ pub fn adopted(resource: &ResourceName, found: &Found, trash: SignedDuration) ->
         resource: resource.clone(),
         card: found.card.clone(),
         health: health_of(found),
-        fate: if found.mark.trashed { Fate::Trashed { until: trash } } else { Fate::Live },
+        fate: if found.mark.trashed {
+            Fate::Trashed { until: trash, why: Thrown::Asked }
+        } else {
+            Fate::Live
+        },
         facts: Facts {
             content: found.content,
             notes: found.notes.clone(),

@@ -25,6 +25,8 @@ pub fn moment(now: &str) -> Moment {
         settled: at("01T00:05"),
         belief: Belief::Trusted,
         elapsed: SignedDuration::ZERO,
+        slept: SignedDuration::ZERO,
+        synchronised: true,
     }
 }
 

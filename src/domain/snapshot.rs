@@ -166,9 +166,21 @@ pub enum Fate {
     /// In the trash until heptad has run for this long (see [`super::clock::Reading::elapsed`]).
     Trashed {
         until: SignedDuration,
+        why: Thrown,
     },
     /// A durable intent to destroy it is recorded.
     Doomed,
+}
+
+/// Who threw a snapshot away, and whether the mark beside it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thrown {
+    /// A person. If the mark beside it says something else, this is what was known before.
+    Asked,
+    /// A person, and there was no room for the mark, which is written later.
+    Unmarked,
+    /// Rotation, because fewer are to stay than before.
+    Rotated,
 }
 
 impl Snapshot {

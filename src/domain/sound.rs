@@ -55,13 +55,15 @@ mod tests {
     use super::*;
     use crate::domain::event::Mark;
     use crate::domain::sample::Builder;
+    use crate::domain::told::Told;
     use uuid::Uuid;
 
     fn found(seq: u64, id: u128, state: Wholeness) -> Found {
         let account = Builder::daily().complete(1..=1).account();
         let mut card = account.snapshots[&Seq(1)].card.clone();
         (card.handle.seq, card.handle.id) = (Seq(seq), Uuid::from_u128(id));
-        Found { card, state, mark: Mark::default(), content: None, notes: Vec::new() }
+        let (mark, told) = (Mark::default(), Told::default());
+        Found { card, state, mark, content: None, notes: Vec::new(), told }
     }
 
     use Wholeness::{Partial, Whole};

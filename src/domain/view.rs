@@ -22,6 +22,9 @@ pub struct Moment {
     pub belief: Belief,
     /// How long heptad has run on this host; the trash counts by it.
     pub elapsed: SignedDuration,
+    /// How long the machine has slept since heptad started, and whether its clock is vouched for.
+    pub slept: SignedDuration,
+    pub synchronised: bool,
 }
 
 impl Moment {

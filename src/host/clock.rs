@@ -24,6 +24,8 @@ pub struct Moment {
     pub wall: Timestamp,
     /// Since the machine booted, sleep included (`CLOCK_BOOTTIME`). Never goes back.
     pub boot: SignedDuration,
+    /// How much of that it slept.
+    pub asleep: SignedDuration,
     /// Whether the kernel says that the wall clock is synchronised.
     pub synchronised: bool,
 }

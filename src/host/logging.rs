@@ -193,7 +193,8 @@ mod tests {
     impl Clock for Six {
         fn read(&self) -> Moment {
             let wall = "2026-11-22T06:00:00Z".parse().unwrap();
-            Moment { wall, boot: jiff::SignedDuration::ZERO, synchronised: true }
+            let zero = jiff::SignedDuration::ZERO;
+            Moment { wall, boot: zero, asleep: zero, synchronised: true }
         }
         fn waiter(&self) -> Result<Waiter, ClockError> {
             crate::host::clock::System.waiter()

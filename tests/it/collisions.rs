@@ -254,6 +254,7 @@ impl Alone {
             boot: SignedDuration::from_hours(1),
             synchronised: true,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
         };
         let keeper = Keeper::new(Ledger::default(), Timestamp::UNIX_EPOCH, reading, 1);
         Self { keeper, reading, running: Vec::new() }

@@ -73,6 +73,7 @@ impl Meter {
             boot: moment.boot,
             synchronised: moment.synchronised,
             elapsed: self.before + (moment.boot - self.began),
+            slept: SignedDuration::ZERO,
         }
     }
 

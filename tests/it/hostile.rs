@@ -2,6 +2,7 @@
 
 use crate::support::simulated::{at, day, name, resource, selector, snapshot_name};
 use heptad::backend::fake::{FakeDisk, Live};
+use heptad::backend::manifest::{Manifest, PlanOnDisk};
 use heptad::catalogue::Catalogue;
 use heptad::daemon::engine::Engine;
 use heptad::daemon::perform::perform;
@@ -25,6 +26,7 @@ use heptad::domain::view::{Moment, counts, strip};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::Value;
 use std::collections::VecDeque;
 use uuid::Uuid;
 
@@ -101,6 +103,7 @@ fn found() -> impl Strategy<Value = Found> {
             mark: Mark { doubt: mark.0, accepted: mark.1, trashed: mark.2 },
             content,
             notes: vec!["a\0note".into()],
+            told: Default::default(),
         },
     )
 }
@@ -108,8 +111,9 @@ fn found() -> impl Strategy<Value = Found> {
 fn survey() -> impl Strategy<Value = Survey> {
     let water = prop_oneof![6 => 0u64..12, 1 => number()].prop_map(Seq);
     let identity = proptest::option::weighted(0.8, text());
-    (identity, proptest::collection::vec(found(), 0..6), water)
-        .prop_map(|(identity, found, high_water)| Survey { identity, found, high_water })
+    (identity, proptest::collection::vec(found(), 0..6), water).prop_map(
+        |(identity, found, high_water)| Survey { identity, found, high_water, engine: None },
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +135,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             exclusive,
             notes: vec![String::new()],
             accepted: true,
+            told: Default::default(),
         });
     prop_oneof![
         4 => facts.prop_map(Answer::Taken),
@@ -160,6 +165,7 @@ impl Bench {
             boot: SignedDuration::from_hours(1),
             synchronised: true,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
         };
         let disk = FakeDisk::default();
         let live = Live { identity: Some("disk-1".into()), entries: 100, turned: None };
@@ -232,7 +238,9 @@ impl Bench {
                 Ok(Done::Surveyed(survey, Weights { each, together }))
             }
             (Answer::Taken(facts), Work::Take { .. }) => {
-                Ok(Done::Taken(Taken { object: "o".into(), facts, survey: self.survey() }))
+                let incomplete = Some("it lacks".to_owned()).filter(|_| facts.stored == Some(3));
+                let (object, survey) = ("o".into(), self.survey());
+                Ok(Done::Taken(Taken { object, facts, survey, incomplete }))
             }
             (Answer::Unpaid, Work::Destroy { .. }) => Ok(Done::Unpaid("it says".into())),
             (_, Work::Destroy { .. }) => Ok(Done::Destroyed),
@@ -272,14 +280,15 @@ impl Bench {
         let keeper = &self.keeper;
         let (started, settled) = keeper.beginnings();
         let (now, belief, elapsed) = (self.reading.wall, keeper.belief(), self.reading.elapsed);
-        let moment = Moment { now, started, settled, belief, elapsed };
+        let Reading { slept, synchronised, .. } = self.reading;
+        let moment = Moment { now, started, settled, belief, elapsed, slept, synchronised };
         let mut held = Vec::new();
         for account in keeper.ledger().accounts.values() {
             alarms(keeper.ledger(), account, &moment);
             let month = now + SignedDuration::from_hours(24 * 30);
             forecast(account, &moment, month, &|_| false);
             let holding = Holding::of(account);
-            let _ = (strip(account), counts(account), holding.basis(), holding.unmeasured());
+            let _ = (strip(account, now), counts(account), holding.basis(), holding.unmeasured());
             held.push((account.name().clone(), holding));
         }
         self.catalogue.add_usage(self.reading.wall, self.reading.elapsed, &held).unwrap();
@@ -402,4 +411,68 @@ fn an_event_that_the_keeper_cannot_stand_fails_its_own_act_only() {
     assert!(account("good").surveyed);
     let State::Failed(failure) = &ledger.operations[&OperationId(1)].state else { panic!() };
     assert!(failure.message.contains("a bug in heptad"), "{failure}");
+}
+
+fn word() -> impl Strategy<Value = String> {
+    let odd = [
+        "",
+        "automatic",
+        "manual",
+        "disk",
+        "whole",
+        "system-disk",
+        "one",
+        "-",
+        "a\0b",
+        "../x",
+        "2026-11-22",
+        "-009999-01-01",
+        "9999-12-31",
+        "2026-11-22T06:00:00Z",
+        "2026-02-30",
+        "9999-12-31T23:59:60Z",
+        "-009999-01-02T01:59:59Z",
+        "postgres",
+        "\u{202e}",
+    ];
+    select(odd.map(String::from).to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+    #[test]
+    fn a_manifest_that_says_anything_gives_a_card_that_can_be_recorded_or_an_error(
+        (seq, kept_from) in (number(), proptest::option::of(number())),
+        words in proptest::collection::vec(word(), 9),
+        (vcpus, memory, disk) in (any::<u32>(), number(), number()),
+    ) {
+        let plan = PlanOnDisk { name: words[7].clone(), vcpus, memory, disk };
+        let text = |n: usize| Some(words[n].clone()).filter(|text| text != "one");
+        let manifest = Manifest {
+            heptad: 1,
+            resource: "web".into(),
+            backend: words[8].clone(),
+            seq,
+            id: Uuid::from_u128(1),
+            origin: words[0].clone(),
+            name: text(1),
+            slot: text(2),
+            kept_from,
+            taken_at: words[3].clone(),
+            tags: Default::default(),
+            kind: text(4),
+            part: text(5),
+            plan: Some(plan).filter(|_| seq % 2 == 0),
+            blueprint: text(6),
+            detail: Value::Null,
+            incomplete: text(0),
+            notes: Vec::new(),
+        };
+        if let Ok(card) = manifest.card("o".into()) {
+            let most = i64::MAX.unsigned_abs();
+            prop_assert!(card.handle.seq.0 < most);
+            prop_assert!(card.kept_from.is_none_or(|from| from.0 < most));
+        }
+    }
 }

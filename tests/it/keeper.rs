@@ -2,7 +2,9 @@
 
 mod ahead;
 mod marks;
+mod paying;
 mod promises;
+mod source;
 
 use crate::support::card::card;
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
@@ -497,11 +499,22 @@ fn a_lowered_keep_drains_slowly_or_at_once_by_rotate() {
     lowered.policy.retention.latest = 2;
     scene.machine.configure(vec![lowered]);
     scene.machine.settle();
-    assert_eq!(scene.labels().len(), 7);
+    scene.machine.sweep();
+    scene.run_to(&day(10, "05:59"));
+    assert_eq!(scene.live_labels().len(), 7, "nothing goes before a new one has come");
     scene.run_to(&day(10, "12:00"));
-    assert_eq!(scene.labels().len(), 6);
+    assert_eq!(scene.live_labels().len(), 6);
     scene.machine.ask(Request::Rotate { resource: name("web") }).unwrap();
     scene.machine.settle();
-    assert_eq!(scene.labels().len(), 2);
+    assert_eq!(scene.live_labels(), ["web@2026-01-09", "web@2026-01-10"]);
+    // By way of the trash, so each can be had back.
+    assert_eq!(scene.labels().len(), 8);
+    scene.machine.ask(Request::Undelete { snapshot: selector("web@2026-01-05") }).unwrap();
+    scene.machine.settle();
+    assert_eq!(scene.live_labels().len(), 3);
+    scene.run_to(&day(11, "12:00"));
+    assert_eq!(scene.live_labels(), ["web@2026-01-10", "web@2026-01-11"]);
+    scene.run_to(&day(12, "12:00"));
+    assert_eq!(scene.labels(), ["web@2026-01-11", "web@2026-01-12"], "the ordinary way is at once");
     scene.no_violations();
 }

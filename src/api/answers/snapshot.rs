@@ -131,7 +131,7 @@ impl View<'_> {
         let (state, reason) = state(&s.health);
         let (fate, left) = match s.fate {
             Fate::Live => (wire::Fate::Live, None),
-            Fate::Trashed { until } => {
+            Fate::Trashed { until, .. } => {
                 (wire::Fate::Trashed, Some(until.saturating_sub(self.moment.elapsed)))
             }
             Fate::Doomed => (wire::Fate::Doomed, None),

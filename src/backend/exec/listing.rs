@@ -6,14 +6,15 @@ use crate::backend::manifest::{Manifest, VERSION};
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Seq;
+use crate::domain::sound;
+use crate::domain::tag;
 use crate::domain::told::Told;
 use crate::host::process::plain;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The highest sequence number that is believed: JSON carries whole numbers exactly up to here
-/// (RFC 8259, section 6). A higher one would exhaust the counter.
-const HIGHEST: u64 = (1 << 53) - 1;
+/// The highest sequence number that is believed. A higher one would exhaust the counter.
+const HIGHEST: u64 = sound::HIGHEST;
 /// Longest identity of a resource or object, in bytes.
 const IDENTITY: usize = 1024;
 /// How many notes of how many characters are repeated to a person.
@@ -66,6 +67,7 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
     }
     seq("its seq", manifest.seq)
         .and_then(|seq| if seq.0 == 0 { Err("its seq is 0".into()) } else { Ok(()) })?;
+    tags(&manifest)?;
     let state = Wholeness::from(listed.state);
     let object = match state {
         Wholeness::Partial if listed.object.is_empty() => listed.object,
@@ -85,6 +87,22 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
         notes: sentences(notes),
         told: Told::default(),
     }))
+}
+
+/// What is shown and carried on to whatever is made of it keeps to the rules that heptad has for it.
+fn tags(manifest: &Manifest) -> Result<(), String> {
+    let (count, most) = (manifest.tags.len(), tag::TAG_LIMIT);
+    if count > most {
+        return Err(format!("it has {count} tags; the most is {most}"));
+    }
+    for (key, value) in &manifest.tags {
+        tag::check_key(key).and_then(|()| tag::check_value(value)).map_err(|e| e.to_string())?;
+    }
+    let named = manifest.blueprint.as_ref();
+    if named.is_some_and(|name| name.len() > IDENTITY || plain(name, IDENTITY) != *name) {
+        return Err("its blueprint is no name".into());
+    }
+    Ok(())
 }
 
 /// What identifies something is compared, stored and shown, so it is refused rather than mended.
@@ -172,6 +190,12 @@ mod tests {
         check("/manifest/slot", json!("soon"), "slot");
         check("/manifest/taken_at", json!("\u{1b}[2J"), "taken_at");
         check("/manifest/extra", json!(1), "not heptad's");
+        check("/manifest/kept_from", json!(u64::MAX), "kept_from");
+        check("/manifest/kept_from", json!(1_u64 << 63), "kept_from");
+        check("/manifest/kept_from", json!(0), "kept_from");
+        check("/manifest/tags", json!({"": "x"}), "key");
+        check("/manifest/tags", json!({"a": "\u{0}"}), "value");
+        check("/manifest/blueprint", json!("a\nb"), "blueprint");
         check("/object", json!(""), "its object");
         check("/object", json!("a\nb"), "its object");
         check("/object", json!("x".repeat(1025)), "its object");

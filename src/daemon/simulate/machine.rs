@@ -55,6 +55,7 @@ impl Machine {
             boot: SignedDuration::from_mins(10),
             synchronised: true,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
         };
         let mut machine = Self {
             disk,
@@ -102,6 +103,9 @@ impl Machine {
         request: Request,
         key: Option<Key>,
     ) -> Result<Operation, Denied> {
+        if let Request::Rotate { resource } = &request {
+            self.oracle.asked_to_rotate(resource);
+        }
         self.turn(Event::Asked(Ask { ticket: 0, uid: 1000, key, request }));
         self.replies.pop().unwrap_or(Err(Denied::Stopping))
     }
@@ -127,7 +131,7 @@ impl Machine {
         self.oracle.before(&order, &self.disk);
         let backend = self.disk.backend(&order.resource);
         let result = perform(&backend, &order, &());
-        self.oracle.after(&order, &self.disk);
+        self.oracle.after(&order, &self.disk, self.reading);
         let output = String::new();
         self.reports.push_back(Finished { operation: order.operation, result, output });
         true
@@ -158,6 +162,14 @@ impl Machine {
         self.reading.wall = self.reading.wall.saturating_add(by).unwrap_or(Timestamp::MAX);
         self.reading.boot += by;
         self.reading.elapsed += by;
+        self.turn(Event::Tick);
+    }
+
+    /// As [`Machine::advance`], with the machine asleep until then.
+    pub fn sleep(&mut self, by: SignedDuration) {
+        self.reading.wall = self.reading.wall.saturating_add(by).unwrap_or(Timestamp::MAX);
+        self.reading.boot += by;
+        self.reading.slept += by;
         self.turn(Event::Tick);
     }
 
@@ -200,6 +212,7 @@ impl Machine {
         self.boots += 1;
         self.reading.wall = self.reading.wall.saturating_add(off).unwrap_or(Timestamp::MAX);
         self.reading.boot = SignedDuration::from_secs(20);
+        self.reading.slept = SignedDuration::ZERO;
         self.keeper =
             Keeper::new(self.store.load(), FLOOR, self.reading, u128::from(self.boots) << 64);
         self.turn(Event::Configured(self.resources.clone()));

@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, CatalogueError, FILE};
 use crate::domain::event::Entry;
 use crate::domain::ledger::Ledger;
+use jiff::SignedDuration;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +36,7 @@ impl Store for Memory {
         for account in ledger.accounts.values_mut() {
             let account = Arc::make_mut(account);
             (account.surveyed, account.running) = (false, None);
+            account.payment.slept = SignedDuration::ZERO;
             account.queue.clear();
         }
         ledger

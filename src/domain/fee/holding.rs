@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::domain::occupied::Measured;
     use crate::domain::sample::Builder;
-    use crate::domain::snapshot::{Fate, Seq};
+    use crate::domain::snapshot::{Fate, Seq, Thrown};
     use jiff::SignedDuration;
     use std::sync::Arc;
 
@@ -167,7 +167,7 @@ mod tests {
                 };
                 let until = SignedDuration::ZERO;
                 edit(1, Health::Missing, Fate::Live);
-                edit(2, Health::Complete, Fate::Trashed { until });
+                edit(2, Health::Complete, Fate::Trashed { until, why: Thrown::Asked });
                 edit(3, Health::Tampered, Fate::Doomed);
                 edit(4, Health::Taking, Fate::Live);
             });

@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Cause;
+use crate::domain::policy::Retention;
 use crate::domain::resource::Resource;
 use crate::domain::timeline::Timeline;
 use std::collections::BTreeSet;
@@ -83,6 +84,8 @@ impl Keeper {
         }
         let mut next = known.clone();
         (next.declared, next.forgotten) = (true, false);
+        next.payment.lowered |=
+            is_lower(resource.policy.retention, known.resource.policy.retention);
         next.resource = resource;
         let next = self.follow(&known, next);
         if next != known {
@@ -120,4 +123,12 @@ impl Keeper {
         }
         next
     }
+}
+
+/// Whether fewer stay of any kind than before.
+fn is_lower(next: Retention, before: Retention) -> bool {
+    next.latest < before.latest
+        || next.weekly < before.weekly
+        || next.monthly < before.monthly
+        || next.yearly < before.yearly
 }

@@ -68,7 +68,7 @@ impl Keeper {
 
     /// A snapshot whose destruction is queued already cannot be promised to anybody.
     pub(super) fn spared(&self, snapshot: &Snapshot) -> Result<(), Denied> {
-        match self.destruction(&snapshot.resource, snapshot.seq()) {
+        match self.is_going(&snapshot.resource, snapshot.seq()) {
             Some(operation) => Err(Denied::InUse { snapshot: snapshot.label(), operation }),
             None => Ok(()),
         }

@@ -7,7 +7,9 @@ use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Weigh, Wor
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot};
+use crate::domain::snapshot::{
+    Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot, Thrown,
+};
 use std::sync::Arc;
 
 impl Keeper {
@@ -85,7 +87,8 @@ impl Keeper {
                 }
                 Err(failure) => {
                     // What was to be destroyed is gone: that is what was asked for.
-                    let done = matches!(operation.act, Act::Destroy { .. });
+                    let destroys = matches!(operation.act, Act::Destroy { .. });
+                    let done = destroys && failure.fault == Fault::Absent;
                     let state =
                         if done { State::Succeeded } else { State::Failed(failure.clone()) };
                     self.finish(&operation, state, String::new());
@@ -254,14 +257,11 @@ impl Keeper {
                     // It never began, and another one has its number.
                     return Err(Failure::new(Fault::Absent, "the snapshot is gone"));
                 }
+                let guard = guard(&account, snapshot, *why)?;
                 self.put(Entry::Snapshot(Box::new(Snapshot {
                     fate: Fate::Doomed,
                     ..snapshot.clone()
                 })));
-                let guard = match why {
-                    Doom::Rotated { .. } => Guard::Paid(account.policy().retention),
-                    Doom::Asked | Doom::TrashExpired | Doom::Unfinished => Guard::Asked,
-                };
                 Ok(Work::Destroy { handle: snapshot.card.handle.clone(), guard })
             }
             Act::Trash { seq } | Act::Undelete { seq } | Act::Mark { seq } => {
@@ -321,6 +321,28 @@ impl Keeper {
             facts: Facts::default(),
         })));
         Work::Take { card, source, identity, idle }
+    }
+}
+
+/// What must hold when a snapshot is destroyed.
+///
+/// # Errors
+/// What has changed since that was decided.
+fn guard(account: &Account, snapshot: &Snapshot, why: Doom) -> Result<Guard, Failure> {
+    let refuse = |why: &str| Err(Failure::new(Fault::Permanent, why));
+    let paid =
+        Guard::Paid { retention: account.policy().retention, identity: account.identity.clone() };
+    match (why, snapshot.fate) {
+        (Doom::Asked | Doom::Unfinished, _) => Ok(Guard::Asked),
+        (Doom::Rotated { .. }, Fate::Live | Fate::Doomed) => match account.doubt() {
+            Some(doubt) => refuse(&format!("rotation waits: {doubt}")),
+            None => Ok(paid),
+        },
+        (Doom::Rotated { .. }, Fate::Trashed { .. }) => refuse("it is in the trash already"),
+        (Doom::TrashExpired, Fate::Live) => refuse("it is no longer in the trash"),
+        (Doom::TrashExpired, Fate::Trashed { why: Thrown::Rotated, .. }) => Ok(paid),
+        (Doom::TrashExpired, Fate::Trashed { why: Thrown::Unmarked, .. }) => Ok(Guard::Asked),
+        (Doom::TrashExpired, Fate::Trashed { .. } | Fate::Doomed) => Ok(Guard::Thrown),
     }
 }
 

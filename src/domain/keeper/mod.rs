@@ -80,6 +80,11 @@ impl Keeper {
         &self.ledger
     }
 
+    /// The clocks as they were last read.
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
     pub fn belief(&self) -> Belief {
         self.belief
     }

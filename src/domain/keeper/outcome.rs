@@ -7,8 +7,9 @@ use crate::domain::draft::Draft;
 use crate::domain::event::{Done, Entry, Finished, Taken};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
-use crate::domain::rotation::CREDIT;
-use crate::domain::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
+use crate::domain::snapshot::{
+    Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown,
+};
 use crate::domain::sound::sound;
 use crate::domain::suspicion;
 use jiff::SignedDuration;
@@ -55,8 +56,11 @@ impl Keeper {
             }
             (Act::Rotate, Ok(Done::Surveyed(survey, _))) => {
                 self.absorb(&name, &survey);
-                self.rotate(&name, &survey, u32::MAX);
-                self.finish(&operation, State::Succeeded, output);
+                let state = match self.drain(&name, &survey) {
+                    Ok(()) => State::Succeeded,
+                    Err(why) => State::Failed(Failure::new(Fault::Absent, why)),
+                };
+                self.finish(&operation, state, output);
             }
             (Act::Take { .. } | Act::Keep { .. }, Ok(Done::Taken(taken))) => {
                 self.finish(&operation, State::Succeeded, output);
@@ -71,8 +75,11 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.take_failed(&operation, &failure);
             }
-            (Act::Destroy { seq, .. }, Ok(Done::Unpaid(why))) => {
+            (Act::Destroy { seq, why: doom }, Ok(Done::Unpaid(why))) => {
                 self.set_fate(&name, *seq, Fate::Live);
+                if matches!(doom, Doom::Rotated { .. }) {
+                    self.owe_again(&name);
+                }
                 let failure = Failure::new(Fault::Permanent, why);
                 self.finish(&operation, State::Failed(failure), output);
             }
@@ -81,16 +88,29 @@ impl Keeper {
                 self.finish(&operation, State::Succeeded, output);
             }
             (Act::Trash { seq }, Ok(_)) => {
-                let until = self.ledger.elapsed.saturating_add(TRASH);
-                self.set_fate(&name, *seq, Fate::Trashed { until });
+                let why = match operation.cause {
+                    Cause::Rotation => Thrown::Rotated,
+                    _ => Thrown::Asked,
+                };
+                self.throw(&name, *seq, why);
                 self.finish(&operation, State::Succeeded, output);
+            }
+            (Act::Trash { seq }, Err(failure))
+                if failure.fault == Fault::NoSpace && operation.cause == Cause::Rotation =>
+            {
+                // Without room for the mark, room is needed: it goes as the eighth one does.
+                self.finish(&operation, State::Failed(failure), output);
+                self.destroy_rotated(&name, *seq);
             }
             (Act::Trash { seq }, Err(failure)) if failure.fault == Fault::NoSpace => {
                 // Nothing is lost if the catalogue is: then it is back. The mark is written later.
-                let until = self.ledger.elapsed.saturating_add(TRASH);
-                self.set_fate(&name, *seq, Fate::Trashed { until });
+                self.throw(&name, *seq, Thrown::Unmarked);
                 let note = unmarked(&failure);
                 self.finish(&operation, State::Succeeded, format!("{output}{note}"));
+            }
+            (Act::Mark { seq }, Ok(_)) => {
+                self.marked(&name, *seq);
+                self.finish(&operation, State::Succeeded, output);
             }
             (Act::Undelete { seq }, Ok(_)) => {
                 self.set_fate(&name, *seq, Fate::Live);
@@ -139,6 +159,20 @@ impl Keeper {
         }
     }
 
+    /// It lies in the trash for a day of running time.
+    fn throw(&mut self, name: &ResourceName, seq: Seq, why: Thrown) {
+        let until = self.ledger.elapsed.saturating_add(TRASH);
+        self.set_fate(name, seq, Fate::Trashed { until, why });
+    }
+
+    /// What there was no room for stands beside it now.
+    fn marked(&mut self, name: &ResourceName, seq: Seq) {
+        let fate = self.ledger.snapshot(name, seq).map(|snapshot| snapshot.fate);
+        if let Some(Fate::Trashed { until, why: Thrown::Unmarked }) = fate {
+            self.set_fate(name, seq, Fate::Trashed { until, why: Thrown::Asked });
+        }
+    }
+
     /// A snapshot is durable: judge it, note it, and let it pay for an old one.
     pub(super) fn complete(&mut self, operation: &Operation, taken: Taken) {
         let name = &operation.resource;
@@ -171,14 +205,16 @@ impl Keeper {
             ..snapshot.clone()
         })));
         let live = live && swapped.is_none();
-        let paid = automatic && doubt.is_none();
+        let counts = automatic && doubt.is_none();
         let mut head = Account {
             identity: taken.survey.identity.clone().filter(|_| live).or(account.identity.clone()),
             stranger: swapped.or(account.stranger.clone().filter(|_| !live)),
             trouble: account.trouble.clone().filter(|_| !live),
-            credit: if paid { CREDIT } else { account.credit },
             ..account
         };
+        if let Some(slot) = snapshot.card.slot.filter(|_| counts) {
+            (head.payment, head.credit) = self.payment(name, &head, slot);
+        }
         head.note_taken(snapshot.card.slot);
         if automatic {
             head.note_when(doubt.is_none(), self.reading.elapsed);
@@ -196,7 +232,7 @@ impl Keeper {
             let mark = self.operation(name, Act::Mark { seq }, operation.cause);
             self.enqueue(mark);
         }
-        if paid {
+        if counts {
             self.spend_credit(name, &taken.survey);
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery::{self, Step};
-use crate::domain::snapshot::{Facts, Health, Seq, Snapshot};
+use crate::domain::snapshot::{Facts, Fate, Health, Seq, Snapshot};
 use std::sync::Arc;
 
 impl Keeper {
@@ -32,6 +32,22 @@ impl Keeper {
         }
         for step in steps {
             self.recover(name, step);
+        }
+        self.take_out(name, survey);
+    }
+
+    /// The more careful one of ledger and mark wins: what is not in the trash by its mark is not.
+    fn take_out(&mut self, name: &ResourceName, survey: &Survey) {
+        let Some(account) = self.ledger.account(name) else { return };
+        for seq in recovery::taken_out(account, survey) {
+            // Somebody is about to throw it away again, or it is being marked.
+            let moving = |o: &Arc<Operation>| {
+                let marks = matches!(o.act, Act::Trash { .. } | Act::Mark { .. });
+                marks && o.act.seq() == Some(seq)
+            };
+            if !self.ledger.open_of(name).any(moving) {
+                self.set_fate(name, seq, Fate::Live);
+            }
         }
     }
 
@@ -191,7 +207,7 @@ impl Keeper {
     fn displaced(&mut self, name: &ResourceName, seq: Seq) {
         self.put(Entry::SnapshotErased(name.clone(), seq));
         let taking = self.open_take(name, seq);
-        if let Some(operation) = taking.filter(|operation| is_done_again(operation)) {
+        if let Some(operation) = taking.filter(is_done_again) {
             self.number_anew(name, &operation);
         }
         self.end_those_about(name, seq);

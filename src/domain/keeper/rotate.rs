@@ -1,53 +1,159 @@
 //! Rotation: a consequence of a completed snapshot, never of the clock.
 
 use super::Keeper;
+use crate::domain::account::Account;
 use crate::domain::event::{Survey, Wholeness};
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom};
-use crate::domain::rotation::{self, Candidate};
-use crate::domain::snapshot::{Fate, Seq};
+use crate::domain::operation::{Act, Cause, Doom, OperationId};
+use crate::domain::payment::{self, Payment};
+use crate::domain::recovery;
+use crate::domain::rotation::{self, CREDIT, Candidate, Verdict};
+use crate::domain::slot::Slot;
+use crate::domain::snapshot::{Fate, Origin, Seq};
+
+/// What goes now, and how many would go if more had been paid for.
+struct Doomed {
+    seqs: Vec<Seq>,
+    surplus: usize,
+    paid_by: Seq,
+}
 
 impl Keeper {
-    /// Dooms up to `credit` surplus snapshots, the oldest first, by what the backend showed in
-    /// this very pass. Nothing is doomed while there is doubt.
-    pub(super) fn rotate(&mut self, name: &ResourceName, survey: &Survey, credit: u32) -> u32 {
-        self.resume_doomed(name, survey);
-        let Some(account) = self.ledger.account(name) else { return 0 };
-        if account.forgotten || !account.declared || account.doubt().is_some() {
-            return 0;
+    /// What a newly completed snapshot of a slot pays for: at most [`CREDIT`] of those that are
+    /// beyond the ones that stay now, and none if nobody knows that time has passed.
+    pub(super) fn payment(
+        &self,
+        name: &ResourceName,
+        account: &Account,
+        slot: Slot,
+    ) -> (Payment, u32) {
+        let (elapsed, slept) = (self.reading.elapsed, self.reading.slept);
+        let before = account.payment;
+        let since = before.since(elapsed, slept);
+        if !payment::pays(self.reading.synchronised, since, payment::period(account, slot)) {
+            let unpaid = before.unpaid.saturating_add(1);
+            return (Payment { unpaid, ..before }, account.credit);
         }
-        let seen = |candidate: &Candidate| {
-            let whole = survey.found.iter().find(|f| f.card.handle.seq == candidate.seq);
-            whole.is_some_and(|found| found.state == Wholeness::Whole)
-        };
-        let pinned = |seq: Seq| self.pinned(name, seq).is_some();
-        let mut candidates = account.candidates(&pinned);
-        candidates.retain(seen);
-        let newest = candidates.iter().map(|c| c.seq).max();
-        let verified = |seq: &Seq| {
-            account.snapshots.get(seq).is_some_and(|newest| newest.facts.content.is_some())
-        };
-        let Some(paid_by) = newest.filter(verified) else { return 0 };
-        let retention = account.policy().retention;
-        let doomed = rotation::doomed(&rotation::judge(&candidates, retention), credit);
-        for seq in &doomed {
-            let newer = candidates.iter().map(|candidate| candidate.seq);
-            assert!(rotation::paid(*seq, newer, retention), "unpaid deletion of {name} {seq}");
-            self.destroy(name, *seq, Doom::Rotated { paid_by }, Cause::Rotation);
-        }
-        u32::try_from(doomed.len()).unwrap_or(u32::MAX)
+        let surplus = self.ledger.account(name).map_or(0, payment::surplus);
+        let lowered = before.lowered && surplus > 0;
+        (Payment { at: Some(elapsed), slept, unpaid: 0, lowered }, surplus.min(CREDIT))
     }
 
     /// Rotates with the credit that the newest completed snapshot left, and spends it.
     pub(super) fn spend_credit(&mut self, name: &ResourceName, survey: &Survey) {
-        let Some(credit) = self.ledger.account(name).map(|account| account.credit) else { return };
-        let spent = self.rotate(name, survey, credit);
+        self.resume_doomed(name, survey);
+        let Some(account) = self.ledger.account(name) else { return };
+        let (credit, lowered) = (account.credit, account.payment.lowered);
+        let Ok(doomed) = self.doomed(name, survey, credit) else { return };
+        let spent = u32::try_from(doomed.seqs.len()).unwrap_or(u32::MAX);
+        self.let_go(name, &doomed, lowered);
         if spent > 0
             && let Some(account) = self.ledger.account(name)
         {
             let mut account = account.clone();
-            account.credit -= spent.min(credit);
+            account.credit = account.credit.saturating_sub(spent);
+            account.payment.lowered = lowered && doomed.surplus > doomed.seqs.len();
             self.put_account(account);
+        }
+    }
+
+    /// Drops all that is beyond those that stay, because a person asks for it: into the trash.
+    ///
+    /// # Errors
+    /// Why nothing goes.
+    pub(super) fn drain(&mut self, name: &ResourceName, survey: &Survey) -> Result<(), String> {
+        self.resume_doomed(name, survey);
+        let doomed = self.doomed(name, survey, u32::MAX)?;
+        self.let_go(name, &doomed, true);
+        if let Some(account) = self.ledger.account(name) {
+            let mut account = account.clone();
+            (account.credit, account.payment.lowered, account.payment.unpaid) = (0, false, 0);
+            self.put_account(account);
+        }
+        Ok(())
+    }
+
+    /// Up to `credit` of those that are beyond the ones that stay, the oldest first, by what the
+    /// backend showed in this very pass.
+    ///
+    /// # Errors
+    /// Why nothing goes: while there is doubt, or where the resource itself was not seen.
+    fn doomed(&self, name: &ResourceName, survey: &Survey, credit: u32) -> Result<Doomed, String> {
+        let refuse = |why: &str| Err(why.to_owned());
+        let Some(account) = self.ledger.account(name) else { return refuse("it is not known") };
+        if account.forgotten || !account.declared {
+            return refuse("it is not in the configuration");
+        }
+        if let Some(doubt) = account.doubt() {
+            return Err(doubt);
+        }
+        if account.identity.is_none() || !recovery::is_at_home(account, survey) {
+            return refuse("the resource itself was not seen, so nothing of it goes");
+        }
+        let seen = |candidate: &Candidate| {
+            let found = survey.found.iter().find(|f| f.card.handle.seq == candidate.seq);
+            found.is_some_and(|found| {
+                found.state == Wholeness::Whole && found.card.origin == Origin::Automatic
+            })
+        };
+        let pinned = |seq: Seq| self.pinned(name, seq).is_some();
+        let mut candidates = account.candidates(&pinned);
+        let stays = |candidate: &Candidate| self.is_going(name, candidate.seq).is_none();
+        candidates.retain(|candidate| seen(candidate) && stays(candidate));
+        let newest = candidates.iter().map(|c| c.seq).max();
+        let verified = |seq: &Seq| {
+            account.snapshots.get(seq).is_some_and(|newest| newest.facts.content.is_some())
+        };
+        let Some(paid_by) = newest.filter(verified) else {
+            return Ok(Doomed { seqs: Vec::new(), surplus: 0, paid_by: Seq::default() });
+        };
+        let retention = account.policy().retention;
+        let judged = rotation::judge(&candidates, retention);
+        let surplus = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Drop).count();
+        let seqs = rotation::doomed(&judged, credit);
+        for seq in &seqs {
+            let newer = candidates.iter().map(|candidate| candidate.seq);
+            assert!(rotation::paid(*seq, newer, retention), "unpaid deletion of {name} {seq}");
+        }
+        Ok(Doomed { seqs, surplus, paid_by })
+    }
+
+    /// The open operation by which it is on its way out already.
+    pub(super) fn is_going(&self, name: &ResourceName, seq: Seq) -> Option<OperationId> {
+        let goes = |act: &Act| match act {
+            Act::Trash { seq: going } | Act::Destroy { seq: going, .. } => *going == seq,
+            _ => false,
+        };
+        let mut open = self.ledger.open_of(name);
+        open.find(|operation| goes(&operation.act)).map(|operation| operation.id)
+    }
+
+    /// The ordinary way out is at once; what goes because fewer are to stay can be had back for a day.
+    fn let_go(&mut self, name: &ResourceName, doomed: &Doomed, trash: bool) {
+        for seq in doomed.seqs.iter().copied() {
+            if trash {
+                let operation = self.operation(name, Act::Trash { seq }, Cause::Rotation);
+                self.enqueue(operation);
+            } else {
+                let why = Doom::Rotated { paid_by: doomed.paid_by };
+                self.destroy(name, seq, why, Cause::Rotation);
+            }
+        }
+    }
+
+    /// Destroys one that rotation chose for the trash.
+    pub(super) fn destroy_rotated(&mut self, name: &ResourceName, seq: Seq) {
+        let newest = |account: &Account| account.candidates(&|_| false).last().map(|c| c.seq);
+        if let Some(paid_by) = self.ledger.account(name).and_then(newest) {
+            self.destroy(name, seq, Doom::Rotated { paid_by }, Cause::Rotation);
+        }
+    }
+
+    /// One that was paid for could not go: another look may let it.
+    pub(super) fn owe_again(&mut self, name: &ResourceName) {
+        if let Some(account) = self.ledger.account(name) {
+            let credit = account.credit.saturating_add(1).min(CREDIT);
+            self.put_account(Account { credit, ..account.clone() });
         }
     }
 
@@ -64,12 +170,17 @@ impl Keeper {
             if self.destruction(name, seq).is_some() {
                 continue;
             }
-            let by_rotation = match self.last_doom(name, seq) {
+            let last = self.last_doom(name, seq);
+            let by_rotation = match last {
                 Some(why) => matches!(why, Doom::Rotated { .. }),
                 None => rotatable,
             };
-            if by_rotation && found.state != Wholeness::Partial {
+            let begun = found.state == Wholeness::Partial;
+            if by_rotation && !begun {
                 self.set_fate(name, seq, Fate::Live);
+                self.owe_again(name);
+            } else if last == Some(Doom::TrashExpired) && !begun {
+                self.destroy(name, seq, Doom::TrashExpired, Cause::Trash);
             } else {
                 // Asked for by name, or begun already: the intent is durable.
                 self.destroy(name, seq, Doom::Asked, Cause::Recovery);

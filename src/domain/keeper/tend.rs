@@ -190,8 +190,7 @@ impl Keeper {
     /// Destroys what has lain in the trash long enough.
     fn empty_trash(&mut self, name: &ResourceName) {
         let Some(account) = self.ledger.account(name) else { return };
-        let expired =
-            |fate: Fate| matches!(fate, Fate::Trashed { until } if until <= self.ledger.elapsed);
+        let expired = |fate: Fate| matches!(fate, Fate::Trashed { until, .. } if until <= self.ledger.elapsed);
         let expired: Vec<Seq> =
             account.snapshots.values().filter(|s| expired(s.fate)).map(|s| s.seq()).collect();
         for seq in expired {
@@ -225,7 +224,7 @@ impl Keeper {
         let open = |record: &&SlotRecord| record.outcome.is_none() && record.end > now;
         let closing = account.slots.values().filter(open).map(|record| record.end);
         let trash = account.snapshots.values().filter_map(|snapshot| match snapshot.fate {
-            Fate::Trashed { until } if until > self.ledger.elapsed => {
+            Fate::Trashed { until, .. } if until > self.ledger.elapsed => {
                 now.saturating_add(until.saturating_sub(self.ledger.elapsed)).ok()
             }
             _ => None,

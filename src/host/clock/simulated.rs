@@ -1,7 +1,8 @@
 //! A clock in a small file, for the demonstration and for tests.
 //!
 //! The file holds one line, `WALL BOOT_SECONDS SYNCHRONISED`, for example
-//! `2026-11-22T06:00:00Z 86400 true`. Time stands still until the file is replaced.
+//! `2026-11-22T06:00:00Z 86400 true`, and behind that how many of the seconds the machine slept, if
+//! any. Time stands still until the file is replaced.
 
 use super::{Clock, ClockError, Moment, Source, Waiter, Woke};
 use jiff::{SignedDuration, Timestamp};
@@ -42,7 +43,8 @@ impl Simulated {
     /// Sets the wall clock, also back. Makes the file if there is none: up for an hour, and
     /// synchronised.
     pub fn set(path: &Path, wall: Timestamp) -> Result<(), ClockError> {
-        let first = Moment { wall, boot: UP_AT_FIRST, synchronised: true };
+        let asleep = SignedDuration::ZERO;
+        let first = Moment { wall, boot: UP_AT_FIRST, asleep, synchronised: true };
         let moment = match path.try_exists() {
             Ok(false) => first,
             _ => Moment { wall, ..load(path)? },
@@ -52,12 +54,19 @@ impl Simulated {
 
     /// Lets time pass: both clocks go on by `by`, which must not be negative.
     pub fn advance(path: &Path, by: SignedDuration) -> Result<(), ClockError> {
-        let range = || ClockError::Range { path: path.into() };
-        let old = load(path)?;
-        let by = Some(by).filter(|by| !by.is_negative()).ok_or_else(range)?;
-        let wall = old.wall.checked_add(by).map_err(|_| range())?;
-        let boot = old.boot.checked_add(by).ok_or_else(range)?;
-        Self::write(path, Moment { wall, boot, ..old })
+        Self::write(path, later(path, by)?)
+    }
+
+    /// As [`Simulated::advance`], with the machine asleep meanwhile.
+    pub fn sleep(path: &Path, by: SignedDuration) -> Result<(), ClockError> {
+        let mut woken = later(path, by)?;
+        woken.asleep = woken.asleep.saturating_add(by);
+        Self::write(path, woken)
+    }
+
+    /// Whether the clock is synchronised from now on.
+    pub fn synchronise(path: &Path, synchronised: bool) -> Result<(), ClockError> {
+        Self::write(path, Moment { synchronised, ..load(path)? })
     }
 }
 
@@ -75,6 +84,15 @@ impl Clock for Simulated {
     }
 }
 
+fn later(path: &Path, by: SignedDuration) -> Result<Moment, ClockError> {
+    let range = || ClockError::Range { path: path.into() };
+    let old = load(path)?;
+    let by = Some(by).filter(|by| !by.is_negative()).ok_or_else(range)?;
+    let wall = old.wall.checked_add(by).map_err(|_| range())?;
+    let boot = old.boot.checked_add(by).ok_or_else(range)?;
+    Ok(Moment { wall, boot, ..old })
+}
+
 fn load(path: &Path) -> Result<Moment, ClockError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ClockError::File { path: path.into(), source })?;
@@ -87,6 +105,7 @@ fn parse(text: &str) -> Option<Moment> {
         wall: words.next()?.parse().ok()?,
         boot: seconds(words.next()?)?,
         synchronised: words.next()?.parse().ok()?,
+        asleep: words.next().map_or(Some(SignedDuration::ZERO), seconds)?,
     };
     words.next().is_none().then_some(moment)
 }
@@ -103,7 +122,12 @@ fn seconds(text: &str) -> Option<SignedDuration> {
 
 fn line(moment: Moment) -> String {
     let (whole, part) = (moment.boot.as_secs(), moment.boot.subsec_nanos());
-    format!("{} {whole}.{part:09} {}", moment.wall, moment.synchronised)
+    let line = format!("{} {whole}.{part:09} {}", moment.wall, moment.synchronised);
+    if moment.asleep.is_zero() {
+        return line;
+    }
+    let (whole, part) = (moment.asleep.as_secs(), moment.asleep.subsec_nanos());
+    format!("{line} {whole}.{part:09}")
 }
 
 /// Watches the file's directory, because the file itself is replaced.
@@ -161,8 +185,10 @@ mod tests {
     fn a_line_reads_back_as_it_was_written() {
         let wall = "2026-11-22T06:00:00.25Z".parse().unwrap();
         for boot in [SignedDuration::ZERO, SignedDuration::new(86_400, 500_000_001)] {
-            let moment = Moment { wall, boot, synchronised: false };
-            assert_eq!(parse(&line(moment)), Some(moment));
+            for asleep in [SignedDuration::ZERO, SignedDuration::new(7, 5)] {
+                let moment = Moment { wall, boot, asleep, synchronised: false };
+                assert_eq!(parse(&line(moment)), Some(moment));
+            }
         }
     }
 

@@ -15,9 +15,13 @@ pub struct System;
 impl Clock for System {
     fn read(&self) -> Moment {
         let wall = gettime(ReadId::CLOCK_REALTIME);
+        // In this order the difference is never too large by more than the time between.
+        let awake = gettime(ReadId::CLOCK_MONOTONIC);
+        let boot = gettime(ReadId::CLOCK_BOOTTIME);
         Moment {
             wall: Timestamp::from_duration(wall).unwrap_or(Timestamp::MAX),
-            boot: gettime(ReadId::CLOCK_BOOTTIME),
+            boot,
+            asleep: boot.saturating_sub(awake).max(SignedDuration::ZERO),
             synchronised: sys::clock_is_synchronised().unwrap_or(false),
         }
     }

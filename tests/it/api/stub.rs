@@ -62,6 +62,8 @@ impl Stub {
             settled: at("2026-11-01T00:05:00Z"),
             belief: Belief::Trusted,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
+            synchronised: true,
         };
         let first =
             Published { generation: 7, ledger: Arc::new(ledger), moment, alarms: Vec::new() };

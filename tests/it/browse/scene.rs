@@ -171,7 +171,9 @@ fn at(text: &str) -> Timestamp {
 fn start(dir: &Path) -> Daemon {
     let clock = dir.join("clock");
     let wall = at("2026-11-22T12:00:00Z");
-    let moment = Moment { wall, boot: SignedDuration::from_hours(1), synchronised: true };
+    let boot = SignedDuration::from_hours(1);
+    let asleep = SignedDuration::ZERO;
+    let moment = Moment { wall, boot, asleep, synchronised: true };
     Simulated::write(&clock, moment).unwrap();
     let locations = Locations {
         file: dir.join("heptad.toml"),

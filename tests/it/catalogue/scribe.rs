@@ -12,13 +12,14 @@ use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
+use heptad::domain::payment::Payment;
 use heptad::domain::plan::Plan;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
-    Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags,
+    Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown,
 };
 use heptad::domain::timeline::{Off, Phase, Timeline};
 use heptad::domain::told::{Engine, Proof, Told};
@@ -98,6 +99,12 @@ pub fn account(n: u64, flavour: u64) -> Account {
         identity: maybe(f, odd(f).to_owned()),
         stranger: maybe(f / 3, odd(f + 1).to_owned()),
         credit: f as u32 % 3,
+        payment: Payment {
+            at: maybe(f, SignedDuration::new(f as i64, 7)),
+            unpaid: f as u32 % 4,
+            lowered: f.is_multiple_of(6),
+            ..Payment::default()
+        },
         trouble: maybe(f + 1, odd(f + 2).to_owned()),
         occupied: maybe(f / 4, measured(f)),
         ..Account::new(resource, at(f))
@@ -150,8 +157,9 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
         old.health.clone(),
     ];
     let wish = wishes[f as usize % wishes.len()].clone();
-    let fates =
-        [Fate::Live, Fate::Trashed { until: SignedDuration::new(f as i64, 1) }, Fate::Doomed];
+    let thrown = [Thrown::Asked, Thrown::Unmarked, Thrown::Rotated];
+    let (until, why) = (SignedDuration::new(f as i64, 1), thrown[f as usize / 3 % 3]);
+    let fates = [Fate::Live, Fate::Trashed { until, why }, Fate::Doomed];
     let content = Content {
         empty: f.is_multiple_of(5),
         entries: maybe(f, f),

@@ -9,6 +9,8 @@ use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::Operation;
+use heptad::domain::payment::Payment;
+use heptad::domain::snapshot::{Fate, Seq, Thrown};
 use heptad::domain::told::{Engine, Proof, Told};
 use std::path::Path;
 
@@ -16,6 +18,7 @@ const V1: &str = include_str!("../../data/catalogue/v1.sql");
 const V3: &str = include_str!("../../data/catalogue/v3.sql");
 const V4: &str = include_str!("../../data/catalogue/v4.sql");
 const V5: &str = include_str!("../../data/catalogue/v5.sql");
+const V6: &str = include_str!("../../data/catalogue/v6.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -178,6 +181,40 @@ fn version_5_knows_nothing_of_engines_and_proofs_and_all_else() {
     record(&mut catalogue, &mut ledger, &[Entry::Snapshot(Box::new(snapshot.clone()))]);
     let (loaded, _) = catalogue.load().unwrap();
     assert_eq!(**loaded.snapshots().next().unwrap(), snapshot);
+}
+
+#[test]
+fn version_6_knows_of_no_payment_and_of_one_kind_of_trash() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    for version in [V1, V3, V4, V5, V6] {
+        conn.execute_batch(version).unwrap();
+    }
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v6").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let name = "web-1".parse().unwrap();
+    let account = ledger.account(&name).unwrap().clone();
+    assert_eq!(account.payment, Payment::default());
+    let thrown = |account: &Account| match account.snapshots[&Seq(2)].fate {
+        Fate::Trashed { why, .. } => why,
+        fate => panic!("{fate:?}"),
+    };
+    assert_eq!(thrown(&account), Thrown::Asked);
+    // From now on it is kept.
+    let (at, unpaid) = (Some(jiff::SignedDuration::from_hours(7)), 2);
+    let payment = Payment { at, unpaid, lowered: true, ..Payment::default() };
+    let mut snapshot = account.snapshots[&Seq(2)].as_ref().clone();
+    snapshot.fate = Fate::Trashed { until: jiff::SignedDuration::ZERO, why: Thrown::Rotated };
+    let entries = [
+        Entry::Account(Box::new(Account { payment, ..account })),
+        Entry::Snapshot(Box::new(snapshot)),
+    ];
+    record(&mut catalogue, &mut ledger, &entries);
+    let (loaded, _) = catalogue.load().unwrap();
+    let account = loaded.account(&name).unwrap();
+    assert_eq!((account.payment, thrown(account)), (payment, Thrown::Rotated));
 }
 
 #[test]

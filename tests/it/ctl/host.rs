@@ -139,6 +139,8 @@ impl World {
             settled,
             belief: self.keeper.belief(),
             elapsed: self.reading.elapsed,
+            slept: self.reading.slept,
+            synchronised: self.reading.synchronised,
         };
         let ledger = Arc::new(self.keeper.ledger().clone());
         Published { generation: self.generation, ledger, moment, alarms: Vec::new() }
@@ -302,6 +304,7 @@ impl Host {
             boot: SignedDuration::from_hours(1),
             synchronised: true,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
         };
         let keeper = Keeper::new(Ledger::default(), at, reading, 7);
         let objects = BTreeMap::new();

@@ -136,10 +136,11 @@ fn an_emptied_source_stops_rotation_until_a_person_says_that_it_is_right() {
         host.ok(&format!("rotate {name}"));
         host.settle();
         let wanted: Vec<String> = (5..=11).rev().map(|n| format!("{name}@{}", day(n))).collect();
-        assert_eq!(host.labels(name), wanted);
+        assert_eq!(host.live_labels(name), wanted);
     }
-    assert_eq!(on_disk(&fs.path().join(".heptad"), "vol").len(), 7);
-    assert_eq!(on_disk(&host.path("state/store"), "tree").len(), 7);
+    // What a person let go lies in the trash for a day.
+    assert_eq!(on_disk(&fs.path().join(".heptad"), "vol").len(), 9);
+    assert_eq!(on_disk(&host.path("state/store"), "tree").len(), 9);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use super::ready::{Ready, appears, ended};
 use heptad::api::client::Client;
-use heptad::api::wire::{Operation, OperationsQuery, Snapshot, SnapshotState, SnapshotsQuery};
+use heptad::api::wire::{
+    Fate, Operation, OperationsQuery, Snapshot, SnapshotState, SnapshotsQuery,
+};
 use heptad::host::clock::Simulated;
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
@@ -163,6 +165,19 @@ impl Host {
         self.now = to;
     }
 
+    /// Sets the wall clock, as a person or a time server does: no time passes.
+    pub fn set_wall(&mut self, to: &str) {
+        self.now = to.parse().unwrap();
+        Simulated::set(&self.path("clock"), self.now).unwrap();
+    }
+
+    /// Lets time pass while the machine sleeps.
+    pub fn sleep(&mut self, to: &str) {
+        let to: Timestamp = to.parse().unwrap();
+        Simulated::sleep(&self.path("clock"), to.duration_since(self.now)).unwrap();
+        self.now = to;
+    }
+
     pub fn ctl_command(&self, line: &str) -> Command {
         let mut command = Command::new(HEPTACTL);
         command.env_clear().stdin(Stdio::null());
@@ -253,6 +268,12 @@ impl Host {
     pub fn labels(&self, resource: &str) -> Vec<String> {
         let mine = self.snapshots().into_iter().filter(|s| s.resource == resource);
         mine.map(|snapshot| snapshot.label).collect()
+    }
+
+    /// Those of them that are neither in the trash nor about to go.
+    pub fn live_labels(&self, resource: &str) -> Vec<String> {
+        let live = |s: &Snapshot| s.resource == resource && s.fate == Fate::Live;
+        self.snapshots().into_iter().filter(live).map(|snapshot| snapshot.label).collect()
     }
 
     pub fn newest_operation(&self, resource: &str, act: &str) -> Operation {

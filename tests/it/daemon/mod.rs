@@ -13,6 +13,7 @@ mod people;
 mod places;
 mod plugin;
 mod protecting;
+mod put_back;
 mod ready;
 mod rebuild;
 mod reload;

@@ -49,6 +49,7 @@ impl Rig {
             boot: SignedDuration::from_hours(1),
             synchronised: true,
             elapsed: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
         };
         let state = tempfile::tempdir().unwrap();
         let catalogue = Catalogue::open(&state.path().join("state")).unwrap().catalogue;

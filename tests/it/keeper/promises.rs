@@ -53,8 +53,9 @@ fn configure(scene: &mut Scene, resources: Vec<Resource>) {
 fn moment(scene: &Scene) -> Moment {
     let (started, settled) = scene.machine.keeper().beginnings();
     let belief = scene.machine.keeper().belief();
-    let elapsed = scene.machine.elapsed();
-    Moment { now: scene.machine.now(), started, settled, belief, elapsed }
+    let (elapsed, slept) = (scene.machine.elapsed(), SignedDuration::ZERO);
+    let now = scene.machine.now();
+    Moment { now, started, settled, belief, elapsed, slept, synchronised: true }
 }
 
 fn next(scene: &Scene) -> (String, Why) {

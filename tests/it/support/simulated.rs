@@ -7,7 +7,7 @@ use heptad::domain::agenda::SlotRecord;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
-use heptad::domain::snapshot::{Health, Selector, Seq};
+use heptad::domain::snapshot::{Fate, Health, Selector, Seq};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::DerefMut;
 
@@ -89,6 +89,33 @@ impl Scene {
             self.account().snapshots.values().map(|snapshot| snapshot.label()).collect();
         labels.sort();
         labels
+    }
+
+    /// Those that are neither in the trash nor about to go.
+    pub fn live_labels(&self) -> Vec<String> {
+        let all = self.account().snapshots.values();
+        let mut labels: Vec<String> =
+            all.filter(|s| s.fate == Fate::Live).map(|snapshot| snapshot.label()).collect();
+        labels.sort();
+        labels
+    }
+
+    /// The codes of its alarms.
+    pub fn alarms(&self) -> Vec<&'static str> {
+        let keeper = self.machine.keeper();
+        let (started, settled) = keeper.beginnings();
+        let reading = keeper.reading();
+        let moment = heptad::domain::view::Moment {
+            now: reading.wall,
+            started,
+            settled,
+            belief: keeper.belief(),
+            elapsed: reading.elapsed,
+            slept: reading.slept,
+            synchronised: reading.synchronised,
+        };
+        let found = heptad::domain::alarm::alarms(keeper.ledger(), self.account(), &moment);
+        found.iter().map(|alarm| alarm.code.word()).collect()
     }
 
     /// What a rebuild must bring back, as text.
