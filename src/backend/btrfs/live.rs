@@ -176,7 +176,11 @@ fn find_child(
     child: ChildRef,
 ) -> Result<Option<Subvolume>, BackendError> {
     let doing = || opening(path);
-    let open = Subvolume::open(&root.dir, path).doing(doing)?;
+    let open = match Subvolume::open(&root.dir, path) {
+        // It went in the middle of being opened.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        open => open.doing(doing)?,
+    };
     Ok(open.filter(|open| open.info.id == child.id))
 }
 

@@ -65,7 +65,11 @@ fn attempt(
     let handle = &order.card.handle;
     let source = match order.source {
         Some(source) => Source::of_stored(this, place, source)?,
-        None => Source::of_live(this, place, store)?,
+        None => match Source::of_live(this, place, store) {
+            // One went while it was looked at.
+            Err(error) if error.fault == Fault::Transient => return Ok(None),
+            source => source?,
+        },
     };
     let store = Store::create(place, this.store.as_deref(), &this.resource)?;
     {

@@ -139,13 +139,16 @@ fn base(place: &Path) -> Option<&Path> {
 /// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but nothing
 /// that the new one uses. It may have been done in part before.
 pub fn retire(path: &Path, new: &Cluster) -> Result<(), BackendError> {
-    // What has no PG_VERSION any more was begun to be removed, after what it had elsewhere.
+    // What lacks PG_VERSION, its links or its log by now was begun to be removed, after what it had
+    // elsewhere.
     let Some(old) = found(Cluster::open(path))? else { return Ok(()) };
     let (used, now) = (InUse::of(new)?, Terrain::of(&new.path)?);
     let version = old.version_dir();
     let is_space = |name: &str| name.starts_with(&version);
-    let spaces = old.tablespaces()?.into_iter().map(|space| (space.place, false));
-    for (place, is_logs) in spaces.chain(old.log_place()?.map(|place| (place, true))) {
+    let spaces = found(old.tablespaces())?.unwrap_or_default();
+    let spaces = spaces.into_iter().map(|space| (space.place, false));
+    let log = found(old.log_place())?.flatten();
+    for (place, is_logs) in spaces.chain(log.map(|place| (place, true))) {
         // Inside of the old one, it goes with it; a path into the new one is of the same name.
         if let Place::Outside(place) = place
             && let Place::Outside(place) = now.lies(place)?

@@ -17,6 +17,9 @@ files = { path = "/srv/tree" }
 [resource.vol]
 btrfs = { path = "VOLUME" }
 TOML
+# Mounts are wanted here.
+install -D -m 644 -t /etc/systemd/system/heptad.service.d /usr/share/heptad/heptad-mount.conf
+systemctl daemon-reload
 systemctl start heptad.socket
 test "$(systemctl is-active heptad.service || true)" = inactive
 # Whoever asks first starts it.
