@@ -225,6 +225,9 @@ fn unpaid(
         .find(|found| found.card.handle.seq == victim.seq && found.card.handle.id == victim.id);
     // What is gone already, or half gone, has no say.
     let whole = found.filter(|found| found.state != Wholeness::Partial);
+    if *guard == Guard::Remains {
+        return Ok(whole.map(|_| "it is whole by now, as a second heptad may have made it".into()));
+    }
     let Guard::Paid { retention, identity } = guard else {
         let out = whole.is_some_and(|found| !found.mark.trashed);
         return Ok(out.then(|| "the mark beside it says that it is not in the trash".into()));

@@ -210,7 +210,9 @@ impl Workers {
                 // trash doomed stays doomed.
                 let result = match guard {
                     Guard::Paid { .. } => Ok(Done::Unpaid(message)),
-                    Guard::Asked | Guard::Thrown => Err(Failure::new(Fault::Busy, message)),
+                    Guard::Asked | Guard::Thrown | Guard::Remains => {
+                        Err(Failure::new(Fault::Busy, message))
+                    }
                 };
                 Finished { operation: order.operation, result, output: String::new() }
             }

@@ -293,6 +293,8 @@ pub enum Guard {
     Paid { retention: Retention, identity: Option<String> },
     /// The mark beside it says that it is in the trash.
     Thrown,
+    /// It is not whole: what a second heptad on the same store has completed meanwhile is no remains.
+    Remains,
     /// A person or a recorded intent asked for exactly this one.
     Asked,
 }

@@ -39,7 +39,9 @@ pub fn pays(synchronised: bool, since: SignedDuration, period: SignedDuration) -
 /// How long after the one before a slot is.
 pub fn period(account: &Account, slot: Slot) -> SignedDuration {
     let day = SignedDuration::from_hours(24);
-    let Slot::Instant(due) = slot else { return day };
+    let Slot::Instant(named) = slot else { return day };
+    // The name may be a second one, or lack the spread: what counts is when it fell due.
+    let due = account.slots.get(&slot).map_or(named, |record| record.due);
     let just_before = due.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
     match account.timeline.latest_due(just_before) {
         Some(before) => due.duration_since(before.due).max(SignedDuration::ZERO),

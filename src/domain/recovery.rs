@@ -66,7 +66,7 @@ fn strays<'a>(account: &'a Account, survey: &'a Survey) -> impl Iterator<Item = 
     let stray = |found: &&Found| {
         found.state == Wholeness::Partial && !account.snapshots.contains_key(&found.card.handle.seq)
     };
-    let ours = account.declared && !account.forgotten;
+    let ours = account.declared && !account.forgotten && is_at_home(account, survey);
     let strays = survey.found.iter().filter(move |_| ours).filter(stray);
     strays.map(|found| Step::Stray(Box::new(found.clone())))
 }

@@ -123,6 +123,16 @@ fn what_was_begun_and_no_intent_knows_of_is_cleared_away_with_the_next_look() {
     scene.machine.sweep();
     scene.machine.settle();
     assert_eq!(scene.machine.disk.world().objects.len(), 4);
+    // A second heptad on the same store completes what it was making, between the look and the act.
+    plant(&scene, 35, Wholeness::Partial);
+    scene.machine.sweep();
+    scene.machine.step();
+    scene.machine.step();
+    plant(&scene, 35, Wholeness::Whole);
+    scene.machine.settle();
+    assert_eq!(scene.machine.disk.world().objects.len(), 5, "it is no remains");
+    assert_eq!(scene.health(35), Health::Complete);
+    scene.machine.disk.world().objects.remove(&(name("web"), Seq(35)));
     // Whoever left the configuration keeps all that there is.
     plant(&scene, 40, Wholeness::Partial);
     scene.machine.configure(Vec::new());

@@ -333,6 +333,7 @@ fn guard(account: &Account, snapshot: &Snapshot, why: Doom) -> Result<Guard, Fai
     let paid =
         Guard::Paid { retention: account.policy().retention, identity: account.identity.clone() };
     match (why, snapshot.fate) {
+        (Doom::Unfinished, Fate::Doomed) if snapshot.health == Health::Taking => Ok(Guard::Remains),
         (Doom::Asked | Doom::Unfinished, _) => Ok(Guard::Asked),
         (Doom::Rotated { .. }, Fate::Live | Fate::Doomed) => match account.doubt() {
             Some(doubt) => refuse(&format!("rotation waits: {doubt}")),

@@ -75,10 +75,23 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure.clone()), output);
                 self.take_failed(&operation, &failure);
             }
+            (Act::Destroy { seq, why: Doom::Unfinished }, Ok(Done::Unpaid(why))) => {
+                // Whole by now: the next look takes it over.
+                self.put(Entry::SnapshotErased(name.clone(), *seq));
+                let failure = Failure::new(Fault::Identity, why);
+                self.finish(&operation, State::Failed(failure), output);
+                self.survey(&name, Cause::Recovery);
+            }
             (Act::Destroy { seq, why: doom }, Ok(Done::Unpaid(why))) => {
                 self.set_fate(&name, *seq, Fate::Live);
-                if matches!(doom, Doom::Rotated { .. }) {
-                    self.owe_again(&name);
+                match doom {
+                    Doom::Rotated { .. } => self.owe_again(&name),
+                    // The mark beside it must not say for ever that it is in the trash.
+                    Doom::TrashExpired => {
+                        let mark = self.operation(&name, Act::Mark { seq: *seq }, operation.cause);
+                        self.enqueue(mark);
+                    }
+                    Doom::Asked | Doom::Unfinished => {}
                 }
                 let failure = Failure::new(Fault::Permanent, why);
                 self.finish(&operation, State::Failed(failure), output);

@@ -179,6 +179,8 @@ impl Keeper {
             if by_rotation && !begun {
                 self.set_fate(name, seq, Fate::Live);
                 self.owe_again(name);
+            } else if last == Some(Doom::Unfinished) && !begun {
+                self.destroy(name, seq, Doom::Unfinished, Cause::Recovery);
             } else if last == Some(Doom::TrashExpired) && !begun {
                 self.destroy(name, seq, Doom::TrashExpired, Cause::Trash);
             } else {

@@ -9,7 +9,7 @@ use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::recovery;
-use crate::domain::snapshot::{Fate, Part, Seq, Tags};
+use crate::domain::snapshot::{Fate, Part, Seq, Tags, Thrown};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -123,6 +123,10 @@ impl Keeper {
         let Some(account) = self.ledger.account(name).filter(|account| !account.is_active()) else {
             return;
         };
+        // A ledger of an older heptad does not know since when: then nothing is known of this slot.
+        if !account.timeline.is_off() {
+            return;
+        }
         let why = idle_because(account);
         let current = agenda::current(&account.facts(), self.now());
         if let Some(record) = current.filter(|r| r.attempts == 0 && r.outcome.is_none()) {
@@ -190,7 +194,13 @@ impl Keeper {
     /// Destroys what has lain in the trash long enough.
     fn empty_trash(&mut self, name: &ResourceName) {
         let Some(account) = self.ledger.account(name) else { return };
-        let expired = |fate: Fate| matches!(fate, Fate::Trashed { until, .. } if until <= self.ledger.elapsed);
+        // What rotation threw away may be the last that is good.
+        let waits = account.doubt().is_some();
+        let expired = |fate: Fate| match fate {
+            Fate::Trashed { why: Thrown::Rotated, .. } if waits => false,
+            Fate::Trashed { until, .. } => until <= self.ledger.elapsed,
+            Fate::Live | Fate::Doomed => false,
+        };
         let expired: Vec<Seq> =
             account.snapshots.values().filter(|s| expired(s.fate)).map(|s| s.seq()).collect();
         for seq in expired {
