@@ -29,7 +29,9 @@ pub fn choose(
     store: Option<&Store>,
 ) -> Result<Chosen, BackendError> {
     let all = live.nested()?;
-    this.refuse_own_store(place, live, &all)?;
+    // In no snapshot, it contains none.
+    let in_it = if this.nested == NestedMode::Include { &all[..] } else { &[] };
+    this.refuse_own_store(place, live, in_it)?;
     let swap_files = SwapFiles::look()?;
     swap_files.refuse(live)?;
     let earlier = lineage::earlier_states(live, &all, store)?;

@@ -133,6 +133,7 @@ impl Store {
         resource: &ResourceName,
     ) -> Result<Self, BackendError> {
         let doing = || format!("making the store of {resource}");
+        configured.map_or(Ok(()), store_root::expect_safe)?;
         if let Some(store) = Self::open(place, configured, resource)? {
             shed(&store.dir).doing(doing)?;
             return Ok(store);

@@ -6,7 +6,7 @@ use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
 use crate::host::sys;
-use crate::host::trust::trusted_place;
+use crate::host::trust::{Distrust, trusted_place};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -65,13 +65,21 @@ fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, BackendError> 
     Err(BackendError::new(Fault::Permanent, doing(), detail))
 }
 
+/// Whoever can move a directory above a chosen store away could put another in its place. Looking and
+/// destroying go on all the same: they go by what each snapshot says of itself.
+pub fn expect_safe(path: &Path) -> Result<(), BackendError> {
+    let why = path.parent().and_then(|above| trusted_place(above).err());
+    let refused = |why: Distrust| {
+        let doing = format!("using the store {}", path.display());
+        BackendError::new(Fault::Permanent, doing, why.to_string())
+    };
+    why.map_or(Ok(()), |why| Err(refused(why)))
+}
+
 /// A store that a person chose: it must be there, closed to others, and on the same file system.
 pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, BackendError> {
     let doing = || format!("opening the store {}", path.display());
     let refuse = |detail: String| Err(BackendError::new(Fault::Permanent, doing(), detail));
-    if let Some(why) = path.parent().and_then(|above| trusted_place(above).err()) {
-        return refuse(why.to_string());
-    }
     let dir = match subvolume::open_absolute(path) {
         Ok(dir) => dir,
         Err(Errno::LOOP) => {

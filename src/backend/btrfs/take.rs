@@ -44,40 +44,44 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
     {
         tracing::warn!(%error, "what a rollback has left is still there");
     }
-    for _ in 1..ATTEMPTS {
-        if let Some(object) = attempt(this, &place, store.as_ref(), order)? {
+    let mut passing = None;
+    for _ in 0..ATTEMPTS {
+        let source = match order.source {
+            Some(source) => Source::of_stored(this, &place, source)?,
+            None => match Source::of_live(this, &place, store.as_ref()) {
+                // One may have gone while it was looked at.
+                Err(error) if error.fault == Fault::Transient => {
+                    passing = Some(error);
+                    continue;
+                }
+                source => source?,
+            },
+        };
+        if let Some(object) = attempt(this, &place, &source, order)? {
             return Ok(object);
         }
     }
-    attempt(this, &place, store.as_ref(), order)?.ok_or_else(|| {
+    Err(passing.unwrap_or_else(|| {
         let why = "subvolumes in it come and go all the time; stop what makes and removes them";
         BackendError::new(Fault::Transient, "taking the snapshot", why)
-    })
+    }))
 }
 
 /// None where a nested subvolume went after it was listed.
 fn attempt(
     this: &Btrfs,
     place: &Place,
-    store: Option<&Store>,
+    source: &Source,
     order: &TakeOrder<'_>,
 ) -> Result<Option<Object>, BackendError> {
     let handle = &order.card.handle;
-    let source = match order.source {
-        Some(source) => Source::of_stored(this, place, source)?,
-        None => match Source::of_live(this, place, store) {
-            // One went while it was looked at.
-            Err(error) if error.fault == Fault::Transient => return Ok(None),
-            source => source?,
-        },
-    };
     let store = Store::create(place, this.store.as_deref(), &this.resource)?;
     {
         let _alone = this.counting.lock().unwrap_or_else(PoisonError::into_inner);
         store.raise_high_water(handle.seq)?;
     }
     let dir = make_room(&store, handle)?;
-    match fill(&dir, &source, &this.manifest(order.card, &source)) {
+    match fill(&dir, source, &this.manifest(order.card, source)) {
         Ok(()) => find(&store, handle).map(Some),
         Err(error) => {
             // Better nothing than a partial one; if this fails too, the next survey finds it.

@@ -81,7 +81,7 @@ pub fn copy_tree(
         Kind::Dir => {
             let making = || format!("making {}", shown(name.to_bytes()));
             let made = make_dir(to, name).doing(making)?;
-            if Meta::of(&made).doing(making)?.uid != nix::unistd::geteuid().as_raw() {
+            if is_foreign(&made).doing(making)? {
                 // It would read along while the copy is being made.
                 let why = "somebody who may write to that directory put another one in its place";
                 return Err(BackendError::new(Fault::Permanent, making(), why));
@@ -99,6 +99,19 @@ pub fn copy_tree(
         }
         kind => Err(root_error(&format!("it is {}, not a directory or file", kind.words()))),
     }
+}
+
+/// Whether a directory just made is somebody else's by now. A file system that gives all to one user
+/// (NFS, vfat) does so with whatever is made in it, too.
+fn is_foreign(made: &OwnedFd) -> rustix::io::Result<bool> {
+    const PROBE: &CStr = c".heptad-owner";
+    let owner = Meta::of(made)?.uid;
+    if owner == nix::unistd::geteuid().as_raw() {
+        return Ok(false);
+    }
+    let inside = make_dir(made, PROBE).and_then(Meta::of);
+    rustix::fs::unlinkat(made, PROBE, rustix::fs::AtFlags::REMOVEDIR)?;
+    Ok(inside?.uid != owner)
 }
 
 /// Copies what is in the directory `from` into the empty directory `to`, and dresses `to` as

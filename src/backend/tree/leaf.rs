@@ -6,7 +6,7 @@ use super::copy::Entry;
 use super::data::{self, Broken};
 use super::meta::{Kind, Meta};
 use super::open::{Linked, link, open_file, peek};
-use super::trouble::{Fault, of_copy};
+use super::trouble::{Fault, is_forbidden, of_copy};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -132,6 +132,10 @@ impl Copier<'_> {
             None => make_special(meta, into, name),
         };
         match made {
+            Err(error) if meta.kind.is_device() && is_forbidden(error) => {
+                self.report.devices.add(&self.path);
+                return Ok(());
+            }
             Err(error) if of_copy(error) == Fault::Entry => {
                 self.report.unmade(&self.path, error);
                 return Ok(());

@@ -25,6 +25,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub fn is_device(self) -> bool {
+        matches!(self, Kind::Block | Kind::Char)
+    }
+
     pub const ALL: [Kind; 7] =
         [Kind::Dir, Kind::File, Kind::Link, Kind::Fifo, Kind::Socket, Kind::Block, Kind::Char];
 

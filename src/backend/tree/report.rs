@@ -39,6 +39,8 @@ pub struct Report {
     pub too_deep: Sample,
     /// Device nodes that may not be made here; links where the file system has none.
     pub special: Sample,
+    /// Device nodes that only a more powerful process may make.
+    pub devices: Sample,
     pub owners: Sample,
     /// Have attributes that could not be read.
     pub unread: Sample,
@@ -186,13 +188,18 @@ impl Report {
         all
     }
 
-    /// Content that should be in the copy and is not, or not surely.
+    /// Content that should be in the copy and is not, or not surely. A device that may not be made
+    /// here bears no content: it is missing, and no reason for doubt.
     pub fn missing(&self) -> Vec<String> {
         let changing = self.changing.sentence(
             "file changed while it was read, old and new may be mixed in it",
             "files changed while they were read, old and new may be mixed in them",
         );
-        self.left_out().into_iter().chain(changing).collect()
+        let devices = self.devices.sentence(
+            "device could not be made (CAP_MKNOD)",
+            "devices could not be made (CAP_MKNOD)",
+        );
+        self.left_out().into_iter().chain(devices).chain(changing).collect()
     }
 
     /// Why the copy lacks something that the original has, if it does: it is suspect then.
