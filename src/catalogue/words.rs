@@ -89,11 +89,20 @@ fn thrown_word(why: Thrown) -> &'static str {
     }
 }
 
+fn doomed_word(from_trash: Option<Thrown>) -> &'static str {
+    match from_trash {
+        None => "doomed",
+        Some(Thrown::Asked) => "doomed-trashed",
+        Some(Thrown::Unmarked) => "doomed-unmarked",
+        Some(Thrown::Rotated) => "doomed-rotated",
+    }
+}
+
 pub(super) fn fate_word(fate: Fate) -> (&'static str, Option<SignedDuration>) {
     match fate {
         Fate::Live => ("live", None),
         Fate::Trashed { until, why } => (thrown_word(why), Some(until)),
-        Fate::Doomed => ("doomed", None),
+        Fate::Doomed { from_trash } => (doomed_word(from_trash), None),
     }
 }
 
@@ -104,8 +113,11 @@ pub(super) fn fate(word: &str, until: Option<SignedDuration>) -> Option<Fate> {
             let why = THROWN.into_iter().find(|why| thrown_word(*why) == word)?;
             Fate::Trashed { until, why }
         }
-        ("doomed", None) => Fate::Doomed,
-        _ => return None,
+        (word, None) => {
+            let mut all = THROWN.into_iter().map(Some).chain([None]);
+            let from_trash = all.find(|from| doomed_word(*from) == word)?;
+            Fate::Doomed { from_trash }
+        }
     })
 }
 
@@ -200,6 +212,13 @@ mod tests {
             let (word, until) = fate_word(trashed);
             assert_eq!(fate(word, until), Some(trashed));
         }
+        for from_trash in [None, Some(Thrown::Asked), Some(Thrown::Unmarked), Some(Thrown::Rotated)]
+        {
+            let (word, until) = fate_word(Fate::Doomed { from_trash });
+            assert_eq!(fate(word, until), Some(Fate::Doomed { from_trash }));
+        }
+        assert_eq!(fate("doomed", Some(SignedDuration::ZERO)), None);
+        assert_eq!(fate("doomed-by-somebody", None), None);
         assert_eq!(outcome("failed", None), None);
         assert_eq!(state("failed", None), None);
         assert_eq!(cause("retry", None, None), None);

@@ -16,6 +16,12 @@ pub const AFTER_BOOT: SignedDuration = SignedDuration::from_mins(5);
 /// Pauses before the first, second, third… try again, in minutes; the last one repeats.
 const PAUSES: [i64; 4] = [1, 5, 15, 60];
 
+/// The shortest of them.
+const PAUSE: SignedDuration = SignedDuration::from_mins(PAUSES[0]);
+
+/// The last try of a slot begins this long before its period ends, whatever pause it cuts short.
+const LAST_TRY: SignedDuration = SignedDuration::from_mins(10);
+
 /// A snapshot that is no older than this before its day began counts as of that day.
 const LITTLE: SignedDuration = SignedDuration::from_hours(1);
 
@@ -256,6 +262,10 @@ fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
         // The clock was set back meanwhile.
         _ => now,
     };
+    // A pause that would last beyond the end is cut short, once.
+    let last = period.end.saturating_sub(LAST_TRY).ok()?;
+    let cut_short = record.finished.is_some_and(|finished| last.duration_since(finished) >= PAUSE);
+    let at = if at >= period.end && cut_short { last } else { at };
     (at < period.end).then_some(Run { period, at, why: Why::Retry(record.attempts) })
 }
 
@@ -278,6 +288,12 @@ pub fn closable(facts: &Facts<'_>, now: Timestamp) -> Vec<SlotRecord> {
         from = period.due;
     }
     found
+}
+
+/// Whether what waits for its turn may still be taken for its slot, though the period is over: it is
+/// late only because another operation runs, and until the next slot is due no day is lost by that.
+pub fn may_wait(facts: &Facts<'_>, record: &SlotRecord, now: Timestamp) -> bool {
+    facts.timeline.latest_due(now).is_none_or(|period| period.due <= record.due)
 }
 
 /// The record of the slot that fell due in the current period and has no snapshot, be it only now.
@@ -362,7 +378,11 @@ mod tests {
         check(2, "22T06:01", "22T06:02", "22T06:06", Why::Retry(2));
         check(3, "22T06:06", "22T06:07", "22T06:21", Why::Retry(3));
         check(9, "22T22:30", "22T22:31", "22T23:30", Why::Retry(9));
-        check(10, "22T23:30", "22T23:31", "23T06:00", Why::Scheduled);
+        // The last one comes in time before the day ends, and only one does.
+        check(10, "22T23:30", "22T23:31", "22T23:50", Why::Retry(10));
+        check(10, "22T23:49", "22T23:49", "22T23:50", Why::Retry(10));
+        check(11, "22T23:50", "22T23:51", "23T06:00", Why::Scheduled);
+        check(2, "22T23:56", "22T23:56", "23T06:00", Why::Scheduled);
         // Set back since: that time may be hours away.
         check(1, "22T20:00", "22T12:00", "22T12:00", Why::Retry(1));
     }

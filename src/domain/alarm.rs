@@ -258,7 +258,7 @@ fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
 
 /// The oldest snapshot whose destruction failed more than once and waits for the next look.
 fn stuck(ledger: &Ledger, account: &Account) -> Option<Alarm> {
-    let doomed = account.snapshots.values().filter(|s| s.fate == Fate::Doomed);
+    let doomed = account.snapshots.values().filter(|s| s.fate.is_doomed());
     doomed.into_iter().find_map(|snapshot| {
         let tries = ledger.operations.values().filter(|operation| {
             let destroys =
@@ -450,7 +450,7 @@ mod tests {
             let codes: Vec<&str> = found.iter().map(|alarm| alarm.code.word()).collect();
             assert_eq!(codes, want, "after {id}");
         };
-        change(&mut account, 1, |s| s.fate = Fate::Doomed);
+        change(&mut account, 1, |s| s.fate = Fate::Doomed { from_trash: None });
         check(1, destroy(1), failed(), &account, &[]);
         check(2, destroy(2), failed(), &account, &[]);
         check(3, destroy(1), failed(), &account, &["stuck"]);

@@ -62,19 +62,33 @@ impl Dating {
         newest: Seq,
         look: Look,
     ) -> Option<Self> {
-        let Look { now, elapsed, sure } = look;
+        let Look { now, elapsed, sure, leapt } = look;
         let mut known = *self;
         // It was the clock of then that was wrong.
         known.rewound = known.rewound.filter(|rewound| rewound.sure || !sure);
         let soon = now.saturating_add(LITTLE).unwrap_or(now);
-        let mut ahead = records.filter(|record| record.is_taken());
-        if ahead.any(|record| known.finished(record).is_some_and(|at| at > soon)) {
-            let ago =
-                self.taken.map_or(SignedDuration::ZERO, |taken| elapsed.saturating_sub(taken));
-            let at = now.saturating_sub(ago.max(SignedDuration::ZERO)).unwrap_or(now);
+        let ago = self.taken.map_or(SignedDuration::ZERO, |taken| elapsed.saturating_sub(taken));
+        let ago = ago.max(SignedDuration::ZERO);
+        let taken: Vec<&SlotRecord> = records.filter(|record| record.is_taken()).collect();
+        if sure && leapt && known.is_refuted(&taken, soon.saturating_sub(ago).unwrap_or(soon)) {
+            known.rewound = None;
+        }
+        if taken.iter().any(|record| known.finished(record).is_some_and(|at| at > soon)) {
+            let at = now.saturating_sub(ago).unwrap_or(now);
             known.rewound = Some(Rewound { at, seq: newest, sure });
         }
         (known != *self).then_some(known)
+    }
+
+    /// Whether it was the clock that went back which was wrong, though it was believed: now that it
+    /// is set ahead, it is later than every time that it made doubtful, by as much as heptad has run
+    /// since the newest was taken. After a time off nobody can tell; rather two of a day than none.
+    fn is_refuted(&self, taken: &[&SlotRecord], latest: Timestamp) -> bool {
+        let Some(rewound) = self.rewound else { return false };
+        let doubted =
+            taken.iter().filter(|record| record.seq.is_some_and(|seq| seq <= rewound.seq));
+        let claimed = doubted.filter_map(|record| record.finished).max();
+        claimed.is_some_and(|claimed| claimed > rewound.at && claimed <= latest)
     }
 
     /// For how long there was no complete one, in time that heptad ran.
@@ -90,6 +104,8 @@ pub struct Look {
     pub elapsed: SignedDuration,
     /// Whether the clock is believed.
     pub sure: bool,
+    /// It was just set ahead.
+    pub leapt: bool,
 }
 
 #[cfg(test)]
@@ -98,7 +114,7 @@ mod tests {
     use crate::domain::sample::{Builder, at};
 
     fn look(now: &str, hours: i64, sure: bool) -> Look {
-        Look { now: at(now), elapsed: SignedDuration::from_hours(hours), sure }
+        Look { now: at(now), elapsed: SignedDuration::from_hours(hours), sure, leapt: false }
     }
 
     #[test]
@@ -124,6 +140,11 @@ mod tests {
         assert_eq!(rewound.believed(Seq(4), at("21T06:00")), at("21T06:00"));
         assert_eq!(seen(rewound, look("18T17:00", 111, true)), None, "that is known");
         assert_eq!(seen(rewound, look("22T06:00", 200, true)), None, "and stays so");
+        // It was that one which was wrong: ten hours, and then the right one again.
+        let leap = |now, hours| Look { leapt: true, ..look(now, hours, true) };
+        assert_eq!(seen(rewound, leap("22T16:00", 110)), Some(known));
+        assert_eq!(seen(rewound, leap("22T15:58", 110)), None, "too early for that");
+        assert_eq!(seen(rewound, look("22T16:00", 110, true)), None, "off until then, perhaps");
         // A clock that nobody believes is remembered only until one is believed.
         let unsure = seen(known, look("18T16:00", 100, false)).unwrap();
         assert!(!unsure.rewound.unwrap().sure);

@@ -7,7 +7,7 @@ use super::event::Entry;
 use super::name::{ResourceName, SnapshotName};
 use super::operation::{Operation, OperationId};
 use super::slot::Slot;
-use super::snapshot::{Fate, Health, Seq, Snapshot};
+use super::snapshot::{Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Ledger {
 
     /// The snapshot that bears a name; those in the trash still do, so that they can come back.
     pub fn named(&self, name: &SnapshotName) -> Option<&Arc<Snapshot>> {
-        self.snapshots().find(|s| s.card.name.as_ref() == Some(name) && s.fate != Fate::Doomed)
+        self.snapshots().find(|s| s.card.name.as_ref() == Some(name) && !s.fate.is_doomed())
     }
 
     pub fn open_operations(&self) -> impl Iterator<Item = &Arc<Operation>> {

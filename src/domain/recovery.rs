@@ -83,7 +83,7 @@ pub fn used(account: &Account, survey: &Survey) -> Seq {
 pub fn taken_out(account: &Account, survey: &Survey) -> Vec<Seq> {
     let thrown = |snapshot: &&Arc<Snapshot>| match snapshot.fate {
         Fate::Trashed { why: Thrown::Asked | Thrown::Rotated, .. } => true,
-        Fate::Trashed { why: Thrown::Unmarked, .. } | Fate::Live | Fate::Doomed => false,
+        Fate::Trashed { why: Thrown::Unmarked, .. } | Fate::Live | Fate::Doomed { .. } => false,
     };
     let says_so = |snapshot: &&Arc<Snapshot>| {
         let mut found = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
@@ -108,7 +108,7 @@ fn compare(snapshot: &Arc<Snapshot>, found: Option<&Found>, survey: &Survey) -> 
     let seq = snapshot.seq();
     let another = || survey.found.iter().any(|found| found.card.handle.seq == seq);
     let state = found.map(|found| found.state);
-    if snapshot.fate == Fate::Doomed {
+    if snapshot.fate.is_doomed() {
         return state.is_none().then_some(Step::Gone(seq));
     }
     let seen = match (&snapshot.health, state) {
@@ -209,7 +209,7 @@ pub fn facts(found: &Found, content: Content) -> Facts {
 /// As what a stray becomes known, to be destroyed: it was never complete.
 pub fn stray(resource: &ResourceName, found: &Found) -> Snapshot {
     let facts = Facts::default();
-    let (health, fate) = (Health::Taking, Fate::Doomed);
+    let (health, fate) = (Health::Taking, Fate::Doomed { from_trash: None });
     Snapshot { resource: resource.clone(), card: found.card.clone(), health, fate, facts }
 }
 

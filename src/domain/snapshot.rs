@@ -169,7 +169,16 @@ pub enum Fate {
         why: Thrown,
     },
     /// A durable intent to destroy it is recorded.
-    Doomed,
+    Doomed {
+        /// Its time in the trash is over, and who threw it there: what held then holds for every try.
+        from_trash: Option<Thrown>,
+    },
+}
+
+impl Fate {
+    pub fn is_doomed(self) -> bool {
+        matches!(self, Fate::Doomed { .. })
+    }
 }
 
 /// Who threw a snapshot away, and whether the mark beside it says so.

@@ -5,7 +5,7 @@ use super::event::Denied;
 use super::ledger::Ledger;
 use super::name::ResourceName;
 use super::operation::{Act, Operation, State};
-use super::snapshot::{Fate, Selector};
+use super::snapshot::Selector;
 use std::sync::Arc;
 
 /// Why what a selector means cannot be had, if it is known.
@@ -50,7 +50,7 @@ fn going<'a>(ledger: &'a Ledger, wanted: &Selector) -> Option<&'a Arc<Operation>
         let Act::Destroy { seq, .. } = operation.act else { return false };
         let doomed = ledger.snapshot(&operation.resource, seq);
         doomed.is_some_and(|snapshot| match wanted {
-            _ if snapshot.fate != Fate::Doomed => false,
+            _ if !snapshot.fate.is_doomed() => false,
             Selector::Named(name) => snapshot.card.name.as_ref() == Some(name),
             Selector::Slot(of, slot) => {
                 snapshot.resource == *of && snapshot.card.slot == Some(*slot)

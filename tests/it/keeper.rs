@@ -5,6 +5,7 @@ mod marks;
 mod paying;
 mod promises;
 mod source;
+mod trash;
 
 use crate::support::card::card;
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};

@@ -8,7 +8,7 @@ use heptad::daemon::simulate::{Machine, Memory, Moment, OnDisk};
 use heptad::domain::event::Request;
 use heptad::domain::operation::{Fault, State};
 use heptad::domain::snapshot::Part;
-use heptad::domain::snapshot::{Fate, Health, Origin};
+use heptad::domain::snapshot::{Health, Origin};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn live_on(mut machine: Machine, until: &str, what: &str) {
     let pending = account
         .snapshots
         .values()
-        .filter(|snapshot| snapshot.health == Health::Taking || snapshot.fate == Fate::Doomed);
+        .filter(|snapshot| snapshot.health == Health::Taking || snapshot.fate.is_doomed());
     assert_eq!(pending.count(), 0, "recovery converges: {what}");
     let before = format!("{:?}", account.snapshots);
     let taken = machine.oracle.taken;

@@ -103,7 +103,7 @@ impl View<'_> {
 fn state(snapshot: &Snapshot) -> &'static str {
     match (&snapshot.fate, &snapshot.health) {
         (Fate::Trashed { .. }, _) => "trashed",
-        (Fate::Doomed, _) => "doomed",
+        (Fate::Doomed { .. }, _) => "doomed",
         (Fate::Live, Health::Taking) => "taking",
         (Fate::Live, Health::Complete) => "complete",
         (Fate::Live, Health::Suspect(_)) => "suspect",

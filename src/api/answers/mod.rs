@@ -25,7 +25,6 @@ use crate::domain::event::Denied;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::similar::similar;
-use crate::domain::snapshot::Fate;
 use crate::domain::view::Moment;
 
 /// What every answer is made from: one published state, seen now.
@@ -63,7 +62,7 @@ impl<'a> View<'a> {
                 Denied::NoSuchResource { name, similar }
             }
             Denied::NoSuchSnapshot { wanted, similar: None } => {
-                let there = self.ledger.snapshots().filter(|one| one.fate != Fate::Doomed);
+                let there = self.ledger.snapshots().filter(|one| !one.fate.is_doomed());
                 let labels = there.map(|snapshot| snapshot.label());
                 let similar = similar(&wanted.to_string(), labels);
                 Denied::NoSuchSnapshot { wanted, similar }

@@ -96,7 +96,7 @@ impl View<'_> {
                 let is_it = |s: &&Arc<Snapshot>| {
                     s.card.slot == Some(*slot)
                         && s.card.origin == Origin::Automatic
-                        && s.fate != Fate::Doomed
+                        && !s.fate.is_doomed()
                 };
                 self.account(resource)?.snapshots.values().rev().find(is_it)
             }
@@ -134,7 +134,7 @@ impl View<'_> {
             Fate::Trashed { until, .. } => {
                 (wire::Fate::Trashed, Some(until.saturating_sub(self.moment.elapsed)))
             }
-            Fate::Doomed => (wire::Fate::Doomed, None),
+            Fate::Doomed { .. } => (wire::Fate::Doomed, None),
         };
         let content = s.facts.content.unwrap_or_default();
         let told = &s.facts.told;

@@ -110,7 +110,7 @@ pub(super) async fn diff(
 pub(super) fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Target), Denied> {
     let (account, snapshot) = view.find(wanted)?;
     let health = match snapshot.fate {
-        Fate::Doomed => Some("being destroyed"),
+        Fate::Doomed { .. } => Some("being destroyed"),
         _ if snapshot.health.is_readable() => None,
         _ => Some(snapshot.health.word()),
     };

@@ -168,7 +168,7 @@ mod tests {
                 let until = SignedDuration::ZERO;
                 edit(1, Health::Missing, Fate::Live);
                 edit(2, Health::Complete, Fate::Trashed { until, why: Thrown::Asked });
-                edit(3, Health::Tampered, Fate::Doomed);
+                edit(3, Health::Tampered, Fate::Doomed { from_trash: None });
                 edit(4, Health::Taking, Fate::Live);
             });
             let got = Holding::of(&account.account());

@@ -40,9 +40,7 @@ impl Keeper {
             }
             Selector::Slot(resource, slot) => {
                 let of_slot = |s: &&Arc<Snapshot>| {
-                    s.card.slot == Some(*slot)
-                        && s.health != Health::Taking
-                        && s.fate != Fate::Doomed
+                    s.card.slot == Some(*slot) && s.health != Health::Taking && !s.fate.is_doomed()
                 };
                 self.account(resource)?.snapshots.values().rev().find(of_slot).cloned()
             }

@@ -93,6 +93,7 @@ impl Keeper {
                         if done { State::Succeeded } else { State::Failed(failure.clone()) };
                     self.finish(&operation, state, String::new());
                     self.close_attempt(&operation, None, Some(failure));
+                    self.give_back(&operation);
                 }
             }
         }
@@ -258,10 +259,8 @@ impl Keeper {
                     return Err(Failure::new(Fault::Absent, "the snapshot is gone"));
                 }
                 let guard = guard(&account, snapshot, *why)?;
-                self.put(Entry::Snapshot(Box::new(Snapshot {
-                    fate: Fate::Doomed,
-                    ..snapshot.clone()
-                })));
+                let fate = doomed(snapshot.fate, *why);
+                self.put(Entry::Snapshot(Box::new(Snapshot { fate, ..snapshot.clone() })));
                 Ok(Work::Destroy { handle: snapshot.card.handle.clone(), guard })
             }
             Act::Trash { seq } | Act::Undelete { seq } | Act::Mark { seq } => {
@@ -332,19 +331,39 @@ fn guard(account: &Account, snapshot: &Snapshot, why: Doom) -> Result<Guard, Fai
     let refuse = |why: &str| Err(Failure::new(Fault::Permanent, why));
     let paid =
         Guard::Paid { retention: account.policy().retention, identity: account.identity.clone() };
+    let rotated = || match account.doubt() {
+        Some(doubt) => refuse(&format!("rotation waits: {doubt}")),
+        None => Ok(paid.clone()),
+    };
     match (why, snapshot.fate) {
-        (Doom::Unfinished, Fate::Doomed) if snapshot.health == Health::Taking => Ok(Guard::Remains),
+        (Doom::Unfinished, Fate::Doomed { .. }) if snapshot.health == Health::Taking => {
+            Ok(Guard::Remains)
+        }
         (Doom::Asked | Doom::Unfinished, _) => Ok(Guard::Asked),
-        (Doom::Rotated { .. }, Fate::Live | Fate::Doomed) => match account.doubt() {
-            Some(doubt) => refuse(&format!("rotation waits: {doubt}")),
-            None => Ok(paid),
-        },
+        (Doom::Rotated { .. }, Fate::Live | Fate::Doomed { .. }) => rotated(),
         (Doom::Rotated { .. }, Fate::Trashed { .. }) => refuse("it is in the trash already"),
         (Doom::TrashExpired, Fate::Live) => refuse("it is no longer in the trash"),
-        (Doom::TrashExpired, Fate::Trashed { why: Thrown::Rotated, .. }) => Ok(paid),
-        (Doom::TrashExpired, Fate::Trashed { why: Thrown::Unmarked, .. }) => Ok(Guard::Asked),
-        (Doom::TrashExpired, Fate::Trashed { .. } | Fate::Doomed) => Ok(Guard::Thrown),
+        (Doom::TrashExpired, fate) => match thrown(fate) {
+            Some(Thrown::Rotated) => rotated(),
+            Some(Thrown::Unmarked) => Ok(Guard::Asked),
+            Some(Thrown::Asked) | None => Ok(Guard::Thrown),
+        },
     }
+}
+
+/// Who threw it into the trash, be it the first try to empty that or another.
+fn thrown(fate: Fate) -> Option<Thrown> {
+    match fate {
+        Fate::Live => None,
+        Fate::Trashed { why, .. } => Some(why),
+        Fate::Doomed { from_trash } => from_trash,
+    }
+}
+
+/// What becomes of a snapshot whose destruction begins.
+fn doomed(fate: Fate, why: Doom) -> Fate {
+    let from_trash = thrown(fate).filter(|_| why == Doom::TrashExpired);
+    Fate::Doomed { from_trash }
 }
 
 fn existing(account: &Account, seq: Seq) -> Result<&Snapshot, Failure> {

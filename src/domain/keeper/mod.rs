@@ -42,6 +42,8 @@ pub struct Keeper {
     belief: Belief,
     /// The reading of the event in hand.
     reading: Reading,
+    /// The clock was set ahead since the one before.
+    leapt: bool,
     /// When this daemon started, by the boot clock: it cannot be set.
     started: SignedDuration,
     wakes: Wakes,
@@ -64,6 +66,7 @@ impl Keeper {
             trust: Trust::new(floor),
             belief: Belief::Trusted,
             reading,
+            leapt: false,
             started: reading.boot,
             wakes: Wakes::default(),
             touched: BTreeSet::new(),
@@ -127,7 +130,9 @@ impl Keeper {
     fn notice(&mut self, reading: Reading) {
         let wall = reading.wall.duration_since(self.reading.wall);
         let boot = reading.boot.saturating_sub(self.reading.boot);
-        let stepped = wall.saturating_sub(boot).abs() > SignedDuration::from_secs(1);
+        let step = wall.saturating_sub(boot);
+        let stepped = step.abs() > SignedDuration::from_secs(1);
+        self.leapt = stepped && step.is_positive();
         let belief = self.trust.judge(reading);
         if stepped || belief != self.belief {
             self.touched.extend(self.ledger.accounts.keys().cloned());

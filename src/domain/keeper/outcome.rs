@@ -115,6 +115,10 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure), output);
                 self.destroy_rotated(&name, *seq);
             }
+            (Act::Trash { .. }, Err(failure)) if operation.cause == Cause::Rotation => {
+                self.finish(&operation, State::Failed(failure), output);
+                self.give_back(&operation);
+            }
             (Act::Trash { seq }, Err(failure)) if failure.fault == Fault::NoSpace => {
                 // Nothing is lost if the catalogue is: then it is back. The mark is written later.
                 self.throw(&name, *seq, Thrown::Unmarked);

@@ -4,7 +4,7 @@ use super::Keeper;
 use crate::domain::account::Account;
 use crate::domain::event::{Survey, Wholeness};
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom, OperationId};
+use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId};
 use crate::domain::payment::{self, Payment};
 use crate::domain::recovery;
 use crate::domain::rotation::{self, CREDIT, Candidate, Verdict};
@@ -149,6 +149,28 @@ impl Keeper {
         }
     }
 
+    /// What rotation chose to go could not be begun, or not be thrown away, and is there still: what
+    /// it was paid with is there again, and so is the way by which it was to go.
+    pub(super) fn give_back(&mut self, operation: &Operation) {
+        let (name, seq) = (&operation.resource, operation.act.seq());
+        let snapshot = seq.and_then(|seq| self.ledger.snapshot(name, seq));
+        if !snapshot.is_some_and(|snapshot| snapshot.fate == Fate::Live) {
+            return;
+        }
+        match operation.act {
+            Act::Destroy { why: Doom::Rotated { .. }, .. } => self.owe_again(name),
+            Act::Trash { .. } if operation.cause == Cause::Rotation => {
+                self.owe_again(name);
+                if let Some(account) = self.ledger.account(name) {
+                    let mut account = account.clone();
+                    account.payment.lowered = true;
+                    self.put_account(account);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// One that was paid for could not go: another look may let it.
     pub(super) fn owe_again(&mut self, name: &ResourceName) {
         if let Some(account) = self.ledger.account(name) {
@@ -161,9 +183,11 @@ impl Keeper {
     /// rotation chose and nobody has touched yet lives on: rotation judges it anew.
     fn resume_doomed(&mut self, name: &ResourceName, survey: &Survey) {
         let Some(account) = self.ledger.account(name) else { return };
-        let doomed = account.snapshots.values().filter(|s| s.fate == Fate::Doomed);
-        let doomed: Vec<(Seq, bool)> = doomed.map(|s| (s.seq(), s.is_rotatable())).collect();
-        for (seq, rotatable) in doomed {
+        let doomed = account.snapshots.values().filter_map(|s| match s.fate {
+            Fate::Doomed { from_trash } => Some((s.seq(), s.is_rotatable(), from_trash)),
+            _ => None,
+        });
+        for (seq, rotatable, from_trash) in doomed.collect::<Vec<_>>() {
             let Some(found) = survey.found.iter().find(|f| f.card.handle.seq == seq) else {
                 continue;
             };
@@ -176,7 +200,11 @@ impl Keeper {
                 None => rotatable,
             };
             let begun = found.state == Wholeness::Partial;
-            if by_rotation && !begun {
+            if let Some(why) = from_trash.filter(|_| !begun) {
+                // It lies there still, and its time is over: whoever empties the trash judges it anew.
+                let until = self.ledger.elapsed;
+                self.set_fate(name, seq, Fate::Trashed { until, why });
+            } else if by_rotation && !begun {
                 self.set_fate(name, seq, Fate::Live);
                 self.owe_again(name);
             } else if last == Some(Doom::Unfinished) && !begun {

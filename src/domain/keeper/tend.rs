@@ -46,7 +46,7 @@ impl Keeper {
         let Some(account) = self.ledger.account(name) else { return };
         let newest = Seq(account.next_seq.0.saturating_sub(1));
         let (now, elapsed) = (self.now(), self.reading.elapsed);
-        let look = Look { now, elapsed, sure: self.belief == Belief::Trusted };
+        let look = Look { now, elapsed, sure: self.belief == Belief::Trusted, leapt: self.leapt };
         if let Some(dating) = account.dating.rewind(account.slots.values(), newest, look) {
             let account = Account { dating, ..account.clone() };
             self.put(Entry::Account(Box::new(account)));
@@ -64,7 +64,7 @@ impl Keeper {
     /// Gives every slot whose period is over its outcome. Before a change of the schedule as well:
     /// afterwards nobody would know what had been promised.
     pub(super) fn close_slots(&mut self, name: &ResourceName) {
-        let Some(account) = self.ledger.account(name) else { return };
+        let Some(account) = self.ledger.accounts.get(name).cloned() else { return };
         if self.belief == Belief::Doubted || account.is_active() == account.timeline.is_off() {
             return;
         }
@@ -75,6 +75,13 @@ impl Keeper {
             let outcome = match operation.filter(|operation| operation.is_open()) {
                 // Still being taken: it ends with the operation.
                 Some(operation) if operation.state == State::Running => continue,
+                // Nothing was tried in vain: it begins as soon as its turn comes.
+                Some(waiting)
+                    if waiting.created >= self.beginnings().0
+                        && agenda::may_wait(&account.facts(), &record, self.now()) =>
+                {
+                    continue;
+                }
                 Some(waiting) => {
                     let why = "the operation before it was still running";
                     self.leave_queue(name, waiting.id);
@@ -199,7 +206,7 @@ impl Keeper {
         let expired = |fate: Fate| match fate {
             Fate::Trashed { why: Thrown::Rotated, .. } if waits => false,
             Fate::Trashed { until, .. } => until <= self.ledger.elapsed,
-            Fate::Live | Fate::Doomed => false,
+            Fate::Live | Fate::Doomed { .. } => false,
         };
         let expired: Vec<Seq> =
             account.snapshots.values().filter(|s| expired(s.fate)).map(|s| s.seq()).collect();

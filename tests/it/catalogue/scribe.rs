@@ -159,7 +159,8 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
     let wish = wishes[f as usize % wishes.len()].clone();
     let thrown = [Thrown::Asked, Thrown::Unmarked, Thrown::Rotated];
     let (until, why) = (SignedDuration::new(f as i64, 1), thrown[f as usize / 3 % 3]);
-    let fates = [Fate::Live, Fate::Trashed { until, why }, Fate::Doomed];
+    let from_trash = maybe(f / 9, why);
+    let fates = [Fate::Live, Fate::Trashed { until, why }, Fate::Doomed { from_trash }];
     let content = Content {
         empty: f.is_multiple_of(5),
         entries: maybe(f, f),

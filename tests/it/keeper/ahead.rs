@@ -203,3 +203,32 @@ fn a_name_never_stands_for_two_even_when_the_first_is_long_gone() {
     pass(&mut scene, &[1, 1, 24 * 30]);
     scene.no_violations();
 }
+
+#[test]
+fn a_believed_clock_that_was_wrong_for_hours_takes_no_day_a_second_time() {
+    let check = |wrong_by: i64, hours_wrong: i64| {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(10, "12:00"));
+        set(&mut scene, -wrong_by * 24, true);
+        let until = scene.machine.now().saturating_add(hours(hours_wrong)).unwrap();
+        scene.machine.run(until);
+        let before = scene.machine.oracle.taken;
+        set(&mut scene, wrong_by * 24, true);
+        let end = scene.machine.now().saturating_add(hours(1)).unwrap();
+        scene.machine.run(end);
+        let what = format!("{wrong_by} days for {hours_wrong} h");
+        // On the day after it has not had one of its own yet.
+        let due = u64::from(hours_wrong == 20);
+        assert_eq!(scene.machine.oracle.taken, before + due, "{what}");
+        assert_eq!(scene.account().dating.rewound, None, "{what}");
+        scene.run_to(&day(13, "05:59"));
+        let before = scene.machine.oracle.taken;
+        scene.run_to(&day(14, "05:59"));
+        assert_eq!(scene.machine.oracle.taken, before + 1, "{what}");
+        scene.no_violations();
+    };
+    check(5, 6);
+    check(5, 20);
+    check(1, 3);
+    check(300, 6);
+}

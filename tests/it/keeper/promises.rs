@@ -271,10 +271,10 @@ fn a_day_that_is_lost_is_an_alarm_at_once_and_until_the_next_complete_one() {
     let mut scene = Scene::daily("22:00");
     scene.run_to(&day(3, "23:00"));
     scene.machine.disk.world().faults.extend(vec![Some(Fault::Permanent); 500]);
-    scene.run_to(&day(4, "23:20"));
+    scene.run_to(&day(4, "23:49"));
     assert_eq!(alarms(&scene), [""; 0], "it is tried again");
     // The next try would be tomorrow.
-    scene.run_to(&day(4, "23:22"));
+    scene.run_to(&day(4, "23:51"));
     assert_eq!(alarms(&scene), ["slot-lost"]);
     scene.run_to(&day(5, "08:00"));
     assert_eq!(alarms(&scene), ["slot-lost"], "it failed");

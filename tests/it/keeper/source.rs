@@ -64,7 +64,7 @@ fn what_rotation_has_chosen_stays_if_the_source_goes_before_its_turn() {
     // Until the taking has been reported, and the oldest is to go.
     let chosen = |scene: &Scene| {
         let oldest = &scene.account().snapshots[&Seq(1)];
-        oldest.fate == Fate::Doomed
+        oldest.fate.is_doomed()
     };
     while !chosen(&scene) {
         assert!(scene.machine.step());
