@@ -15,6 +15,9 @@ pub const FILE: &str = "catalogue.sqlite";
 /// What SQLite may put beside it; the main file comes first.
 const PARTS: [&str; 4] = ["", "-wal", "-journal", "-shm"];
 
+/// So many damaged ones may lie there.
+const SET_ASIDE: u32 = 1000;
+
 /// Makes the directory if need be, and closes it and the file to everybody else.
 pub(super) fn prepare(dir: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
@@ -93,22 +96,22 @@ pub(super) fn beside(path: &Path, part: &str) -> PathBuf {
 /// Renames the catalogue and its log to the first free `catalogue.sqlite.damaged-N`. The main file
 /// goes first: a log alone is recognised, a catalogue that lost its log would be believed.
 pub(super) fn set_aside(path: &Path) -> Result<PathBuf> {
-    let mut number = 1_u64;
-    let target = loop {
+    for number in 1..=SET_ASIDE {
         let target = beside(path, &format!(".damaged-{number}"));
         let taken = PARTS.iter().map(|part| exists(&beside(&target, part)));
-        if !taken.collect::<Result<Vec<_>>>()?.contains(&true) {
-            break target;
+        if taken.collect::<Result<Vec<_>>>()?.contains(&true) {
+            continue;
         }
-        number += 1;
-    };
-    for part in PARTS {
-        let from = beside(path, part);
-        if exists(&from)? {
-            rename(&from, &beside(&target, part))?;
+        for part in PARTS {
+            let from = beside(path, part);
+            if exists(&from)? {
+                rename(&from, &beside(&target, part))?;
+            }
         }
+        return Ok(target);
     }
-    Ok(target)
+    let many = std::io::Error::other("too many damaged ones lie beside it: move them away");
+    Err(CatalogueError::files("set aside", path)(many))
 }
 
 /// Renames durably.

@@ -15,6 +15,9 @@ pub struct Opening {
     pub ledger: Ledger,
 }
 
+/// A disk that damages a new one as well will not do better with a third.
+const NEW_ONES: u32 = 2;
+
 /// Takes the lock, opens the catalogue and loads it. A damaged one is set aside: what the backends
 /// show replaces it.
 pub fn open(setup: Setup) -> Result<Opening, BootError> {
@@ -22,11 +25,13 @@ pub fn open(setup: Setup) -> Result<Opening, BootError> {
     prepare_state(&state)?;
     let lock = InstanceLock::acquire(&state.join("lock"))?;
     let mut opened = Catalogue::open(&state)?;
+    let mut left = NEW_ONES;
     let loaded = loop {
         tell(&opened);
         match opened.catalogue.load() {
             Ok(loaded) => break loaded,
-            Err(CatalogueError::Damaged { table, row, why }) => {
+            Err(CatalogueError::Damaged { table, row, why }) if left > 0 => {
+                left -= 1;
                 opened = opened.catalogue.set_aside(&format!("{table} {row}: {why}"))?;
             }
             Err(error) => return Err(error.into()),

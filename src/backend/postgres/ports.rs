@@ -1,64 +1,104 @@
 //! Where a new server can listen.
 
 use super::super::BackendError;
+use super::super::tree::names;
 use super::cluster::read;
+use super::copy::open;
 use crate::domain::operation::Fault;
 use crate::host::holders::is_alive;
-use crate::host::listeners::listener;
-use std::net::{Ipv4Addr, TcpListener};
+use crate::host::listeners::Ports;
 use std::path::{Path, PathBuf};
 
 /// Where servers put their sockets unless told otherwise: Debian's, and the project's own default.
 const SOCKETS: [&str; 2] = ["/run/postgresql", "/tmp"];
+/// Ports are looked at one after the other, and never more than so many.
+const TRIED: usize = 1000;
+/// The first that is for everybody.
+const LOWEST: u16 = 1024;
 /// In the order in which a server reads them: the last line of a setting counts.
 const FILES: [&str; 2] = ["postgresql.conf", "postgresql.auto.conf"];
+/// What Debian's own `postgresql.conf` includes last.
+const MORE: &str = "conf.d";
 /// Debian keeps the settings of all clusters below it, as VERSION/CLUSTER.
 const DEBIAN: &str = "/etc/postgresql";
+
+/// A port, and what is to be said of it.
+#[derive(Debug)]
+pub struct Chosen {
+    pub port: u16,
+    pub note: Option<String>,
+}
 
 /// The wished port, or the first above the original's that nobody uses, and that no cluster that
 /// lies in one of the directories `near` will use when it is started.
 ///
 /// # Errors
-/// [`Fault::Permanent`] where the wished one is in use, saying by whom.
+/// [`Fault::Permanent`] where the wished one is in use, saying by whom, and where none is free.
 pub fn choose(
     wished: Option<u16>,
     original: u16,
     sockets: Option<&Path>,
     near: &[&Path],
-) -> Result<u16, BackendError> {
-    let mut places: Vec<&Path> = SOCKETS.iter().map(Path::new).collect();
-    places.extend(sockets);
-    let doing = "choosing a port for the new server";
-    if let Some(port) = wished {
-        return match user(port, &places) {
-            None => Ok(port),
-            Some(user) => {
-                let why = format!(
-                    "port {port} is in use by {user}: stop that, choose another with --port, or \
-                     leave it out to get a free one"
-                );
-                Err(BackendError::new(Fault::Permanent, doing, why))
-            }
-        };
-    }
-    let reserved = reserved(near);
-    let is_free = |port: &u16| !reserved.contains(port) && user(*port, &places).is_none();
-    (original.saturating_add(1)..=u16::MAX).find(is_free).ok_or_else(|| {
-        let why = format!("every port above {original} is in use; say one with --port");
-        BackendError::new(Fault::Permanent, doing, why)
-    })
+) -> Result<Chosen, BackendError> {
+    among(&Ports::look(), wished, original, sockets, near)
 }
 
-/// Who uses a port at this moment.
-fn user(port: u16, sockets: &[&Path]) -> Option<String> {
-    let server = sockets.iter().find_map(|dir| {
+fn among(
+    ports: &Ports,
+    wished: Option<u16>,
+    original: u16,
+    sockets: Option<&Path>,
+    near: &[&Path],
+) -> Result<Chosen, BackendError> {
+    let mut places: Vec<&Path> = SOCKETS.iter().map(Path::new).collect();
+    places.extend(sockets);
+    let refuse = |why: String| {
+        Err(BackendError::new(Fault::Permanent, "choosing a port for the new server", why))
+    };
+    let port = match wished {
+        Some(port) => match server(port, &places).or_else(|| ports.user(port)) {
+            None => port,
+            Some(user) => {
+                return refuse(format!(
+                    "port {port} is in use by {user}: stop that, choose another with --port, or \
+                     leave it out to get a free one"
+                ));
+            }
+        },
+        None => {
+            let reserved = reserved(near);
+            let is_free = |port: &u16| {
+                !reserved.contains(port)
+                    && server(*port, &places).is_none()
+                    && !ports.is_used(*port)
+            };
+            let tried = (original..=u16::MAX).skip(1);
+            let tried = tried.chain(LOWEST..original).take(TRIED);
+            let Some(port) = tried.into_iter().find(is_free) else {
+                return refuse(format!(
+                    "none of {TRIED} ports, from {original} on, is free; choose one with --port"
+                ));
+            };
+            port
+        }
+    };
+    let note = (!ports.are_known()).then(|| {
+        format!(
+            "no PostgreSQL server has port {port}, but whether another program has it could not be \
+             seen from where heptad runs: see `ss -ltn`"
+        )
+    });
+    Ok(Chosen { port, note })
+}
+
+/// The server that runs with a port at this moment, by the lock of its socket.
+fn server(port: u16, sockets: &[&Path]) -> Option<String> {
+    sockets.iter().find_map(|dir| {
         let lock = dir.join(format!(".s.PGSQL.{port}.lock"));
         let text = std::fs::read_to_string(lock).ok()?;
         let (pid, data) = (text.lines().next()?.trim().parse().ok()?, text.lines().nth(1)?);
         is_alive(pid).then(|| format!("the server of {data} (process {pid})"))
-    });
-    let bound = || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).err().map(|_| "some program");
-    server.or_else(|| listener(port)).or_else(|| bound().map(str::to_owned))
+    })
 }
 
 /// The ports that clusters nearby, and those that Debian knows, are configured for.
@@ -76,8 +116,14 @@ fn inside(dir: &Path) -> Vec<PathBuf> {
 
 /// The port that a directory's settings name, if they do.
 pub fn configured(dir: impl std::os::fd::AsFd) -> Option<u16> {
-    let texts = FILES.iter().filter_map(|name| read(&dir, name).ok().flatten());
-    texts.filter_map(|text| setting(&text)).last()
+    let of = |file: &str| setting(&read(&dir, file).ok().flatten()?);
+    let [main, auto] = FILES.map(of);
+    let more = open(&dir, MORE).and_then(names).unwrap_or_default().into_iter();
+    let more = more.filter_map(|name| name.into_string().ok());
+    let mut more: Vec<String> = more.filter(|name| name.ends_with(".conf")).collect();
+    more.sort();
+    let more = more.iter().filter_map(|name| of(&format!("{MORE}/{name}"))).next_back();
+    auto.or(more).or(main)
 }
 
 /// `port = 5433 # a comment`, the name in any case, the value perhaps in quotes.
@@ -96,6 +142,7 @@ fn setting(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
 
     #[test]
     fn the_last_line_of_a_setting_counts() {
@@ -116,19 +163,41 @@ mod tests {
         let error = choose(Some(port), 5432, None, &[]).unwrap_err();
         let us = format!("process {}", std::process::id());
         assert!(error.detail.contains(&us) && error.detail.contains("--port"), "{error}");
-        assert_ne!(choose(None, port - 1, None, &[]).unwrap(), port);
+        assert_ne!(choose(None, port - 1, None, &[]).unwrap().port, port);
     }
 
     #[test]
     fn a_neighbour_that_does_not_run_keeps_its_port() {
         let dir = tempfile::tempdir().unwrap();
-        let free = choose(None, 40_000, None, &[dir.path()]).unwrap();
+        let free = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
         std::fs::create_dir(dir.path().join("other")).unwrap();
         let conf = dir.path().join("other/postgresql.auto.conf");
-        std::fs::write(conf, format!("port = '{free}'\n")).unwrap();
-        let next = choose(None, 40_000, None, &[dir.path()]).unwrap();
+        std::fs::write(&conf, format!("port = '{free}'\n")).unwrap();
+        let next = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
         assert!(next > free, "{next}");
-        assert_eq!(choose(Some(free), 40_000, None, &[dir.path()]).unwrap(), free);
+        assert_eq!(choose(Some(free), 40_000, None, &[dir.path()]).unwrap().port, free);
+        // Debian's way to keep settings apart.
+        std::fs::remove_file(conf).unwrap();
+        std::fs::create_dir(dir.path().join("other/conf.d")).unwrap();
+        let conf = dir.path().join("other/conf.d/port.conf");
+        std::fs::write(conf, format!("port = {free}\n")).unwrap();
+        let next = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
+        assert!(next > free, "{next}");
+    }
+
+    #[test]
+    fn above_the_last_port_come_those_below() {
+        let port = choose(None, u16::MAX, None, &[]).unwrap().port;
+        assert!((LOWEST..u16::MAX).contains(&port), "{port}");
+    }
+
+    #[test]
+    fn where_the_network_is_not_seen_a_port_is_chosen_and_that_is_said() {
+        for wished in [None, Some(5999)] {
+            let chosen = among(&Ports::unseen(), wished, 40_000, None, &[]).unwrap();
+            assert_eq!(chosen.port, wished.unwrap_or(40_001));
+            assert!(chosen.note.unwrap().contains("`ss -ltn`"));
+        }
     }
 
     #[test]
@@ -136,10 +205,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lock = dir.path().join(".s.PGSQL.40100.lock");
         std::fs::write(&lock, format!("{}\n/srv/db\n", std::process::id())).unwrap();
-        let said = user(40_100, &[dir.path()]).unwrap();
+        let said = server(40_100, &[dir.path()]).unwrap();
         assert!(said.starts_with("the server of /srv/db (process "), "{said}");
         // Of a server that died.
         std::fs::write(&lock, "4194305\n/srv/db\n").unwrap();
-        assert_eq!(user(40_100, &[dir.path()]), None);
+        assert_eq!(server(40_100, &[dir.path()]), None);
     }
 }

@@ -38,13 +38,14 @@ pub fn restore(
     let wanted = detail.tablespaces.iter().any(|space| inside(space).is_none());
     let spaces = Spaces::open(item, wanted, path, &target)?;
     let near: Vec<&Path> = path.parent().into_iter().chain(settings.data.parent()).collect();
-    let port = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
+    let chosen = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
     let start = tools::control(settings, detail.major, detail.uid, path, "start");
     let places = detail.tablespaces.iter().map(|space| match inside(space) {
         Some(inside) => (space, path.join(inside)),
         None => (space, spaces.path.join(&space.oid)),
     });
     let (spaces_at, original) = (places.collect(), &*settings.data);
+    let (port, note) = (chosen.port, chosen.note);
     let new = New { item, detail, path, original, port, spaces: spaces_at, start };
     let made = fill(&new, &target, (&spaces, &inside), progress)
         .and_then(|made| spaces.appear(&target).map(|()| made))
@@ -58,6 +59,7 @@ pub fn restore(
     let data = path.display().to_string();
     let options = [("data".to_owned(), data.into()), ("port".to_owned(), port.into())];
     let mut notes = new.notes();
+    notes.extend(note);
     notes.extend(order.plan.map(|plan| {
         format!("give it what plan {plan} has room for: shared_buffers in postgresql.conf")
     }));

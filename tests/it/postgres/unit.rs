@@ -22,6 +22,7 @@ cat >/etc/heptad/heptad.toml <<TOML
 kind = "database"
 postgres = { data = "/srv/db/data", prove = "always" }
 TOML
+ip link set lo up
 systemctl start heptad.socket
 # As shipped it cannot, and says so instead of taking a server that it does not see for none.
 ctl check >/tmp/said 2>&1 || true
@@ -44,6 +45,29 @@ systemctl stop server.service
 ctl rollback shop --to first --yes
 serve
 test "$(sql 'select count(*) from t')" = 9
+
+# A new one, with a port of its own that was looked for in a moment, as the unit has no TCP sockets.
+python3 -c 'import socket, time
+busy = socket.create_server(("127.0.0.1", 5434)); open("/run/busy", "w"); time.sleep(900)' &
+until test -e /run/busy; do :; done
+install --directory --owner=postgres /srv/copies /etc/postgresql/15/idle/conf.d
+echo 'port = 5433' >/etc/postgresql/15/idle/conf.d/port.conf
+timeout 60 HEPTACTL create copy --from first --path /srv/copies/one >/tmp/said
+cat /tmp/said
+grep --fixed-strings 'its port is 5435' /tmp/said
+# What it may see of the host's ports it says, and what it may not.
+! grep 'ss -ltn' /tmp/said
+! ctl create other --from first --path /srv/copies/two --port 5434 >/tmp/said 2>&1
+grep --fixed-strings 'port 5434 is in use by python3 (process' /tmp/said
+timeout 60 HEPTACTL create other --from first --path /srv/copies/two --port 5440 >/tmp/said
+grep --fixed-strings 'its port is 5440' /tmp/said
+# Which it sees also with an old drop-in, that lacks the right to look into others.
+sed -i 's/ CAP_SYS_PTRACE//' /etc/systemd/system/heptad.service.d/heptad-databases.conf
+systemctl daemon-reload
+systemctl restart heptad.service
+timeout 60 HEPTACTL create third --from first --path /srv/copies/three >/tmp/said
+cat /tmp/said
+grep --fixed-strings 'its port is 5436' /tmp/said
 "#;
 
 #[test]
