@@ -61,6 +61,7 @@ mod refuse;
 pub mod roles;
 mod routes;
 pub mod server;
+pub mod telling;
 mod unprotectable;
 mod unshown;
 pub mod wire;

@@ -60,7 +60,8 @@ impl Office {
         }
         refusals.insert(peer.uid(), now);
         let (method, path) = (request.method(), request.uri().path());
-        tracing::warn!(uid = peer.uid(), pid = ?peer.credentials.pid, %method, ?path, "refused");
+        let (uid, pid) = (peer.uid(), peer.credentials.pid);
+        tracing::warn!(uid, pid, %method, path, "uid {uid} may not do this: {method} {path}");
     }
 
     /// How long a client that asks to wait may wait.

@@ -146,7 +146,8 @@ fn serve(args: &RunArgs, around: &Surroundings) -> Result<(), BootError> {
     let env = around.env.clone();
     let daemon = Daemon::start(Options { locations, env, clock, log: Some(log) })?;
     if let Some(file) = &args.simulated_clock {
-        tracing::warn!(file = %file.display(), "the clock is SIMULATED: nothing is taken in real time");
+        let file = file.display();
+        tracing::warn!(%file, "the clock is SIMULATED, by {file}: nothing is taken in real time");
     }
     daemon.serve_until_signalled()
 }

@@ -63,7 +63,8 @@ impl Counter {
         let loaded = self.examine();
         let _ = systemd::ready("");
         let next = loaded.inspect_err(|findings| {
-            tracing::error!("the new configuration is not loaded, the old one stays:\n{findings}");
+            tracing::error!("the new configuration is not loaded, the old one stays:");
+            findings.iter().for_each(|finding| tracing::error!("{finding}"));
         })?;
         let mut setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
         let mut report = compare(&setup, &next);
@@ -73,7 +74,7 @@ impl Counter {
         if let Some(logging) = &self.logging
             && let Err(error) = logging.set_filter(&next.config.daemon.log)
         {
-            tracing::warn!(%error, "the log filter stays");
+            tracing::warn!(%error, "the log filter stays as it was: {error}");
         }
         let ledger = self.published.borrow().ledger.clone();
         self.fleet.replace(next.posts.clone(), &ledger, &self.state);
@@ -83,7 +84,7 @@ impl Counter {
         drop(setup);
         self.declare(resources);
         tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
-            "configuration loaded");
+            "configuration loaded{}", difference(&report));
         Ok(report)
     }
 
@@ -160,6 +161,15 @@ fn compare(old: &Setup, new: &Setup) -> wire::Reloaded {
     let gone = old.config.resources.iter().map(|declared| &declared.resource.name);
     report.removed.extend(gone.filter(|n| new.config.get(n).is_none()).map(ToString::to_string));
     report
+}
+
+/// What is new in it: `: added www; removed old`.
+fn difference(report: &wire::Reloaded) -> String {
+    let parts =
+        [("added", &report.added), ("changed", &report.changed), ("removed", &report.removed)];
+    let some = parts.into_iter().filter(|(_, names)| !names.is_empty());
+    let said: Vec<_> = some.map(|(what, names)| format!("{what} {}", names.join(", "))).collect();
+    if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) }
 }
 
 fn needs_restart(old: &Setup, new: &Setup) -> Option<wire::Finding> {
@@ -265,9 +275,8 @@ impl Desk for Counter {
         Box::pin(self.put_under_protection(key, wish))
     }
 
-    fn reload(&self, uid: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {
+    fn reload(&self, _: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {
         Box::pin(async move {
-            tracing::info!(uid, "reload asked");
             let wire = |findings: Findings| findings.iter().map(finding).collect();
             tokio::task::block_in_place(|| self.load()).map_err(wire)
         })

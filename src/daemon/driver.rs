@@ -2,7 +2,7 @@
 //! keeper and catalogue, so nothing else can change them.
 
 use super::engine::{Engine, Turn};
-use super::journal;
+use super::journal::Seen;
 use super::workers::Workers;
 use crate::api::desk::Published;
 use crate::catalogue::Catalogue;
@@ -135,7 +135,7 @@ impl Driver {
     fn count_usage(&mut self) {
         let reading = self.reading();
         if let Err(error) = self.parts.engine.count_usage(reading) {
-            tracing::warn!(%error, "usage is not counted; the next count makes up for it");
+            tracing::warn!(%error, "usage is not counted now: {error}; the next count makes up for it");
         }
     }
 
@@ -198,16 +198,24 @@ impl Driver {
     fn note_freezing(&self, was_frozen: bool) {
         match (was_frozen, self.parts.engine.frozen()) {
             (false, Some(reason)) => {
-                tracing::error!(reason, "the catalogue takes no writes: nothing changes any more");
+                tracing::error!(
+                    reason,
+                    "the catalogue cannot be written ({reason}): nothing is taken, \
+                    deleted or changed any more; make room on the disk of the state directory"
+                );
             }
-            (true, None) => tracing::info!("the catalogue takes writes again"),
+            (true, None) => {
+                tracing::info!("the catalogue can be written again: everything goes on")
+            }
             _ => {}
         }
     }
 
     /// What was recorded may now be shown, answered and done, in this order.
     fn follow(&mut self, turn: Turn, reported: bool) {
-        turn.records.iter().for_each(journal::note);
+        let before = self.parts.published.borrow().ledger.clone();
+        let after = self.parts.engine.keeper().ledger();
+        Seen { before: &before, after, moment: self.moment() }.tell(&turn.records);
         self.publish(reported || !turn.records.is_empty() || !turn.orders.is_empty());
         for (ticket, reply) in turn.replies {
             if let Some(answer) = self.tickets.remove(&ticket) {
@@ -221,10 +229,10 @@ impl Driver {
         self.parts.workers.let_go(turn.records.iter().filter_map(forgotten).collect());
     }
 
-    fn publish(&self, changed: bool) {
+    fn moment(&self) -> Moment {
         let keeper = self.parts.engine.keeper();
         let (started, settled) = keeper.beginnings();
-        let moment = Moment {
+        Moment {
             now: self.parts.clock.read().wall,
             started,
             settled,
@@ -232,7 +240,11 @@ impl Driver {
             elapsed: keeper.ledger().elapsed,
             slept: keeper.reading().slept,
             synchronised: keeper.reading().synchronised,
-        };
+        }
+    }
+
+    fn publish(&self, changed: bool) {
+        let (keeper, moment) = (self.parts.engine.keeper(), self.moment());
         let alarms: Vec<Alarm> =
             self.parts.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
         self.parts.published.send_if_modified(|published| {

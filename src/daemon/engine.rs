@@ -137,7 +137,12 @@ impl Engine {
                     break;
                 }
                 Err(Failed::Refused(error)) => {
-                    tracing::error!(%error, "what was reported cannot be recorded");
+                    let operation = match &event {
+                        Event::Finished(finished) => Some(finished.operation.0),
+                        _ => None,
+                    };
+                    tracing::error!(%error, operation, "what was reported cannot be recorded, so it \
+                        has failed: {error}");
                     self.spoil(event, &error.to_string(), &mut events, &mut whole);
                 }
                 Err(Failed::Panicked(panic)) => {

@@ -150,6 +150,17 @@ fn run(
     };
     let how = ended.as_ref().map_or_else(ToString::to_string, |()| "done".into());
     output.add_line(&format!("{phase} {}: {how}", hook.program.display()));
+    if let Err(why) = &ended {
+        // One that stops the act is told as its failure.
+        let stops = phase == "before" && hook.on_failure == OnFailure::Fail;
+        if !stops {
+            let (resource, snapshot) = (occasion.resource, occasion.snapshot);
+            let program = hook.program.display();
+            tracing::warn!(%resource, snapshot, %program, reason = %why,
+                "{resource}: {phase}-hook {program} of {snapshot} failed, which changes nothing for \
+                 the snapshot: {why}");
+        }
+    }
     if let Some(finished) = printed {
         output.add_stream(&finished.stdout);
         output.add_stream(&finished.stderr);

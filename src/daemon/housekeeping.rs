@@ -4,7 +4,7 @@
 use super::driver::{Inbox, Message};
 use crate::api::desk::Published;
 use crate::catalogue::Catalogue;
-use crate::domain::alarm;
+use crate::domain::alarm::{self, Alarm};
 use crate::domain::event::Event;
 use jiff::SignedDuration;
 use std::path::PathBuf;
@@ -88,14 +88,20 @@ fn perform(chore: Chore, keys: &Keys) {
         }
         Chore::LayBallast => with_catalogue(keys, |catalogue| match catalogue.restore_ballast() {
             Ok(true) => {}
-            Ok(false) => tracing::warn!("the disk of the state directory is full"),
-            Err(error) => tracing::warn!(%error, "no reserve for the catalogue"),
+            Ok(false) => tracing::warn!("the disk of the state directory is full; make room there"),
+            Err(error) => tracing::warn!(%error, "no reserve of room for the catalogue: {error}"),
         }),
         Chore::Backup => {
             let path = keys.backup.clone();
             with_catalogue(keys, move |catalogue| match catalogue.backup_to(&path) {
-                Ok(()) => tracing::info!(path = %path.display(), "catalogue copied"),
-                Err(error) => tracing::error!(%error, "the catalogue could not be copied"),
+                Ok(()) => {
+                    let path = path.display();
+                    tracing::info!(%path, "the catalogue is copied to {path}");
+                }
+                Err(error) => {
+                    let path = path.display();
+                    tracing::error!(%error, %path, "the catalogue cannot be copied to {path}: {error}");
+                }
             });
         }
         Chore::Forget => {
@@ -103,12 +109,15 @@ fn perform(chore: Chore, keys: &Keys) {
             let before = now.saturating_sub(HISTORY).unwrap_or(now);
             with_catalogue(keys, move |catalogue| match catalogue.vacuum_history(before) {
                 Ok(pruned) => tracing::debug!(?pruned, "old records dropped"),
-                Err(error) => tracing::warn!(%error, "old records could not be dropped"),
+                Err(error) => tracing::warn!(%error, "old records could not be dropped: {error}"),
             });
         }
         Chore::CheckCatalogue => with_catalogue(keys, |catalogue| match catalogue.quick_check() {
-            Ok(()) => tracing::info!("catalogue checked"),
-            Err(error) => tracing::error!(%error, "stop heptad and run: heptad rebuild"),
+            Ok(()) => tracing::info!("the catalogue is checked: no damage"),
+            Err(error) => {
+                tracing::error!(%error, "the catalogue is damaged: {error}; stop heptad and \
+                run `heptad rebuild`")
+            }
         }),
     }
 }
@@ -120,8 +129,9 @@ fn with_catalogue(keys: &Keys, act: impl FnOnce(&mut Catalogue) + Send + 'static
 fn tell_alarms(published: &Published) {
     for account in published.ledger.accounts.values() {
         for alarm in alarm::alarms(&published.ledger, account, &published.moment) {
-            let (sentence, hint) = (alarm.sentence, alarm.hint);
-            tracing::warn!(resource = %account.name(), sentence, hint, "alarm");
+            let Alarm { code, sentence, hint } = alarm;
+            let (resource, code) = (account.name(), code.word());
+            tracing::warn!(%resource, code, hint, "{resource}: alarm: {sentence}; {hint}");
         }
     }
 }

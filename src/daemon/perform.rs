@@ -105,7 +105,7 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: Weigh) -> Weights {
     let together = match (weigh != Weigh::Nothing).then(|| backend.occupied()) {
         None => Together::NotAsked,
         Some(Err(error)) => {
-            tracing::debug!(%error, "what all snapshots occupy together is not known this time");
+            tracing::debug!(%error, "what all snapshots occupy together is not known this time: {error}");
             Together::Failed
         }
         Some(Ok(told)) => Together::Is(told),
@@ -168,7 +168,7 @@ fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Fail
     if matches!(error.fault, Fault::Absent | Fault::Identity | Fault::Hook)
         && let Err(error) = backend.destroy(handle)
     {
-        tracing::debug!(%error, "what was begun is cleared away once it is seen again");
+        tracing::debug!(%error, "what was begun is cleared away once it is seen again: {error}");
     }
     failure(error)
 }

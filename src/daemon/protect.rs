@@ -114,7 +114,8 @@ impl Counter {
                 let _ = withdraw(&self.state, &name);
                 unwritable(findings.to_string())
             })?;
-            tracing::info!(%name, place = answer.place, "it is declared");
+            let (place, file) = (&answer.place, &answer.file);
+            tracing::info!(resource = %name, place, file, "{name}: declared in {file}, for {place}");
         }
         Ok(answer)
     }

@@ -20,7 +20,8 @@ impl Registrar for Counter {
         };
         let path = enroll(&self.state, &declared).map_err(|error| error.to_string())?;
         let Err(findings) = self.amend(&[&heir.name]) else {
-            tracing::info!(name = %heir.name, "it is declared");
+            let (resource, file) = (&heir.name, path.display());
+            tracing::info!(%resource, %file, "{resource}: declared in {file}");
             return Ok(());
         };
         // It would stop the next start, and every reload until then.
@@ -38,16 +39,21 @@ impl Registrar for Counter {
         let names: Vec<&ResourceName> = names.iter().filter(enrolled).collect();
         for name in &names {
             match withdraw(&self.state, name) {
-                Ok(()) => tracing::info!(%name, "its declaration is withdrawn"),
+                Ok(()) => tracing::info!(resource = %name, "{name}: its declaration is withdrawn"),
                 Err(error) => {
-                    tracing::warn!(%name, %error, "its declaration stays; the next start tries again")
+                    tracing::warn!(resource = %name, %error, "{name}: its declaration stays: {error}; \
+                        the next start tries again")
                 }
             }
         }
         if !names.is_empty()
             && let Err(findings) = self.amend(&names)
         {
-            tracing::error!("what was let go of is in force until the next reload:\n{findings}");
+            tracing::error!(
+                "what was forgotten is in force until the next reload, since the \
+                configuration has faults:"
+            );
+            findings.iter().for_each(|finding| tracing::error!("{finding}"));
         }
     }
 }

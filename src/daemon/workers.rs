@@ -127,7 +127,8 @@ impl Workers {
         };
         let thread = std::thread::Builder::new().name("registrar".into());
         if let Err(error) = thread.spawn(move || registrar.let_go(&names)) {
-            tracing::warn!(%error, "no thread for the registrar; the next start lets go");
+            tracing::warn!(%error, "no thread to withdraw declarations with: {error}; the next start \
+                withdraws them");
         }
     }
 
@@ -153,7 +154,7 @@ impl Workers {
             move || workers.drain(&pool)
         };
         if let Err(error) = thread.spawn(work) {
-            tracing::error!(%error, pool, "no thread for a worker");
+            tracing::error!(%error, pool, "no thread for work on {pool}: {error}");
             self.give_up(&pool);
         }
     }
@@ -253,7 +254,8 @@ fn end(resource: &ResourceName, post: &Post, unended: &Unended) {
     let occasion = Occasion { resource, snapshot, seq: *seq, slot: *slot };
     let stopped = Failure::new(Fault::Interrupted, "heptad or the machine stopped in the middle");
     let output = hooks::after(&post.hooks, &occasion, &stopped);
-    tracing::warn!(%resource, snapshot, output, "after-hooks run for a taking that was cut off");
+    tracing::warn!(%resource, snapshot, output, "{resource}: heptad had stopped while it took \
+        {snapshot}; the after-hooks that were due have been run now");
 }
 
 /// One order, with the hooks around a snapshot. A panic below fails this one operation.

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
+use super::operation::{Act, Cause, Operation, OperationId, State};
 use super::policy::{Policy, Retention, Rhythm, When, Zone};
 use super::resource::{Binding, Kind, Resource};
 use super::schedule::Period;
@@ -27,6 +28,24 @@ pub fn moment(now: &str) -> Moment {
         elapsed: SignedDuration::ZERO,
         slept: SignedDuration::ZERO,
         synchronised: true,
+    }
+}
+
+/// Operation 7 of `web-1`, asked for by user 1000 at noon; it took twelve seconds if it is over.
+pub fn operation(act: Act, state: State) -> Operation {
+    let (began, over) = (at("23T12:00"), !matches!(state, State::Queued | State::Running));
+    Operation {
+        id: OperationId(7),
+        resource: "web-1".parse().unwrap(),
+        act,
+        cause: Cause::Peer(1000),
+        key: None,
+        created: began,
+        started: (state != State::Queued).then_some(began),
+        finished: over.then(|| began + SignedDuration::from_secs(12)),
+        state,
+        tries: 1,
+        output: String::new(),
     }
 }
 

@@ -1,11 +1,16 @@
 //! Where log records go: the journal when standard error is the journal, else lines on standard
 //! error. What others chose (names, messages of programs) cannot forge a line or drive a terminal.
 
+mod journal;
+mod text;
+
 use super::clock::Clock;
-use std::fmt::{self, Write as _};
+use journal::Journal;
+use std::fmt;
 use std::io::{IsTerminal, stderr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use text::{Escaped, bounded};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
@@ -57,11 +62,7 @@ impl Logging {
 pub fn init(setup: Setup<'_>) -> Result<Logging, LogError> {
     let (filter, handle) = reload::Layer::new(parse(setup.filter)?);
     let ours = setup.journal_stream.is_some_and(|stream| is_stream(stream, stderr()));
-    let journal = if ours { tracing_journald::layer().ok() } else { None };
-    let journal = journal.map(|layer| {
-        let layer = layer.with_field_prefix(Some("HEPTAD".into()));
-        layer.with_syslog_identifier("heptad".into())
-    });
+    let journal = if ours { Journal::connect().ok() } else { None };
     let colour = setup.colour && stderr().is_terminal();
     let lines = journal.is_none().then(|| lines(setup.clock, colour, stderr));
     let registry = tracing_subscriber::registry().with(filter).with(journal).with(lines);
@@ -73,6 +74,9 @@ pub fn init(setup: Setup<'_>) -> Result<Logging, LogError> {
 pub fn check_filter(filter: &str) -> Result<(), LogError> {
     parse(filter).map(drop)
 }
+
+/// Most characters of a sentence and of each field.
+const MOST: usize = 2_000;
 
 /// Told at info by a crate that ticks the housekeeping: of no use to anybody but its authors.
 const CHATTY: &str = "tokio_cron_scheduler";
@@ -102,8 +106,8 @@ where
     let fields = debug_fn(|writer, field, value| {
         let text = format!("{value:?}");
         match field.name() {
-            "message" => write!(writer, "{}", Escaped(&text)),
-            name => write!(writer, "{name}={}", Escaped(&text)),
+            "message" => write!(writer, "{}", bounded(&Escaped(&text).to_string(), MOST)),
+            name => write!(writer, "{name}={}", bounded(&Escaped(&text).to_string(), MOST)),
         }
     });
     tracing_subscriber::fmt::layer()
@@ -156,32 +160,9 @@ fn style(level: Level) -> anstyle::Style {
     }
 }
 
-/// A text without characters that break a line, drive a terminal or turn the reading direction:
-/// they become `\u{..}`.
-#[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if is_harmful(c) {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_harmful(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
-    c.is_control() || turns || breaks
-}
-
 #[cfg(test)]
 mod tests {
+    use super::text::is_harmful;
     use super::*;
     use crate::host::clock::{ClockError, Moment, Waiter};
     use std::io::Write;

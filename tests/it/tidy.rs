@@ -46,7 +46,6 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("fuser", &["src/backend/image/"]),
     ("seccompiler", &["src/backend/image/"]),
     ("sd_notify", &["src/host/systemd.rs"]),
-    ("tracing_journald", &["src/host/logging.rs"]),
 ];
 
 /// The only room with `unsafe`.

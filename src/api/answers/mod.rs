@@ -4,7 +4,7 @@
 mod fee;
 mod forecast;
 mod metrics;
-mod operation;
+pub(super) mod operation;
 mod plan;
 mod resource;
 mod slot;

@@ -4,39 +4,13 @@ use super::View;
 use super::snapshot::label;
 use crate::api::wire;
 use crate::domain::account::Account;
+use crate::domain::ledger::Ledger;
 use crate::domain::operation::{Act, Cause, Doom, Leftovers, Operation, State};
 
 impl View<'_> {
-    pub fn operation(&self, operation: &Operation) -> wire::Operation {
-        let (state, failure) = match &operation.state {
-            State::Queued => (wire::OperationState::Queued, None),
-            State::Running => (wire::OperationState::Running, None),
-            State::Succeeded => (wire::OperationState::Succeeded, None),
-            State::Failed(failure) => (wire::OperationState::Failed, Some(failure)),
-        };
-        let (cause, uid) = cause(operation.cause);
-        let account = self.ledger.account(&operation.resource);
-        let progress = (state == wire::OperationState::Running).then_some(operation.id);
-        wire::Operation {
-            id: operation.id.0,
-            resource: operation.resource.to_string(),
-            act: operation.act.word().into(),
-            cause: cause.into(),
-            uid,
-            snapshot: snapshot(account, operation),
-            detail: detail(account, &operation.act),
-            state,
-            failure: failure.map(|failure| wire::Failure {
-                fault: failure.fault.word().into(),
-                message: failure.message.clone(),
-            }),
-            created: operation.created,
-            started: operation.started,
-            finished: operation.finished,
-            tries: operation.tries,
-            progress: progress.and_then(|id| self.desk.progress(id)),
-            output: operation.output.clone(),
-        }
+    pub fn operation(&self, told: &Operation) -> wire::Operation {
+        let running = (told.state == State::Running).then_some(told.id);
+        operation(self.ledger, told, running.and_then(|id| self.desk.progress(id)))
     }
 
     /// What a request for a change answers.
@@ -50,6 +24,42 @@ impl View<'_> {
             operation: self.operation(operation),
             schedule: account.map(|account| self.schedule(account)),
         }
+    }
+}
+
+/// An operation, told by what is known.
+pub fn operation(
+    ledger: &Ledger,
+    operation: &Operation,
+    progress: Option<wire::Progress>,
+) -> wire::Operation {
+    let (state, failure) = match &operation.state {
+        State::Queued => (wire::OperationState::Queued, None),
+        State::Running => (wire::OperationState::Running, None),
+        State::Succeeded => (wire::OperationState::Succeeded, None),
+        State::Failed(failure) => (wire::OperationState::Failed, Some(failure)),
+    };
+    let (cause, uid) = cause(operation.cause);
+    let account = ledger.account(&operation.resource);
+    wire::Operation {
+        id: operation.id.0,
+        resource: operation.resource.to_string(),
+        act: operation.act.word().into(),
+        cause: cause.into(),
+        uid,
+        snapshot: snapshot(account, operation),
+        detail: detail(account, &operation.act),
+        state,
+        failure: failure.map(|failure| wire::Failure {
+            fault: failure.fault.word().into(),
+            message: failure.message.clone(),
+        }),
+        created: operation.created,
+        started: operation.started,
+        finished: operation.finished,
+        tries: operation.tries,
+        progress,
+        output: operation.output.clone(),
     }
 }
 

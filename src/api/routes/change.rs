@@ -5,9 +5,10 @@ use crate::api::meaning::{new_name, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
+use crate::api::telling;
 use crate::api::wire::{
-    Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, SetTimeBody,
-    TakeBody,
+    Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, Refusal,
+    SetTimeBody, TakeBody,
 };
 use crate::domain::event::{Farewell, Request};
 use crate::domain::key::Key;
@@ -15,6 +16,7 @@ use crate::domain::operation;
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
 use axum::http::StatusCode;
+use std::fmt::Debug;
 
 pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
 
@@ -26,17 +28,30 @@ pub(super) async fn submit(
     request: Request,
 ) -> Answer {
     let uid = peer.uid();
-    let named = key.as_ref().map(|key| &key.text);
-    tracing::info!(uid, pid = ?peer.credentials.pid, key = ?named, ?request, "asked for a change");
+    let asked = telling::request(&request);
+    log_asked(peer, key.as_ref(), &asked, &request);
     let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
         Ok(operation) => operation,
         Err(denied) => {
-            tracing::info!(uid, ?denied, "denied");
-            return Err(office.look(|view| view.guess(denied)).into());
+            let refuse = Refuse::from(office.look(|view| view.guess(denied)));
+            log_refused(uid, &asked, &refuse);
+            return Err(refuse);
         }
     };
     let status = if operation.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(office.look(|view| view.accepted(&operation)))))
+}
+
+/// Who asks for what, before anything happens.
+pub(super) fn log_asked(peer: &Peer, key: Option<&Key>, asked: &str, request: &impl Debug) {
+    let (uid, pid) = (peer.uid(), peer.credentials.pid);
+    let key = key.map(|key| key.text.as_str());
+    tracing::info!(uid, pid, key, ?request, "uid {uid} asks: {asked}");
+}
+
+pub(super) fn log_refused(uid: u32, asked: &str, refuse: &Refuse) {
+    let Refusal { code, message, .. } = &refuse.refusal;
+    tracing::info!(uid, code, "refused to uid {uid}: {asked}: {message}");
 }
 
 /// Take a snapshot now.

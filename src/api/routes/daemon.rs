@@ -24,7 +24,8 @@ pub(super) async fn reload(
     peer: Peer,
     _: Wish<Nothing>,
 ) -> Result<Json<Reloaded>, Refuse> {
-    tracing::info!(uid = peer.uid(), pid = ?peer.credentials.pid, "asked for a reload");
+    let (uid, pid) = (peer.uid(), peer.credentials.pid);
+    tracing::info!(uid, pid, "uid {uid} asks: load the configuration anew");
     match office.soon(office.desk.reload(peer.uid())).await? {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(findings) => Err(Refuse::unloadable(findings)),

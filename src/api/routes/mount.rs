@@ -45,13 +45,13 @@ pub(super) async fn mount(
         return Ok(([(UPGRADE, PROTOCOL), (CONNECTION, "upgrade")], refusal).into_response());
     };
     let (label, target) = office.look(|view| readable(view, &wanted))?;
-    tracing::info!(uid = peer.uid(), snapshot = label, "handing out a mount");
+    let uid = peer.uid();
+    tracing::info!(uid, snapshot = label, "uid {uid} asks: mount {label}");
     let made = office.soon(office.desk.mount_files(target)).await?;
     let handover = made.map_err(|why| refuse(&why, &label, &TreePath::default()))?;
-    let uid = peer.uid();
     tokio::spawn(async move {
         if let Err(error) = hand(upgrade, handover).await {
-            tracing::warn!(uid, %error, "a mount could not be handed over");
+            tracing::warn!(uid, %error, "a mount could not be handed over to uid {uid}: {error}");
         }
     });
     let headers = [

@@ -1,5 +1,6 @@
 //! Asking for something new to be protected.
 
+use super::change::{log_asked, log_refused};
 use crate::api::extract;
 use crate::api::meaning::{new_name, parse_place, parse_time};
 use crate::api::office::Shared;
@@ -36,14 +37,18 @@ pub(super) async fn protect(
         dry_run: body.dry_run,
     };
     let uid = peer.uid();
-    let named = key.as_ref().map(|key| &key.text);
-    tracing::info!(uid, pid = ?peer.credentials.pid, key = ?named, ?wish, "asked to protect");
+    let asked = match &wish.target {
+        Target::Path(path) => format!("protect {path}"),
+        Target::Domain(domain) => format!("protect the guest {domain}"),
+    };
+    log_asked(&peer, key.as_ref(), &asked, &wish);
     match office.soon(office.desk.protect(key, wish)).await? {
         Ok(protected) if protected.written => Ok((StatusCode::CREATED, Json(protected))),
         Ok(protected) => Ok((StatusCode::OK, Json(protected))),
         Err(why) => {
-            tracing::info!(uid, ?why, "denied");
-            Err(refuse(why))
+            let refuse = refuse(why);
+            log_refused(uid, &asked, &refuse);
+            Err(refuse)
         }
     }
 }

@@ -63,7 +63,8 @@ pub(super) async fn file(
     let path = parse_path(&query.path)?;
     let (label, target) = office.look(|view| readable(view, &wanted))?;
     let shown = escape(path.as_bytes());
-    tracing::info!(uid = peer.uid(), snapshot = label, path = shown, "reading a file");
+    let uid = peer.uid();
+    tracing::info!(uid, snapshot = label, path = shown, "uid {uid} reads {shown} of {label}");
     let opened = office.soon(office.desk.open_file(target, path.clone())).await?;
     let OpenFile { entry, bytes } = opened.map_err(|why| refuse(&why, &label, &path))?;
     let headers = [

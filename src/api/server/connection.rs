@@ -70,7 +70,7 @@ impl Caller {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(uid = peer.uid(), %error, "a connection broke off");
+            tracing::debug!(uid = peer.uid(), %error, "a connection of uid {} broke off: {error}", peer.uid());
         }
     }
 }

@@ -70,7 +70,7 @@ pub async fn serve(
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if !starved {
-                        tracing::warn!(%error, "cannot accept connections for the moment");
+                        tracing::warn!(%error, "cannot accept connections at present: {error}");
                     }
                     starved = true;
                     // Without descriptors it would fail at once again: wait, do not spin.
@@ -87,7 +87,7 @@ pub async fn serve(
         }
     };
     if timeout(limits.grace, finish).await.is_err() {
-        tracing::warn!(connections = open.len(), "connections did not end in time");
+        tracing::warn!("{} connections did not end in time; they are cut off", open.len());
     }
 }
 
@@ -104,7 +104,7 @@ impl Reception {
         let credentials = match Credentials::of(&stream) {
             Ok(credentials) => credentials,
             Err(error) => {
-                tracing::warn!(%error, "a peer without credentials was turned away");
+                tracing::warn!(%error, "a peer without credentials was turned away: {error}");
                 return;
             }
         };
@@ -132,7 +132,8 @@ impl Reception {
                 });
             }
             Door::Shut => {
-                tracing::debug!(uid = peer.uid(), "a connection was dropped: too many");
+                let uid = peer.uid();
+                tracing::debug!(uid, "a connection of uid {uid} was dropped: too many");
             }
         }
     }
@@ -142,6 +143,6 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a request panicked");
+        tracing::error!(%error, "a bug in heptad, please report: a request panicked: {error}");
     }
 }

@@ -42,7 +42,7 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
     if let Some(store) = &store
         && let Err(error) = rollback::remove_left(&this.path, &place, store)
     {
-        tracing::warn!(%error, "what a rollback has left is still there");
+        tracing::warn!(%error, "what a rollback has left is still there: {error}");
     }
     let mut passing = None;
     for _ in 0..ATTEMPTS {

@@ -34,7 +34,7 @@ impl Shelf {
             if note.file_name().as_bytes().starts_with(LEFT.as_bytes())
                 && let Err(error) = remove_noted(&note.path())
             {
-                tracing::warn!(%error, "what a rollback has left is still there");
+                tracing::warn!(%error, "what a rollback has left is still there: {error}");
             }
         }
     }

@@ -6,17 +6,7 @@ use super::time::{self, Zones};
 use super::{View, units};
 use crate::api::wire::{Operation, OperationState};
 
-/// `take before-upgrade`, `set-time 15:00`, `create copy at /srv/copy from before-upgrade`.
-pub fn title(operation: &Operation) -> String {
-    let act = operation.act.as_str();
-    match (act, &operation.snapshot, &operation.detail) {
-        ("create", Some(snapshot), Some(new)) => format!("create {new} from {snapshot}"),
-        ("rollback", Some(snapshot), _) => format!("rollback to {snapshot}"),
-        (_, Some(snapshot), _) => format!("{act} {snapshot}"),
-        (_, None, Some(detail)) => format!("{act} {detail}"),
-        (_, None, None) => act.into(),
-    }
-}
+pub use crate::api::telling::{ending, title};
 
 /// With whatever else is known: `keep last-good-one (from www@2026-11-20)`.
 fn full_title(operation: &Operation) -> String {
@@ -117,42 +107,5 @@ pub fn troubles(operation: &Operation, page: &mut Page) {
     }
     for (number, line) in operation.output.lines().enumerate() {
         page.field(if number == 0 { "output" } else { "" }, &Span::plain(line));
-    }
-}
-
-/// How a change ended, for the one who asked for it.
-pub fn ending(operation: &Operation) -> String {
-    let resource = &operation.resource;
-    let snapshot = operation.snapshot.as_deref().unwrap_or("the snapshot");
-    // `from web-1@2026-11-22` of a keep, `NAME at PATH` of a create.
-    let detail = operation.detail.as_deref();
-    if operation.state.is_open() {
-        let (_, state) = state(operation.state);
-        let (id, title) = (operation.id, title(operation));
-        return format!("{resource}: {title} is {state} as operation {id}");
-    }
-    match operation.act.as_str() {
-        "take" => format!("{resource}: took {snapshot}"),
-        "keep" => match detail {
-            Some(from) => format!("{resource}: kept {snapshot} {from}"),
-            None => format!("{resource}: kept {snapshot}"),
-        },
-        "create" => match detail {
-            Some(detail) => format!("{resource}: created {detail} from {snapshot}"),
-            None => format!("{resource}: created a resource from {snapshot}"),
-        },
-        "rollback" => match detail {
-            Some(safety) => format!("{resource}: rolled back to {snapshot}; {safety}"),
-            None => format!("{resource}: rolled back to {snapshot}"),
-        },
-        "attach" => format!("{resource}: has {}", detail.unwrap_or("the disk")),
-        "detach" => format!("{resource}: has {} no more", detail.unwrap_or("the disk")),
-        "delete" => format!("{resource}: {snapshot} is in the trash"),
-        "destroy" => format!("{resource}: {snapshot} is deleted for good"),
-        "undelete" => format!("{resource}: {snapshot} is back"),
-        "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
-        "forget" => format!("{resource}: forgotten"),
-        "rotate" => format!("{resource}: dropping what is beyond the kept ones"),
-        _ => format!("{resource}: {} is done", title(operation)),
     }
 }

@@ -63,6 +63,51 @@ said 'the old one stays'
 ctl status extra
 rm /etc/heptad/conf.d/extra.toml
 
+# As it is normally read, the journal says what, of what, by whom, and why not.
+cat >/srv/refuses <<'SH'
+#!/bin/sh
+printf 'not\033[2J now\nnor then\n' >&2
+exit 7
+SH
+chmod 755 /srv/refuses
+echo '[resource.extra]
+files = { path = "/srv/extra" }
+before = [{ program = "/srv/refuses" }]' >/etc/heptad/conf.d/extra.toml
+ctl reload
+if ctl take extra in-vain; then exit 1; fi
+if ctl take extra first-vol; then exit 1; fi
+ctl disable extra
+ctl take tree second-tree
+ctl delete second-tree --yes
+ctl delete second-tree --now --yes
+journalctl --sync
+journalctl --unit=heptad --output=cat >/tmp/journal
+has() { grep --max-count=1 --extended-regexp "$1" /tmp/journal; }
+has '^uid 0 asks: take vol as first-vol$'
+has '^vol: taking first-vol \(asked by uid 0, operation [0-9]+\)$'
+has '^vol: took first-vol \(asked by uid 0, operation [0-9]+(, [0-9]+ s)?\)$'
+has '^vol: created again at VOLUME-again from first-vol '
+has '^refused to uid 0: take extra as first-vol: the name first-vol belongs to a snapshot of vol$'
+has '^extra: disable is done '
+has '^tree: second-tree is in the trash '
+has '^tree: second-tree is deleted for good '
+has '^configuration loaded: added extra$'
+journalctl --unit=heptad --priority=warning --output=cat >/tmp/journal
+has '^extra: take in-vain failed: before-hook /srv/refuses: exit status: 7; it said: not.* now \| nor then \('
+has '^the new configuration is not loaded, the old one stays:$'
+has '/etc/heptad/conf.d/extra.toml:[0-9]+: .*nonsense'
+journalctl SYSLOG_IDENTIFIER=heptad --output=json >/tmp/journal.json
+python3 - <<'PYTHON'
+import json
+for line in open("/tmp/journal.json"):
+    record = json.loads(line)
+    said = record["MESSAGE"]
+    assert isinstance(said, str), record
+    assert len(said) < 2100 and said.isprintable(), said
+    if record["PRIORITY"] in "34" and "HEPTAD_OPERATION" in record:
+        assert record["HEPTAD_RESOURCE"] in said and record["HEPTAD_REASON"] in said, record
+PYTHON
+
 systemctl restart heptad.service
 ctl list >/tmp/list
 grep first-vol /tmp/list

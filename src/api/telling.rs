@@ -1,0 +1,184 @@
+//! What a request, an operation and its end are in a sentence: one wording for the terminal and for
+//! the journal.
+
+use super::answers::operation;
+use super::wire;
+use crate::domain::draft::Draft;
+use crate::domain::event::{Farewell, Request};
+use crate::domain::ledger::Ledger;
+use crate::domain::operation::Operation;
+use crate::domain::snapshot::Part;
+
+/// An operation as clients see it, but for its progress.
+pub fn operation(ledger: &Ledger, operation: &Operation) -> wire::Operation {
+    operation::operation(ledger, operation, None)
+}
+
+/// `take before-upgrade`, `set-time 15:00`, `create copy at /srv/copy from before-upgrade`.
+pub fn title(operation: &wire::Operation) -> String {
+    let act = operation.act.as_str();
+    match (act, &operation.snapshot, &operation.detail) {
+        ("create", Some(snapshot), Some(new)) => format!("create {new} from {snapshot}"),
+        ("rollback", Some(snapshot), _) => format!("rollback to {snapshot}"),
+        (_, Some(snapshot), _) => format!("{act} {snapshot}"),
+        (_, None, Some(detail)) => format!("{act} {detail}"),
+        (_, None, None) => act.into(),
+    }
+}
+
+/// That it has begun: `www: taking before-upgrade`.
+pub fn beginning(operation: &wire::Operation) -> String {
+    let resource = &operation.resource;
+    let snapshot = operation.snapshot.as_deref().unwrap_or("a snapshot");
+    let detail = operation.detail.as_deref();
+    let doing = match (operation.act.as_str(), detail) {
+        ("take", _) => format!("taking {snapshot}"),
+        ("keep", Some(from)) => format!("keeping {snapshot} {from}"),
+        ("keep", None) => format!("keeping {snapshot}"),
+        ("create", Some(new)) => format!("creating {new} from {snapshot}"),
+        ("rollback", _) => format!("rolling back to {snapshot}"),
+        ("attach", Some(disk)) => format!("attaching {disk}"),
+        ("detach", Some(disk)) => format!("detaching {disk}"),
+        ("delete", _) => format!("putting {snapshot} into the trash"),
+        ("destroy", _) => format!("deleting {snapshot} for good"),
+        ("undelete", _) => format!("bringing {snapshot} back from the trash"),
+        ("mark", _) => format!("noting beside {snapshot} what is known of it"),
+        ("rotate", _) => "looking for snapshots beyond what is kept".into(),
+        _ => format!("{} has begun", title(operation)),
+    };
+    format!("{resource}: {doing}")
+}
+
+/// How it ended well, or where it is: `www: took before-upgrade`.
+pub fn ending(operation: &wire::Operation) -> String {
+    let resource = &operation.resource;
+    let snapshot = operation.snapshot.as_deref().unwrap_or("the snapshot");
+    // `from web-1@2026-11-22` of a keep, `NAME at PATH` of a create.
+    let detail = operation.detail.as_deref();
+    if operation.state.is_open() {
+        let state = match operation.state {
+            wire::OperationState::Queued => "queued",
+            _ => "running",
+        };
+        let (id, title) = (operation.id, title(operation));
+        return format!("{resource}: {title} is {state} as operation {id}");
+    }
+    match operation.act.as_str() {
+        "take" => format!("{resource}: took {snapshot}"),
+        "keep" => match detail {
+            Some(from) => format!("{resource}: kept {snapshot} {from}"),
+            None => format!("{resource}: kept {snapshot}"),
+        },
+        "create" => match detail {
+            Some(detail) => format!("{resource}: created {detail} from {snapshot}"),
+            None => format!("{resource}: created a resource from {snapshot}"),
+        },
+        "rollback" => match detail {
+            Some(safety) => format!("{resource}: rolled back to {snapshot}; {safety}"),
+            None => format!("{resource}: rolled back to {snapshot}"),
+        },
+        "attach" => format!("{resource}: has {}", detail.unwrap_or("the disk")),
+        "detach" => format!("{resource}: has {} no more", detail.unwrap_or("the disk")),
+        "delete" => format!("{resource}: {snapshot} is in the trash"),
+        "destroy" => format!("{resource}: {snapshot} is deleted for good"),
+        "undelete" => format!("{resource}: {snapshot} is back"),
+        "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
+        "forget" => format!("{resource}: forgotten"),
+        "rotate" => format!("{resource}: dropping what is beyond the kept ones"),
+        _ => format!("{resource}: {} is done", title(operation)),
+    }
+}
+
+/// That it failed, and why: `www: take before-upgrade failed: the store is full`.
+pub fn failing(operation: &wire::Operation) -> String {
+    let why = operation.failure.as_ref().map(|failure| format!(": {}", failure.message));
+    format!("{}: {} failed{}", operation.resource, title(operation), why.unwrap_or_default())
+}
+
+/// What somebody asks for: `take www as before-upgrade`.
+pub fn request(request: &Request) -> String {
+    match request {
+        Request::Take { resource, name, part: Part::Whole, .. } => {
+            format!("take {resource} as {name}")
+        }
+        Request::Take { resource, name, part: Part::SystemDisk, .. } => {
+            format!("take the system disk of {resource} as {name}")
+        }
+        Request::Keep { from, name, .. } => format!("keep {from} as {name}"),
+        Request::Create { from, draft } => format!("create {} from {from}", drafted(draft)),
+        Request::Rollback { resource, to, .. } => format!("roll {resource} back to {to}"),
+        Request::Attach { instance, disk } => format!("attach {disk} to {instance}"),
+        Request::Detach { instance, disk } => format!("detach {disk} from {instance}"),
+        Request::Delete { snapshot, now: false } => format!("put {snapshot} into the trash"),
+        Request::Delete { snapshot, now: true } => format!("delete {snapshot} for good, at once"),
+        Request::Undelete { snapshot } => format!("bring {snapshot} back from the trash"),
+        Request::Enable { resource, time: None } => {
+            format!("switch automatic snapshots of {resource} on")
+        }
+        Request::Enable { resource, time: Some(time) } => {
+            format!("switch automatic snapshots of {resource} on at {}", time.strftime("%H:%M"))
+        }
+        Request::Disable { resource } => format!("switch automatic snapshots of {resource} off"),
+        Request::SetTime { resource, time } => {
+            format!("set the time of {resource} to {}", time.strftime("%H:%M"))
+        }
+        Request::Reset { resource } => {
+            format!("reset {resource} to what the configuration says")
+        }
+        Request::Acknowledge { resource } => format!("acknowledge what {resource} is in doubt of"),
+        Request::Rotate { resource } => format!("rotate {resource} now"),
+        Request::Forget { resource, last: Farewell::Take(name), .. } => {
+            format!("forget {resource} after a last snapshot {name}")
+        }
+        Request::Forget { resource, .. } => format!("forget {resource}"),
+    }
+}
+
+fn drafted(draft: &Draft) -> String {
+    match &draft.path {
+        Some(path) => format!("{} at {path}", draft.name),
+        None => draft.name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::operation::{Act, Doom, Failure, Fault, State};
+    use crate::domain::sample::{self, Builder};
+    use crate::domain::slot::Slot;
+    use crate::domain::snapshot::{Seq, Tags};
+    use std::sync::Arc;
+
+    #[test]
+    fn every_step_of_an_operation_is_a_sentence_that_names_what_it_is_about() {
+        let account = Builder::daily().complete(20..=22).account();
+        let mut ledger = Ledger::default();
+        ledger.accounts.insert(account.name().clone(), Arc::new(account));
+        let check = |act: Act, state: State, want: [&str; 2]| {
+            let told = operation(&ledger, &sample::operation(act, state.clone()));
+            let second = match state {
+                State::Failed(_) => failing(&told),
+                _ => ending(&told),
+            };
+            assert_eq!([beginning(&told), second], want.map(|text| format!("web-1: {text}")));
+        };
+        let full = || State::Failed(Failure::new(Fault::NoSpace, "the store is full"));
+        let take = |slot: Option<Slot>| {
+            let name = slot.is_none().then(|| "before".parse().unwrap());
+            Act::Take { seq: Seq(30), slot, name, tags: Tags::new(), part: Part::Whole }
+        };
+        check(take(None), State::Succeeded, ["taking before", "took before"]);
+        check(take(Some("2026-11-23".parse().unwrap())), full(), {
+            ["taking web-1@2026-11-23", "take web-1@2026-11-23 failed: the store is full"]
+        });
+        let why = Doom::Rotated { paid_by: Seq(3) };
+        check(Act::Destroy { seq: Seq(1), why }, State::Succeeded, {
+            ["deleting web-1@2026-11-20 for good", "web-1@2026-11-20 is deleted for good"]
+        });
+        check(Act::Trash { seq: Seq(2) }, State::Succeeded, {
+            ["putting web-1@2026-11-21 into the trash", "web-1@2026-11-21 is in the trash"]
+        });
+        check(Act::Disable, State::Succeeded, ["disable has begun", "disable is done"]);
+    }
+}
