@@ -35,6 +35,9 @@ pub struct Global {
     /// When to use colour; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+    /// Show times in UTC; without it, in the zone of TZ or of this host
+    #[arg(long, global = true)]
+    pub utc: bool,
     /// No progress, no word on success; of status only what is in alarm
     #[arg(short, long, global = true)]
     pub quiet: bool,

@@ -7,7 +7,6 @@ use super::session::{Done, Session};
 use super::{exit, render::View};
 use crate::api::wire::{Fate, Snapshot};
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 
 /// How long the trash holds a snapshot, counted while heptad runs (the design's section 2.2).
 const TRASH: SignedDuration = SignedDuration::from_hours(24);
@@ -22,12 +21,10 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
         }
     }
     if !yes {
-        let zones = session.zones();
         let view = session.view();
-        let mut page = render::gone(&going, &zones, &view);
+        let mut page = render::gone(&going, &view);
         page.gap();
-        let zone = going.first().map(|snapshot| zones.of(&snapshot.resource));
-        page.prose(0, &Span::plain(until(now, &zone.unwrap_or(TimeZone::UTC), &view)));
+        page.prose(0, &Span::plain(until(now, &view)));
         let question = match going.len() as u64 {
             1 => "Delete this snapshot?".to_owned(),
             number => format!("Delete these {}?", units::count(number, "snapshot")),
@@ -39,12 +36,12 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
 }
 
 /// What can be undone, and until when.
-pub(super) fn until(now: bool, zone: &TimeZone, view: &View) -> String {
+pub(super) fn until(now: bool, view: &View) -> String {
     if now {
         return "They are destroyed at once; nothing brings them back.".into();
     }
     let end = view.now.saturating_add(TRASH).unwrap_or(view.now);
-    let end = render::wall(end, zone);
+    let end = view.wall(end);
     format!(
         "They go into the trash. `heptactl undelete` brings them back for {} h of heptad's \
          running time, so at least until {end}.",

@@ -34,8 +34,7 @@ pub fn browse(session: &mut Session<'_, '_>, snapshot: &str, path: Option<&OsStr
         all.entries.extend(page.entries);
         all.next = page.next;
     }
-    let zones = session.zones();
-    session.show(&all, |view| render::listing(&all, &zones, view))
+    session.show(&all, |view| render::listing(&all, view))
 }
 
 pub fn diff(

@@ -53,12 +53,9 @@ fn outcome(
             page.prose(0, &Span::plain(text));
         }
         (Leftovers::Trash, _) => {
-            let zones = session.zones();
-            let view = session.view();
-            page = render::gone(going, &zones, &view);
+            page = render::gone(going, &view);
             page.gap();
-            let zone = render::zone(&detail.resource.zone);
-            page.prose(0, &Span::plain(until(false, &zone, &view)));
+            page.prose(0, &Span::plain(until(false, &view)));
         }
     }
     page.prose(0, &Span::plain(format!("{manual} of {resource} stay.")));

@@ -41,8 +41,7 @@ pub fn list(
     let (origin, all) = (origin.map(Into::into), all.then_some(true));
     let query = SnapshotsQuery { resource, origin, all, ..SnapshotsQuery::default() };
     let answer = session.client.snapshots(&query)?;
-    let zones = session.zones();
-    session.show(&answer, |view| render::snapshots(&answer.snapshots, &zones, view))
+    session.show(&answer, |view| render::snapshots(&answer.snapshots, view))
 }
 
 /// What a name means: resources and snapshots have their own name spaces.
@@ -61,8 +60,7 @@ pub fn show(session: &mut Session<'_, '_>, name: &str, only_snapshot: bool) -> D
     };
     match &meaning {
         Meaning::Snapshot(snapshot) => {
-            let zones = session.zones();
-            session.show(snapshot, |view| render::snapshot(snapshot, &zones, view))
+            session.show(snapshot, |view| render::snapshot(snapshot, view))
         }
         Meaning::Resource(detail) | Meaning::Both(detail) => {
             session.show(detail, |view| render::detail(detail, view))?;
@@ -101,8 +99,7 @@ fn find(session: &Session<'_, '_>, name: &str) -> Result<Meaning, CtlError> {
 
 pub fn forecast(session: &mut Session<'_, '_>, resource: Option<&str>, days: Option<u32>) -> Done {
     let answer = session.client.forecast(resource, days)?;
-    let zones = session.zones();
-    session.show(&answer, |view| render::forecasts(&answer, &zones, view))
+    session.show(&answer, |view| render::forecasts(&answer, view))
 }
 
 pub fn fee(session: &mut Session<'_, '_>, resource: Option<&str>, month: Option<&str>) -> Done {
@@ -133,8 +130,7 @@ pub fn operations(
 ) -> Done {
     let query = OperationsQuery { resource, open: open.then_some(true), before: None, limit };
     let answer = session.client.operations(&query)?;
-    let zones = session.zones();
-    session.show(&answer, |view| render::operations(&answer.operations, &zones, view))
+    session.show(&answer, |view| render::operations(&answer.operations, view))
 }
 
 pub fn operation(session: &mut Session<'_, '_>, id: u64, wait: bool) -> Done {
@@ -142,8 +138,7 @@ pub fn operation(session: &mut Session<'_, '_>, id: u64, wait: bool) -> Done {
     if wait {
         operation = follow::to_the_end(session, operation)?;
     }
-    let zones = session.zones();
-    session.show(&operation, |view| render::operation(&operation, &zones, view))?;
+    session.show(&operation, |view| render::operation(&operation, view))?;
     let failed = wait && operation.state == OperationState::Failed;
     Ok(if failed { exit::REFUSED } else { exit::OK })
 }

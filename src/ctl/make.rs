@@ -4,7 +4,7 @@ use super::args::CreateArgs;
 use super::change::{conclude, tags};
 use super::destroy::{ask, may_ask};
 use super::error::CtlError;
-use super::render::{self, Span};
+use super::render::Span;
 use super::session::{Done, Session};
 use crate::api::wire::{CreateBody, RollbackBody, Size};
 
@@ -37,10 +37,9 @@ pub fn rollback(
     // By the label that was shown: `latest` may mean another one by then.
     let found = session.client.snapshot(to)?;
     if !yes {
-        let zone = session.zones().of(resource);
         let view = session.view();
         let mut page = view.page();
-        let (label, taken) = (&found.label, render::wall(found.taken_at, &zone));
+        let (label, taken) = (&found.label, view.wall(found.taken_at));
         let text = format!("The content of {resource} becomes that of {label}, taken {taken}.");
         page.prose(0, &Span::plain(text));
         let text = "A snapshot of what is there now is taken before; nothing is lost.";

@@ -32,6 +32,7 @@ use crate::api::wire::ForgetBody;
 use args::{Cli, Command, Global};
 use clap::{CommandFactory, FromArgMatches};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use session::{Done, Session};
 use std::ffi::OsString;
 use std::io::{BufRead, Write};
@@ -68,6 +69,8 @@ pub struct Environment {
     pub no_color: bool,
     /// The locale is UTF-8.
     pub unicode: bool,
+    /// Where whoever looks lives, for the times that are shown; UTC without one.
+    pub zone: Option<TimeZone>,
     /// Relative paths start here.
     pub directory: PathBuf,
 }

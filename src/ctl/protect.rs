@@ -82,8 +82,7 @@ fn tell(session: &mut Session<'_, '_>, protected: &Protected) -> Result<(), CtlE
 
 fn next_run(session: &Session<'_, '_>, name: &str) -> Option<String> {
     let resource = session.client.resource(name).ok()?.resource;
-    let zone = render::zone(&resource.zone);
-    Some(render::wall(resource.next_run?.at, &zone))
+    Some(session.view().wall(resource.next_run?.at))
 }
 
 /// The name of a first snapshot, where somebody can be asked and wants one.

@@ -2,11 +2,12 @@
 
 use super::args::Global;
 use super::error::CtlError;
-use super::render::{self, Marks, Page, Span, Tone, View, Zones};
+use super::render::{self, Marks, Page, Span, Tone, View};
 use super::values::Color;
 use super::{Environment, Io, exit};
 use crate::api::client::{Client, ClientError};
 use crate::api::wire::Refused;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub struct Session<'a, 'b> {
     pub directory: PathBuf,
     no_color: bool,
     marks: Marks,
+    zone: TimeZone,
 }
 
 impl<'a, 'b> Session<'a, 'b> {
@@ -31,11 +33,13 @@ impl<'a, 'b> Session<'a, 'b> {
     ) -> Self {
         let marks = if environment.unicode { Marks::Unicode } else { Marks::Ascii };
         let (no_color, directory) = (environment.no_color, environment.directory.clone());
-        Self { client, io, global, directory, no_color, marks }
+        let zone = environment.zone.clone().filter(|_| !global.utc).unwrap_or(TimeZone::UTC);
+        Self { client, io, global, directory, no_color, marks, zone }
     }
 
     pub fn view(&self) -> View {
-        View { width: self.io.width, marks: self.marks, now: (self.io.now)() }
+        let (width, marks, zone) = (self.io.width, self.marks, self.zone.clone());
+        View { width, marks, now: (self.io.now)(), zone }
     }
 
     /// Whether standard output is coloured.
@@ -95,15 +99,6 @@ impl<'a, 'b> Session<'a, 'b> {
         let page = page(&self.view());
         self.print(&page)?;
         Ok(exit::OK)
-    }
-
-    /// The zones of all resources. They only make an answer more readable, so where they cannot
-    /// be had, times are shown in UTC.
-    pub fn zones(&self) -> Zones {
-        match self.client.resources() {
-            Ok(answer) if !self.global.json => answer.resources.iter().collect(),
-            _ => Zones::default(),
-        }
     }
 
     /// Tells what went wrong; to programs that asked for JSON also as heptad said it.

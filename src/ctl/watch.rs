@@ -2,25 +2,25 @@
 
 use super::error::CtlError;
 use super::exit;
-use super::render::{Page, Span, View, Watched};
+use super::render::{Page, Span, Watched};
 use super::session::{Done, Session};
 use crate::api::wire::Changes;
 use std::ops::ControlFlow;
 
 pub fn watch(session: &mut Session<'_, '_>) -> Done {
-    let before = session.client.status()?;
+    let first = session.client.status()?;
     if !session.global.quiet && !session.global.json {
         let mut page = session.view().page();
         page.line([Span::dim("watching; Ctrl-C ends it")]);
         session.note(&page)?;
     }
-    let mut watched = Watched::new(&before.resources);
+    let mut watched = Watched::new(&first.resources);
     let mut trouble = None;
-    let (json, marks) = (session.global.json, session.view().marks);
+    let (json, before) = (session.global.json, session.view());
     let colour = session.colour();
     let (io, client) = (&mut *session.io, &session.client);
-    let ended = client.watch(Some(before.generation), |changes| {
-        let view = View { width: io.width, marks, now: (io.now)() };
+    let ended = client.watch(Some(first.generation), |changes| {
+        let view = before.at((io.now)());
         let written = match json {
             true => line_of_json(&changes),
             false => Ok(watched.tell(&changes, &view)).map(|page: Page| page.print(colour)),

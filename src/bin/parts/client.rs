@@ -1,6 +1,7 @@
 //! heptactl as a process: the environment and the terminal, read once and handed to the library.
 
 use heptad::ctl::{Environment, Io, Terminals, run};
+use jiff::tz::TimeZone;
 use nix::unistd::Uid;
 use std::env;
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ fn environment() -> Environment {
         candidates: candidates(),
         no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|t| t == "dumb"),
         unicode: unicode(),
+        zone: zone(),
         directory: env::current_dir().unwrap_or_default(),
     }
 }
@@ -57,6 +59,11 @@ fn unicode() -> bool {
         let locale = locale.to_string_lossy().to_lowercase();
         locale.ends_with("utf-8") || locale.ends_with("utf8")
     })
+}
+
+/// Of `TZ`, else of /etc/localtime.
+fn zone() -> Option<TimeZone> {
+    TimeZone::try_system().ok()
 }
 
 fn filled(name: &str) -> Option<OsString> {

@@ -8,8 +8,8 @@ use crate::api::wire::{Charge, Fees, Measured, ResourceFee};
 /// A table of resources; with `each`, the snapshots of each too.
 pub fn fees(fees: &Fees, each: bool, view: &View) -> Page {
     let mut page = view.at(fees.now).page();
-    let title = format!("  {} {} per GB-month", fees.price, fees.currency);
-    page.line([Span::strong(&fees.month), Span::plain(title)]);
+    let title = format!("{} {} per GB-month", fees.price, fees.currency);
+    page.title(Span::strong(&fees.month), Span::plain(title));
     if fees.resources.is_empty() {
         page.prose(2, &Span::plain("nothing was held"));
         return page;
@@ -36,7 +36,7 @@ fn resources(fees: &Fees, page: &mut Page) {
         ("COST", Right),
         ("FORECAST", Left),
     ];
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(heads);
     for one in &fees.resources {
         let occupied = one.billed_bytes.or(one.occupied_bytes);
         let occupied = occupied.filter(|_| one.measured != Some(Measured::Unmeasured));
@@ -72,7 +72,7 @@ fn size(bytes: Option<u64>) -> String {
 
 fn snapshots(resource: &ResourceFee, page: &mut Page) {
     use Align::{Left, Right};
-    let mut table = Table::new(&[("SNAPSHOT", Left), ("STORED", Right), ("EXCLUSIVE", Right)]);
+    let mut table = Table::new([("SNAPSHOT", Left), ("STORED", Right), ("EXCLUSIVE", Right)]);
     for one in &resource.snapshots {
         let sizes = [one.stored_bytes, one.exclusive_bytes].map(size);
         table.row(std::iter::once(one.snapshot.clone()).chain(sizes).map(Span::plain));

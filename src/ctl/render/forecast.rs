@@ -2,11 +2,10 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::time::{self, Zones};
 use super::{View, units};
 use crate::api::wire::{Forecast, Forecasts, Take, Why};
 
-pub fn forecasts(forecasts: &Forecasts, zones: &Zones, view: &View) -> Page {
+pub fn forecasts(forecasts: &Forecasts, view: &View) -> Page {
     let view = view.at(forecasts.now);
     let mut page = view.page();
     if forecasts.forecasts.is_empty() {
@@ -14,15 +13,15 @@ pub fn forecasts(forecasts: &Forecasts, zones: &Zones, view: &View) -> Page {
     }
     for forecast in &forecasts.forecasts {
         page.gap();
-        one(forecast, forecasts.days, zones, &mut page);
+        one(forecast, forecasts.days, &view, &mut page);
     }
     page
 }
 
-fn one(forecast: &Forecast, days: u32, zones: &Zones, page: &mut Page) {
+fn one(forecast: &Forecast, days: u32, view: &View, page: &mut Page) {
     let days = units::count(u64::from(days), "day");
-    let title = format!("  the next {days}, if all goes well");
-    page.line([Span::strong(&forecast.resource), Span::plain(title)]);
+    let title = format!("the next {days}, if all goes well");
+    page.title(Span::strong(&forecast.resource), Span::plain(title));
     if let Some(idle) = &forecast.idle {
         page.prose(2, &Span::plain(format!("nothing is taken: {idle}")));
     }
@@ -30,7 +29,7 @@ fn one(forecast: &Forecast, days: u32, zones: &Zones, page: &mut Page) {
         page.prose(2, &Span::new(Tone::Warn, format!("nothing is dropped: {waits}")));
     }
     if !forecast.takes.is_empty() {
-        takes(forecast, zones, page);
+        takes(forecast, view, page);
     }
     if forecast.cut_short {
         page.prose(2, &Span::plain("and more; ask for fewer --days to see each"));
@@ -38,13 +37,12 @@ fn one(forecast: &Forecast, days: u32, zones: &Zones, page: &mut Page) {
     stays(forecast, page);
 }
 
-fn takes(forecast: &Forecast, zones: &Zones, page: &mut Page) {
-    let zone = zones.of(&forecast.resource);
-    let heads = ["WHEN", "WHAT", "SNAPSHOT", "WHY"].map(|head| (head, Align::Left));
-    let mut table = Table::new(&heads);
+fn takes(forecast: &Forecast, view: &View, page: &mut Page) {
+    let heads = [&view.timed("WHEN"), "WHAT", "SNAPSHOT", "WHY"];
+    let mut table = Table::new(heads.map(|head| (head, Align::Left)));
     for take in &forecast.takes {
         table.row([
-            Span::plain(time::wall(take.at, &zone)),
+            Span::plain(view.cell(take.at)),
             Span::new(Tone::Good, "take"),
             Span::plain(&take.snapshot),
             Span::plain(why(take)),
@@ -70,13 +68,13 @@ fn why(take: &Take) -> &'static str {
 fn stays(forecast: &Forecast, page: &mut Page) {
     page.gap();
     let number = forecast.stays.len() as u64;
-    let title = format!("  {} at the end", units::count(number, "snapshot"));
-    page.line([Span::strong(&forecast.resource), Span::plain(title)]);
+    let title = format!("{} at the end", units::count(number, "snapshot"));
+    page.title(Span::strong(&forecast.resource), Span::plain(title));
     if forecast.stays.is_empty() {
         return;
     }
     let heads = ["SNAPSHOT", "WHY IT STAYS"].map(|head| (head, Align::Left));
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(heads);
     for hold in &forecast.stays {
         let reason = match hold.exists {
             true => hold.reason.clone(),

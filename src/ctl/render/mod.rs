@@ -35,19 +35,22 @@ pub use slot::slots;
 pub use snapshot::{gone, snapshot, snapshots};
 pub use status::{alarmed, glance, status};
 pub use table::{Align, Table};
-pub use time::{Zones, relative, wall, wall_seconds, zone};
+pub use time::{relative, wall, zone};
 pub use tree::{differences, listing, mounts};
 pub use watch::Watched;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// What a rendering needs beside the answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct View {
     /// Columns; none where there is no terminal to fit.
     pub width: Option<usize>,
     pub marks: Marks,
     pub now: Timestamp,
+    /// In which times are shown: that of whoever looks.
+    pub zone: TimeZone,
 }
 
 impl View {
@@ -57,7 +60,7 @@ impl View {
 
     /// The same at another time, where the answer says what time it is for the daemon.
     #[must_use]
-    pub fn at(self, now: Timestamp) -> Self {
-        Self { now, ..self }
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
     }
 }

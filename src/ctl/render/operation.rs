@@ -2,7 +2,6 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::time::{self, Zones};
 use super::{View, units};
 use crate::api::wire::{Operation, OperationState};
 
@@ -42,15 +41,15 @@ pub(super) fn state(state: OperationState) -> (Tone, &'static str) {
     }
 }
 
-pub fn operations(operations: &[Operation], zones: &Zones, view: &View) -> Page {
+pub fn operations(operations: &[Operation], view: &View) -> Page {
     let mut page = view.page();
     if operations.is_empty() {
         page.prose(0, &Span::plain("no operations"));
         return page;
     }
-    let heads = ["ID", "WHEN", "RESOURCE", "STATE", "WHAT"];
+    let heads = ["ID", &view.timed("WHEN"), "RESOURCE", "STATE", "WHAT"];
     let aligns = [Align::Right, Align::Left, Align::Left, Align::Left, Align::Left];
-    let mut table = Table::new(&heads.into_iter().zip(aligns).collect::<Vec<_>>());
+    let mut table = Table::new(heads.into_iter().zip(aligns)).in_short();
     for operation in operations {
         let (tone, state) = state(operation.state);
         let failure = operation.failure.as_ref();
@@ -59,7 +58,7 @@ pub fn operations(operations: &[Operation], zones: &Zones, view: &View) -> Page 
         let when = operation.started.unwrap_or(operation.created);
         table.row([
             Span::plain(operation.id.to_string()),
-            Span::plain(time::wall(when, &zones.of(&operation.resource))),
+            Span::plain(view.cell(when)),
             Span::plain(&operation.resource),
             Span::new(tone, state),
             Span::plain(format!("{}{going}{failure}", full_title(operation))),
@@ -69,22 +68,21 @@ pub fn operations(operations: &[Operation], zones: &Zones, view: &View) -> Page 
     page
 }
 
-pub fn operation(operation: &Operation, zones: &Zones, view: &View) -> Page {
-    let zone = zones.of(&operation.resource);
+pub fn operation(operation: &Operation, view: &View) -> Page {
     let mut page = view.page();
     let heading = format!("operation {}", operation.id);
-    let what = format!("  {} of {}", title(operation), operation.resource);
-    page.line([Span::strong(heading), Span::plain(what)]);
+    let what = format!("{} of {}", title(operation), operation.resource);
+    page.title(Span::strong(heading), Span::plain(what));
     let (tone, state) = state(operation.state);
     page.field("state", &Span::new(tone, state));
     let who = operation.uid.map(|uid| format!(", asked by user {uid}")).unwrap_or_default();
     page.field("cause", &Span::plain(format!("{}{who}", operation.cause)));
-    page.field("created", &Span::plain(time::wall_seconds(operation.created, &zone)));
+    page.field("created", &Span::plain(view.wall_seconds(operation.created)));
     if let Some(started) = operation.started {
-        page.field("started", &Span::plain(time::wall_seconds(started, &zone)));
+        page.field("started", &Span::plain(view.wall_seconds(started)));
     }
     if let Some(finished) = operation.finished {
-        page.field("finished", &Span::plain(time::wall_seconds(finished, &zone)));
+        page.field("finished", &Span::plain(view.wall_seconds(finished)));
     }
     if let Some(detail) = &operation.detail {
         page.field("detail", &Span::plain(detail));

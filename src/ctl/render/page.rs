@@ -62,6 +62,28 @@ impl Span {
         lines.map(|text| Span { text, tone: self.tone }).collect()
     }
 
+    /// At most two lines, with an ellipsis where something was cut off.
+    pub(super) fn in_short(&self, limit: usize) -> Vec<Span> {
+        let mut lines = text::wrap(&self.text, Some(limit));
+        if let [_, second, third, ..] = lines.as_slice() {
+            let second = text::cut(&format!("{second} {third}"), limit);
+            lines.truncate(1);
+            lines.push(second);
+        }
+        lines.into_iter().map(|text| Span { text, tone: self.tone }).collect()
+    }
+
+    /// One line, with an ellipsis where something was cut off.
+    pub(super) fn cut(&self, limit: usize) -> Span {
+        Span { text: text::cut(&self.text, limit), tone: self.tone }
+    }
+
+    /// One span, which means what the last one does.
+    pub(super) fn joined(spans: &[Span]) -> Span {
+        let tone = spans.last().map(|span| span.tone).unwrap_or_default();
+        Span { text: spans.iter().map(|span| span.text.as_str()).collect(), tone }
+    }
+
     fn print(&self, colour: bool, line: &mut String) {
         if colour && self.tone != Tone::Plain && !self.text.is_empty() {
             let style = self.tone.style();
@@ -97,6 +119,16 @@ impl Page {
     /// One line as it is.
     pub fn line(&mut self, spans: impl IntoIterator<Item = Span>) {
         self.lines.push(spans.into_iter().collect());
+    }
+
+    /// A name, and beside it what it is; below it where it does not fit there.
+    pub fn title(&mut self, name: Span, what: Span) {
+        let width = name.width() + 2 + what.width();
+        if self.width.is_none_or(|limit| width <= limit) {
+            return self.line([name, Span::plain("  "), what]);
+        }
+        self.prose(0, &name);
+        self.prose(2, &what);
     }
 
     /// An empty line, but never at the top nor twice.

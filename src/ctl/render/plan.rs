@@ -15,7 +15,7 @@ pub fn plans(answer: &Plans, view: &View) -> Page {
     }
     let heads =
         [("PLAN", Left), ("VCPUS", Right), ("MEMORY", Right), ("DISK", Right), ("PRICE", Left)];
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(heads);
     for offer in &answer.plans {
         let plan = &offer.plan;
         let price = offer.price.map(|price| format!("{price:.2} {} a month", answer.currency));
@@ -39,7 +39,7 @@ pub fn blueprints(answer: &Blueprints, view: &View) -> Page {
         return page;
     }
     let heads = ["BLUEPRINT", "EXPORT", "DESCRIPTION"].map(|head| (head, Align::Left));
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(heads);
     for blueprint in &answer.blueprints {
         table.row([
             Span::plain(&blueprint.name),

@@ -2,18 +2,17 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::{View, marks, slot, status, time, units};
+use super::{View, marks, slot, status, units};
 use crate::api::wire::{Plan, ResourceDetail, Retention, Slot, Tags};
-use jiff::tz::TimeZone;
 
 /// How many slots are listed; `--json` has them all.
 const SLOTS: usize = 14;
 
 pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     let resource = &detail.resource;
-    let zone = time::zone(&resource.zone);
+    let view = &view.at(detail.now);
     let mut page = view.page();
-    status::block(resource, &view.at(detail.now), &mut page);
+    status::block(resource, view, &mut page);
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     engine(resource.engine.as_ref(), resource.engine_version.as_ref(), &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
@@ -28,7 +27,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     field("trouble", Tone::Bad, &detail.trouble);
     field("doubt", Tone::Warn, &detail.doubt);
     if let Some(at) = resource.newest_proof {
-        let proven = format!("a snapshot at {}", time::wall(at, &zone));
+        let proven = format!("a snapshot at {}", view.wall(at));
         page.field("proven", &Span::plain(proven));
     }
     if resource.enrolled {
@@ -36,8 +35,8 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
         let way = format!("by a command; `heptactl forget {name}` ends it");
         page.field("declared", &Span::plain(way));
     }
-    page.field("known", &Span::plain(format!("since {}", time::wall(detail.since, &zone))));
-    history(&detail.slots, &zone, &mut page);
+    page.field("known", &Span::plain(format!("since {}", view.wall(detail.since))));
+    history(&detail.slots, view, &mut page);
     page
 }
 
@@ -77,19 +76,19 @@ pub(super) fn tags(tags: &Tags, page: &mut Page) {
     page.field("tags", &Span::plain(pairs.join(", ")));
 }
 
-fn history(slots: &[Slot], zone: &TimeZone, page: &mut Page) {
+fn history(slots: &[Slot], view: &View, page: &mut Page) {
     if slots.is_empty() {
         return;
     }
     page.gap();
-    let heads = ["SLOT", "OUTCOME", "STARTED", "TRIES", "REASON"];
+    let heads = ["SLOT", "OUTCOME", &view.timed("STARTED"), "TRIES", "REASON"];
     let aligns = [Align::Left, Align::Left, Align::Left, Align::Right, Align::Left];
-    let mut table = Table::new(&heads.into_iter().zip(aligns).collect::<Vec<_>>());
+    let mut table = Table::new(heads.into_iter().zip(aligns));
     for slot in slots.iter().take(SLOTS) {
         table.row([
             Span::plain(&slot.slot),
             Span::new(marks::tone(slot.mark), slot::outcome(slot)),
-            Span::plain(slot.started.map(|at| time::wall(at, zone)).unwrap_or_default()),
+            Span::plain(slot.started.map(|at| view.cell(at)).unwrap_or_default()),
             Span::plain(slot.attempts.to_string()),
             Span::plain(reason(slot)),
         ]);

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 pub fn slots(slots: &Slots, view: &View) -> Page {
     let zone = time::zone(&slots.zone);
     let mut page = view.page();
-    let place = format!("  {} ({})", slots.day, slots.zone);
-    page.line([Span::strong(&slots.resource), Span::plain(place)]);
+    let place = format!("{} ({})", slots.day, slots.zone);
+    page.title(Span::strong(&slots.resource), Span::plain(place));
     for slot in &slots.slots {
         page.gap();
         one(slot, view, &zone, &mut page);

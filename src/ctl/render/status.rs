@@ -1,23 +1,26 @@
-//! Everything at a glance: one block per resource.
+//! Everything at a glance: a table of all resources, or the card of one.
 
 use super::page::{Page, Span, Tone};
+use super::table::{Align, Table};
 use super::{View, time, units};
 use crate::api::wire::{
     Alarm, Counts, NextRun, Operation, Resource, ResourceDetail, Source, Status, Why,
 };
-use jiff::tz::TimeZone;
 
-/// With `only_alarmed` only what is in alarm; nothing at all if nothing is.
+/// Alarms come first. With `only_alarmed` there is nothing else, and nothing at all without any.
 pub fn status(status: &Status, only_alarmed: bool, view: &View) -> Page {
-    let view = view.at(status.now);
+    let view = &view.at(status.now);
     let mut page = view.page();
     alarms(&status.alarms, 0, &mut page);
-    let shown = status.resources.iter().filter(|r| !only_alarmed || !r.alarms.is_empty());
-    for resource in shown {
-        page.gap();
-        block(resource, &view, &mut page);
+    for resource in &status.resources {
+        for alarm in &resource.alarms {
+            let sentence = format!("{}: {}", resource.name, alarm.sentence);
+            alarms(&[Alarm { sentence, ..alarm.clone() }], 0, &mut page);
+        }
     }
     if !only_alarmed {
+        page.gap();
+        table(&status.resources, view, &mut page);
         page.gap();
         if !status.resources.is_empty() {
             page.prose(0, &Span::dim(view.marks.legend()));
@@ -25,6 +28,59 @@ pub fn status(status: &Status, only_alarmed: bool, view: &View) -> Page {
         page.prose(0, &Span::plain(summary(status)));
     }
     page
+}
+
+fn table(resources: &[Resource], view: &View, page: &mut Page) {
+    if resources.is_empty() {
+        return;
+    }
+    let slots = resources.iter().map(|resource| resource.strip.len()).max().unwrap_or(0);
+    let last = if slots == 0 { "LAST".into() } else { format!("LAST {slots}") };
+    let next = view.timed("NEXT");
+    let heads = ["  RESOURCE", &last, "NEWEST", &next, "NOTE"];
+    let aligns = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Left];
+    let mut table = Table::new(heads.into_iter().zip(aligns)).in_short();
+    let (bad, well): (Vec<_>, Vec<_>) = resources.iter().partition(|one| !one.alarms.is_empty());
+    for resource in bad.into_iter().chain(well) {
+        let mark =
+            if resource.alarms.is_empty() { Span::plain("  ") } else { Span::new(Tone::Bad, "! ") };
+        let next = resource.next_run.as_ref().map_or("-".into(), |next| view.cell(next.at));
+        let age = resource.newest_complete_age_seconds;
+        let age = age.map_or("-".into(), |age| format!("{} ago", units::about(age)));
+        table.cells([
+            vec![mark, Span::strong(&resource.name)],
+            view.marks.strip(&resource.strip),
+            vec![Span::plain(age)],
+            vec![Span::plain(next)],
+            vec![Span::plain(note(resource))],
+        ]);
+    }
+    table.print(page);
+}
+
+/// What is not as on an ordinary day.
+fn note(resource: &Resource) -> String {
+    let mut parts = Vec::new();
+    if let Some(running) = &resource.running {
+        let progress = super::progress(running).map(|text| format!(", {text}"));
+        parts.push(super::title(running) + &progress.unwrap_or_default());
+    }
+    match (resource.declared, resource.forgotten) {
+        (_, true) => parts.push("forgotten".into()),
+        (false, false) => parts.push("not in the configuration".into()),
+        (true, false) if !resource.enabled.value => parts.push("off".into()),
+        (true, false) => parts.extend(resource.next_run.as_ref().and_then(unusual)),
+    }
+    parts.join("; ")
+}
+
+fn unusual(next: &NextRun) -> Option<String> {
+    match (next.why, next.retry) {
+        (Why::Scheduled | Why::Running, _) => None,
+        (Why::CatchUp, _) => Some(format!("catches up {}", next.slot)),
+        (Why::Retry, 0) => Some(format!("tries {} again", next.slot)),
+        (Why::Retry, retry) => Some(format!("try again {retry} of {}", next.slot)),
+    }
 }
 
 fn summary(status: &Status) -> String {
@@ -61,11 +117,10 @@ pub fn glance(detail: &ResourceDetail, view: &View) -> Page {
 }
 
 pub(super) fn block(resource: &Resource, view: &View, page: &mut Page) {
-    let zone = time::zone(&resource.zone);
     heading(resource, page);
     page.field("time", &Span::plain(rhythm(resource)));
-    page.field("next", &next(resource, view, &zone));
-    page.field("newest", &Span::plain(newest(resource, &zone)));
+    page.field("next", &next(resource, view));
+    page.field("newest", &Span::plain(newest(resource, view)));
     let label = Span::dim(format!("{:12}", format!("  last {}", resource.strip.len())));
     if !resource.strip.is_empty() {
         page.line([label].into_iter().chain(view.marks.strip(&resource.strip)));
@@ -82,8 +137,8 @@ fn heading(resource: &Resource, page: &mut Page) {
         (false, false) => ", not in the configuration",
         (true, false) => "",
     };
-    let what = format!("  {}, {}{left}", resource.kind, resource.backend);
-    page.line([Span::strong(&resource.name), Span::plain(what)]);
+    let what = format!("{}, {}{left}", resource.kind, resource.backend);
+    page.title(Span::strong(&resource.name), Span::plain(what));
 }
 
 /// What is wished, and what the configuration says where a command says otherwise.
@@ -104,9 +159,9 @@ fn rhythm(resource: &Resource) -> String {
     text
 }
 
-fn next(resource: &Resource, view: &View, zone: &TimeZone) -> Span {
+fn next(resource: &Resource, view: &View) -> Span {
     match &resource.next_run {
-        Some(next) => Span::plain(run(next, view, zone)),
+        Some(next) => Span::plain(run(next, view)),
         None if !resource.declared => Span::plain("none"),
         None if resource.enabled.value => Span::plain("none"),
         None => {
@@ -120,26 +175,21 @@ fn next(resource: &Resource, view: &View, zone: &TimeZone) -> Span {
 }
 
 /// `2026-11-23 06:00 +01:00, in 3 h 12 min`, with why it is not at its ordinary time.
-pub(super) fn run(next: &NextRun, view: &View, zone: &TimeZone) -> String {
-    let when = time::wall(next.at, zone);
+fn run(next: &NextRun, view: &View) -> String {
+    let when = view.wall(next.at);
     let ahead = next.at.as_second() - view.now.as_second();
     let relative = match ahead {
         0.. => time::relative(next.at, view.now),
         _ => format!("{} late", units::span(ahead)),
     };
-    let why = match (next.why, next.retry) {
-        (Why::Scheduled | Why::Running, _) => String::new(),
-        (Why::CatchUp, _) => format!(" (catches up {})", next.slot),
-        (Why::Retry, 0) => format!(" (tries {} again)", next.slot),
-        (Why::Retry, retry) => format!(" (try again {retry} of {})", next.slot),
-    };
+    let why = unusual(next).map(|why| format!(" ({why})")).unwrap_or_default();
     format!("{when}, {relative}{why}")
 }
 
-fn newest(resource: &Resource, zone: &TimeZone) -> String {
+fn newest(resource: &Resource, view: &View) -> String {
     let newest = match (resource.newest_complete, resource.newest_complete_age_seconds) {
-        (Some(at), Some(age)) => format!("{}, {} ago", time::wall(at, zone), units::span(age)),
-        (Some(at), None) => time::wall(at, zone),
+        (Some(at), Some(age)) => format!("{}, {} ago", view.wall(at), units::span(age)),
+        (Some(at), None) => view.wall(at),
         (None, _) => "none yet".into(),
     };
     format!("{newest}; {}", counts(&resource.counts))

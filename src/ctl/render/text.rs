@@ -86,8 +86,8 @@ fn last(lines: &mut Vec<String>) -> &mut String {
     &mut lines[end]
 }
 
-/// Cuts to `limit` columns, with an ellipsis where something was cut off. Only for lines that are
-/// overwritten at once; what stays on the screen is wrapped.
+/// Cuts to `limit` columns, with an ellipsis where something was cut off. For lines that are
+/// overwritten at once, and for what another command shows whole.
 pub fn cut(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_owned();

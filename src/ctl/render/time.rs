@@ -1,11 +1,9 @@
-//! Instants as wall time in a resource's zone.
+//! Instants as wall time.
 
-use super::units;
-use crate::api::wire::Resource;
+use super::{View, units};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use std::collections::BTreeMap;
 
 /// The zone of a name, or UTC where nobody here knows it: the offset is always printed, so the text
 /// stays true.
@@ -37,25 +35,34 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Which zone each resource lives in, for answers that do not say it.
-#[derive(Clone, Debug, Default)]
-pub struct Zones(BTreeMap<String, TimeZone>);
-
-impl Zones {
-    pub fn learn(&mut self, resource: &Resource) {
-        self.0.insert(resource.name.clone(), zone(&resource.zone));
-    }
-
-    pub fn of(&self, resource: &str) -> TimeZone {
-        self.0.get(resource).cloned().unwrap_or(TimeZone::UTC)
+/// What a zone is called: its IANA name, else the offset that is in force.
+pub fn zone_name(zone: &TimeZone, now: Timestamp) -> String {
+    match zone.iana_name() {
+        Some("Etc/UTC" | "Etc/UCT" | "Etc/Zulu" | "UCT" | "Zulu") => "UTC".into(),
+        Some(name) => name.into(),
+        None if *zone == TimeZone::UTC => "UTC".into(),
+        None => now.to_zoned(zone.clone()).strftime("%:z").to_string(),
     }
 }
 
-impl<'a> FromIterator<&'a Resource> for Zones {
-    fn from_iter<T: IntoIterator<Item = &'a Resource>>(resources: T) -> Self {
-        let mut zones = Self::default();
-        resources.into_iter().for_each(|resource| zones.learn(resource));
-        zones
+/// All times of an answer are those of whoever reads it.
+impl View {
+    /// `2026-11-22 06:00`, for a table that names the zone in its head.
+    pub fn cell(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    pub fn wall(&self, at: Timestamp) -> String {
+        wall(at, &self.zone)
+    }
+
+    pub fn wall_seconds(&self, at: Timestamp) -> String {
+        wall_seconds(at, &self.zone)
+    }
+
+    /// `TAKEN (Europe/Berlin)`.
+    pub fn timed(&self, head: &str) -> String {
+        format!("{head} ({})", zone_name(&self.zone, self.now))
     }
 }
 
@@ -72,6 +79,16 @@ mod tests {
         check("UTC", "2026-11-22 05:00 +00:00");
         check("Mars/Olympus", "2026-11-22 05:00 +00:00");
         assert_eq!(wall_seconds(at, &TimeZone::UTC), "2026-11-22 05:00:09 +00:00");
+    }
+
+    #[test]
+    fn a_zone_has_a_name_also_where_the_system_calls_it_otherwise() {
+        let now: Timestamp = "2026-11-22T05:00:00Z".parse().unwrap();
+        let check = |zone: TimeZone, want: &str| assert_eq!(zone_name(&zone, now), want);
+        check(TimeZone::UTC, "UTC");
+        check(zone("Etc/UTC"), "UTC");
+        check(zone("Europe/Berlin"), "Europe/Berlin");
+        check(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(), "+01:00");
     }
 
     #[test]

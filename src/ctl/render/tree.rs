@@ -3,29 +3,27 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::time::{self, Zones};
 use super::{View, units};
 use crate::api::wire::{Aspect, Change, Difference, Entry, EntryKind, Listing, Mounts};
 
 /// As `ls -l` shows it: numbers for owners, because the snapshot's users need not be this host's.
-pub fn listing(listing: &Listing, zones: &Zones, view: &View) -> Page {
+pub fn listing(listing: &Listing, view: &View) -> Page {
     let mut page = view.page();
     let is_directory = listing.entry.kind == EntryKind::Directory;
     if is_directory && listing.entries.is_empty() {
         page.prose(0, &Span::plain("an empty directory"));
         return page;
     }
-    let zone = zones.of(&listing.resource);
-    let heads = ["MODE", "OWNER", "SIZE", "MODIFIED", "NAME"];
+    let heads = ["MODE", "OWNER", "SIZE", &view.timed("MODIFIED"), "NAME"];
     let aligns = [Align::Left, Align::Left, Align::Right, Align::Left, Align::Left];
-    let mut table = Table::new(&heads.into_iter().zip(aligns).collect::<Vec<_>>());
+    let mut table = Table::new(heads.into_iter().zip(aligns));
     let one = std::slice::from_ref(&listing.entry);
     for entry in if is_directory { &listing.entries } else { one } {
         table.row([
             Span::plain(mode(entry)),
             Span::plain(format!("{}:{}", entry.uid, entry.gid)),
             Span::plain(units::size(entry.size)),
-            Span::plain(time::wall(entry.mtime, &zone)),
+            Span::plain(view.cell(entry.mtime)),
             name(entry, &listing.snapshot),
         ]);
     }
@@ -97,7 +95,7 @@ pub fn mounts(all: &Mounts, view: &View) -> Page {
         page.prose(0, &Span::plain("no snapshot is mounted"));
         return page;
     }
-    let mut table = Table::new(&[("SNAPSHOT", Align::Left), ("DIRECTORY", Align::Left)]);
+    let mut table = Table::new([("SNAPSHOT", Align::Left), ("DIRECTORY", Align::Left)]);
     for mount in &all.mounts {
         table.row([Span::strong(&mount.snapshot), Span::plain(&mount.path)]);
     }

@@ -38,12 +38,27 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
+/// Its largest unit alone: `3 h`.
+pub fn about(seconds: i64) -> String {
+    match seconds.unsigned_abs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..86400 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86400),
+    }
+}
+
 /// `no snapshots`, `1 snapshot`, `2 snapshots`.
 pub fn count(number: u64, thing: &str) -> String {
+    count_of(number, thing, &format!("{thing}s"))
+}
+
+/// The same, where more of them are called otherwise.
+pub fn count_of(number: u64, one: &str, more: &str) -> String {
     match number {
-        0 => format!("no {thing}s"),
-        1 => format!("1 {thing}"),
-        _ => format!("{number} {thing}s"),
+        0 => format!("no {more}"),
+        1 => format!("1 {one}"),
+        _ => format!("{number} {more}"),
     }
 }
 

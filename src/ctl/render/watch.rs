@@ -1,7 +1,6 @@
 //! Live events: from what changed, the lines that say something new.
 
 use super::page::{Page, Span, Tone};
-use super::time::{self, Zones};
 use super::{View, operation, status};
 use crate::api::wire::{Changes, Operation, OperationState, Resource};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +11,6 @@ const REMEMBERED: usize = 4096;
 /// What was shown already.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    zones: Zones,
     states: BTreeMap<u64, OperationState>,
     alarms: BTreeMap<String, BTreeSet<String>>,
 }
@@ -22,7 +20,6 @@ impl Watched {
     pub fn new(resources: &[Resource]) -> Self {
         let mut watched = Self::default();
         for resource in resources {
-            watched.zones.learn(resource);
             watched.alarms.insert(resource.name.clone(), codes(resource));
         }
         watched
@@ -31,7 +28,6 @@ impl Watched {
     /// The lines for these changes; empty if they say nothing new.
     pub fn tell(&mut self, changes: &Changes, view: &View) -> Page {
         let mut page = view.page();
-        changes.resources.iter().for_each(|resource| self.zones.learn(resource));
         for operation in &changes.operations {
             // The whole state, not news: what ended before is not told again.
             let told = changes.whole && !operation.state.is_open();
@@ -40,14 +36,9 @@ impl Watched {
         changes.resources.iter().for_each(|resource| self.resource(resource, view, &mut page));
         for name in &changes.gone {
             self.alarms.remove(name);
-            let stamp = self.stamp(name, view);
-            page.line([stamp, Span::strong(name), Span::plain(" is no longer known")]);
+            page.line([stamp(view), Span::strong(name), Span::plain(" is no longer known")]);
         }
         page
-    }
-
-    fn stamp(&self, resource: &str, view: &View) -> Span {
-        Span::dim(time::wall_seconds(view.now, &self.zones.of(resource)) + "  ")
     }
 
     fn operation(&mut self, change: &Operation, told: bool, view: &View, page: &mut Page) {
@@ -60,7 +51,7 @@ impl Watched {
         }
         let (tone, word) = operation::state(change.state);
         page.line([
-            self.stamp(&change.resource, view),
+            stamp(view),
             Span::strong(&change.resource),
             Span::plain(format!("  {} ", operation::title(change))),
             Span::new(tone, word),
@@ -75,18 +66,18 @@ impl Watched {
         let before = self.alarms.insert(resource.name.clone(), now.clone()).unwrap_or_default();
         let name = Span::strong(&resource.name);
         for alarm in resource.alarms.iter().filter(|alarm| !before.contains(&alarm.code)) {
-            page.line([self.stamp(&resource.name, view), name.clone(), Span::plain("  in alarm")]);
+            page.line([stamp(view), name.clone(), Span::plain("  in alarm")]);
             status::alarms(std::slice::from_ref(alarm), 2, page);
         }
         for over in before.difference(&now) {
             let text = format!("  no longer in alarm: {over}");
-            page.line([
-                self.stamp(&resource.name, view),
-                name.clone(),
-                Span::new(Tone::Good, text),
-            ]);
+            page.line([stamp(view), name.clone(), Span::new(Tone::Good, text)]);
         }
     }
+}
+
+fn stamp(view: &View) -> Span {
+    Span::dim(view.wall_seconds(view.now) + "  ")
 }
 
 fn codes(resource: &Resource) -> BTreeSet<String> {

@@ -10,6 +10,7 @@ use heptad::api::wire::{
     Blueprints, Changes, Check, Fees, Operations, Plans, Reloaded, Resource, ResourceDetail,
     Snapshot, Snapshots,
 };
+use heptad::ctl::render::text;
 use serde_json::Value;
 
 fn host() -> Script {
@@ -288,4 +289,85 @@ fn a_setting_of_a_command_shows_beside_the_files() {
     };
     let script = Script::default().on("GET /v1/resources/home", &facts::detail(off));
     golden("status-off", &Start::at(&Daemon::start(script)), "status home");
+}
+
+/// Ten of a kind, one of which has the longest name there is and one a note like a letter.
+fn crowded() -> Script {
+    let long = "n".repeat(200);
+    let mut list = snapshots();
+    list.snapshots.extend((1..=10).map(|day| Snapshot {
+        notes: vec!["its guest agent froze the file systems: both disks at once".repeat(3)],
+        ..facts::snapshot(&format!("home@2026-11-{day:02}"), day, "18T09:30:00")
+    }));
+    list.snapshots[7].label.clone_from(&long);
+    let mut all: Vec<Resource> =
+        (0..10).map(|number| Resource { name: format!("web-{number}"), ..home() }).collect();
+    all[4].name.clone_from(&long);
+    all.push(db());
+    let mut busy = operations();
+    busy.operations[0].resource.clone_from(&long);
+    host()
+        .on("GET /v1/status", &facts::status(all))
+        .on("GET /v1/snapshots", &list)
+        .on("GET /v1/operations", &busy)
+}
+
+#[test]
+fn every_table_fits_its_terminal_and_a_pipe_gets_a_line_for_each_row() {
+    let lines = [
+        "status",
+        "status db",
+        "list",
+        "operations",
+        "operation 405",
+        "forecast --days 2",
+        "fee",
+        "fee home",
+        "plans",
+        "blueprints",
+        "browse home@latest",
+        "show home",
+        "show before-upgrade",
+        "why home 2026-11-21",
+        "check",
+    ];
+    for width in [Some(40), Some(80), Some(200), None] {
+        for line in lines {
+            // Those of `crowded` come after those of `host`: the last answer is for good.
+            let daemon = Daemon::start(crowded());
+            let start = Start { width, ..Start::at(&daemon) };
+            if matches!(line, "status" | "list" | "operations") {
+                start.ctl(line);
+            }
+            let ran = start.ctl(line);
+            let widest = ran.out.lines().map(text::width).max().unwrap_or(0);
+            assert!(widest <= width.unwrap_or(usize::MAX), "{line} in {width:?}:\n{}", ran.out);
+            let rows = ran.out.lines().filter(|row| row.starts_with("home@2026-11-")).count();
+            if line == "list" {
+                assert_eq!(rows, 2 + 1 + 9, "{width:?}:\n{}", ran.out);
+                let most = [(Some(40), 60), (Some(80), 28), (Some(200), 21), (None, 20)];
+                let most = most.iter().find(|(of, _)| *of == width).unwrap().1;
+                assert!(ran.out.lines().count() <= most, "{width:?}:\n{}", ran.out);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_times_are_in_the_zone_of_whoever_looks_and_it_is_named_once() {
+    let daemon = Daemon::start(host());
+    let zone = |name: &str| jiff::tz::TimeZone::get(name).ok();
+    let check = |zone: Option<jiff::tz::TimeZone>, line: &str, head: &str, time: &str| {
+        let ran = Start { zone, ..Start::at(&daemon) }.ctl(line);
+        assert_eq!(ran.out.matches(head).count(), 1, "{line}: {}", ran.out);
+        assert!(ran.out.contains(time), "{line}: {}", ran.out);
+    };
+    check(zone("Europe/Berlin"), "list --all", "TAKEN (Europe/Berlin)", "2026-11-21 15:00  ");
+    check(zone("Asia/Kolkata"), "list --all", "TAKEN (Asia/Kolkata)", "2026-11-21 19:30  ");
+    check(None, "list --all", "TAKEN (UTC)", "2026-11-21 14:00  ");
+    check(zone("Asia/Kolkata"), "list --all --utc", "TAKEN (UTC)", "2026-11-21 14:00  ");
+    check(zone("Asia/Kolkata"), "status", "NEXT (Asia/Kolkata)", "2026-11-22 19:30");
+    check(zone("Asia/Kolkata"), "operations --utc", "WHEN (UTC)", "2026-11-22 10:00  ");
+    check(zone("Asia/Kolkata"), "browse home@latest", "MODIFIED (Asia/Kolkata)", "15:45  ");
+    check(zone("Asia/Kolkata"), "status db", "+05:30, in 15 min", "2026-11-22 15:45");
 }

@@ -4,6 +4,7 @@ use super::daemon::Daemon;
 use super::facts;
 use heptad::ctl::render::text;
 use heptad::ctl::{Environment, Io, Terminals, run};
+use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Start {
     pub terminal: bool,
     pub width: Option<usize>,
     pub unicode: bool,
+    /// Where whoever types lives.
+    pub zone: Option<TimeZone>,
 }
 
 impl Start {
@@ -31,7 +34,14 @@ impl Start {
     }
 
     pub fn socket(socket: PathBuf) -> Self {
-        Self { socket, stdin: "", terminal: false, width: Some(80), unicode: true }
+        Self {
+            socket,
+            stdin: "",
+            terminal: false,
+            width: Some(80),
+            unicode: true,
+            zone: TimeZone::get("Europe/Berlin").ok(),
+        }
     }
 
     pub fn on_a_terminal(self, stdin: &'static str) -> Self {
@@ -65,6 +75,7 @@ impl Start {
             candidates: vec![PathBuf::from("/nonexistent/user.sock"), self.socket.clone()],
             no_color: true,
             unicode: self.unicode,
+            zone: self.zone.clone(),
             directory: "/home/anna".into(),
         };
         let words = std::iter::once("heptactl").chain(line.split_whitespace());

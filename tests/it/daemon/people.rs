@@ -150,7 +150,7 @@ fn without_root_a_daemon_protects_what_its_user_may_read() {
     own.host.start_as(daemon);
     own.host.clock(&at(1, "06:00"));
     own.host.complete(&["notes"], &day(1));
-    assert!(own.ctl("status").contains("notes  disk, files"));
+    assert!(own.ctl("status notes").contains("notes  disk, files"));
     own.ctl("take notes before");
     std::fs::write(own.host.path("home/notes/file"), "two").unwrap();
     let copy = own.host.path("home/copy");
