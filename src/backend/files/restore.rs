@@ -1,7 +1,7 @@
 //! A new, independent copy of a snapshot at a path of the user's.
 
 use super::super::shelf::{Item, Target};
-use super::super::tree::{Copy, Flow, Meta, Visitor, copy_tree, fix, peek};
+use super::super::tree::{Copy, Flow, Meta, Visitor, copy_tree, fix};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::verify;
@@ -24,18 +24,14 @@ pub fn restore(
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
     let filled = fill(item, target.dir.as_fd(), &target.hidden, &HashSet::new(), progress);
-    let placed = filled.and_then(|made| target.appear(&made.root).map(|()| made));
+    let placed = filled.and_then(|made| target.appear(&made.root).map(|placed| (made, placed)));
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear();
     }
-    let made = placed?;
+    let (made, placed) = placed?;
     let doing = || format!("restoring snapshot {}", item.seq);
-    let (placed, is) = peek(&target.dir, &target.name).doing(doing)?;
-    // Whoever owns the directory may have put something else there since.
-    if is.same_inode(&made.root) {
-        fix(data(&item.path).doing(doing)?.as_fd(), placed.as_fd()).doing(doing)?;
-    }
+    fix(data(&item.path).doing(doing)?.as_fd(), placed.as_fd()).doing(doing)?;
     Ok(made.lost.into_iter().collect())
 }
 
@@ -44,6 +40,8 @@ pub struct Filled {
     pub root: Meta,
     /// What has lost something that a place may do without.
     pub lost: Option<String>,
+    /// What of it must not be lost in the original's own place.
+    pub bereft: Option<String>,
 }
 
 /// Copies the snapshot to a new `name` in `dir`, all but some paths.
@@ -74,7 +72,10 @@ pub fn fill(
         losses.push("the snapshot is not what its manifest says".into());
     }
     match root.0 {
-        Some(root) if losses.is_empty() => Ok(Filled { root, lost: report.unflagged_sentence() }),
+        Some(root) if losses.is_empty() => {
+            let (lost, bereft) = (report.unflagged_sentence(), report.bereft_sentence());
+            Ok(Filled { root, lost, bereft })
+        }
         _ => Err(BackendError::new(Fault::Permanent, doing(), losses.join("; "))),
     }
 }

@@ -3,8 +3,10 @@
 //! What snapshots leave out on purpose is in none of them, so it is carried over to the new tree.
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
-use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, expect_store_apart, replaceable};
-use super::super::tree::{Kind, Meta, below, fix, open_dir, shown, walk, walk_with_mounts};
+use super::super::shelf::{
+    Aside, Item, OTHERWISE, Replacement, Shelf, Swap, expect_store_apart, replaceable,
+};
+use super::super::tree::{Kind, Meta, below, fix, open_dir, shown, walk_with_mounts};
 use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
 use super::contents::Contents;
 use super::detail::data;
@@ -69,9 +71,13 @@ impl Replacement for Rollback<'_> {
         let carried = self.expendable()?;
         let without = carried.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
         let made = restore::fill(self.item, dir.as_fd(), name, &without, self.progress)?;
-        if let Some(lost) = made.lost {
+        if let Some(bereft) = made.bereft {
             // In its own place it must not become something else without a word.
-            return Err(BackendError::new(Fault::Permanent, doing(self.settings), lost));
+            let why = format!("{bereft}, see chattr(1); {OTHERWISE}");
+            return Err(BackendError::new(Fault::Permanent, doing(self.settings), why));
+        }
+        if let Some(lost) = made.lost {
+            tracing::warn!("{}: {lost}", doing(self.settings));
         }
         let (new, _) = below(dir, name.to_bytes()).doing(|| doing(self.settings))?;
         carried.iter().try_for_each(|path| self.fits(&new, path))
@@ -94,34 +100,6 @@ impl Replacement for Rollback<'_> {
             line.path.is_empty() && Stamps { ctime: line.was.ctime, ..is } == line.was
                 || line.was == is
         })
-    }
-
-    /// As the snapshot's index has it, without what was not copied.
-    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
-        let mut index = Reader::open(&self.item.path.join(INDEX))?;
-        let is_left_out = |line: &Line| {
-            let path = Path::new(OsStr::from_bytes(&line.path));
-            self.settings.exclude.iter().any(|above| path.starts_with(above))
-        };
-        let mut next = || -> Result<Option<Line>, BackendError> {
-            while let Some(line) = index.next()? {
-                if !is_left_out(&line) {
-                    return Ok(Some(line));
-                }
-            }
-            Ok(None)
-        };
-        let mut same = true;
-        walk(new.reference, &mut |path, is| {
-            let excluded = self.settings.exclude.iter();
-            let at = Path::new(OsStr::from_bytes(path));
-            if same && !excluded.clone().any(|above| at.starts_with(above)) {
-                same =
-                    next()?.is_some_and(|line| line.path == path && line.difference(is).is_none());
-            }
-            Ok(())
-        })?;
-        Ok(same && next()?.is_none())
     }
 
     fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {

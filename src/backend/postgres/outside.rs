@@ -9,11 +9,11 @@ use super::super::tree::{names, peek, real_path, remove_tree};
 use super::super::{BackendError, Doing};
 use super::assemble::{Spot, give};
 use super::cluster::Cluster;
-use super::copy::{WAL, copy, is_log, name, open};
+use super::copy::{TABLESPACES, WAL, copy, is_log, name, open};
 use super::detail::{Detail, Space};
 use super::places::{InUse, Place, Terrain};
 use crate::domain::operation::Fault;
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 /// How directories begin that a rollback made in a place; its token follows.
 const OURS: &str = "heptad-";
+/// So many of them that somebody wrote to stay in one place.
+const KEPT: usize = 100;
 
 pub struct Outside<'a> {
     /// Whose places these are.
@@ -106,19 +108,52 @@ impl Outside<'_> {
 
     /// Removes what the staging has made, before anything was exchanged.
     pub fn clear(&self, detail: &Detail) -> Result<(), BackendError> {
+        let made = self.made(detail)?;
+        made.iter().try_for_each(|fresh| remove_tree(fresh.dir.as_fd(), &fresh.name))
+    }
+
+    /// Gives what the staging has made another name, under which no rollback looks for it, and lets the
+    /// links of the `new` one lead there: somebody has written to it.
+    pub fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), BackendError> {
+        for Fresh { dir, name: fresh, path } in self.made(detail)? {
+            let doing = || format!("keeping {}", path.display());
+            if matches!(peek(&dir, &fresh), Err(Errno::NOENT)) {
+                continue;
+            }
+            let is_free = |kept: &String| {
+                name(kept).is_ok_and(|kept| matches!(peek(&dir, &kept), Err(Errno::NOENT)))
+            };
+            let named = |at| format!("{OURS}written-{}-{at}", self.token.simple());
+            let kept = (1..KEPT).map(named).find(is_free);
+            let kept = kept.ok_or_else(|| {
+                BackendError::new(Fault::Permanent, doing(), "too many are there already")
+            })?;
+            // The links first: what they lead to is found again under the name that it has.
+            relink(new, &path, &path.with_file_name(&kept), detail)?;
+            let flags = RenameFlags::NOREPLACE;
+            rustix::fs::renameat_with(&dir, &fresh, &dir, &*kept, flags).doing(doing)?;
+            rustix::fs::fsync(&dir).doing(doing)?;
+        }
+        Ok(())
+    }
+
+    /// What the staging makes, in each place once. It need not be there.
+    fn made(&self, detail: &Detail) -> Result<Vec<Fresh>, BackendError> {
         let live = self.live.tablespaces()?.into_iter().map(|space| space.place);
         let mut places: Vec<Place> = live.chain(self.live.log_place()?).collect();
         for space in &detail.tablespaces {
             places.push(self.place(space)?);
         }
+        let mut made: Vec<Fresh> = Vec::new();
         for place in places {
             if let Place::Outside(place) = place
                 && let Some(fresh) = found(self.fresh(&place))?
+                && made.iter().all(|other| other.path != fresh.path)
             {
-                remove_tree(fresh.dir.as_fd(), &fresh.name)?;
+                made.push(fresh);
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     fn fresh(&self, place: &Path) -> Result<Fresh, BackendError> {
@@ -134,6 +169,27 @@ fn base(place: &Path) -> Option<&Path> {
     let token = place.file_name()?.to_str()?.strip_prefix(OURS)?;
     let is_ours = token.len() == 32 && Uuid::try_parse(token).is_ok();
     if is_ours { place.parent() } else { None }
+}
+
+/// Lets the links of a cluster that lead to one path lead to another.
+fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<(), BackendError> {
+    let spaces = cluster.tablespaces()?.into_iter();
+    let links = spaces.map(|space| format!("{TABLESPACES}/{}", space.oid));
+    for link in links.chain([WAL.to_owned()]) {
+        let doing = || format!("keeping {link} of {}", cluster.path.display());
+        if cluster.leads(&link)?.is_none_or(|(said, _)| said != from) {
+            continue;
+        }
+        let new = format!("{link}.new");
+        match rustix::fs::unlinkat(&cluster.dir, &*new, AtFlags::empty()) {
+            Err(Errno::NOENT) => {}
+            removed => removed.doing(doing)?,
+        }
+        rustix::fs::symlinkat(to, &cluster.dir, &*new).doing(doing)?;
+        give(&cluster.dir, &new, detail).doing(doing)?;
+        rustix::fs::renameat(&cluster.dir, &*new, &cluster.dir, &*link).doing(doing)?;
+    }
+    Ok(())
 }
 
 /// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but nothing

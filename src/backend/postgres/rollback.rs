@@ -138,6 +138,12 @@ impl Replacement for Back<'_> {
         self.expect_all(&old)
     }
 
+    fn part_with(&self, new: &Aside<'_>, _kept: &CStr) -> Result<(), BackendError> {
+        let live = self.live()?;
+        let new = Cluster::open(new.path)?;
+        Outside { live: &live, token: self.token }.part_with(&new, self.detail)
+    }
+
     fn undo(&self) -> Result<(), BackendError> {
         let live = self.live()?;
         Outside { live: &live, token: self.token }.clear(self.detail)

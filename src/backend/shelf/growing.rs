@@ -1,14 +1,15 @@
 //! A snapshot on its way in, and on its way out.
 
-use super::super::manifest::{MANIFEST, Manifest, sync_dir};
+use super::super::manifest::{MANIFEST, MARK, Manifest, sync_dir};
 use super::super::subvolume::Subvolume;
-use super::super::tree::{Kind, Meta, Time, names, open_dir, peek, remove_tree};
+use super::super::tree::{Kind, Meta, Time, names, open_dir, peek, remove_tree, through_proc};
 use super::super::{BackendError, Doing};
+use super::verdict::TAMPERED;
 use super::{Item, Shelf, Stage};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::host::sys;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
 use std::fs::{DirBuilder, File};
@@ -171,10 +172,11 @@ impl Shelf {
         let dir = dir.doing(doing)?;
         let mut names = names(&dir).doing(doing)?;
         names.retain(|name| name.to_bytes() != MANIFEST.as_bytes());
-        // Under its old name it must look whole no more from the beginning: what is no tree goes at
-        // once.
-        names.sort_by_key(|name| peek(&dir, name).is_ok_and(|(_, meta)| meta.kind == Kind::Dir));
+        names.sort_by_key(|name| turn(&dir, name));
         for name in names {
+            if path != doomed {
+                spoil(&dir, &name).doing(doing)?;
+            }
             remove(&dir, &name)?;
             self.doom(&mut path, &doomed)?;
         }
@@ -223,6 +225,37 @@ impl Shelf {
     }
 }
 
+/// When something of a snapshot goes. Under its old name it must look whole no more from the beginning,
+/// so what is no tree goes at once; and what says that it is doubted, or in the trash, goes after all
+/// that could be taken for a good one.
+fn turn(dir: &OwnedFd, name: &CStr) -> u8 {
+    let is = |file: &str| name.to_bytes().starts_with(file.as_bytes());
+    match peek(dir, name) {
+        _ if is(MARK) || is(TAMPERED) => 2,
+        Ok((_, meta)) if meta.kind == Kind::Dir => 1,
+        _ => 0,
+    }
+}
+
+/// Takes a file out of the top of a tree that goes, which moves the time of its directory: by that each
+/// backend knows a tree that somebody has changed, however deep the first file lies that goes.
+fn spoil(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
+    let (tree, meta) = peek(dir, name)?;
+    if meta.kind != Kind::Dir || !meta.same_mount(&Meta::of(dir)?) {
+        return Ok(());
+    }
+    if meta.mode & 0o700 != 0o700 {
+        rustix::fs::chmod(through_proc(tree.as_fd()).as_str(), Mode::RWXU)?;
+    }
+    let tree = open_dir(tree)?;
+    for name in names(&tree)? {
+        if peek(&tree, &name)?.1.kind != Kind::Dir {
+            return rustix::fs::unlinkat(&tree, &name, AtFlags::empty());
+        }
+    }
+    Ok(())
+}
+
 fn ignore(kinds: &[ErrorKind], result: std::io::Result<()>) -> std::io::Result<()> {
     match result {
         Err(error) if kinds.contains(&error.kind()) => Ok(()),
@@ -234,6 +267,26 @@ fn ignore(kinds: &[ErrorKind], result: std::io::Result<()>) -> std::io::Result<(
 mod tests {
     use super::*;
     use crate::domain::sample::Builder;
+
+    #[test]
+    fn what_tells_of_a_doubt_goes_after_all_that_could_be_taken_for_a_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["index", "mark.json", "proof.json", "tampered", "mark.json.new"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        std::fs::create_dir_all(dir.path().join("data/base/1")).unwrap();
+        std::fs::write(dir.path().join("data/PG_VERSION"), "15").unwrap();
+        let open = open(dir.path()).unwrap();
+        let mut names = names(&open).unwrap();
+        names.sort_by_key(|name| turn(&open, name));
+        let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
+        let last = ["data", "mark.json", "mark.json.new", "tampered"];
+        assert_eq!(names, [&["index", "proof.json"][..], &last].concat());
+        let was = dir.path().join("data").metadata().unwrap().modified().unwrap();
+        spoil(&open, c"data").unwrap();
+        let is = dir.path().join("data").metadata().unwrap().modified().unwrap();
+        assert!(!dir.path().join("data/PG_VERSION").exists() && is != was);
+    }
 
     #[test]
     fn what_is_being_made_is_cleared_away_by_nobody_else() {

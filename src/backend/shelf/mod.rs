@@ -20,7 +20,7 @@ mod verdict;
 
 pub use growing::{Growing, remove};
 pub use listing::{Seal, list, survey};
-pub use movable::{expect_store_apart, movable, replaceable};
+pub use movable::{OTHERWISE, expect_store_apart, movable, replaceable};
 pub use swap::{Aside, Replacement, Swap};
 pub use target::Target;
 pub use unclaimed::unclaimed;

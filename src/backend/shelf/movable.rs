@@ -10,7 +10,8 @@ use crate::host::mounts::Mounts;
 use std::ffi::OsStr;
 use std::path::Path;
 
-const OTHERWISE: &str = "make a new resource from the snapshot (heptactl create) and use that";
+/// The way out where something cannot be exchanged.
+pub const OTHERWISE: &str = "make a new resource from the snapshot (heptactl create) and use that";
 
 /// The directory and the name that can be given to another object.
 ///

@@ -5,15 +5,20 @@
 //! the old one by its name, it is judged once more: if it holds what no snapshot does, the names are
 //! exchanged back. Then it goes. Each state in between is told from the note and from who has the
 //! hidden name.
+//!
+//! From the first exchange on somebody may have written to the new one, and that is nowhere else: it is
+//! removed only where it is as it was before, and put aside otherwise.
 
+mod aside;
 mod note;
+mod print;
 
 use super::super::tree::{open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing, identity, in_use};
 use super::movable::{expect_store_apart, named};
 use super::{Shelf, remove};
 use crate::domain::operation::Fault;
-use note::Note;
+use note::{Note, Step};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -50,10 +55,17 @@ pub trait Replacement {
         Ok(())
     }
 
-    /// Whether the new one holds only what it was made with. Asked after the names were exchanged
-    /// back: somebody may have come to it in between.
-    fn is_untouched(&self, _new: &Aside<'_>) -> Result<bool, BackendError> {
+    /// Whether what belongs to the new one and lies beside it is as it was made; of the tree or file
+    /// itself that is known. Asked after the names were exchanged back: somebody may have come to it in
+    /// between.
+    fn is_untouched(&self) -> Result<bool, BackendError> {
         Ok(true)
+    }
+
+    /// Somebody has written to the new one, which gets the name `kept` next: what belongs to it and
+    /// lies elsewhere goes along. Called again after a crash.
+    fn part_with(&self, _new: &Aside<'_>, _kept: &CStr) -> Result<(), BackendError> {
+        Ok(())
     }
 
     /// Takes back what else `stage` and `ready` have done, here or before a crash. What is live is
@@ -116,14 +128,19 @@ impl<'a> Swap<'a> {
             // Only its end may not be durable.
             (Some(note), None) if live.as_ref() != Some(&note.old) => self.sync(),
             (Some(note), Some(aside)) if *aside == note.new && live.as_ref() == Some(&note.old) => {
-                self.exchange(replacement)
+                match self.is_as_made(note, replacement) {
+                    true => self.exchange(replacement),
+                    false => self.anew(replacement),
+                }
             }
             (Some(note), Some(aside)) if *aside != note.new => Err(self.foreign()),
-            _ => {
-                self.stage(replacement)?;
-                self.exchange(replacement)
-            }
+            _ => self.anew(replacement),
         }
+    }
+
+    fn anew(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.stage(replacement)?;
+        self.exchange(replacement)
     }
 
     pub fn path(&self) -> &Path {
@@ -162,6 +179,7 @@ impl<'a> Swap<'a> {
     /// While what is live is the old one. The note goes before what it is about: with nothing aside
     /// it would tell of a swap that is done.
     fn clear(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.rescue(replacement)?;
         replacement.undo()?;
         note::remove(self.shelf)?;
         self.discard()
@@ -171,7 +189,7 @@ impl<'a> Swap<'a> {
         if let Err(error) = self.swap_unused(replacement) {
             let staged = self.note()?.map(|note| note.new);
             if staged.is_some() && self.object(&self.hidden)? == staged {
-                let _ = self.clear(replacement);
+                return Err(self.give_up(replacement, error));
             }
             return Err(error);
         }
@@ -181,6 +199,7 @@ impl<'a> Swap<'a> {
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
+        self.expose()?;
         self.refuse(&replacement.users(self.path)?)?;
         replacement.ready()?;
         self.swap_names()?;
@@ -190,37 +209,7 @@ impl<'a> Swap<'a> {
             return Err(self.told_with_place(error));
         }
         self.swap_names()?;
-        self.sync()?;
-        let new = self.reference(&self.hidden)?;
-        let new = Aside { reference: &new, path: &self.hidden_path };
-        match replacement.is_untouched(&new) {
-            Ok(true) => Err(error),
-            _ => Err(self.kept_apart(replacement, error)?),
-        }
-    }
-
-    /// What somebody wrote to the new one is nowhere else: it stays, under a name of its own.
-    fn kept_apart(
-        &self,
-        replacement: &dyn Replacement,
-        error: BackendError,
-    ) -> Result<BackendError, BackendError> {
-        let kept = format!(".heptad-written-{}", self.token);
-        let path = self.hidden_path.with_file_name(&kept);
-        let flags = RenameFlags::NOREPLACE;
-        let moved =
-            rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, kept.as_str(), flags);
-        moved.doing(|| doing(self.path))?;
-        replacement.undo()?;
-        note::remove(self.shelf)?;
-        self.sync()?;
-        let detail = format!(
-            "{}; nothing was rolled back, and what was written meanwhile to the copy that stood there \
-             for a moment is at {}: take what is missed, then remove it",
-            error.detail,
-            path.display()
-        );
-        Ok(BackendError { detail, ..error })
+        Err(error)
     }
 
     fn judge(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
@@ -232,7 +221,7 @@ impl<'a> Swap<'a> {
     /// The names are exchanged, by an attempt that was interrupted. They stay so whatever is found:
     /// the new one may have been written to since.
     fn resume(&self, note: &Note, replacement: &dyn Replacement) -> Result<(), BackendError> {
-        if !note.judged {
+        if note.step != Step::Judged {
             self.judge(replacement).map_err(|error| self.told_with_place(error))?;
         }
         self.finish(replacement)
@@ -284,9 +273,7 @@ impl<'a> Swap<'a> {
     fn clear_away(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
         self.sync()?;
         // From here on it is no longer what it was.
-        if let Some(note) = self.note()?.filter(|note| !note.judged) {
-            note::write(self.shelf, self.token, &Note { judged: true, ..note })?;
-        }
+        self.step(Step::Judged)?;
         let (old, new) = (self.reference(&self.hidden)?, self.reference(&self.name)?);
         replacement.carry(&Aside { reference: &old, path: &self.hidden_path }, &new)?;
         let object = identity::place(&old, self.path)?;
@@ -331,7 +318,15 @@ impl<'a> Swap<'a> {
         let gone = || BackendError::new(Fault::Transient, doing(self.path), "it was moved away");
         let new = self.object(&self.hidden)?.ok_or_else(gone)?;
         let old = self.object(&self.name)?.ok_or_else(gone)?;
-        note::write(self.shelf, self.token, &Note { new, old, judged: false })
+        note::write(self.shelf, self.token, &Note { new, old, step: Step::Staged })
+    }
+
+    /// Notes how far it is, where there is a note.
+    fn step(&self, step: Step) -> Result<(), BackendError> {
+        match self.note()?.filter(|note| note.step != step) {
+            Some(note) => note::write(self.shelf, self.token, &Note { step, ..note }),
+            None => Ok(()),
+        }
     }
 
     fn foreign(&self) -> BackendError {

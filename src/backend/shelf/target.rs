@@ -1,13 +1,13 @@
 //! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
 
-use super::super::tree::{Meta, open_dir, open_nosymlink};
+use super::super::tree::{Kind, Meta, open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing};
 use super::Item;
 use super::growing::remove;
 use crate::domain::operation::Fault;
-use rustix::fs::{AtFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CString, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -58,31 +58,71 @@ impl Target {
 
     /// Makes all of it durable and gives it its name, never over something. `made` is what grew: who
     /// may write to the directory can have put something else in its place, and that is no success.
+    /// Returns a reference to it.
     ///
     /// # Errors
     /// [`Fault::Permanent`] where something is there by now, or what was made is not.
-    pub fn appear(&self, made: &Meta) -> Result<(), BackendError> {
+    pub fn appear(&self, made: &Meta) -> Result<OwnedFd, BackendError> {
         let doing = || self.doing.clone();
         let refuse = |why: &str| BackendError::new(Fault::Permanent, doing(), why);
-        let expect = |name: &CStr| match Meta::at(&self.dir, name) {
-            Ok(found) if found.same_inode(made) => Ok(()),
-            _ => Err(refuse(
+        let moved = || {
+            refuse(
                 "somebody who may write to that directory moved away what was being made; choose a \
                  directory where only its owner writes",
-            )),
+            )
         };
-        expect(&self.hidden)?;
+        // Held until it has its name: there are file systems on which a name gives the inode its number
+        // (mergerfs, some mounts of CIFS), and what is held has a new one then, too.
+        let held = match peek(&self.dir, &self.hidden) {
+            Ok((held, found)) if found.same_inode(made) => held,
+            _ => return Err(moved()),
+        };
+        let is_it = |found: &Meta| {
+            // A second name of a file can have a number of its own there.
+            let looks = |meta: &Meta| (meta.kind, meta.mode, meta.uid, meta.size, meta.mtime);
+            Meta::of(&held).is_ok_and(|held| found.same_inode(&held))
+                || made.kind == Kind::File && looks(found) == looks(made)
+        };
         rustix::fs::syncfs(&self.dir).doing(doing)?;
         let flags = RenameFlags::NOREPLACE;
-        let placed =
-            rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, &self.name, flags);
+        let (dir, hidden, name) = (&self.dir, &self.hidden, &self.name);
+        let placed = match rustix::fs::renameat_with(dir, hidden, dir, name, flags) {
+            // Some file systems in user space know no renaming with conditions.
+            Err(Errno::INVAL | Errno::NOSYS) => self.take_free_name(made.kind),
+            placed => placed,
+        };
         placed.map_err(|error| match error {
-            Errno::EXIST => refuse("something has appeared there meanwhile"),
-            Errno::INVAL => refuse("the file system there cannot rename without replacing"),
+            Errno::EXIST | Errno::NOTEMPTY => refuse("something has appeared there meanwhile"),
+            Errno::PERM | Errno::OPNOTSUPP => {
+                refuse("the file system there cannot rename without replacing")
+            }
             other => BackendError::io(doing(), &other.into()),
         })?;
-        expect(&self.name)?;
-        rustix::fs::fsync(&self.dir).doing(doing)
+        let placed = match peek(&self.dir, &self.name) {
+            Ok((placed, found)) if is_it(&found) => placed,
+            _ => return Err(moved()),
+        };
+        rustix::fs::fsync(&self.dir).doing(doing)?;
+        Ok(placed)
+    }
+}
+
+impl Target {
+    /// Never over something, by what every file system can: a directory takes the place of an empty one
+    /// that was made a moment ago, a file gets a second name before it loses the first.
+    fn take_free_name(&self, kind: Kind) -> rustix::io::Result<()> {
+        let (dir, hidden, name) = (&self.dir, &self.hidden, &self.name);
+        if kind != Kind::Dir {
+            rustix::fs::linkat(dir, hidden, dir, name, AtFlags::empty())?;
+            return rustix::fs::unlinkat(dir, hidden, AtFlags::empty());
+        }
+        rustix::fs::mkdirat(dir, name, Mode::RWXU)?;
+        let placed = rustix::fs::renameat(dir, hidden, dir, name);
+        if placed.is_err() {
+            // One that somebody has put something into stays.
+            let _ = rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR);
+        }
+        placed
     }
 }
 

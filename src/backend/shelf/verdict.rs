@@ -6,7 +6,7 @@ use super::super::{BackendError, Doing};
 use std::path::Path;
 
 /// Lies in a snapshot that failed to verify, with the reason in it. Gone once it verifies again.
-const TAMPERED: &str = "tampered";
+pub const TAMPERED: &str = "tampered";
 
 pub fn was_found_tampered(dir: &Path) -> Result<bool, BackendError> {
     let path = dir.join(TAMPERED);

@@ -27,7 +27,7 @@ pub fn restore(
     verify::verify(settings, item)?;
     let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|made| {
         let made = Meta::of(&made).doing(|| "looking at what was made".into())?;
-        target.appear(&made)
+        target.appear(&made).map(drop)
     });
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.

@@ -124,13 +124,12 @@ impl Replacement for Back<'_> {
         Err(BackendError::new(Fault::Busy, doing(), why))
     }
 
-    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
-        let doing = || doing(self.settings);
-        let made = database(&self.item.path).and_then(open_file).doing(doing)?;
-        let new = open_file(new.reference).doing(doing)?;
-        let (mut new, mut made) = (File::from(new), File::from(made));
-        let bytes = new.metadata().doing(doing)?.len();
-        pages::same(&mut new, bytes, &mut made).doing(doing)
+    fn is_untouched(&self) -> Result<bool, BackendError> {
+        self.sides.are_there().map(|are_there| !are_there)
+    }
+
+    fn part_with(&self, _new: &Aside<'_>, kept: &CStr) -> Result<(), BackendError> {
+        self.sides.part_with(kept)
     }
 
     fn undo(&self) -> Result<(), BackendError> {

@@ -72,6 +72,16 @@ impl<'a> Sides<'a> {
         Ok(false)
     }
 
+    /// What lies beside what is live belongs to a database that is going to be called `kept`.
+    pub fn part_with(&self, kept: &CStr) -> Result<(), BackendError> {
+        for ((live, _), end) in self.names.iter().zip(SIDES) {
+            let to = CString::new([kept.to_bytes(), end.as_bytes()].concat());
+            let to = to.map_err(std::io::Error::from).doing(|| self.doing.clone())?;
+            self.rename(live, &to)?;
+        }
+        self.sync()
+    }
+
     pub fn remove(&self) -> Result<(), BackendError> {
         self.names.iter().try_for_each(|(_, aside)| self.unlink(aside))
     }

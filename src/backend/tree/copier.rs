@@ -4,7 +4,7 @@
 
 use super::super::{BackendError, Doing};
 use super::PATH;
-use super::copy::{Copy, Visitor};
+use super::copy::{Copy, Flow, Visitor};
 use super::covered::Covered;
 use super::flags::Flags;
 use super::meta::{Kind, Meta};
@@ -32,6 +32,8 @@ pub struct Copier<'a> {
     seen: HashMap<((u32, u32), u64), Vec<u8>>,
     /// Further names are linked to them, so what forbids that is set when all is copied.
     pub fixed: Vec<(Vec<u8>, Flags)>,
+    /// The copy is made where all is counted for one project.
+    pub is_counted: bool,
     /// Source devices that share no blocks with the copy's file system.
     pub unclonable: HashSet<(u32, u32)>,
 }
@@ -53,9 +55,11 @@ impl<'a> Copier<'a> {
         options: &'a Copy<'a>,
         visitor: &'a mut dyn Visitor,
     ) -> Self {
+        let is_counted = options.flow == Flow::OutOfStore && Flags::of(base).hand_down_project();
         Self {
             base,
             root,
+            is_counted,
             covered: Covered::new(from),
             options,
             visitor,

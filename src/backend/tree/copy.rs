@@ -150,7 +150,8 @@ pub fn fix(stored: BorrowedFd<'_>, placed: BorrowedFd<'_>) -> rustix::io::Result
     };
     let flags = Flags::noted(open(stored)?.as_fd());
     if flags.is_fixed() {
-        flags.end(open(placed)?.as_fd(), true)?;
+        let placed = open(placed)?;
+        flags.counted_as(placed.as_fd()).end(placed.as_fd(), true)?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ impl Copier<'_> {
         let doing = |path: &[u8]| format!("finishing the copy of {}", shown(path));
         let lost = dress::dress(from, meta, made).doing(|| doing(&self.path))?;
         self.report.lost(&self.path, &lost);
+        let flags = flags.map(|flags| self.counted(flags, made));
         let letters = match flags {
             None => Ok(String::new()),
             Some(flags) if self.options.flow == Flow::OutOfStore => {
@@ -50,7 +51,12 @@ impl Copier<'_> {
     /// Before anything is in the copy.
     pub fn begin(&self, flags: Flags, made: BorrowedFd<'_>) -> Result<(), BackendError> {
         let in_store = self.options.flow != Flow::OutOfStore;
+        let flags = self.counted(flags, made);
         flags.begin(made, in_store).doing(|| self.doing("making"))
+    }
+
+    fn counted(&self, flags: Flags, made: BorrowedFd<'_>) -> Flags {
+        if self.is_counted { flags.counted_as(made) } else { flags }
     }
 
     pub fn count(

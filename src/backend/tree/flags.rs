@@ -75,7 +75,11 @@ impl Flags {
         let mut text = Vec::with_capacity(64);
         match rustix::fs::getxattr(path.as_str(), note(), spare_capacity(&mut text)) {
             Ok(_) => Self::parse(&text).unwrap_or_default(),
-            Err(_) => Self::of(fd),
+            Err(_) => {
+                // What a store hands down to what lies in it is the store's.
+                let borne = Self::of(fd).bits - IFlags::PROJECT_INHERIT;
+                Self { bits: borne, project: 0 }
+            }
         }
     }
 
@@ -93,17 +97,22 @@ impl Flags {
         let text = format!("{:x} {}", self.bits.bits(), self.project);
         let path = through_proc(to);
         match rustix::fs::setxattr(path.as_str(), note(), text.as_bytes(), XattrFlags::empty()) {
-            Ok(()) => Ok(letters(self.bits & never())),
+            // What cannot be carried over was not lost here if the store hands it down.
+            Ok(()) => Ok(letters((self.bits & never()) - Self::of(to).bits)),
             Err(error) if super::xattr::is_refusal(error, to)? => Ok(self.letters()),
             Err(error) => Err(error),
         }
     }
 
     /// Gives an empty copy what has to be there before the first byte, and nothing that it inherited;
-    /// one in a store only what lets blocks be shared.
+    /// one in a store only what lets blocks be shared, and the project that the store is counted for.
     pub fn begin(self, to: BorrowedFd<'_>, in_store: bool) -> Result<()> {
-        let wanted = if in_store { IFlags::NOCOW } else { carried() - LAST };
-        self.set(to, self.bits & wanted, if in_store { 0 } else { self.project })
+        if !in_store {
+            return self.set(to, self.bits & (carried() - LAST), self.project);
+        }
+        let is = Self::of(to);
+        let wanted = (self.bits & IFlags::NOCOW) | (is.bits & IFlags::PROJECT_INHERIT);
+        self.set(to, wanted, is.project)
     }
 
     /// Gives a copy all of them, or all but those that forbid to give it its name; which letters are
@@ -113,11 +122,24 @@ impl Flags {
         let wanted = self.bits & (carried() - later);
         self.set(to, wanted, self.project)?;
         let is = Self::of(to);
-        let mut lost = letters((wanted - is.bits) | (self.bits & never()));
+        let mut lost = letters((wanted | (self.bits & never())) - is.bits);
         if is.project != self.project {
             lost.push('p');
         }
         Ok(lost)
+    }
+
+    /// The same, but counted for the project that a copy is counted for already: its directory has handed
+    /// it down, and nothing of another project can get a name there.
+    pub fn counted_as(self, made: BorrowedFd<'_>) -> Self {
+        let is = Self::of(made);
+        let handed_down = is.bits & IFlags::PROJECT_INHERIT;
+        Self { bits: (self.bits - IFlags::PROJECT_INHERIT) | handed_down, project: is.project }
+    }
+
+    /// Whether a directory hands its project down to what is made in it.
+    pub fn hand_down_project(self) -> bool {
+        self.bits.contains(IFlags::PROJECT_INHERIT)
     }
 
     fn set(self, to: BorrowedFd<'_>, wanted: IFlags, project: u32) -> Result<()> {
@@ -155,7 +177,7 @@ impl Flags {
     }
 }
 
-/// Takes away what a new directory or file has inherited.
+/// Takes away what a new directory or file has inherited, but for the project that it is counted for.
 pub fn shed(fd: impl AsFd) -> Result<()> {
     Flags::default().begin(fd.as_fd(), true)
 }
@@ -164,6 +186,12 @@ pub fn shed(fd: impl AsFd) -> Result<()> {
 pub fn loosen(fd: impl AsFd) -> Result<()> {
     let is = rustix::fs::ioctl_getflags(&fd)?;
     rustix::fs::ioctl_setflags(&fd, is - FIXING)
+}
+
+/// Whether what was lost may be lost in silence by what goes back to its own place: a journal of data
+/// (`j`) only root with a further right may ask for, and a seal (`V`) nobody can set anew.
+pub fn is_minor(lost: &str) -> bool {
+    lost.chars().all(|letter| matches!(letter, 'j' | 'V'))
 }
 
 /// Whether an extended attribute is such a note.
@@ -199,6 +227,15 @@ fn letters(bits: IFlags) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_as_good_without_may_be_lost_by_what_goes_back_to_its_place() {
+        for (letters, minor) in
+            [("j", true), ("V", true), ("jV", true), ("E", false), ("jC", false)]
+        {
+            assert_eq!(is_minor(letters), minor, "{letters}");
+        }
+    }
 
     #[test]
     fn a_note_reads_back_and_holds_nothing_but_what_is_carried_over() {

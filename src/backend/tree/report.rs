@@ -1,6 +1,7 @@
 //! What a copy did, and what it could not do: in numbers, and in sentences for a person.
 
 use super::dress::Lost;
+use super::flags::is_minor;
 use super::trouble::{is_forbidden, why};
 use rustix::io::Errno;
 
@@ -52,6 +53,8 @@ pub struct Report {
     pub labels: Sample,
     /// Have lost what chattr(1) had set on them.
     pub flags: Sample,
+    /// Of these, those that are not the same without it.
+    pub bereft: Sample,
     /// Other file systems, not entered.
     pub mounts: Sample,
     /// Kept in no snapshot: heptad's own store.
@@ -149,8 +152,12 @@ impl Report {
     }
 
     pub fn unflagged(&mut self, path: &[u8], letters: &str) {
-        if !letters.is_empty() {
-            self.flags.add_why(path, letters);
+        if letters.is_empty() {
+            return;
+        }
+        self.flags.add_why(path, letters);
+        if !is_minor(letters) {
+            self.bereft.add_why(path, letters);
         }
     }
 
@@ -159,6 +166,15 @@ impl Report {
         self.flags.sentence(
             "entry has lost what chattr had set on it",
             "entries have lost what chattr had set on them",
+        )
+    }
+
+    /// What must not lose them in its own place: it would be less protected, or count for another, than
+    /// the person thinks who goes back to it.
+    pub fn bereft_sentence(&self) -> Option<String> {
+        self.bereft.sentence(
+            "entry would lose what chattr had set on it",
+            "entries would lose what chattr had set on them",
         )
     }
 

@@ -185,6 +185,44 @@ fn a_directory_without_copy_on_write_is_rolled_back_to_one() {
     assert_eq!(fs::read(images.join("disk")).unwrap().len(), 1 << 20);
 }
 
+/// A directory that counts all that is made in it for a project, as its quota has it.
+fn count_for(project: &str, dir: &Path) {
+    fs::create_dir_all(dir).unwrap();
+    run("chattr", &["-p", project, "+P", dir.to_str().unwrap()]);
+}
+
+#[test]
+fn a_store_with_a_project_keeps_all_that_it_holds_within_it() {
+    let fs = LoopFs::new("xfs", 320);
+    let quota = fs.path().join("quota");
+    count_for("7", &quota);
+    let bench = Bench::new(fs.path().join("live"), quota.join("store"), Some(fs), &json!({}));
+    fs::create_dir(bench.live.join("dir")).unwrap();
+    fs::write(bench.live.join("dir/file"), vec![1; 100_000]).unwrap();
+    fs::write(bench.live.join("other"), "1").unwrap();
+    run("chattr", &["-p", "42", bench.live.join("other").to_str().unwrap()]);
+    bench.take(1);
+    bench.take(2);
+    bench.try_take(12, Some(2)).unwrap();
+    for path in all(&bench.store) {
+        assert_eq!(project(&path), "7", "{}", path.display());
+    }
+    let target = bench.live.with_file_name("restored");
+    let restored = bench.backend.restore(&copied(&handle(2), &target), &()).unwrap();
+    assert_eq!(restored.notes, [""; 0]);
+    let of = |name: &str| [&bench.live, &target].map(|root| project(&root.join(name)));
+    assert_eq!([of("."), of("dir/file"), of("other")], [["0", "0"], ["0", "0"], ["42", "42"]]);
+    fs::write(bench.live.join("dir/file"), "broken").unwrap();
+    bench.backend.rollback(&order(1), &()).unwrap();
+    assert_eq!([of("."), of("dir/file"), of("other")], [["0", "0"], ["0", "0"], ["42", "42"]]);
+    // A new one in such a directory counts for it.
+    let target = quota.join("restored");
+    bench.backend.restore(&copied(&handle(2), &target), &()).unwrap();
+    for path in all(&target) {
+        assert_eq!(project(&path), "7", "{}", path.display());
+    }
+}
+
 #[test]
 fn what_another_file_system_cannot_set_is_named() {
     let bench = Bench::on("btrfs");

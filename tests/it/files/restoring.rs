@@ -3,6 +3,7 @@
 use super::bench::{Bench, card, handle, scratch};
 use super::picture::assert_same;
 use crate::support::copied;
+use crate::support::loopfs::{Undo, run};
 use heptad::backend::{Progress, TakeOrder};
 use heptad::domain::operation::Fault;
 use serde_json::json;
@@ -147,4 +148,40 @@ fn what_was_exchanged_while_it_was_made_is_no_success() {
     assert_eq!(error.fault, Fault::Permanent);
     assert!(error.detail.contains("moved away what was being made"), "{error}");
     assert!(!target.exists());
+}
+
+/// Each kind of these gives inodes numbers of its own: by the path that leads to it, or anew.
+#[test]
+fn a_union_of_directories_takes_a_new_resource_whatever_numbers_it_gives() {
+    let (bench, dir) = (bench(), scratch());
+    let live = dir.path().join("single");
+    fs::write(&live, "content").unwrap();
+    let single = Bench::new(live, dir.path().join("store"), None, &json!({}));
+    single.take(1);
+    let check = |program: &str, options: &dyn Fn(&str, &str) -> Vec<String>| {
+        let dir = scratch();
+        let (branch, point) = (dir.path().join("branch"), dir.path().join("point"));
+        fs::create_dir(&branch).unwrap();
+        fs::create_dir(&point).unwrap();
+        let args = options(branch.to_str().unwrap(), point.to_str().unwrap());
+        let _undo = Undo::new("umount -l \"$1\"", &point);
+        run(program, &args.iter().map(String::as_str).collect::<Vec<_>>());
+        let target = point.join("new");
+        let restored = bench.backend.restore(&copied(&handle(1), &target), &());
+        restored.unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert_eq!(fs::read(target.join("dir/file")).unwrap().len(), 300_000, "{program}");
+        let names: Vec<_> =
+            fs::read_dir(&branch).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(names, ["new"], "{program}");
+        let file = point.join("file");
+        single.backend.restore(&copied(&handle(1), &file), &()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"content", "{program}");
+        let refused = single.backend.restore(&copied(&handle(1), &file), &()).unwrap_err();
+        assert!(refused.detail.contains("it exists already"), "{program}: {refused}");
+        assert_eq!(fs::read_dir(&branch).unwrap().count(), 2, "{program}");
+    };
+    let owned = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    check("mergerfs", &|branch, point| owned(&["-o", "inodecalc=path-hash", branch, point]));
+    check("mergerfs", &|branch, point| owned(&["-o", "inodecalc=devino-hash", branch, point]));
+    check("bindfs", &|branch, point| owned(&[branch, point]));
 }

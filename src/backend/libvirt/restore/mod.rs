@@ -76,7 +76,7 @@ impl Work<'_> {
     /// Gives what was made its place.
     fn shown(&self, target: &Target) -> Result<(), BackendError> {
         match &self.made {
-            Some(made) => target.appear(made),
+            Some(made) => target.appear(made).map(drop),
             None => self.refuse("nothing was made"),
         }
     }

@@ -50,7 +50,7 @@ pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
     }
     let is_replaced = count(&places, State::Done) > gone;
     for place in &places {
-        place.clear()?;
+        drop(place.clear()?);
     }
     rolling.write(&Journal { renames: Vec::new(), ..journal.clone() })?;
     if is_replaced {
@@ -73,6 +73,10 @@ fn obstacle(journal: &Journal, places: &[Place<'_>]) -> Result<Option<BackendErr
     if is_up(journal)? {
         let domain = journal.domain.as_deref().unwrap_or_default();
         return found(Fault::Busy, format!("domain {domain} runs: stop it"));
+    }
+    if let Some(Rename { live, .. }) = is(State::Written) {
+        let why = format!("the copy that stood in the place of {} was written to", live.display());
+        return found(Fault::Identity, why);
     }
     if let Some(Rename { live, .. }) = is(State::Spoilt) {
         return found(Fault::Identity, format!("{} was written or replaced since", live.display()));
@@ -149,11 +153,20 @@ fn refuse(rolling: &Notes, places: &[Place<'_>], obstacle: BackendError) -> Back
 
 /// The copies go first: if this is cut short, too, whoever looks next gives it up as well.
 fn give_up(rolling: &Notes, places: &[Place<'_>], why: BackendError) -> BackendError {
-    if let Err(error) = places.iter().try_for_each(Place::clear).and_then(|()| rolling.clear()) {
-        return error;
-    }
+    let kept = places.iter().map(Place::clear).collect::<Result<Vec<_>, _>>();
+    let kept = match kept.and_then(|kept| rolling.clear().map(|()| kept)) {
+        Ok(kept) => kept.into_iter().flatten().map(|path| path.display().to_string()),
+        Err(error) => return error,
+    };
     let fault = if why.fault == Fault::Identity { Fault::Busy } else { why.fault };
-    let detail = format!("{}; nothing was changed: ask again", why.detail);
+    let mut detail = format!("{}; nothing was changed: ask again", why.detail);
+    let kept = kept.collect::<Vec<_>>().join(", ");
+    if !kept.is_empty() {
+        detail = format!(
+            "{detail}; what was written meanwhile to the copy that stood there for a moment is at \
+             {kept}: take what is missed, then remove it"
+        );
+    }
     BackendError::new(fault, "rolling back", detail)
 }
 

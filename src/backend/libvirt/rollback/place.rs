@@ -24,6 +24,8 @@ pub enum State {
     Waiting,
     /// The image was written or replaced since, or the copy is gone.
     Spoilt,
+    /// The image is as it was, and somebody has written to the copy while it stood in its place.
+    Written,
     /// Something else is where the copy should be.
     Foreign,
     /// The copy is in place, and the image is aside.
@@ -56,6 +58,8 @@ impl<'a> Place<'a> {
             State::Foreign
         } else if there != *replaced || aside.is_none() {
             State::Spoilt
+        } else if aside.as_ref() != Some(made) {
+            State::Written
         } else {
             State::Waiting
         };
@@ -64,7 +68,7 @@ impl<'a> Place<'a> {
 
     /// Whether the image has yet to give way.
     pub fn is_left(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Spoilt | State::Foreign)
+        matches!(self.state, State::Waiting | State::Spoilt | State::Written | State::Foreign)
     }
 
     /// Puts the copy in place, and the image aside where the file system can do that at once.
@@ -86,14 +90,31 @@ impl<'a> Place<'a> {
         self.sync()
     }
 
-    /// Removes what is aside, image or copy.
-    pub fn clear(&self) -> Result<(), BackendError> {
+    /// Removes what is aside, image or copy; a copy that somebody has written to, while it stood in the
+    /// image's place, is nowhere else, and only gets another name, which is returned.
+    pub fn clear(&self) -> Result<Option<PathBuf>, BackendError> {
         // Elsewhere nothing is aside that was ours.
-        if matches!(self.state, State::Exchanged | State::Waiting | State::Spoilt) {
-            self.folder.remove(name(&self.rename.new))?;
-            self.sync()?;
+        if matches!(self.state, State::Done | State::Foreign) {
+            return Ok(None);
         }
-        Ok(())
+        let (new, made) = (name(&self.rename.new), &self.rename.made);
+        let is_copy = self.state != State::Exchanged;
+        let kept = match self.folder.fingerprint(new) {
+            Ok(there) if is_copy && there != *made => Some(self.keep(new)?),
+            _ => {
+                self.folder.remove(new)?;
+                None
+            }
+        };
+        self.sync()?;
+        Ok(kept)
+    }
+
+    fn keep(&self, new: &OsStr) -> Result<PathBuf, BackendError> {
+        let mut kept = new.to_owned();
+        kept.push("-written");
+        self.folder.rename_to_free(new, &kept)?;
+        Ok(self.rename.new.with_file_name(kept))
     }
 
     /// Who has the image open that is aside.

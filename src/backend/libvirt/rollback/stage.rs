@@ -6,6 +6,7 @@ use super::super::folder::{Folder, dress};
 use super::super::image;
 use crate::domain::operation::Fault;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -21,7 +22,12 @@ pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), BackendError> {
     for dir in images.iter().filter_map(|image| image.parent()).collect::<BTreeSet<_>>() {
         let folder = Folder::open(dir)?;
         let names = folder.names()?.into_iter();
-        for name in names.filter(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
+        // What somebody wrote to has a longer name.
+        let is_number = |rest: &[u8]| rest.iter().all(u8::is_ascii_digit);
+        let ours = |name: &OsString| {
+            name.as_bytes().strip_prefix(prefix.as_bytes()).is_some_and(is_number)
+        };
+        for name in names.filter(ours) {
             folder.remove(&name)?;
         }
     }

@@ -1,5 +1,5 @@
 //! On the shelf: which object takes which one's place. Four lines at most: the token, the new object,
-//! the old one, and `judged`.
+//! the old one, and how far that is.
 
 use super::super::super::manifest::sync_dir;
 use super::super::super::{BackendError, Doing};
@@ -9,14 +9,47 @@ use std::io::ErrorKind;
 use uuid::Uuid;
 
 const NOTE: &str = "rollback";
+const EXPOSED: &str = "exposed ";
+const WRITTEN: &str = "written";
 const JUDGED: &str = "judged";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     pub new: String,
     pub old: String,
+    pub step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The new one is whole, and nobody has seen it.
+    Staged,
+    /// It may stand, or have stood, where everybody finds it; its print was this before.
+    Exposed(u64),
+    /// Somebody wrote to it there, and it shall go back.
+    Written,
     /// The old one may go.
-    pub judged: bool,
+    Judged,
+}
+
+impl Step {
+    fn parse(line: Option<&str>) -> Option<Self> {
+        Some(match line {
+            None => Self::Staged,
+            Some(WRITTEN) => Self::Written,
+            Some(JUDGED) => Self::Judged,
+            Some(line) => Self::Exposed(line.strip_prefix(EXPOSED)?.parse().ok()?),
+        })
+    }
+
+    fn line(self) -> String {
+        match self {
+            Self::Staged => String::new(),
+            Self::Exposed(print) => format!("{EXPOSED}{print}\n"),
+            Self::Written => format!("{WRITTEN}\n"),
+            Self::Judged => format!("{JUDGED}\n"),
+        }
+    }
 }
 
 /// The note of this token; that of another is none.
@@ -31,10 +64,9 @@ pub fn read(shelf: &Shelf, token: Uuid) -> Result<Option<Note>, BackendError> {
     if lines.next() != Some(&*token.to_string()) {
         return Ok(None);
     }
-    match (lines.next(), lines.next()) {
-        (Some(new), Some(old)) => {
-            let judged = lines.next() == Some(JUDGED);
-            Ok(Some(Note { new: new.into(), old: old.into(), judged }))
+    match (lines.next(), lines.next(), Step::parse(lines.next())) {
+        (Some(new), Some(old), Some(step)) => {
+            Ok(Some(Note { new: new.into(), old: old.into(), step }))
         }
         _ => Err(BackendError::new(Fault::Permanent, doing(), "it is cut short; remove it")),
     }
@@ -42,9 +74,8 @@ pub fn read(shelf: &Shelf, token: Uuid) -> Result<Option<Note>, BackendError> {
 
 /// Durably replaces it.
 pub fn write(shelf: &Shelf, token: Uuid, note: &Note) -> Result<(), BackendError> {
-    let Note { new, old, judged } = note;
-    let judged = if *judged { format!("{JUDGED}\n") } else { String::new() };
-    replace(shelf.dir(), NOTE, format!("{token}\n{new}\n{old}\n{judged}").as_bytes())
+    let Note { new, old, step } = note;
+    replace(shelf.dir(), NOTE, format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
 }
 
 /// Durably; one that is gone already is success.
@@ -55,5 +86,21 @@ pub fn remove(shelf: &Shelf) -> Result<(), BackendError> {
             Err(BackendError::io(format!("removing {}", path.display()), &error))
         }
         _ => sync_dir(shelf.dir()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_it_is_reads_back_as_it_was_written_and_nothing_else_does() {
+        for step in [Step::Staged, Step::Exposed(0), Step::Exposed(u64::MAX), Step::Written] {
+            assert_eq!(Step::parse(step.line().lines().next()), Some(step));
+        }
+        assert_eq!(Step::parse(Some("judged")), Some(Step::Judged), "as older ones wrote it");
+        for line in ["", "exposed", "exposed ", "exposed x", "exposed -1", "writ"] {
+            assert_eq!(Step::parse(Some(line)), None, "{line:?}");
+        }
     }
 }

@@ -12,6 +12,8 @@ const TOKEN: Uuid = Uuid::from_u128(7);
 struct New {
     fails: Cell<&'static str>,
     undone: Cell<u32>,
+    /// What somebody wrote to cannot be put aside.
+    sticks: Cell<bool>,
 }
 
 impl New {
@@ -32,9 +34,11 @@ impl Replacement for New {
 
     fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
         let hidden = at.to_string_lossy().contains(".heptad-");
+        let is_old = std::fs::read_to_string(at).is_ok_and(|text| text == "old");
         let is_used = match self.fails.get() {
-            "users" => hidden,
+            "users" => hidden && is_old,
             "busy" => !hidden,
+            "late" => hidden && !is_old && at.exists(),
             _ => false,
         };
         Ok(is_used.then(|| format!("somebody holds {}", at.display())).into_iter().collect())
@@ -54,8 +58,11 @@ impl Replacement for New {
         self.step("judge")
     }
 
-    fn is_untouched(&self, new: &Aside<'_>) -> Result<bool, BackendError> {
-        Ok(std::fs::read_to_string(new.path).unwrap() == "new")
+    fn part_with(&self, _: &Aside<'_>, _: &CStr) -> Result<(), BackendError> {
+        match self.sticks.get() {
+            true => Err(BackendError::new(Fault::NoSpace, "moving", "no room")),
+            false => Ok(()),
+        }
     }
 
     fn undo(&self) -> Result<(), BackendError> {
@@ -96,6 +103,11 @@ impl Scene {
 
     fn hidden(&self) -> PathBuf {
         self.dir.path().join(format!(".heptad-rollback-{TOKEN}"))
+    }
+
+    /// Where something is kept that somebody wrote.
+    fn kept(&self, more: &str) -> PathBuf {
+        self.dir.path().join(format!(".heptad-written-{TOKEN}{more}"))
     }
 
     /// What has the hidden name.
@@ -157,8 +169,8 @@ fn a_swap_cut_off_right_after_the_exchange_is_judged_before_anything_goes() {
     new.fails.set("carry");
     scene.run(&new).unwrap_err();
     let note = note::read(&scene.shelf, TOKEN).unwrap().unwrap();
-    assert!(note.judged, "what may have gone in part is not judged again");
-    note::write(&scene.shelf, TOKEN, &Note { judged: false, ..note }).unwrap();
+    assert_eq!(note.step, Step::Judged, "what may have gone in part is not judged again");
+    note::write(&scene.shelf, TOKEN, &Note { step: Step::Exposed(7), ..note }).unwrap();
     for fails in ["users", "judge"] {
         new.fails.set(fails);
         let error = scene.run(&new).unwrap_err().to_string();
@@ -231,4 +243,60 @@ fn what_could_not_be_removed_is_removed_with_one_of_the_next_snapshots() {
     std::fs::write(scene.hidden(), "mine").unwrap();
     scene.shelf.sweep().unwrap();
     assert!(scene.hidden().exists());
+}
+
+/// As a kill leaves it right after the names were exchanged back: `new` is aside, as somebody left it.
+fn exposed_and_back(scene: &Scene, content: &str) {
+    let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+    New::default().stage(&swap.dir, &swap.hidden).unwrap();
+    swap.write_note().unwrap();
+    swap.expose().unwrap();
+    std::fs::write(scene.hidden(), content).unwrap();
+}
+
+#[test]
+fn what_was_written_is_kept_also_if_the_way_back_was_cut_off() {
+    let check = |content: &str, kept: Option<&str>| {
+        let (scene, new) = (Scene::new(), New::default());
+        exposed_and_back(&scene, content);
+        // With nobody allowed to do anything at first.
+        new.fails.set("busy");
+        scene.run(&new).unwrap_err();
+        assert_eq!((&*scene.live(), scene.aside()), ("old", None), "{content}");
+        new.fails.set("");
+        scene.run(&new).unwrap();
+        assert_eq!((&*scene.live(), scene.aside()), ("new", None), "{content}");
+        assert_eq!(std::fs::read_to_string(scene.kept("")).ok().as_deref(), kept, "{content}");
+    };
+    check("new, and more", Some("new, and more"));
+    check("", Some(""));
+}
+
+#[test]
+fn nothing_that_somebody_wrote_goes_where_it_cannot_be_put_aside() {
+    let (scene, new) = (Scene::new(), New::default());
+    new.fails.set("written");
+    new.sticks.set(true);
+    let error = scene.run(&new).unwrap_err().to_string();
+    assert!(error.contains(&scene.hidden().display().to_string()), "{error}");
+    assert_eq!((&*scene.live(), scene.aside().as_deref()), ("old", Some("new, and more")));
+    // Nor by the next attempt, nor under a name that something else has.
+    new.fails.set("");
+    scene.run(&new).unwrap_err();
+    assert_eq!((&*scene.live(), scene.aside().as_deref()), ("old", Some("new, and more")));
+    std::fs::write(scene.kept(""), "mine").unwrap();
+    new.sticks.set(false);
+    scene.run(&new).unwrap();
+    let kept = ["", "-2"].map(|more| std::fs::read_to_string(scene.kept(more)).unwrap());
+    assert_eq!(kept, ["mine", "new, and more"]);
+    assert_eq!((&*scene.live(), scene.aside()), ("new", None));
+}
+
+#[test]
+fn a_copy_that_somebody_still_has_open_is_kept() {
+    let (scene, new) = (Scene::new(), New::default());
+    exposed_and_back(&scene, "new");
+    new.fails.set("late");
+    scene.run(&new).unwrap();
+    assert_eq!(std::fs::read_to_string(scene.kept("")).unwrap(), "new");
 }
