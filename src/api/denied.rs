@@ -140,6 +140,11 @@ impl From<Denied> for Refuse {
                 format!("look at it, then `heptactl acknowledge {resource}`"),
             ),
             Denied::TooManyTags { resource, excess } => too_many(&resource, &excess),
+            Denied::TagsFull { of, total } => Self::clash(
+                "too-many-tags",
+                format!("{of} would have {total} tags, and {TAG_LIMIT} are the most"),
+                format!("take {} away with the same command: --remove KEY", total - TAG_LIMIT),
+            ),
             Denied::QueueFull { resource } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "queue-full",
@@ -203,7 +208,7 @@ fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
          are the most"
     );
     let hint = match added.is_empty() {
-        true => format!("take {excess} off {resource} in the configuration"),
+        true => format!("take {excess} off {resource}: `heptactl tag {resource} --remove KEY`"),
         false => format!("leave out {excess} of {}", added.join(", ")),
     };
     Refuse::clash("too-many-tags", message, hint)
@@ -274,6 +279,7 @@ mod tests {
             Denied::InDoubt { resource: web(), reason: "golden is suspect: it is empty".into() },
             tags(1, &[], 1),
             tags(49, &["a", "b"], 2),
+            Denied::TagsFull { of: snapshot(), total: 52 },
             Denied::QueueFull { resource: web() },
             Denied::KeyReused { key: "k1".into(), operation },
             Denied::KeyUnproven { key: "k1".into(), operation },

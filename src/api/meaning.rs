@@ -1,9 +1,9 @@
 //! From what a client wrote to the domain's types.
 
 use super::refuse::Refuse;
-use super::wire::Tags;
+use super::wire::{TagBody, Tags};
 use crate::domain::name::ResourceName;
-use crate::domain::tag::{TAG_LIMIT, check_key, check_value};
+use crate::domain::tag::{Retag, TAG_LIMIT, check_key, check_value};
 use jiff::civil::Time;
 use std::str::FromStr;
 
@@ -67,6 +67,32 @@ pub fn parse_tags(tags: Tags) -> Result<Tags, Refuse> {
         })?;
     }
     Ok(tags)
+}
+
+/// # Errors
+/// Nothing to do, the same key twice, a tag that cannot be. A key to remove may be any that there is.
+pub fn parse_retag(body: TagBody) -> Result<Retag, Refuse> {
+    let remove: std::collections::BTreeSet<String> = body.remove.into_iter().collect();
+    let refuse = |message: String, hint: &str| Refuse::bad("bad-tag", message, hint);
+    if body.set.is_empty() && remove.is_empty() {
+        return Err(refuse("no tag is named".into(), "name tags to set, or keys to remove"));
+    }
+    if let Some(both) = body.set.keys().find(|key| remove.contains(*key)) {
+        let shown: String = both.chars().take(60).collect();
+        let message = format!("tag {shown:?} is to be set and to be removed");
+        return Err(refuse(message, "say one of the two"));
+    }
+    if remove.len() > TAG_LIMIT {
+        let message = format!("{} keys are too many", remove.len());
+        return Err(refuse(message, "a resource or a snapshot has at most 50"));
+    }
+    for key in &remove {
+        check_key(key).map_err(|error| {
+            let shown: String = key.chars().take(60).collect();
+            refuse(format!("tag {shown:?}: {error}"), &error.hint())
+        })?;
+    }
+    Ok(Retag { set: parse_tags(body.set)?, remove })
 }
 
 /// A path for something new: absolute, without detours, so that what is logged is what is meant.

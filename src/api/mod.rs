@@ -29,6 +29,7 @@
 //! | GET /v1/events?after=&wait= | operator | events named `changes`, or one [`wire::Changes`] |
 //! | POST /v1/resources | admin | [`wire::ProtectBody`] → [`wire::Protected`] |
 //! | POST /v1/resources/{name}/snapshots | operator | [`wire::TakeBody`] → [`wire::Accepted`] |
+//! | POST /v1/resources/{name}/tags | operator | [`wire::TagBody`] → [`wire::Accepted`] |
 //! | POST /v1/resources/{name}/enable | operator | [`wire::EnableBody`] → [`wire::Accepted`] |
 //! | POST /v1/resources/{name}/disable | operator | [`wire::Accepted`] |
 //! | PUT /v1/resources/{name}/time | operator | [`wire::SetTimeBody`] → [`wire::Accepted`] |
@@ -37,6 +38,7 @@
 //! | POST /v1/resources/{name}/rotate | admin | [`wire::Accepted`] |
 //! | POST /v1/resources/{name}/forget | admin | [`wire::ForgetBody`] → [`wire::Accepted`] |
 //! | POST /v1/snapshots/{ref}/keep | operator | [`wire::KeepBody`] → [`wire::Accepted`] |
+//! | POST /v1/snapshots/{ref}/tags | operator | [`wire::TagBody`] → [`wire::Accepted`] |
 //! | POST /v1/snapshots/{ref}/create | admin | [`wire::CreateBody`] → [`wire::Accepted`] |
 //! | DELETE /v1/snapshots/{ref}?now= | admin | [`wire::Accepted`] |
 //! | POST /v1/snapshots/{ref}/undelete | admin | [`wire::Accepted`] |

@@ -14,7 +14,7 @@ const OVERFLOW_UID: u32 = 65_534;
 pub enum Role {
     /// Gets a sentence that says how to be let in.
     None,
-    /// May look, take, keep, enable, disable, change the time and take such a change back.
+    /// May look, take, keep, tag, enable, disable, change the time and take such a change back.
     Operator,
     /// May do all. Equal to root by way of `create`, which copies old content with its owners.
     Admin,

@@ -39,6 +39,7 @@ pub fn beginning(operation: &wire::Operation) -> String {
         ("rollback", _) => format!("rolling back to {snapshot}"),
         ("attach", Some(disk)) => format!("attaching {disk}"),
         ("detach", Some(disk)) => format!("detaching {disk}"),
+        ("tag", _) => format!("changing the tags of {snapshot}"),
         ("delete", _) => format!("putting {snapshot} into the trash"),
         ("destroy", _) => format!("deleting {snapshot} for good"),
         ("undelete", _) => format!("bringing {snapshot} back from the trash"),
@@ -79,6 +80,10 @@ pub fn ending(operation: &wire::Operation) -> String {
         },
         "attach" => format!("{resource}: has {}", detail.unwrap_or("the disk")),
         "detach" => format!("{resource}: has {} no more", detail.unwrap_or("the disk")),
+        "tag" => {
+            let of = operation.snapshot.as_deref().unwrap_or(resource);
+            format!("{resource}: tags of {of} changed: {}", detail.unwrap_or_default())
+        }
         "delete" => format!("{resource}: {snapshot} is in the trash"),
         "destroy" => format!("{resource}: {snapshot} is deleted for good"),
         "undelete" => format!("{resource}: {snapshot} is back"),
@@ -105,6 +110,8 @@ pub fn request(request: &Request) -> String {
             format!("take the system disk of {resource} as {name}")
         }
         Request::Keep { from, name, .. } => format!("keep {from} as {name}"),
+        Request::TagResource { resource, change } => format!("tag {resource}: {change}"),
+        Request::TagSnapshot { snapshot, change } => format!("tag {snapshot}: {change}"),
         Request::Create { from, draft } => format!("create {} from {from}", drafted(draft)),
         Request::Rollback { resource, to, .. } => format!("roll {resource} back to {to}"),
         Request::Attach { instance, disk } => format!("attach {disk} to {instance}"),
@@ -148,6 +155,7 @@ mod tests {
     use crate::domain::sample::{self, Builder};
     use crate::domain::slot::Slot;
     use crate::domain::snapshot::{Seq, Tags};
+    use crate::domain::tag::Retag;
     use std::sync::Arc;
 
     #[test]
@@ -178,6 +186,13 @@ mod tests {
         });
         check(Act::Trash { seq: Seq(2) }, State::Succeeded, {
             ["putting web-1@2026-11-21 into the trash", "web-1@2026-11-21 is in the trash"]
+        });
+        let change = Retag { set: [("a".into(), "1".into())].into(), remove: ["b".into()].into() };
+        check(Act::Tag { seq: Some(Seq(2)), change }, State::Succeeded, {
+            [
+                "changing the tags of web-1@2026-11-21",
+                "tags of web-1@2026-11-21 changed: set a; remove b",
+            ]
         });
         check(Act::Disable, State::Succeeded, ["disable has begun", "disable is done"]);
     }

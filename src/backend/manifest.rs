@@ -213,12 +213,19 @@ struct MarkFile {
     accepted: bool,
     #[serde(default)]
     trashed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tags: Option<Tags>,
+}
+
+impl From<&Mark> for MarkFile {
+    fn from(mark: &Mark) -> Self {
+        let Mark { doubt, accepted, trashed, tags } = mark.clone();
+        Self { doubt, accepted, trashed, tags }
+    }
 }
 
 /// Durably replaces the mark in `dir`.
 pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
-    let file =
-        MarkFile { doubt: mark.doubt.clone(), accepted: mark.accepted, trashed: mark.trashed };
     let stage = format!("{MARK}.new");
     match std::fs::remove_file(dir.join(&stage)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -226,15 +233,16 @@ pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), BackendError> {
         }
         _ => {}
     }
-    write_new(dir, &stage, &file, true)?;
+    write_new(dir, &stage, &MarkFile::from(mark), true)?;
     std::fs::rename(dir.join(&stage), dir.join(MARK)).doing(|| format!("replacing {MARK}"))?;
     sync_dir(dir)
 }
 
 /// Reads the mark in `dir`; the default where there is none.
 fn read_mark(dir: &Path) -> Result<Mark, BackendError> {
-    let file: MarkFile = read_json(&dir.join(MARK))?.unwrap_or_default();
-    Ok(Mark { doubt: file.doubt, accepted: file.accepted, trashed: file.trashed })
+    let MarkFile { doubt, accepted, trashed, tags } =
+        read_json(&dir.join(MARK))?.unwrap_or_default();
+    Ok(Mark { doubt, accepted, trashed, tags })
 }
 
 /// The proof's file name.

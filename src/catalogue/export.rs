@@ -24,7 +24,7 @@ fn line(snapshot: &Snapshot) -> Value {
         "slot": card.slot.map(|slot| slot.to_string()),
         "kept_from": card.kept_from.map(|seq| seq.0),
         "taken_at": card.taken_at.to_string(),
-        "tags": card.tags,
+        "tags": snapshot.tags(),
         "health": health,
         "fate": fate,
     })

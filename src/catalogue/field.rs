@@ -103,6 +103,12 @@ impl<'r> Fields<'r> {
         value.ok_or_else(|| self.damaged(column, why()))
     }
 
+    pub(super) fn maybe_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
+        let text = self.get::<Option<String>>(column)?;
+        let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
+        parsed.map_err(|error| self.damaged(column, error))
+    }
+
     pub(super) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
         let text = self.text(column)?;
         serde_json::from_str(&text).map_err(|error| self.damaged(column, error))

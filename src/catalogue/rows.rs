@@ -40,8 +40,11 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         .map_err(|why| fields.damaged("timeline", why))?;
     let remark = |zone| Remark::UnknownZone { resource: resource.name.clone(), zone };
     let remarks = zones.into_iter().map(remark).collect();
-    let wish =
-        Override { enabled: fields.get("wish_enabled")?, time: fields.maybe_parse("wish_time")? };
+    let wish = Override {
+        enabled: fields.get("wish_enabled")?,
+        time: fields.maybe_parse("wish_time")?,
+        tags: fields.maybe_json("wish_tags")?.unwrap_or_default(),
+    };
     let head = Account {
         declared: fields.get("declared")?,
         forgotten: fields.get("forgotten")?,
@@ -154,6 +157,7 @@ fn facts(fields: &Fields<'_>) -> Result<Facts> {
         exclusive: fields.maybe_number("exclusive")?,
         notes: fields.json("notes")?,
         accepted: fields.get("accepted")?,
+        retagged: fields.maybe_json("retagged")?,
         told: told(fields)?,
     })
 }

@@ -10,11 +10,13 @@ use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
+use crate::domain::tag::Retag;
 use crate::domain::timeline::{Off, Phase, Timeline};
 use crate::domain::told::{Engine, Proof, Told};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A rhythm as text: in the columns of an account and in each phase of its timeline.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -255,6 +257,8 @@ pub(super) struct Parameters {
     name: Option<String>,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     tags: Tags,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    untag: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -300,6 +304,9 @@ impl Parameters {
                 tags: tags.clone(),
                 ..none
             },
+            Act::Tag { change, .. } => {
+                Self { tags: change.set.clone(), untag: change.remove.clone(), ..none }
+            }
             Act::Destroy { why, .. } => {
                 let (why, paid_by) = doom_word(*why);
                 Self { why: Some(why.into()), paid_by, ..none }
@@ -367,6 +374,9 @@ impl Parameters {
                 name: need(parse(self.name, "name")?, "name")?,
                 tags: self.tags,
             },
+            "tag" => {
+                Act::Tag { seq: seq.map(Seq), change: Retag { set: self.tags, remove: self.untag } }
+            }
             "destroy" => Act::Destroy { seq: about()?, why: doom(self.why, self.paid_by)? },
             "create" => Act::Create { from: about()?, draft: Box::new(self.draft()?) },
             "rollback" => Act::Rollback { to: about()?, safety: Seq(need(self.safety, "safety")?) },

@@ -50,6 +50,10 @@ pub(super) fn nanos(length: SignedDuration) -> i64 {
     i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
 }
 
+fn maybe_json(value: Option<&impl serde::Serialize>) -> Option<String> {
+    value.map(|value| serde_json::json!(value).to_string())
+}
+
 fn instant(at: Option<Timestamp>) -> Option<String> {
     at.map(instant_text)
 }
@@ -75,6 +79,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":enabled": resource.policy.enabled,
         ":wish_enabled": wish.enabled,
         ":wish_time": wish.time.map(|time| time.to_string()),
+        ":wish_tags": maybe_json(Some(&wish.tags).filter(|tags| !tags.is_empty())),
         ":timeline": shapes::timeline_text(&account.timeline, &account.dating),
         ":declared": account.declared,
         ":forgotten": account.forgotten,
@@ -98,13 +103,13 @@ const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
         timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
-        taken_days, plan, blueprint, enrolled, occupied, payment)
+        taken_days, plan, blueprint, enrolled, occupied, payment, wish_tags)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
         :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled,
-        :occupied, :payment)
+        :occupied, :payment, :wish_tags)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -118,7 +123,8 @@ const PUT_ACCOUNT: &str = "
         credit = excluded.credit, trouble = excluded.trouble,
         taken_days = excluded.taken_days, plan = excluded.plan,
         blueprint = excluded.blueprint, enrolled = excluded.enrolled,
-        occupied = excluded.occupied, payment = excluded.payment";
+        occupied = excluded.occupied, payment = excluded.payment,
+        wish_tags = excluded.wish_tags";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;
@@ -165,6 +171,7 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
         ":exclusive": measured(facts.exclusive),
         ":notes": serde_json::json!(facts.notes).to_string(),
         ":accepted": facts.accepted,
+        ":retagged": maybe_json(facts.retagged.as_ref()),
         ":told": shapes::told_text(&facts.told),
         ":kind": card.kind.word(),
         ":part": card.part.word(),
@@ -180,10 +187,10 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
 const PUT_SNAPSHOT: &str = "
     INSERT INTO snapshot (resource, seq, id, object, origin, name, slot, kept_from, taken_at, tags,
         health, reason, fate, trashed_until_ns, empty, entries, bytes, stored, exclusive, notes, accepted,
-        told, kind, part, plan, blueprint)
+        told, kind, part, plan, blueprint, retagged)
     VALUES (:resource, :seq, :id, :object, :origin, :name, :slot, :kept_from, :taken_at, :tags,
         :health, :reason, :fate, :trashed_until_ns, :empty, :entries, :bytes, :stored, :exclusive,
-        :notes, :accepted, :told, :kind, :part, :plan, :blueprint)
+        :notes, :accepted, :told, :kind, :part, :plan, :blueprint, :retagged)
     ON CONFLICT (resource, seq) DO UPDATE SET
         object = excluded.object, origin = excluded.origin, name = excluded.name,
         slot = excluded.slot, kept_from = excluded.kept_from, taken_at = excluded.taken_at,
@@ -192,7 +199,7 @@ const PUT_SNAPSHOT: &str = "
         empty = excluded.empty, entries = excluded.entries, bytes = excluded.bytes,
         stored = excluded.stored, exclusive = excluded.exclusive, notes = excluded.notes,
         accepted = excluded.accepted, told = excluded.told, kind = excluded.kind, part = excluded.part,
-        plan = excluded.plan, blueprint = excluded.blueprint
+        plan = excluded.plan, blueprint = excluded.blueprint, retagged = excluded.retagged
     WHERE snapshot.id = excluded.id";
 
 /// One, or all of a resource. What they were, and what ended them, stays.

@@ -17,7 +17,7 @@ pub struct Daemon {
     pub state: PathBuf,
     /// Members may do everything.
     pub admin_group: String,
-    /// Members may look, take, keep and change schedules.
+    /// Members may look, take, keep, tag and change schedules.
     pub group: String,
     /// A filter of the tracing crate: `info`, `warn,heptad::daemon=debug`.
     pub log: String,

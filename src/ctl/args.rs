@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::exit;
-use super::values::{Color, Leftovers, Origin, TagArgs};
+use super::values::{Color, Leftovers, Origin, RetagArgs, TagArgs};
 use crate::api::wire::Size;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -165,6 +165,19 @@ pub enum Command {
         #[command(flatten)]
         tags: TagArgs,
     },
+    /// Change the tags of a resource or a snapshot
+    Tag {
+        #[arg(value_name = "RESOURCE|SNAPSHOT")]
+        name: String,
+        /// The name is a resource's
+        #[arg(long, conflicts_with = "snapshot")]
+        resource: bool,
+        /// The name is a snapshot's
+        #[arg(long)]
+        snapshot: bool,
+        #[command(flatten)]
+        change: RetagArgs,
+    },
     /// Switch automatic snapshots on
     Enable {
         resource: String,
@@ -180,7 +193,7 @@ pub enum Command {
         #[arg(value_name = "HH:MM")]
         time: String,
     },
-    /// Forget what enable, disable and set-time changed: the configuration counts again
+    /// Forget what enable, disable, set-time and tag changed: the configuration counts again
     Reset { resource: String },
     /// Create a new resource from a snapshot, where nothing is yet
     Create {
@@ -336,6 +349,10 @@ mod tests {
             "Take { resource: \"home\", name: \"before\", system_disk: false, tags: TagArgs { tags: [(\"a\", \"b\"), \
              (\"c\", \"d=e\"), (\"f\", \"\")] } }"
         });
+        check("tag home team=web cost --remove why --remove when", {
+            "Tag { name: \"home\", resource: false, snapshot: false, change: RetagArgs { set: [(\"team\", \"web\"), \
+             (\"cost\", \"\")], remove: [\"why\", \"when\"] } }"
+        });
         check("browse home@latest etc", {
             "Browse { snapshot: \"home@latest\", path: Some(\"etc\") }"
         });
@@ -394,6 +411,7 @@ mod tests {
         check("statsu", "'status'");
         check("take home", "<NAME>");
         check("take home x --tag =v", "a tag is KEY=VALUE");
+        check("tag home", "<KEY[=VALUE]|--remove <KEY>>");
         check("delete", "<SNAPSHOT>");
         check("operation x", "invalid value 'x'");
         check("forget old --automatic burn", "[possible values: keep, trash]");

@@ -24,6 +24,8 @@ pub enum CtlError {
     Unconfirmed,
     #[error("the tag {0} is given twice")]
     TagTwice(String),
+    #[error("a resource and a snapshot are called {0}")]
+    Ambiguous(String),
     #[error("the path {} is not UTF-8", .0.display())]
     Path(PathBuf),
     #[error("{} exists already", .path.display())]
@@ -73,9 +75,11 @@ impl CtlError {
             | Self::File { .. }
             | Self::Output(_)
             | Self::Json(_) => exit::REFUSED,
-            Self::Unconfirmed | Self::TagTwice(_) | Self::Path(_) | Self::PathInSnapshot { .. } => {
-                exit::USAGE
-            }
+            Self::Unconfirmed
+            | Self::TagTwice(_)
+            | Self::Ambiguous(_)
+            | Self::Path(_)
+            | Self::PathInSnapshot { .. } => exit::USAGE,
         }
     }
 
@@ -111,7 +115,7 @@ impl CtlError {
                 "if its socket is elsewhere, name it with --socket or HEPTAD_SOCKET".into(),
             ],
             Self::Client(ClientError::NoPermission { .. }) => vec![
-                "members of the group heptad may look, take, keep and change times, members of \
+                "members of the group heptad may look, take, keep, tag and change times, members of \
                  heptad-admin may do all: `usermod -aG heptad USER`, then log in again"
                     .into(),
                 "without root, `heptad run` starts a daemon of your own".into(),
@@ -125,6 +129,10 @@ impl CtlError {
                 vec!["name another place with -o, or replace it with --force".into()]
             }
             Self::MountPoint { hint, .. } => filled(hint.clone()),
+            Self::Ambiguous(name) => vec![
+                format!("for the resource: `heptactl tag --resource {name} …`"),
+                format!("for the snapshot: `heptactl tag --snapshot {name} …`"),
+            ],
             Self::Unconfirmed => vec!["say --yes if it is meant".into()],
             Self::Unknown { hints, .. } => hints.clone(),
             _ => Vec::new(),

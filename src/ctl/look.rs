@@ -45,7 +45,7 @@ pub fn list(
 }
 
 /// What a name means: resources and snapshots have their own name spaces.
-enum Meaning {
+pub(super) enum Meaning {
     Resource(Box<ResourceDetail>),
     Snapshot(Box<Snapshot>),
     Both(Box<ResourceDetail>),
@@ -76,7 +76,7 @@ pub fn show(session: &mut Session<'_, '_>, name: &str, only_snapshot: bool) -> D
     }
 }
 
-fn find(session: &Session<'_, '_>, name: &str) -> Result<Meaning, CtlError> {
+pub(super) fn find(session: &Session<'_, '_>, name: &str) -> Result<Meaning, CtlError> {
     let absent = |error: &ClientError| matches!(error, ClientError::Refused { status: 404, .. });
     let resource = session.client.resource(name);
     let snapshot = session.client.snapshot(name);

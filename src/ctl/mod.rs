@@ -20,6 +20,7 @@ mod output;
 mod protect;
 pub mod render;
 mod session;
+mod tag;
 mod values;
 mod watch;
 
@@ -176,6 +177,9 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
             change::take(session, &resource, &name, system_disk, &tags)
         }
         Command::Keep { snapshot, name, tags } => change::keep(session, &snapshot, &name, &tags),
+        Command::Tag { name, resource, snapshot, change } => {
+            tag::tag(session, &name, (resource, snapshot), change)
+        }
         Command::Enable { resource, time } => change::enable(session, &resource, time.as_deref()),
         Command::Disable { resource } => change::disable(session, &resource),
         Command::SetTime { resource, time } => change::set_time(session, &resource, &time),

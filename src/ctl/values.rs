@@ -32,6 +32,30 @@ impl TagArgs {
     }
 }
 
+#[derive(Clone, Debug, Default, Args)]
+#[group(required = true, multiple = true)]
+pub struct RetagArgs {
+    /// Set a tag; a key alone has an empty value
+    #[arg(value_name = "KEY[=VALUE]", value_parser = tag)]
+    set: Vec<(String, String)>,
+    /// Take a tag away; may be given again
+    #[arg(long, value_name = "KEY")]
+    remove: Vec<String>,
+}
+
+impl RetagArgs {
+    /// # Errors
+    /// The key that was given twice.
+    pub fn body(self) -> Result<wire::TagBody, String> {
+        let Self { set, remove } = self;
+        let set = TagArgs { tags: set }.collect()?;
+        match remove.iter().find(|key| set.contains_key(*key)) {
+            Some(twice) => Err(twice.clone()),
+            None => Ok(wire::TagBody { set, remove }),
+        }
+    }
+}
+
 /// A key alone is a tag with an empty value.
 fn tag(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));

@@ -153,7 +153,7 @@ fn take(
         stored: usage.stored,
         exclusive: usage.exclusive,
         notes: object.notes,
-        accepted: false,
+        ..Facts::default()
     };
     if *source == Source::Live {
         survey.identity = backend.probe().ok().map(|probe| probe.identity);

@@ -12,7 +12,8 @@ use super::resource::Resource;
 use super::rotation::Candidate;
 use super::schedule;
 use super::slot::Slot;
-use super::snapshot::{Fate, Health, Seq, Snapshot};
+use super::snapshot::{Fate, Health, Seq, Snapshot, Tags};
+use super::tag::{self, TagWishes};
 use super::timeline::{Timeline, Today};
 use super::told::Engine;
 use jiff::civil::{Date, Time};
@@ -76,10 +77,11 @@ pub struct Weighed {
 }
 
 /// What commands changed; it wins over the configuration until reset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Override {
     pub enabled: Option<bool>,
     pub time: Option<Time>,
+    pub tags: TagWishes,
 }
 
 impl Account {
@@ -140,6 +142,11 @@ impl Account {
             retention: configured.retention,
             enabled: self.wish.enabled.unwrap_or(configured.enabled),
         }
+    }
+
+    /// Its tags: the configuration's with what commands changed of them.
+    pub fn tags(&self) -> Tags {
+        tag::in_force(&self.resource.tags, &self.wish.tags)
     }
 
     /// Notes that a slot has its snapshot.

@@ -1,5 +1,7 @@
 //! What comes into the keeper and what goes out: closed enums, so that nothing is forgotten.
 
+pub use super::denied::Denied;
+
 use super::account::Account;
 use super::agenda::SlotRecord;
 use super::draft::Draft;
@@ -7,11 +9,10 @@ use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::occupied::Occupied;
 use super::operation::{Failure, Leftovers, Operation, OperationId};
-use super::plan::Plan;
 use super::policy::Retention;
-use super::resource::{Kind, Resource};
+use super::resource::Resource;
 use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
-use super::tag::TooMany;
+use super::tag::Retag;
 use super::told::{Engine, Told};
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -49,6 +50,8 @@ pub struct Ask {
 pub enum Request {
     Take { resource: ResourceName, name: SnapshotName, tags: Tags, part: Part },
     Keep { from: Selector, name: SnapshotName, tags: Tags },
+    TagResource { resource: ResourceName, change: Retag },
+    TagSnapshot { snapshot: Selector, change: Retag },
     Create { from: Selector, draft: Box<Draft> },
     Rollback { resource: ResourceName, to: Selector, safety: Option<SnapshotName> },
     Attach { instance: ResourceName, disk: ResourceName },
@@ -73,129 +76,6 @@ pub enum Farewell {
     Unsaid,
     Skip,
     Take(SnapshotName),
-}
-
-/// Why a request is refused: data, with a stable code, a public sentence and a hint at the edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
-    NoSuchResource {
-        name: ResourceName,
-        similar: Option<ResourceName>,
-    },
-    NoSuchSnapshot {
-        wanted: Selector,
-        similar: Option<String>,
-    },
-    /// It is not whole yet.
-    BeingTaken {
-        snapshot: String,
-        operation: OperationId,
-        /// It has not begun.
-        queued: bool,
-        /// How much of it is there, and of how much, where the backend tells.
-        done: Option<(u64, Option<u64>)>,
-    },
-    TakeFailed {
-        snapshot: String,
-        resource: ResourceName,
-        operation: OperationId,
-        why: String,
-        /// A schedule wanted it, which may try again.
-        again: bool,
-    },
-    BeingDestroyed {
-        snapshot: String,
-        operation: OperationId,
-    },
-    NameTaken {
-        name: SnapshotName,
-        by: ResourceName,
-    },
-    SmallerPlan {
-        wanted: Plan,
-        had: Plan,
-    },
-    /// A wish that makes no sense for what is made.
-    NoUse {
-        what: &'static str,
-        kind: Kind,
-    },
-    WrongKind {
-        resource: ResourceName,
-        kind: Kind,
-        wanted: Kind,
-    },
-    /// The snapshot is of another resource.
-    NotOf {
-        snapshot: String,
-        resource: ResourceName,
-        of: ResourceName,
-    },
-    /// The snapshot is of the system disk alone.
-    NotWhole {
-        snapshot: String,
-    },
-    FarewellUnsaid {
-        resource: ResourceName,
-        kind: Kind,
-    },
-    ResourceNameTaken {
-        name: ResourceName,
-    },
-    NotUsable {
-        snapshot: String,
-        health: String,
-    },
-    InTrash {
-        snapshot: String,
-    },
-    NotInTrash {
-        snapshot: String,
-    },
-    InUse {
-        snapshot: String,
-        operation: OperationId,
-    },
-    NotAutomatic {
-        snapshot: String,
-    },
-    CronPolicy {
-        resource: ResourceName,
-    },
-    NothingToAcknowledge {
-        resource: ResourceName,
-    },
-    StillConfigured {
-        resource: ResourceName,
-    },
-    NotConfigured {
-        resource: ResourceName,
-    },
-    InDoubt {
-        resource: ResourceName,
-        reason: String,
-    },
-    TooManyTags {
-        resource: ResourceName,
-        excess: TooMany,
-    },
-    QueueFull {
-        resource: ResourceName,
-    },
-    /// The key was given for another request.
-    KeyReused {
-        key: String,
-        operation: OperationId,
-    },
-    /// An earlier heptad recorded the key, without what it was given for.
-    KeyUnproven {
-        key: String,
-        operation: OperationId,
-    },
-    CatalogueUnwritable {
-        reason: String,
-    },
-    Stopping,
 }
 
 /// What shall happen now, in this order.
@@ -421,6 +301,8 @@ pub struct Mark {
     /// A person looked at a suspect one and accepted it.
     pub accepted: bool,
     pub trashed: bool,
+    /// All its tags, where they are no longer those that it was taken with.
+    pub tags: Option<Tags>,
 }
 
 impl Request {
@@ -429,6 +311,7 @@ impl Request {
         match self {
             Request::Take { .. } => "take",
             Request::Keep { .. } => "keep",
+            Request::TagResource { .. } | Request::TagSnapshot { .. } => "tag",
             Request::Create { .. } => "create",
             Request::Rollback { .. } => "rollback",
             Request::Attach { .. } => "attach",

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cron;
 pub mod dating;
 pub mod days;
+pub mod denied;
 pub mod draft;
 pub mod event;
 pub mod fee;

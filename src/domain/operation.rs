@@ -5,6 +5,7 @@ use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::slot::Slot;
 use super::snapshot::{Part, Seq, Tags};
+use super::tag::Retag;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use std::fmt;
@@ -86,6 +87,11 @@ pub enum Act {
     },
     Undelete {
         seq: Seq,
+    },
+    /// Change the tags of a snapshot, or of the resource itself.
+    Tag {
+        seq: Option<Seq>,
+        change: Retag,
     },
     /// Write the doubt, or its end, beside the snapshot.
     Mark {
@@ -173,6 +179,7 @@ impl Act {
             Act::Detach { .. } => "detach",
             Act::Trash { .. } => "delete",
             Act::Undelete { .. } => "undelete",
+            Act::Tag { .. } => "tag",
             Act::Mark { .. } => "mark",
             Act::Enable { .. } => "enable",
             Act::Disable => "disable",
@@ -193,6 +200,7 @@ impl Act {
             | Act::Trash { seq }
             | Act::Undelete { seq }
             | Act::Mark { seq } => Some(*seq),
+            Act::Tag { seq, .. } => *seq,
             Act::Create { from, .. } => Some(*from),
             Act::Rollback { to, .. } => Some(*to),
             _ => None,

@@ -6,7 +6,7 @@ use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
 use super::event::{Found, Survey, Wholeness};
 use super::name::ResourceName;
-use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
+use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown};
 use super::timeline::{Phase, Timeline};
 use super::told::Told;
 use jiff::SignedDuration;
@@ -33,6 +33,9 @@ pub enum Step {
     Stray(Box<Found>),
     /// Its own files tell more than is remembered.
     Told(Seq, Told),
+    /// The mark beside it has other tags: somebody changed them after this was recorded, in a life
+    /// of the catalogue that is lost. A mark is written before its record.
+    Tags(Seq, Tags),
 }
 
 /// The steps that bring an account to what a survey shows, in order of sequence numbers.
@@ -45,6 +48,7 @@ pub fn reconcile(account: &Account, survey: &Survey) -> Vec<Step> {
         if found.is_some() || sure {
             steps.extend(compare(snapshot, found, survey));
             steps.extend(told(snapshot, found));
+            steps.extend(tags(snapshot, found));
         }
     }
     let free = |seq: Seq| {
@@ -138,6 +142,14 @@ fn told(snapshot: &Snapshot, found: Option<&Found>) -> Option<Step> {
     news.then_some(Step::Told(snapshot.seq(), told))
 }
 
+fn tags(snapshot: &Snapshot, found: Option<&Found>) -> Option<Step> {
+    let whole = found.filter(|found| found.state == Wholeness::Whole)?;
+    let marked = whole.mark.tags.as_ref()?;
+    let news =
+        snapshot.health != Health::Taking && snapshot.facts.retagged.as_ref() != Some(marked);
+    news.then(|| Step::Tags(snapshot.seq(), marked.clone()))
+}
+
 fn health_of(found: &Found) -> Health {
     match (&found.mark.doubt, found.state) {
         (_, Wholeness::Tampered) => Health::Tampered,
@@ -195,6 +207,7 @@ pub fn adopted(resource: &ResourceName, found: &Found, trash: SignedDuration) ->
             content: found.content,
             notes: found.notes.clone(),
             accepted: found.mark.accepted,
+            retagged: found.mark.tags.clone(),
             told: found.told.clone(),
             ..Facts::default()
         },

@@ -116,6 +116,9 @@ pub struct Facts {
     pub notes: Vec<String>,
     /// A person accepted it although it was suspect.
     pub accepted: bool,
+    /// All its tags, where they are no longer those that it was taken with. The mark beside it says
+    /// the same.
+    pub retagged: Option<Tags>,
     pub told: Told,
 }
 
@@ -195,6 +198,11 @@ pub enum Thrown {
 impl Snapshot {
     pub fn seq(&self) -> Seq {
         self.card.handle.seq
+    }
+
+    /// Its tags as they are now.
+    pub fn tags(&self) -> &Tags {
+        self.facts.retagged.as_ref().unwrap_or(&self.card.tags)
     }
 
     /// Whether it is one of those that rotation counts.

@@ -2,6 +2,8 @@
 //! whatever is tagged here can be tagged there.
 
 use super::snapshot::Tags;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Most tags of one resource or snapshot.
 pub const TAG_LIMIT: usize = 50;
@@ -96,6 +98,68 @@ pub fn inherit(resource: &Tags, given: &Tags) -> Result<Tags, TooMany> {
     Err(TooMany { inherited: resource.len(), added, excess })
 }
 
+/// What a command changes of the tags of a resource or snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retag {
+    pub set: Tags,
+    pub remove: BTreeSet<String>,
+}
+
+impl Retag {
+    /// The tags afterwards.
+    ///
+    /// # Errors
+    /// How many there would be, if that is too many.
+    pub fn apply(&self, tags: &Tags) -> Result<Tags, usize> {
+        let mut all = tags.clone();
+        all.retain(|key, _| !self.remove.contains(key));
+        all.extend(self.set.clone());
+        // What has too many already may still lose some.
+        if all.len() > TAG_LIMIT.max(tags.len()) { Err(all.len()) } else { Ok(all) }
+    }
+}
+
+impl fmt::Display for Retag {
+    /// The keys alone: `set team, cost; remove why`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = self.set.keys().cloned().collect::<Vec<_>>().join(", ");
+        let remove = self.remove.iter().cloned().collect::<Vec<_>>().join(", ");
+        match (set.is_empty(), remove.is_empty()) {
+            (false, false) => write!(f, "set {set}; remove {remove}"),
+            (false, true) => write!(f, "set {set}"),
+            (true, _) => write!(f, "remove {remove}"),
+        }
+    }
+}
+
+/// What commands changed of a resource's tags, key by key: the value in force, or none where the
+/// configuration's tag is taken away.
+pub type TagWishes = BTreeMap<String, Option<String>>;
+
+/// The wishes with one more change. What is taken away without being configured leaves no wish.
+pub fn wished(mut wishes: TagWishes, change: &Retag, configured: &Tags) -> TagWishes {
+    for key in &change.remove {
+        match configured.contains_key(key) {
+            true => wishes.insert(key.clone(), None),
+            false => wishes.remove(key),
+        };
+    }
+    let set = change.set.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+    wishes.extend(set);
+    wishes
+}
+
+/// The configuration's tags with the wishes on top. If that is too many, because the configuration
+/// has got more since, the wishes win, as they do for each key.
+pub fn in_force(configured: &Tags, wishes: &TagWishes) -> Tags {
+    let set = wishes.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+    let mut all: Tags = set.take(TAG_LIMIT).collect();
+    let room = TAG_LIMIT.saturating_sub(all.len());
+    let others = configured.iter().filter(|(key, _)| !wishes.contains_key(*key)).take(room);
+    all.extend(others.map(|(key, value)| (key.clone(), value.clone())));
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +195,60 @@ mod tests {
         let refused = inherit(&tags(0..49, "old"), &tags(48..52, "new")).unwrap_err();
         let added = ["k49", "k50", "k51"].map(String::from).to_vec();
         assert_eq!(refused, TooMany { inherited: 49, added, excess: 2 });
+    }
+
+    fn tags(pairs: &str) -> Tags {
+        let pair = |text: &str| {
+            let (key, value) = text.split_once('=').unwrap();
+            (key.to_owned(), value.to_owned())
+        };
+        pairs.split_whitespace().map(pair).collect()
+    }
+
+    fn change(set: &str, remove: &str) -> Retag {
+        let remove = remove.split_whitespace().map(Into::into).collect();
+        Retag { set: tags(set), remove }
+    }
+
+    #[test]
+    fn a_change_sets_and_removes_and_touches_nothing_else() {
+        let check = |before: &str, set: &str, remove: &str, want: &str| {
+            assert_eq!(change(set, remove).apply(&tags(before)), Ok(tags(want)), "{set} -{remove}");
+        };
+        check("a=1 b=2", "b=3 c=4", "a", "b=3 c=4");
+        check("a=1", "", "other", "a=1");
+        check("", "a=", "", "a=");
+        let many: Tags = (0..60).map(|n| (format!("k{n:02}"), String::new())).collect();
+        let fifty: Tags = many.clone().into_iter().take(50).collect();
+        assert_eq!(change("new=1", "").apply(&fifty), Err(51));
+        assert_eq!(change("new=1", "k07").apply(&fifty).map(|all| all.len()), Ok(50));
+        assert_eq!(change("", "k07").apply(&many).map(|all| all.len()), Ok(59));
+    }
+
+    #[test]
+    fn what_a_command_says_of_a_key_wins_and_the_configuration_has_the_others() {
+        let mut wishes = TagWishes::new();
+        let mut check = |set: &str, remove: &str, configured: &str, want: &str| {
+            let configured = tags(configured);
+            wishes = wished(std::mem::take(&mut wishes), &change(set, remove), &configured);
+            assert_eq!(in_force(&configured, &wishes), tags(want), "{set} -{remove}");
+        };
+        check("", "", "a=1 b=2", "a=1 b=2");
+        check("a=9 c=3", "", "a=1 b=2", "a=9 b=2 c=3");
+        // The file changes: keys that no command spoke of follow it.
+        check("", "", "a=5 b=6 d=7", "a=9 b=6 c=3 d=7");
+        check("", "a c", "a=5 b=6 d=7", "b=6 d=7");
+        // What was taken away stays away; what was never configured is forgotten.
+        check("", "", "a=8 c=1", "c=1");
+        check("a=2", "", "a=8 c=1", "a=2 c=1");
+    }
+
+    #[test]
+    fn a_configuration_that_grew_never_makes_more_than_fifty_in_all() {
+        let wishes = TagWishes::from([("zz".into(), Some("x".into())), ("k03".into(), None)]);
+        let file: Tags = (0..52).map(|n| (format!("k{n:02}"), String::new())).collect();
+        let all = in_force(&file, &wishes);
+        assert_eq!((all.len(), all["zz"].as_str()), (TAG_LIMIT, "x"));
+        assert!(!all.contains_key("k03"));
     }
 }

@@ -8,6 +8,7 @@ pub use crate::support::card::card;
 use heptad::backend::{Backend, BackendError, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
+use heptad::domain::snapshot::Tags;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -92,7 +92,8 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
         "options": {"path": "/srv/notes"},
     }));
     let (handle, target) = (handle(), dir.path().join("target"));
-    let doubt = Mark { doubt: Some("it is empty".into()), accepted: false, trashed: false };
+    let tags = Some([("team".into(), "red".into())].into());
+    let doubt = Mark { doubt: Some("it is empty".into()), tags, ..Mark::default() };
     let previous = Handle {
         seq: Seq(41),
         id: "0b9a3d52-93a1-4a41-8b0a-5a8f3c0c7d10".parse().unwrap(),

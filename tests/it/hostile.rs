@@ -22,6 +22,7 @@ use heptad::domain::operation::{Act, Cause, Failure, Fault, Operation, Operation
 use heptad::domain::resource::Kind;
 use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::{Card, Content, Facts, Handle, Origin, Part, Seq};
+use heptad::domain::tag::Retag;
 use heptad::domain::view::{Moment, counts, strip};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -83,7 +84,9 @@ fn found() -> impl Strategy<Value = Found> {
     let names = proptest::option::of(select(vec!["one", "two", "golden"]));
     let card =
         (number(), 0u128..16, origins, names, slot(), proptest::option::of(number()), instant());
-    let mark = (proptest::option::of(text()), any::<bool>(), any::<bool>());
+    let tags = select(vec!["", "a", "b\u{0}"]).prop_map(|key| [(key.into(), "c".into())].into());
+    let tags = proptest::option::weighted(0.3, tags);
+    let mark = (proptest::option::of(text()), any::<bool>(), any::<bool>(), tags);
     (card, text(), states, mark, proptest::option::of(content())).prop_map(
         |((seq, id, origin, named, slot, kept, taken_at), object, state, mark, content)| Found {
             card: Card {
@@ -100,7 +103,7 @@ fn found() -> impl Strategy<Value = Found> {
                 blueprint: None,
             },
             state,
-            mark: Mark { doubt: mark.0, accepted: mark.1, trashed: mark.2 },
+            mark: Mark { doubt: mark.0, accepted: mark.1, trashed: mark.2, tags: mark.3 },
             content,
             notes: vec!["a\0note".into()],
             told: Default::default(),
@@ -135,7 +138,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             exclusive,
             notes: vec![String::new()],
             accepted: true,
-            told: Default::default(),
+            ..Facts::default()
         });
     prop_oneof![
         4 => facts.prop_map(Answer::Taken),
@@ -262,13 +265,15 @@ impl Bench {
         let one = label.and_then(|label| label.parse().ok()).unwrap_or(selector("web@latest"));
         let fresh = snapshot_name(&format!("asked-{n}"));
         let (web, tags) = (name("web"), Default::default());
-        let request = match n % 8 {
+        let change = Retag { set: [(n.to_string(), String::new())].into(), ..Retag::default() };
+        let request = match n % 9 {
             0 => Request::Take { resource: web, name: fresh, tags, part: Part::Whole },
             1 => Request::Keep { from: one, name: fresh, tags },
             2 => Request::Delete { snapshot: one, now: true },
             3 => Request::Delete { snapshot: one, now: false },
             4 => Request::Undelete { snapshot: one },
             5 => Request::Acknowledge { resource: web },
+            8 => Request::TagSnapshot { snapshot: one, change },
             6 => Request::Rollback { resource: web, to: one, safety: None },
             _ => Request::Rotate { resource: web },
         };

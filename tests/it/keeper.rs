@@ -5,6 +5,7 @@ mod marks;
 mod paying;
 mod promises;
 mod source;
+mod tags;
 mod trash;
 
 use crate::support::card::card;

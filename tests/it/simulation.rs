@@ -9,6 +9,7 @@ use heptad::domain::event::Request;
 use heptad::domain::operation::{Fault, State};
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Health, Origin};
+use heptad::domain::tag::Retag;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -29,6 +30,8 @@ fn operator(machine: &mut Machine, today: i16) {
             tags: Default::default(),
             part: Part::Whole,
         },
+        10 => Request::TagSnapshot { snapshot: selector("by-hand"), change: retag("a", "b") },
+        11 => Request::TagResource { resource: web(), change: retag("a", "b") },
         12 => Request::Delete { snapshot: selector("by-hand"), now: false },
         15 => Request::SetTime { resource: web(), time: "20:00".parse().unwrap() },
         20 => Request::Disable { resource: web() },
@@ -43,6 +46,10 @@ fn operator(machine: &mut Machine, today: i16) {
         _ => return,
     };
     machine.ask(request).unwrap();
+}
+
+fn retag(set: &str, remove: &str) -> Retag {
+    Retag { set: [(set.to_owned(), "x".to_owned())].into(), remove: [remove.to_owned()].into() }
 }
 
 /// Runs the rest of the life after a cut and looks at where it ends.
@@ -131,7 +138,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Mount),
         1 => Just(Happening::Empty),
         1 => Just(Happening::Fill),
-        3 => (0u8..9).prop_map(Happening::Ask),
+        3 => (0u8..11).prop_map(Happening::Ask),
         1 => (1u32..10).prop_map(Happening::Retention),
     ]
 }
@@ -186,6 +193,11 @@ fn ask(machine: &mut Machine, which: u8, n: usize) {
         5 => Request::Acknowledge { resource: web() },
         6 => Request::Rotate { resource: web() },
         7 => Request::Rollback { resource: web(), to: selector("web@latest"), safety: None },
+        8 => Request::TagSnapshot {
+            snapshot: selector("web@latest"),
+            change: retag(&format!("k{}", n % 3), &format!("k{}", (n + 1) % 3)),
+        },
+        9 => Request::TagResource { resource: web(), change: retag("a", "b") },
         _ => Request::Reset { resource: web() },
     };
     // Some are refused, as they should be.

@@ -220,9 +220,13 @@ fn destroying_twice_is_fine_and_destroying_another_is_refused() {
 fn a_mark_survives_and_is_replaced() {
     let scene = Scene::new();
     let handle = scene.taken(1);
-    let doubt =
-        Mark { doubt: Some("it has 2 entries, \u{e9}".into()), accepted: true, trashed: true };
-    for mark in [doubt, Mark::default(), Mark { doubt: None, accepted: false, trashed: true }] {
+    let doubt = Mark {
+        doubt: Some("it has 2 entries, \u{e9}".into()),
+        accepted: true,
+        trashed: true,
+        tags: None,
+    };
+    for mark in [doubt, Mark::default(), Mark { trashed: true, ..Mark::default() }] {
         scene.backend.mark(&handle, &mark).unwrap();
         assert_eq!(scene.found(&handle).unwrap().mark, mark);
     }

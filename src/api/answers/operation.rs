@@ -104,6 +104,7 @@ fn detail(account: Option<&Account>, act: &Act) -> Option<String> {
             Some(format!("what was there is in {safety}"))
         }
         Act::Attach { disk } | Act::Detach { disk } => Some(disk.to_string()),
+        Act::Tag { change, .. } => Some(change.to_string()),
         Act::SetTime { time } | Act::Enable { time: Some(time) } => {
             Some(time.strftime("%H:%M").to_string())
         }

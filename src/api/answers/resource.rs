@@ -74,7 +74,9 @@ impl View<'_> {
             enrolled: account.resource.enrolled,
             declared: account.declared,
             forgotten: account.forgotten,
-            tags: account.resource.tags.clone(),
+            tags: account.tags(),
+            configured_tags: Some(account.resource.tags.clone())
+                .filter(|configured| *configured != account.tags()),
             enabled: enabled(account),
             rhythm: rhythm(account),
             time: time(account),

@@ -154,7 +154,7 @@ impl View<'_> {
             kept_as: said.kept.get(&s.seq()).cloned().unwrap_or_default(),
             taken_at: s.card.taken_at,
             age_seconds: self.moment.now.duration_since(s.card.taken_at).as_secs(),
-            tags: s.card.tags.clone(),
+            tags: s.tags().clone(),
             state,
             reason,
             fate,

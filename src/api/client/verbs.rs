@@ -8,7 +8,7 @@ use crate::api::wire::{
     Health, KeepBody, Listing, Nothing, Operation, OperationQuery, Operations, OperationsQuery,
     Plans, ProtectBody, Protected, Reloaded, ResourceDetail, Resources, ResourcesQuery,
     RollbackBody, SetTimeBody, Slots, SlotsQuery, Snapshot, Snapshots, SnapshotsQuery, Status,
-    Tags, TakeBody, TreeQuery,
+    TagBody, Tags, TakeBody, TreeQuery,
 };
 use hyper::Method;
 use serde::Serialize;
@@ -211,6 +211,14 @@ impl Client {
 
     pub fn keep(&self, snapshot: &str, name: &str, tags: Tags) -> Answer<Accepted> {
         self.post(&of_snapshot(snapshot, "keep"), &KeepBody { name: name.into(), tags })
+    }
+
+    pub fn tag_resource(&self, resource: &str, body: &TagBody) -> Answer<Accepted> {
+        self.post(&of_resource(resource, "tags"), body)
+    }
+
+    pub fn tag_snapshot(&self, snapshot: &str, body: &TagBody) -> Answer<Accepted> {
+        self.post(&of_snapshot(snapshot, "tags"), body)
     }
 
     /// A new resource, where nothing is yet.

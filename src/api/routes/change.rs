@@ -1,14 +1,14 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
 use crate::api::extract::{Named, Referred, Wish};
-use crate::api::meaning::{new_name, parse_tags, parse_time};
+use crate::api::meaning::{new_name, parse_retag, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::telling;
 use crate::api::wire::{
     Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, Refusal,
-    SetTimeBody, TakeBody,
+    SetTimeBody, TagBody, TakeBody,
 };
 use crate::domain::event::{Farewell, Request};
 use crate::domain::key::Key;
@@ -199,6 +199,36 @@ pub(super) async fn keep(
 ) -> Answer {
     let name = new_name(&body.name)?;
     let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Change the tags of a resource: they win over the configuration's until reset.
+#[utoipa::path(post, path = "/v1/resources/{name}/tags",
+    params(("name" = String, Path, description = "The resource")),
+    request_body = TagBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn tag_resource(
+    office: Shared,
+    peer: Peer,
+    Named(resource): Named,
+    Wish { key, body, .. }: Wish<TagBody>,
+) -> Answer {
+    let request = Request::TagResource { resource, change: parse_retag(body)? };
+    submit(&office, &peer, key, request).await
+}
+
+/// Change the tags of a snapshot.
+#[utoipa::path(post, path = "/v1/snapshots/{ref}/tags",
+    params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
+    request_body = TagBody,
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn tag_snapshot(
+    office: Shared,
+    peer: Peer,
+    Referred(snapshot): Referred,
+    Wish { key, body, .. }: Wish<TagBody>,
+) -> Answer {
+    let request = Request::TagSnapshot { snapshot, change: parse_retag(body)? };
     submit(&office, &peer, key, request).await
 }
 

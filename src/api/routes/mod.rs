@@ -57,6 +57,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(events::events))
         .route(Operator, routes!(change::take))
         .route(Operator, routes!(change::keep))
+        .route(Operator, routes!(change::tag_resource))
+        .route(Operator, routes!(change::tag_snapshot))
         .route(Operator, routes!(change::enable))
         .route(Operator, routes!(change::disable))
         .route(Operator, routes!(change::set_time))

@@ -33,6 +33,17 @@ pub struct KeepBody {
     pub tags: Tags,
 }
 
+/// Change the tags of a resource or a snapshot; what is not named stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TagBody {
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub set: Tags,
+    /// Keys. One that is not there is no fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+}
+
 /// Create a new resource from a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -23,7 +23,7 @@ pub use crate::domain::plan::Size;
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
     KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,
-    RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TakeBody,
+    RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TagBody, TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};

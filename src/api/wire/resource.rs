@@ -61,6 +61,8 @@ pub struct Resource {
     pub declared: bool,
     pub forgotten: bool,
     pub tags: Tags,
+    /// The tags of the configuration, where commands say otherwise.
+    pub configured_tags: Option<Tags>,
     pub enabled: Setting<bool>,
     /// The rhythm in words: `06:00 UTC`, or `cron 15 * * * * UTC`.
     pub rhythm: Setting<String>,

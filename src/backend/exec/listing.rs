@@ -5,7 +5,7 @@ use super::protocol::{Listed, Listing};
 use crate::backend::manifest::{Manifest, VERSION};
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
-use crate::domain::snapshot::Seq;
+use crate::domain::snapshot::{Seq, Tags};
 use crate::domain::sound;
 use crate::domain::tag;
 use crate::domain::told::Told;
@@ -67,7 +67,9 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
     }
     seq("its seq", manifest.seq)
         .and_then(|seq| if seq.0 == 0 { Err("its seq is 0".into()) } else { Ok(()) })?;
-    tags(&manifest)?;
+    tags(&manifest.tags)?;
+    listed.mark.tags.as_ref().map_or(Ok(()), tags)?;
+    blueprint(&manifest)?;
     let state = Wholeness::from(listed.state);
     let object = match state {
         Wholeness::Partial if listed.object.is_empty() => listed.object,
@@ -82,6 +84,7 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
             doubt: listed.mark.doubt.or(listed.incomplete).as_deref().map(sentence),
             accepted: listed.mark.accepted,
             trashed: listed.mark.trashed,
+            tags: listed.mark.tags,
         },
         content: listed.content.map(Into::into),
         notes: sentences(notes),
@@ -90,14 +93,18 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
 }
 
 /// What is shown and carried on to whatever is made of it keeps to the rules that heptad has for it.
-fn tags(manifest: &Manifest) -> Result<(), String> {
-    let (count, most) = (manifest.tags.len(), tag::TAG_LIMIT);
+fn tags(tags: &Tags) -> Result<(), String> {
+    let (count, most) = (tags.len(), tag::TAG_LIMIT);
     if count > most {
         return Err(format!("it has {count} tags; the most is {most}"));
     }
-    for (key, value) in &manifest.tags {
+    for (key, value) in tags {
         tag::check_key(key).and_then(|()| tag::check_value(value)).map_err(|e| e.to_string())?;
     }
+    Ok(())
+}
+
+fn blueprint(manifest: &Manifest) -> Result<(), String> {
     let named = manifest.blueprint.as_ref();
     if named.is_some_and(|name| name.len() > IDENTITY || plain(name, IDENTITY) != *name) {
         return Err("its blueprint is no name".into());
@@ -195,6 +202,7 @@ mod tests {
         check("/manifest/kept_from", json!(0), "kept_from");
         check("/manifest/tags", json!({"": "x"}), "key");
         check("/manifest/tags", json!({"a": "\u{0}"}), "value");
+        check("/mark", json!({"tags": {"aws:a": "x"}}), "reserved");
         check("/manifest/blueprint", json!("a\nb"), "blueprint");
         check("/object", json!(""), "its object");
         check("/object", json!("a\nb"), "its object");
@@ -207,7 +215,10 @@ mod tests {
         let entry = with(listed(manifest(1)), "/notes", json!(["\u{1b}[2J", "x".repeat(5000)]));
         let entry = with(entry, "/mark", json!({"doubt": "a\nb", "trashed": true}));
         let found = read(json!([entry])).unwrap().found.remove(0);
-        assert_eq!(found.mark, Mark { doubt: Some("a b".into()), accepted: false, trashed: true });
+        assert_eq!(
+            found.mark,
+            Mark { doubt: Some("a b".into()), trashed: true, ..Mark::default() }
+        );
         assert_eq!(found.notes[0], " [2J");
         assert_eq!(found.notes[1].len(), NOTE + 3);
         let partial = with(listed(manifest(1)), "/state", json!("partial"));

@@ -194,6 +194,13 @@ impl Backend for Exec {
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+        self.agree()?;
+        let keeps = self.known().is_some_and(|(_, info)| info.tags);
+        if mark.tags.is_some() && !keeps {
+            // It would be told that all is well, and find the old ones at the next listing.
+            let why = "this plugin does not keep changed tags; its `info` has to say `tags`";
+            return Err(self.plugin.error(Verb::Mark, Fault::Permanent, why));
+        }
         let Done {} = self.ask(Verb::Mark, Ask { mark: Some(mark.into()), ..about(handle) })?;
         Ok(())
     }

@@ -142,6 +142,9 @@ pub(super) struct Info {
     /// Whether it knows `users` and `rollback`.
     #[serde(default)]
     pub(super) rollback: bool,
+    /// Whether it gives the tags of a mark back.
+    #[serde(default)]
+    pub(super) tags: bool,
 }
 
 #[derive(Deserialize)]
@@ -217,11 +220,15 @@ pub(super) struct Mark {
     pub(super) accepted: bool,
     #[serde(default)]
     pub(super) trashed: bool,
+    /// All its tags, where they are no longer those of its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<Tags>,
 }
 
 impl From<&event::Mark> for Mark {
     fn from(mark: &event::Mark) -> Self {
-        Self { doubt: mark.doubt.clone(), accepted: mark.accepted, trashed: mark.trashed }
+        let event::Mark { doubt, accepted, trashed, tags } = mark.clone();
+        Self { doubt, accepted, trashed, tags }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::{View, marks, slot, status, units};
-use crate::api::wire::{Plan, ResourceDetail, Retention, Slot, Tags};
+use super::{View, marks, slot, status, tags, units};
+use crate::api::wire::{Plan, ResourceDetail, Retention, Slot};
 
 /// How many slots are listed; `--json` has them all.
 const SLOTS: usize = 14;
@@ -16,7 +16,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     engine(resource.engine.as_ref(), resource.engine_version.as_ref(), &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
-    tags(&resource.tags, &mut page);
+    tags::of_resource(resource, &mut page);
     let mut field = |label: &str, tone, value: &Option<String>| {
         if let Some(value) = value {
             page.field(label, &Span::new(tone, value));
@@ -66,14 +66,6 @@ pub(super) fn engine(name: Option<&String>, version: Option<&String>, page: &mut
     if let Some((name, version)) = name.zip(version) {
         page.field("engine", &Span::plain(format!("{name} {version}")));
     }
-}
-
-pub(super) fn tags(tags: &Tags, page: &mut Page) {
-    if tags.is_empty() {
-        return;
-    }
-    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    page.field("tags", &Span::plain(pairs.join(", ")));
 }
 
 fn history(slots: &[Slot], view: &View, page: &mut Page) {

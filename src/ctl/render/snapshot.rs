@@ -2,7 +2,7 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::{View, resource, units};
+use super::{View, resource, tags, units};
 use crate::api::wire::{Fate, Origin, Snapshot, SnapshotState};
 
 /// A note that is no longer than this, without its reasons, has room in a list.
@@ -139,7 +139,7 @@ pub fn snapshot(snapshot: &Snapshot, view: &View) -> Page {
     for (number, note) in snapshot.notes.iter().enumerate() {
         page.field(if number == 0 { "notes" } else { "" }, &Span::plain(note));
     }
-    resource::tags(&snapshot.tags, &mut page);
+    tags::of_snapshot(snapshot, &mut page);
     page.field("id", &Span::plain(format!("{}, number {}", snapshot.id, snapshot.seq)));
     page
 }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
-use super::{View, time, units};
+use super::{View, tags, time, units};
 use crate::api::wire::{
     Alarm, Counts, NextRun, Operation, Resource, ResourceDetail, Source, Status, Why,
 };
@@ -119,6 +119,7 @@ pub fn glance(detail: &ResourceDetail, view: &View) -> Page {
 pub(super) fn block(resource: &Resource, view: &View, page: &mut Page) {
     heading(resource, page);
     page.field("time", &Span::plain(rhythm(resource)));
+    tags::overridden(resource, page);
     page.field("next", &next(resource, view));
     page.field("newest", &Span::plain(newest(resource, view)));
     let label = Span::dim(format!("{:12}", format!("  last {}", resource.strip.len())));

@@ -250,11 +250,16 @@ impl Machine {
                     world.roll_back(&order.resource, content, *token);
                 }
             }
+            // It is written whole or not at all.
+            Work::Mark { handle, mark } => {
+                if let Some(object) = world.objects.get_mut(&(order.resource.clone(), handle.seq)) {
+                    object.mark = mark.clone();
+                }
+            }
             Work::Survey { .. }
             | Work::Restore { .. }
             | Work::Attach { .. }
-            | Work::Detach { .. }
-            | Work::Mark { .. } => {}
+            | Work::Detach { .. } => {}
         }
     }
 

@@ -52,7 +52,7 @@ impl Keeper {
     ) -> Result<Seq, Denied> {
         // The key belongs to what the client asked for, which is what follows.
         let key = self.key.take();
-        let tags = account.resource.tags.clone();
+        let tags = account.tags();
         let seq = self.draw_seq(&mut account);
         let name = Some(name.clone());
         let act = Act::Take { seq, slot: None, name, tags, part: Part::Whole };

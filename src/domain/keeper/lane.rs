@@ -2,6 +2,7 @@
 
 use super::Keeper;
 use super::make::heir;
+use super::tags::retagging;
 use crate::domain::account::Account;
 use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Weigh, Work};
 use crate::domain::name::ResourceName;
@@ -240,8 +241,9 @@ impl Keeper {
                 Ok(self.intend(&account, card, source, None, false))
             }
             Act::Create { from, draft } => {
-                let card = usable(&account, *from)?.card.clone();
-                let heir = Box::new(heir(&account, &card, draft));
+                let original = usable(&account, *from)?;
+                let heir = Box::new(heir(&account, original, draft)?);
+                let card = original.card.clone();
                 Ok(Work::Restore { card, draft: draft.clone(), heir })
             }
             Act::Rollback { to, safety } => {
@@ -273,7 +275,14 @@ impl Keeper {
                 let mark = Mark { trashed, ..mark_of(snapshot) };
                 Ok(Work::Mark { handle: snapshot.card.handle.clone(), mark })
             }
-            Act::Enable { .. }
+            Act::Tag { seq: Some(seq), change } => {
+                let snapshot = usable(&account, *seq)?;
+                let tags = Some(retagging(snapshot, change)?);
+                let mark = Mark { tags, ..mark_of(snapshot) };
+                Ok(Work::Mark { handle: snapshot.card.handle.clone(), mark })
+            }
+            Act::Tag { seq: None, .. }
+            | Act::Enable { .. }
             | Act::Disable
             | Act::SetTime { .. }
             | Act::Reset
@@ -389,5 +398,6 @@ pub(super) fn mark_of(snapshot: &Snapshot) -> Mark {
         accepted: snapshot.facts.accepted,
         doubt,
         trashed: matches!(snapshot.fate, Fate::Trashed { .. }),
+        tags: snapshot.facts.retagged.clone(),
     }
 }

@@ -3,14 +3,16 @@
 
 use super::Keeper;
 use super::find::{inherited, of_kind, room_for};
+use super::tags::descended;
 use crate::domain::account::Account;
 use crate::domain::draft::Draft;
 use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Cause, Operation, OperationId};
+use crate::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};
 use crate::domain::resource::{Kind, Resource};
-use crate::domain::snapshot::{Card, Part, Selector, Tags};
+use crate::domain::snapshot::{Part, Selector, Snapshot};
+use crate::domain::tag::TAG_LIMIT;
 use std::sync::Arc;
 
 impl Keeper {
@@ -24,7 +26,7 @@ impl Keeper {
         draft.judge(&original.card)?;
         self.free_resource(&draft.name)?;
         let account = self.account(&original.resource)?;
-        inherited(account, &descended(account, &original.card), &draft.tags)?;
+        inherited(account, &descended(account, &original), &draft.tags)?;
         let act = Act::Create { from: original.seq(), draft: Box::new(draft.clone()) };
         self.queue(&original.resource, act, cause)
     }
@@ -104,21 +106,27 @@ impl Keeper {
     }
 }
 
-/// The tags of a new resource before it is given any: those of the snapshot, which has its original's
-/// of that time; an automatic one has none, so the present ones.
-fn descended(account: &Account, card: &Card) -> Tags {
-    if card.tags.is_empty() { account.resource.tags.clone() } else { card.tags.clone() }
-}
-
 /// What a draft will be as a resource of heptad's: as its original is, but for what was wished.
-pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
+///
+/// # Errors
+/// More tags than one has, because the original has got more since this was asked for.
+pub(super) fn heir(
+    account: &Account,
+    original: &Snapshot,
+    draft: &Draft,
+) -> Result<Resource, Failure> {
+    let card = &original.card;
     let origin = &account.resource;
     let rhythm = &origin.policy.rhythm;
     let when = draft.time.map_or_else(|| rhythm.when.clone(), When::Daily);
     let of_its_own = card.kind != Kind::Disk;
-    let mut tags = descended(account, card);
+    let mut tags = descended(account, original);
     tags.extend(draft.tags.clone());
-    Resource {
+    if tags.len() > TAG_LIMIT {
+        let message = format!("it would have {} tags, and {TAG_LIMIT} are the most", tags.len());
+        return Err(Failure::new(Fault::Permanent, message));
+    }
+    Ok(Resource {
         name: draft.name.clone(),
         kind: card.kind,
         backend: origin.backend.clone(),
@@ -132,5 +140,5 @@ pub(super) fn heir(account: &Account, card: &Card, draft: &Draft) -> Resource {
         plan: draft.plan.clone().or_else(|| card.plan.clone()).filter(|_| of_its_own),
         blueprint: card.blueprint.clone().filter(|_| of_its_own),
         enrolled: true,
-    }
+    })
 }

@@ -17,6 +17,7 @@ mod outcome;
 mod recover;
 mod request;
 mod rotate;
+mod tags;
 mod tend;
 mod wakes;
 mod weigh;

@@ -129,6 +129,10 @@ impl Keeper {
                 self.marked(&name, *seq);
                 self.finish(&operation, State::Succeeded, output);
             }
+            (Act::Tag { seq: Some(seq), change }, Ok(_)) => {
+                self.retagged(&name, *seq, change);
+                self.finish(&operation, State::Succeeded, output);
+            }
             (Act::Undelete { seq }, Ok(_)) => {
                 self.set_fate(&name, *seq, Fate::Live);
                 self.finish(&operation, State::Succeeded, output);

@@ -144,6 +144,7 @@ impl Keeper {
                     self.put(Entry::Snapshot(Box::new(Snapshot { facts, ..snapshot })));
                 }
             }
+            Step::Tags(seq, tags) => self.set_tags(name, seq, tags),
             Step::Health(seq, health) => {
                 if let Some(snapshot) = self.ledger.snapshot(name, seq) {
                     let snapshot = Snapshot { health, ..snapshot.clone() };
@@ -262,4 +263,5 @@ fn lacks(mark: &Mark, wanted: &Mark) -> bool {
     (wanted.doubt.is_some() && mark.doubt.is_none())
         || (wanted.accepted && !mark.accepted)
         || (wanted.trashed && !mark.trashed)
+        || (wanted.tags.is_some() && mark.tags.is_none())
 }

@@ -2,6 +2,7 @@
 
 use super::Keeper;
 use super::find::{inherited, of_kind, room};
+use super::tags::keepsakes;
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
@@ -46,6 +47,12 @@ impl Keeper {
                 self.ask_take(resource, name, tags, *part, cause)
             }
             Request::Keep { from, name, tags } => self.ask_keep(from, name, tags, cause),
+            Request::TagResource { resource, change } => {
+                self.ask_tag_resource(resource, change, cause)
+            }
+            Request::TagSnapshot { snapshot, change } => {
+                self.ask_tag_snapshot(snapshot, change, cause)
+            }
             Request::Create { from, draft } => self.ask_create(from, draft, cause),
             Request::Rollback { resource, to, safety } => {
                 self.ask_rollback(resource, to, safety.as_ref(), cause)
@@ -73,16 +80,19 @@ impl Keeper {
                 self.queue(resource, Act::Rotate, cause)
             }
             Request::Enable { resource, time } => {
-                let wish = Override { enabled: Some(true), ..self.configured(resource)?.wish };
+                let wish = self.configured(resource)?.wish.clone();
+                let wish = Override { enabled: Some(true), ..wish };
                 let wish = Override { time: time.or(wish.time), ..wish };
                 self.rewish(resource, wish, Act::Enable { time: *time }, cause)
             }
             Request::Disable { resource } => {
-                let wish = Override { enabled: Some(false), ..self.configured(resource)?.wish };
+                let wish = self.configured(resource)?.wish.clone();
+                let wish = Override { enabled: Some(false), ..wish };
                 self.rewish(resource, wish, Act::Disable, cause)
             }
             Request::SetTime { resource, time } => {
-                let wish = Override { time: Some(*time), ..self.configured(resource)?.wish };
+                let wish = self.configured(resource)?.wish.clone();
+                let wish = Override { time: Some(*time), ..wish };
                 self.rewish(resource, wish, Act::SetTime { time: *time }, cause)
             }
             Request::Reset { resource } => {
@@ -110,7 +120,7 @@ impl Keeper {
         }
         self.free(name)?;
         room(&account)?;
-        let all = inherited(&account, &account.resource.tags, tags)?;
+        let all = inherited(&account, &account.tags(), tags)?;
         let seq = self.draw_seq(&mut account);
         self.queue(
             resource,
@@ -133,7 +143,7 @@ impl Keeper {
         self.free(name)?;
         let mut account = self.account(&original.resource)?.clone();
         room(&account)?;
-        let all = inherited(&account, &account.resource.tags, tags)?;
+        let all = inherited(&account, &keepsakes(&account, &original)?, tags)?;
         let seq = self.draw_seq(&mut account);
         let act = Act::Keep { from: original.seq(), seq, name: name.clone(), tags: all };
         self.queue(&original.resource, act, cause)

@@ -43,6 +43,8 @@ const ROUTES: &[Row] = &[
     ("POST", "/v1/resources/{name}/rotate", "/v1/resources/web-1/rotate", "", false),
     ("POST", "/v1/resources/{name}/forget", "/v1/resources/web-1/forget", "", false),
     ("POST", "/v1/snapshots/{ref}/keep", "/v1/snapshots/web-1@latest/keep", r#"{"name":"x2"}"#, true),
+    ("POST", "/v1/resources/{name}/tags", "/v1/resources/web-1/tags", r#"{"set":{"a":"b"}}"#, true),
+    ("POST", "/v1/snapshots/{ref}/tags", "/v1/snapshots/web-1@latest/tags", r#"{"set":{"a":"b"}}"#, true),
     ("POST", "/v1/resources/{name}/rollback", "/v1/resources/web-1/rollback", r#"{"to":"web-1@latest"}"#, false),
     ("POST", "/v1/resources/{name}/attach", "/v1/resources/web-1/attach", r#"{"disk":"data"}"#, false),
     ("POST", "/v1/resources/{name}/detach", "/v1/resources/web-1/detach", r#"{"disk":"data"}"#, false),

@@ -185,6 +185,12 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
         Request::Keep { name, tags, .. } => {
             (web(), Act::Keep { from: Seq(7), seq: Seq(91), name, tags }, State::Queued)
         }
+        Request::TagResource { resource, change } => {
+            (resource, Act::Tag { seq: None, change }, done)
+        }
+        Request::TagSnapshot { change, .. } => {
+            (web(), Act::Tag { seq: Some(Seq(7)), change }, State::Queued)
+        }
         Request::Create { draft, .. } => {
             (web(), Act::Create { from: Seq(7), draft }, State::Queued)
         }

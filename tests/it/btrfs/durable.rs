@@ -102,7 +102,7 @@ fn a_mark_survives_a_power_cut_right_after_it_was_set() {
     let (mut fs, backend, _) = content();
     let one = take(&*backend, &card(1));
     for doubt in [Some("it is empty".to_owned()), None] {
-        let mark = heptad::domain::event::Mark { doubt, accepted: false, trashed: true };
+        let mark = heptad::domain::event::Mark { doubt, trashed: true, ..Default::default() };
         backend.mark(&one, &mark).unwrap();
         cut_power(&mut fs);
         assert_eq!(find(&*backend, 1).unwrap().mark, mark);

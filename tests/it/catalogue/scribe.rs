@@ -21,6 +21,7 @@ use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
     Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown,
 };
+use heptad::domain::tag::Retag;
 use heptad::domain::timeline::{Off, Phase, Timeline};
 use heptad::domain::told::{Engine, Proof, Told};
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -92,6 +93,9 @@ pub fn account(n: u64, flavour: u64) -> Account {
         wish: Override {
             enabled: maybe(f, f.is_multiple_of(4)),
             time: maybe(f / 2, "04:30".parse().unwrap()),
+            tags: (0..f % 4)
+                .map(|i| (odd(f + i).to_owned(), maybe(f / 3, odd(i).into())))
+                .collect(),
         },
         timeline: Timeline::new((0..f % 3).map(phase).collect())
             .with_off((1..f % 4).map(off).collect()),
@@ -176,6 +180,7 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
         exclusive: maybe(f / 2, f),
         notes: (0..f % 3).map(|i| odd(f + i).to_owned()).collect(),
         accepted: f.is_multiple_of(4),
+        retagged: maybe(f / 5, tags(f)),
         told: Told {
             engine: maybe(f, Engine { name: odd(f).into(), version: odd(f + 1).into() }),
             proof: maybe(f / 3, Proof { at: old.card.taken_at, by: odd(f).into() }),
@@ -260,6 +265,8 @@ pub fn acts(f: u64) -> Vec<Act> {
         Act::Trash { seq },
         Act::Undelete { seq },
         Act::Mark { seq },
+        Act::Tag { seq: None, change: Retag { set: tags(f), remove: [odd(f).into()].into() } },
+        Act::Tag { seq: Some(seq), change: Retag { set: tags(f + 1), ..Retag::default() } },
         Act::Enable { time: None },
         Act::Enable { time: Some(time) },
         Act::Disable,

@@ -19,6 +19,7 @@ const V3: &str = include_str!("../../data/catalogue/v3.sql");
 const V4: &str = include_str!("../../data/catalogue/v4.sql");
 const V5: &str = include_str!("../../data/catalogue/v5.sql");
 const V6: &str = include_str!("../../data/catalogue/v6.sql");
+const V7: &str = include_str!("../../data/catalogue/v7.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -215,6 +216,35 @@ fn version_6_knows_of_no_payment_and_of_one_kind_of_trash() {
     let (loaded, _) = catalogue.load().unwrap();
     let account = loaded.account(&name).unwrap();
     assert_eq!((account.payment, thrown(account)), (payment, Thrown::Rotated));
+}
+
+#[test]
+fn version_7_knows_of_no_tags_that_commands_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    for version in [V1, V3, V4, V5, V6, V7] {
+        conn.execute_batch(version).unwrap();
+    }
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v7").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let name = "web-1".parse().unwrap();
+    let mut account = ledger.account(&name).unwrap().clone();
+    let mut snapshot = account.snapshots[&Seq(2)].as_ref().clone();
+    assert_eq!((account.wish.tags.len(), &snapshot.facts.retagged), (0, &None));
+    // From now on it is kept, also that there are none left.
+    account.wish.tags = [("team".into(), None), ("cost".into(), Some("7".into()))].into();
+    snapshot.facts.retagged = Some([].into());
+    let wish = account.wish.clone();
+    let entries = [Entry::Account(Box::new(account)), Entry::Snapshot(Box::new(snapshot))];
+    record(&mut catalogue, &mut ledger, &entries);
+    let (loaded, _) = catalogue.load().unwrap();
+    let account = loaded.account(&name).unwrap();
+    assert_eq!(
+        (&account.wish, &account.snapshots[&Seq(2)].facts.retagged),
+        (&wish, &Some([].into()))
+    );
 }
 
 #[test]

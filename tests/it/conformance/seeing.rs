@@ -45,8 +45,14 @@ pub fn marks_stay_with_their_snapshot(h: &impl Harness) {
     h.put(&h.live(), SOME);
     let backend = h.backend(RESOURCE);
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
-    let doubt = Mark { doubt: Some("it is empty".into()), accepted: false, trashed: false };
-    for mark in [doubt, Mark { doubt: None, accepted: false, trashed: true }, Mark::default()] {
+    let doubt = Mark { doubt: Some("it is empty".into()), ..Mark::default() };
+    let tags: Tags = [("team", "web=1"), ("k\u{fc}r", ""), ("\"q\"", "\\")]
+        .map(|(key, value)| (key.into(), value.into()))
+        .into();
+    let tagged = Mark { tags: Some(tags), accepted: true, ..Mark::default() };
+    let untagged = Mark { tags: Some(Tags::new()), ..Mark::default() };
+    let trashed = Mark { trashed: true, ..Mark::default() };
+    for mark in [doubt, tagged, untagged, trashed, Mark::default()] {
         backend.mark(&one, &mark).unwrap();
         backend.mark(&one, &mark).unwrap();
         assert_eq!(find(&*h.backend(RESOURCE), 1).unwrap().mark, mark);

@@ -34,6 +34,8 @@ fn lived(fs: &LoopFs) -> Host {
         host.ok(&format!("take {name} thrown-{name}"));
         host.ok(&format!("keep {name}@{} orphan-{name}", day(1)));
         host.ok(&format!("delete {name}@{} --yes --now", day(1)));
+        host.ok(&format!("tag by-hand-{name} e=f --remove c"));
+        host.ok(&format!("tag {name}@{} bug=7", day(2)));
     }
     for entry in names(&volume) {
         std::fs::remove_file(volume.join(entry)).unwrap();

@@ -174,7 +174,7 @@ fn sequence_numbers_survive_the_deletion_of_the_newest() {
 fn a_mark_is_read_back_by_the_listing() {
     let bench = Bench::scratch(&json!({}));
     bench.take(1);
-    let mark = Mark { doubt: Some("it is empty".into()), accepted: false, trashed: true };
+    let mark = Mark { doubt: Some("it is empty".into()), trashed: true, ..Mark::default() };
     for mark in [mark, Mark::default()] {
         bench.backend.mark(&handle(1), &mark).unwrap();
         assert_eq!(bench.find(1).unwrap().mark, mark);
