@@ -89,6 +89,24 @@ impl From<Denied> for Refuse {
                      --skip-final"
                 ),
             ),
+            Denied::NoSuchDisk { snapshot, disk, has } => {
+                let disk: String = disk.chars().take(60).collect();
+                let hint = match has.is_empty() {
+                    true => "it has none; leave --disk out".into(),
+                    false => format!("it has {}", has.join(", ")),
+                };
+                Self::clash("no-such-disk", format!("{snapshot} has no attached disk {disk}"), hint)
+            }
+            Denied::DiskNameTaken { disk, name } => Self::clash(
+                "resource-name-taken",
+                format!("its disk {disk} cannot be called {name}: that is a resource already"),
+                format!("choose a name for it: --disk {disk}=NAME"),
+            ),
+            Denied::DiskUnnamed { disk } => Self::clash(
+                "disk-unnamed",
+                format!("there is no room in a name for its disk {disk}"),
+                format!("choose a name for it: --disk {disk}=NAME"),
+            ),
             Denied::NotUsable { snapshot, health } => Self::clash(
                 "not-usable",
                 format!("{snapshot} cannot be used: it is {health}"),
@@ -267,6 +285,14 @@ mod tests {
             Denied::NotWhole { snapshot: snapshot() },
             Denied::FarewellUnsaid { resource: web(), kind },
             Denied::ResourceNameTaken { name: web() },
+            Denied::NoSuchDisk { snapshot: snapshot(), disk: "vdc".into(), has: vec![] },
+            Denied::NoSuchDisk {
+                snapshot: snapshot(),
+                disk: "vdc".into(),
+                has: vec!["vdb".into()],
+            },
+            Denied::DiskNameTaken { disk: "vdb".into(), name: web() },
+            Denied::DiskUnnamed { disk: "vdb".into() },
             Denied::NotUsable { snapshot: snapshot(), health: "missing".into() },
             Denied::InTrash { snapshot: snapshot() },
             Denied::NotInTrash { snapshot: snapshot() },

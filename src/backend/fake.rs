@@ -175,6 +175,7 @@ impl Backend for FakeBackend {
         Ok(Survey {
             identity: None,
             engine: None,
+            disks: Vec::new(),
             found: found.collect(),
             high_water: world.high_water.get(&self.resource).copied().unwrap_or_default(),
         })

@@ -137,6 +137,15 @@ pub trait Backend: Debug + Send + Sync {
         order.is_plain()
     }
 
+    /// What an earlier attempt at the same order made, if that is whole and can be told for its own:
+    /// heptad stopped before all was known.
+    ///
+    /// # Errors
+    /// What keeps from looking.
+    fn made(&self, _order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+        Ok(None)
+    }
+
     /// Where a new resource goes when nobody says where: beside the live one, a file with the same
     /// ending. `None` where it has to be said.
     fn beside(&self, name: &ResourceName) -> Option<PathBuf> {

@@ -100,6 +100,8 @@ pub struct Restored {
     pub options: serde_json::Map<String, serde_json::Value>,
     /// Sentences for a person: how to start it, what is left to do.
     pub notes: Vec<String>,
+    /// Of an instance: the same for each attached disk, by what it calls it.
+    pub disks: Vec<(String, serde_json::Map<String, serde_json::Value>)>,
 }
 
 /// What the live resource shall hold again.
@@ -123,6 +125,6 @@ impl Restored {
     /// For a backend whose resource is what lies at one path.
     pub fn at(target: &Path) -> Self {
         let path = ("path".to_owned(), target.display().to_string().into());
-        Self { options: [path].into_iter().collect(), notes: Vec::new() }
+        Self { options: [path].into_iter().collect(), ..Self::default() }
     }
 }

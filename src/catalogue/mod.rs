@@ -20,6 +20,7 @@ mod record;
 mod rows;
 mod schema;
 mod shapes;
+mod told;
 mod usage;
 mod words;
 mod write;

@@ -4,7 +4,7 @@ use super::error::Result;
 use super::field::{Fields, Table};
 use super::load::Remark;
 use super::shapes::{self, Parameters, RhythmText};
-use super::words;
+use super::{told, words};
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::key::Key;
@@ -164,7 +164,7 @@ fn facts(fields: &Fields<'_>) -> Result<Facts> {
 
 fn told(fields: &Fields<'_>) -> Result<Told> {
     let Some(text) = fields.get::<Option<String>>("told")? else { return Ok(Told::default()) };
-    shapes::told(&text).map_err(|why| fields.damaged("told", why))
+    told::read(&text).map_err(|why| fields.damaged("told", why))
 }
 
 pub(super) fn slot(row: &Row<'_>) -> Result<SlotRecord> {

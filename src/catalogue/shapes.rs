@@ -12,11 +12,10 @@ use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
 use crate::domain::tag::Retag;
 use crate::domain::timeline::{Off, Phase, Timeline};
-use crate::domain::told::{Engine, Proof, Told};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rhythm as text: in the columns of an account and in each phase of its timeline.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -57,35 +56,6 @@ pub(super) fn plan_text(plan: &Plan) -> String {
 
 pub(super) fn plan(text: &str) -> Result<Plan, String> {
     serde_json::from_str::<PlanText>(text).map_err(|e| e.to_string())?.plan()
-}
-
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ToldText {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    engine: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    proven_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    proven_by: Option<String>,
-}
-
-/// `None` where nothing is told.
-pub(super) fn told_text(told: &Told) -> Option<String> {
-    let Told { engine, proof } = told.clone();
-    let (engine, version) = engine.map(|engine| (engine.name, engine.version)).unzip();
-    let (proven_at, proven_by) = proof.map(|proof| (proof.at, proof.by)).unzip();
-    let text = ToldText { engine, version, proven_at, proven_by };
-    (text != ToldText::default()).then(|| serde_json::json!(text).to_string())
-}
-
-pub(super) fn told(text: &str) -> Result<Told, String> {
-    let text: ToldText = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let engine = text.engine.zip(text.version).map(|(name, version)| Engine { name, version });
-    let proof = text.proven_at.zip(text.proven_by).map(|(at, by)| Proof { at, by });
-    Ok(Told { engine, proof })
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -281,6 +251,8 @@ pub(super) struct Parameters {
     port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    disks: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     safety: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -337,12 +309,22 @@ impl Parameters {
             port: draft.port,
             time: draft.time.map(|time| time.to_string()),
             tags: draft.tags.clone(),
+            disks: draft
+                .disks
+                .iter()
+                .map(|(disk, name)| (disk.clone(), name.to_string()))
+                .collect(),
             ..Self::default()
         }
     }
 
     fn draft(self) -> Result<Draft, String> {
+        let name = |(disk, name): (String, String)| {
+            let name = name.parse().map_err(|error| format!("disks: {error}"))?;
+            Ok::<_, String>((disk, name))
+        };
         Ok(Draft {
+            disks: self.disks.into_iter().map(name).collect::<Result<_, _>>()?,
             name: need(parse(self.name, "name")?, "name")?,
             path: self.path,
             plan: self.plan.map(PlanText::plan).transpose()?,

@@ -3,6 +3,7 @@
 
 use super::error::{CatalogueError, Result};
 use super::shapes::{self, Parameters, RhythmText, instant_text};
+use super::told;
 use super::words::{self, Word};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
@@ -172,7 +173,7 @@ fn put_snapshot(to: &Connection, snapshot: &Snapshot) -> Result<()> {
         ":notes": serde_json::json!(facts.notes).to_string(),
         ":accepted": facts.accepted,
         ":retagged": maybe_json(facts.retagged.as_ref()),
-        ":told": shapes::told_text(&facts.told),
+        ":told": told::text(&facts.told),
         ":kind": card.kind.word(),
         ":part": card.part.word(),
         ":plan": card.plan.as_ref().map(shapes::plan_text),

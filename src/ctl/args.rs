@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::exit;
-use super::values::{Color, Leftovers, Origin, RetagArgs, TagArgs};
+use super::values::{Color, Leftovers, Origin, RetagArgs, TagArgs, disk};
 use crate::api::wire::Size;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -81,6 +81,10 @@ pub struct CreateArgs {
     /// Put it under protection: automatic snapshots at this time of day
     #[arg(long, value_name = "HH:MM")]
     pub time: Option<String>,
+    /// What an attached disk of an instance is called as a resource, such as vdb=data-2; NEW-vdb
+    /// without it. May be given again
+    #[arg(long = "disk", value_name = "DISK=NAME", value_parser = disk)]
+    pub disks: Vec<(String, String)>,
     #[command(flatten)]
     pub tags: TagArgs,
 }
@@ -368,9 +372,9 @@ mod tests {
             "Enable { resource: \"home\", time: Some(\"06:30\") }"
         });
         check("set-time home 15:00", "SetTime { resource: \"home\", time: \"15:00\" }");
-        check("create new --from home@latest --path /srv/new --time 06:00", {
+        check("create new --from home@latest --path /srv/new --time 06:00 --disk vdb=data-2", {
             "Create { name: \"new\", from: \"home@latest\", wish: CreateArgs { path: \
-             Some(\"/srv/new\"), plan: None, size: None, port: None, time: Some(\"06:00\"), tags: TagArgs { tags: [] } } }"
+             Some(\"/srv/new\"), plan: None, size: None, port: None, time: Some(\"06:00\"), disks: [(\"vdb\", \"data-2\")], tags: TagArgs { tags: [] } } }"
         });
         check("rollback home --to home@latest -y", {
             "Rollback { resource: \"home\", to: \"home@latest\", safety: None, yes: true }"
@@ -412,6 +416,7 @@ mod tests {
         check("take home", "<NAME>");
         check("take home x --tag =v", "a tag is KEY=VALUE");
         check("tag home", "<KEY[=VALUE]|--remove <KEY>>");
+        check("create new --from x1 --disk vdb", "a disk is DISK=NAME");
         check("delete", "<SNAPSHOT>");
         check("operation x", "invalid value 'x'");
         check("forget old --automatic burn", "[possible values: keep, trash]");

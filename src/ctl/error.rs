@@ -24,6 +24,8 @@ pub enum CtlError {
     Unconfirmed,
     #[error("the tag {0} is given twice")]
     TagTwice(String),
+    #[error("the disk {0} is given two names")]
+    DiskTwice(String),
     #[error("a resource and a snapshot are called {0}")]
     Ambiguous(String),
     #[error("the path {} is not UTF-8", .0.display())]
@@ -77,6 +79,7 @@ impl CtlError {
             | Self::Json(_) => exit::REFUSED,
             Self::Unconfirmed
             | Self::TagTwice(_)
+            | Self::DiskTwice(_)
             | Self::Ambiguous(_)
             | Self::Path(_)
             | Self::PathInSnapshot { .. } => exit::USAGE,

@@ -7,8 +7,15 @@ use super::error::CtlError;
 use super::render::Span;
 use super::session::{Done, Session};
 use crate::api::wire::{CreateBody, RollbackBody, Size};
+use std::collections::BTreeMap;
 
 pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {
+    let mut disks = BTreeMap::new();
+    for (disk, name) in &wish.disks {
+        if disks.insert(disk.clone(), name.clone()).is_some() {
+            return Err(CtlError::DiskTwice(disk.clone()));
+        }
+    }
     let path = wish.path.as_ref().map(|path| {
         let path = session.directory.join(path);
         path.to_str().map(str::to_owned).ok_or(CtlError::Path(path))
@@ -21,6 +28,7 @@ pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &Crea
         port: wish.port,
         time: wish.time.clone(),
         tags: tags(&wish.tags)?,
+        attached_disks: disks,
     };
     let accepted = session.client.create(from, &body)?;
     conclude(session, accepted)

@@ -65,6 +65,15 @@ fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key.into(), value.into()))
 }
 
+pub(super) fn disk(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((disk, name)) if !disk.is_empty() && !name.is_empty() => {
+            Ok((disk.into(), name.into()))
+        }
+        _ => Err("a disk is DISK=NAME, such as vdb=data-2".into()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Origin {
     Automatic,

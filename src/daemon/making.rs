@@ -7,7 +7,8 @@ use crate::domain::draft::Draft;
 use crate::domain::event::Done;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
-use crate::domain::resource::Resource;
+use crate::domain::policy::Policy;
+use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Card;
 use std::path::PathBuf;
 
@@ -39,12 +40,13 @@ impl Surroundings for () {
 pub fn create(
     backend: &dyn Backend,
     (card, draft, heir): (&Card, &Draft, &Resource),
+    again: bool,
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
     let named = draft.time.is_some() || backend.capabilities().by_name;
     let described = heir.plan.is_some() || heir.blueprint.is_some();
     if named {
-        may_be_enrolled(&draft.name)?;
+        std::iter::once(&draft.name).chain(draft.disks.values()).try_for_each(may_be_enrolled)?;
     }
     let target = target(backend, draft)?;
     let order = RestoreOrder {
@@ -55,7 +57,12 @@ pub fn create(
         size: draft.size,
         port: draft.port,
     };
-    let restored = backend.restore(&order, &Watched(around)).map_err(failure)?;
+    // Heptad may have stopped after it was made and before all was known.
+    let made = if again { backend.made(&order).map_err(failure)? } else { None };
+    let restored = match made {
+        Some(made) => made,
+        None => backend.restore(&order, &Watched(around)).map_err(failure)?,
+    };
     let path = target.display().to_string();
     let mut notes = restored.notes;
     if named || described {
@@ -76,7 +83,38 @@ pub fn create(
             }
         }
     }
+    notes.extend(know_disks((draft, heir), &restored.disks, around)?);
     Ok(Done::Restored { path, notes })
+}
+
+/// Makes the attached disks of a new instance known, each as a resource. Nothing automatic is taken of
+/// them: they are in the snapshots of their instance.
+fn know_disks(
+    (draft, heir): (&Draft, &Resource),
+    disks: &[(String, serde_json::Map<String, serde_json::Value>)],
+    around: &dyn Surroundings,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    for (disk, options) in disks {
+        let Some(name) = draft.disks.get(disk) else { continue };
+        let own = Resource {
+            name: name.clone(),
+            kind: Kind::Disk,
+            policy: Policy { enabled: false, ..heir.policy.clone() },
+            plan: None,
+            blueprint: None,
+            ..heir.clone()
+        };
+        around.enrol(&patched(&own, options)).map_err(|why| {
+            let message = format!(
+                "{} is whole and known, but heptad does not know its disk {disk} as {name}: {why}",
+                draft.name
+            );
+            Failure::new(Fault::Permanent, message)
+        })?;
+        notes.push(format!("its disk {disk} is the resource {name}"));
+    }
+    Ok(notes)
 }
 
 /// # Errors

@@ -41,7 +41,9 @@ pub fn perform(
         Work::Mark { handle, mark } => {
             backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)
         }
-        Work::Restore { card, draft, heir } => making::create(backend, (card, draft, heir), around),
+        Work::Restore { card, draft, heir, again } => {
+            making::create(backend, (card, draft, heir), *again, around)
+        }
         Work::Rollback { handle, token, identity, again } => {
             if !again {
                 making::idle(backend)?;

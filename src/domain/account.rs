@@ -12,10 +12,10 @@ use super::resource::Resource;
 use super::rotation::Candidate;
 use super::schedule;
 use super::slot::Slot;
-use super::snapshot::{Fate, Health, Seq, Snapshot, Tags};
+use super::snapshot::{Fate, Health, Part, Seq, Snapshot, Tags};
 use super::tag::{self, TagWishes};
 use super::timeline::{Timeline, Today};
-use super::told::Engine;
+use super::told::{Disk, Engine};
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ pub struct Account {
     pub surveyed: bool,
     /// What it is of, where it is a database.
     pub engine: Option<Engine>,
+    /// Its disks, as last seen.
+    pub disks: Vec<Disk>,
     pub weighed: Weighed,
     /// When a backend that could not be looked at is looked at again for what still waits.
     pub look_again: Option<Timestamp>,
@@ -106,6 +108,7 @@ impl Account {
             slots: BTreeMap::new(),
             surveyed: false,
             engine: None,
+            disks: Vec::new(),
             weighed: Weighed::default(),
             look_again: None,
             running: None,
@@ -118,6 +121,16 @@ impl Account {
     pub fn engine(&self) -> Option<&Engine> {
         let stored = || self.snapshots.values().rev().find_map(|s| s.facts.told.engine.as_ref());
         self.engine.as_ref().or_else(stored)
+    }
+
+    /// Its disks: as last seen or, before that, as the newest snapshot of all of it has them.
+    pub fn disks(&self) -> &[Disk] {
+        if !self.disks.is_empty() {
+            return &self.disks;
+        }
+        let whole = self.snapshots.values().rev().filter(|s| s.card.part == Part::Whole);
+        let mut stored = whole.map(|s| &s.facts.told.disks[..]).filter(|disks| !disks.is_empty());
+        stored.next().unwrap_or_default()
     }
 
     /// When a copy of one of its snapshots was last tried out and worked.

@@ -74,6 +74,21 @@ pub enum Denied {
     ResourceNameTaken {
         name: ResourceName,
     },
+    /// A name for an attached disk that the snapshot does not have.
+    NoSuchDisk {
+        snapshot: String,
+        disk: String,
+        has: Vec<String>,
+    },
+    /// What an attached disk would be called is a resource already.
+    DiskNameTaken {
+        disk: String,
+        name: ResourceName,
+    },
+    /// No name of a resource can be made for an attached disk.
+    DiskUnnamed {
+        disk: String,
+    },
     NotUsable {
         snapshot: String,
         health: String,

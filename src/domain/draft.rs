@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::resource::Kind;
 use super::snapshot::{Card, Tags};
 use jiff::civil::Time;
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -22,6 +23,8 @@ pub struct Draft {
     pub time: Option<Time>,
     /// Beside those of the snapshot.
     pub tags: Tags,
+    /// The resources that an instance's attached disks become, by what it calls them.
+    pub disks: BTreeMap<String, ResourceName>,
 }
 
 impl Draft {
@@ -31,8 +34,8 @@ impl Draft {
     }
 
     pub fn named(name: ResourceName) -> Self {
-        let tags = Tags::new();
-        Self { name, path: None, plan: None, size: None, port: None, time: None, tags }
+        let (tags, disks) = (Tags::new(), BTreeMap::new());
+        Self { name, path: None, plan: None, size: None, port: None, time: None, tags, disks }
     }
 
     /// Whether something like this can be made from that snapshot, as far as its card tells.

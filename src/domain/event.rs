@@ -13,7 +13,7 @@ use super::policy::Retention;
 use super::resource::Resource;
 use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
 use super::tag::Retag;
-use super::told::{Engine, Told};
+use super::told::{Disk, Engine, Told};
 use jiff::Timestamp;
 use jiff::civil::Time;
 
@@ -137,6 +137,8 @@ pub enum Work {
         draft: Box<Draft>,
         /// What it will be as a resource, but for the options that the backend adds.
         heir: Box<Resource>,
+        /// It was begun before, so it may be made already.
+        again: bool,
     },
     Rollback {
         handle: Handle,
@@ -230,6 +232,8 @@ pub struct Survey {
     pub identity: Option<String>,
     /// What it is of, where it is a database.
     pub engine: Option<Engine>,
+    /// Its disks as they are now, as [`Told`] has them.
+    pub disks: Vec<Disk>,
     pub found: Vec<Found>,
     /// The highest sequence number that the backend remembers.
     pub high_water: Seq,

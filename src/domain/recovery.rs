@@ -175,6 +175,9 @@ pub fn head(account: &Account, survey: &Survey) -> Account {
         }
     };
     head.engine = survey.engine.clone().or(head.engine);
+    if !survey.disks.is_empty() {
+        head.disks.clone_from(&survey.disks);
+    }
     if account.slots.is_empty()
         && let Some(since) = newest_automatic(survey)
         && let [phase] = account.timeline.phases()

@@ -7,6 +7,20 @@ use jiff::Timestamp;
 pub struct Told {
     pub engine: Option<Engine>,
     pub proof: Option<Proof>,
+    /// Its disks, the one that it starts from first; of a disk itself only that. None where what it
+    /// is has no size of its own, as a directory.
+    pub disks: Vec<Disk>,
+}
+
+/// One disk as its guest sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What its instance calls it: `vdb`.
+    pub name: String,
+    /// The live one's file: whether it is a resource of its own is known by that. Empty where it can
+    /// be none.
+    pub file: String,
+    pub size: u64,
 }
 
 /// The software that a database is of.
@@ -32,6 +46,7 @@ impl Told {
         Self {
             engine: self.engine.or_else(|| known.engine.clone()),
             proof: self.proof.or_else(|| known.proof.clone()),
+            disks: if self.disks.is_empty() { known.disks.clone() } else { self.disks },
         }
     }
 }

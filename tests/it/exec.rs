@@ -110,6 +110,9 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     let survey = backend.list().unwrap();
     assert_eq!(survey.found[0].card, Card { handle: handle.clone(), ..card.clone() });
     assert_eq!((survey.high_water, &survey.found[0].mark), (Seq(43), &doubt));
+    let told = &survey.found[0].told;
+    assert_eq!((survey.disks[0].size, told.disks[0].size), (10 << 30, 1 << 30));
+    assert_eq!(told.engine.as_ref().map(|engine| engine.name.as_str()), Some("couchdb"));
     assert_eq!(backend.verify(&handle).unwrap().entries, Some(1200));
     backend.destroy(&handle).unwrap();
     backend.restore(&copied(&handle, &target), &()).unwrap();

@@ -115,7 +115,7 @@ fn survey() -> impl Strategy<Value = Survey> {
     let water = prop_oneof![6 => 0u64..12, 1 => number()].prop_map(Seq);
     let identity = proptest::option::weighted(0.8, text());
     (identity, proptest::collection::vec(found(), 0..6), water).prop_map(
-        |(identity, found, high_water)| Survey { identity, found, high_water, engine: None },
+        |(identity, found, high_water)| Survey { identity, found, high_water, ..Survey::default() },
     )
 }
 

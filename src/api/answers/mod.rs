@@ -1,6 +1,7 @@
 //! From the published facts to the words on the wire. Pure but for the progress of running
 //! operations, which the daemon is asked for.
 
+mod disk;
 mod fee;
 mod forecast;
 mod metrics;

@@ -1,5 +1,6 @@
 //! Resources and the whole status.
 
+use super::disk::size;
 use super::plan::plan;
 use super::{View, wire_alarm};
 use crate::api::wire;
@@ -69,6 +70,12 @@ impl View<'_> {
             backend: account.resource.backend.kind.clone(),
             plan: account.resource.plan.as_ref().map(plan),
             blueprint: account.resource.blueprint.clone(),
+            size_bytes: size(
+                account.resource.kind,
+                account.disks(),
+                account.resource.plan.as_ref(),
+            ),
+            attached_disks: self.attached(account.disks()),
             engine: engine.map(|engine| engine.name.clone()),
             engine_version: engine.map(|engine| engine.version.clone()),
             enrolled: account.resource.enrolled,

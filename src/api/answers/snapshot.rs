@@ -1,6 +1,7 @@
 //! Snapshots.
 
 use super::View;
+use super::disk::size;
 use super::plan::plan;
 use crate::api::wire;
 use crate::domain::account::Account;
@@ -148,6 +149,8 @@ impl View<'_> {
             part: s.card.part.word().into(),
             plan: s.card.plan.as_ref().map(plan),
             blueprint: s.card.blueprint.clone(),
+            size_bytes: size(s.card.kind, &told.disks, s.card.plan.as_ref()),
+            from_attached_disks: self.attached(&told.disks),
             name: s.card.name.as_ref().map(ToString::to_string),
             slot: s.card.slot.map(|slot| slot.to_string()),
             kept_from: s.card.kept_from.map(|seq| label(account, seq)),

@@ -36,6 +36,11 @@ pub(super) async fn create(
         port: body.port,
         time: body.time.as_deref().map(parse_time).transpose()?,
         tags: parse_tags(body.tags)?,
+        disks: body
+            .attached_disks
+            .into_iter()
+            .map(|(disk, name)| Ok((disk, new_name(&name)?)))
+            .collect::<Result<_, Refuse>>()?,
     };
     expect_fit(&office, &from, &draft).await?;
     submit(&office, &peer, key, Request::Create { from, draft: Box::new(draft) }).await

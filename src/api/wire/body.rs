@@ -3,6 +3,7 @@
 
 use super::{Origin, Tags};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Take a snapshot now.
@@ -68,6 +69,10 @@ pub struct CreateBody {
     /// Beside those that it inherits.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// What the attached disks of an instance are called as resources, by what the instance calls
+    /// them: `{"vdb": "data-2"}`. Without it `NAME-vdb`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attached_disks: BTreeMap<String, String>,
 }
 
 /// Put the content of a snapshot in place of the live one.

@@ -38,7 +38,7 @@ pub use resource::{
     Setting, Source, Status, Why,
 };
 pub use slot::{Mark, Slot, Slots, StripMark};
-pub use snapshot::{Fate, Origin, Snapshot, SnapshotState, Snapshots};
+pub use snapshot::{AttachedDisk, Fate, Origin, Snapshot, SnapshotState, Snapshots};
 pub use tree::{
     Aspect, Change, DiffQuery, Difference, Differences, Entry, EntryKind, FileQuery, Listing,
     TreeQuery,

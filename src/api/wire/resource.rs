@@ -1,6 +1,6 @@
 //! The state of the daemon and of each resource.
 
-use super::{Operation, Plan, Slot, StripMark, Tags};
+use super::{AttachedDisk, Operation, Plan, Slot, StripMark, Tags};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,6 +52,10 @@ pub struct Resource {
     /// Its size by the configuration, and what it was made from.
     pub plan: Option<Plan>,
     pub blueprint: Option<String>,
+    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has none.
+    pub size_bytes: Option<u64>,
+    /// The disks of an instance beside its system disk, as last seen.
+    pub attached_disks: Vec<AttachedDisk>,
     /// Of a database: the software that it is of, and the version of its files, as last seen.
     pub engine: Option<String>,
     pub engine_version: Option<String>,

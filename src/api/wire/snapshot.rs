@@ -30,6 +30,10 @@ pub struct Snapshot {
     /// The size that the resource had, and what it was made from.
     pub plan: Option<Plan>,
     pub blueprint: Option<String>,
+    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has none.
+    pub size_bytes: Option<u64>,
+    /// The disks of an instance beside its system disk.
+    pub from_attached_disks: Vec<AttachedDisk>,
     pub name: Option<String>,
     pub slot: Option<String>,
     /// The automatic snapshot that it was kept from: its label, or `RESOURCE#SEQ` once that is gone.
@@ -59,6 +63,16 @@ pub struct Snapshot {
     pub proven_by: Option<String>,
     /// What rotation says of it now: `latest 3`, `weekly 1`, `in use`, `drop`; none where it has no say.
     pub rotation: Option<String>,
+}
+
+/// A disk of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttachedDisk {
+    /// What its instance calls it: `vdb`.
+    pub name: String,
+    /// The resource that it is now, if it is one.
+    pub resource: Option<String>,
+    pub size_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,14 +1,14 @@
 //! A plugin's listing becomes a survey, or is refused as a whole: rotation and rebuild act on it,
 //! so one entry that is not believed spoils all.
 
-use super::protocol::{Listed, Listing};
+use super::protocol::{self, Listed, Listing};
 use crate::backend::manifest::{Manifest, VERSION};
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::{Seq, Tags};
 use crate::domain::sound;
 use crate::domain::tag;
-use crate::domain::told::Told;
+use crate::domain::told::{Disk, Engine, Told};
 use crate::host::process::plain;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -20,14 +20,18 @@ const IDENTITY: usize = 1024;
 /// How many notes of how many characters are repeated to a person.
 const NOTES: usize = 20;
 const NOTE: usize = 500;
+/// Most disks of one instance.
+const DISKS: usize = 64;
 
 /// # Errors
 /// What is wrong with it, as a sentence part.
 pub(super) fn survey(resource: &ResourceName, listing: Listing) -> Result<Survey, String> {
+    let told = told(listing.told).map_err(|why| format!("told: {why}"))?;
     let mut survey = Survey {
         identity: listing.identity.map(|text| identity("identity", text)).transpose()?,
         high_water: seq("high_water", listing.high_water)?,
-        engine: None,
+        engine: told.engine,
+        disks: told.disks,
         found: Vec::new(),
     };
     let (mut seqs, mut ids) = (BTreeSet::new(), BTreeSet::new());
@@ -88,8 +92,27 @@ fn entry(resource: &ResourceName, listed: Listed) -> Result<Option<Found>, Strin
         },
         content: listed.content.map(Into::into),
         notes: sentences(notes),
-        told: Told::default(),
+        told: told(listed.told)?,
     }))
+}
+
+/// Engine, version and names of disks are shown as they are.
+fn told(said: protocol::Told) -> Result<Told, String> {
+    let engine = said.engine.map(|engine| {
+        let name = identity("its engine's name", engine.name)?;
+        Ok::<_, String>(Engine { name, version: identity("its engine's version", engine.version)? })
+    });
+    if said.disks.len() > DISKS {
+        return Err(format!("it has {} disks; the most is {DISKS}", said.disks.len()));
+    }
+    let disks = said.disks.into_iter().map(|disk| {
+        let (name, file) = (identity("the name of a disk", disk.name)?, String::new());
+        if disk.size > HIGHEST {
+            return Err(format!("its disk {name} has {} bytes", disk.size));
+        }
+        Ok(Disk { name, file, size: disk.size })
+    });
+    Ok(Told { engine: engine.transpose()?, proof: None, disks: disks.collect::<Result<_, _>>()? })
 }
 
 /// What is shown and carried on to whatever is made of it keeps to the rules that heptad has for it.
@@ -202,6 +225,9 @@ mod tests {
         check("/manifest/kept_from", json!(0), "kept_from");
         check("/manifest/tags", json!({"": "x"}), "key");
         check("/manifest/tags", json!({"a": "\u{0}"}), "value");
+        check("/told", json!({"engine": {"name": "a\nb", "version": "1"}}), "engine's name");
+        check("/told", json!({"disks": [{"name": "", "size": 1}]}), "the name of a disk");
+        check("/told", json!({"disks": [{"name": "a", "size": u64::MAX}]}), "bytes");
         check("/mark", json!({"tags": {"aws:a": "x"}}), "reserved");
         check("/manifest/blueprint", json!("a\nb"), "blueprint");
         check("/object", json!(""), "its object");

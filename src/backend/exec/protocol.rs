@@ -172,6 +172,8 @@ pub(super) struct Listing {
     #[serde(default)]
     pub(super) identity: Option<String>,
     pub(super) high_water: u64,
+    #[serde(default)]
+    pub(super) told: Told,
     pub(super) snapshots: Vec<Listed>,
     #[serde(default)]
     pub(super) occupied: Option<u64>,
@@ -192,6 +194,29 @@ pub(super) struct Listed {
     pub(super) notes: Vec<String>,
     #[serde(default)]
     pub(super) incomplete: Option<String>,
+    #[serde(default)]
+    pub(super) told: Told,
+}
+
+/// What there is to tell of the live resource, or of one snapshot, beyond its content.
+#[derive(Default, Deserialize)]
+pub(super) struct Told {
+    #[serde(default)]
+    pub(super) engine: Option<Engine>,
+    #[serde(default)]
+    pub(super) disks: Vec<Disk>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Engine {
+    pub(super) name: String,
+    pub(super) version: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Disk {
+    pub(super) name: String,
+    pub(super) size: u64,
 }
 
 #[derive(Clone, Copy, Deserialize)]

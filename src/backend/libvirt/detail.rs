@@ -5,6 +5,7 @@ use super::super::tree::Meta;
 use super::super::{BackendError, Doing};
 use super::domain::Format;
 use crate::domain::snapshot::Content;
+use crate::domain::told::{Disk, Told};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,15 @@ impl Seal for Detail {
     fn content(&self) -> Content {
         let used = self.disks.iter().map(|disk| disk.used).sum();
         Content { empty: used == 0, entries: None, bytes: Some(used) }
+    }
+
+    fn told(&self) -> Told {
+        let disk = |disk: &Stored| Disk {
+            name: disk.target.clone(),
+            file: disk.source.display().to_string(),
+            size: disk.size,
+        };
+        Told { disks: self.disks.iter().map(disk).collect(), ..Told::default() }
     }
 
     /// Whether everything in `dir` still looks as it did; a change under the same look is for

@@ -1,10 +1,11 @@
 //! What a domain's definition says about its disks and its size.
 
 use super::super::BackendError;
+use super::detail::ONLY;
 use super::xml::Element;
 use crate::domain::operation::Fault;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The format of an image, as the configuration says; nothing is ever probed: the first bytes of a
 /// raw image are the guest's, and could pass for anything.
@@ -34,6 +35,13 @@ pub struct Disk {
     pub file: PathBuf,
     pub format: Format,
     pub readonly: bool,
+}
+
+impl Disk {
+    /// A disk that is a resource.
+    pub fn alone(file: &Path, format: Format) -> Self {
+        Self { target: ONLY.into(), file: file.to_owned(), format, readonly: false }
+    }
 }
 
 /// What snapshots need of a definition.

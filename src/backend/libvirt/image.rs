@@ -11,11 +11,12 @@ use rustix::fs::{IFlags, OFlags, Stat};
 use serde_json::Value;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 const PROGRAM: &str = "/usr/bin/qemu-img";
+const QCOW2: &[u8] = b"QFI\xfb";
 /// Looking into an image reads some of its tables.
 const LOOK: Duration = Duration::from_secs(60);
 const OUTPUT: usize = 4 << 20;
@@ -57,6 +58,25 @@ pub fn facts(path: &Path, format: Format) -> Result<Facts, BackendError> {
         backing: said["backing-filename"].as_str().map(str::to_owned),
         dirty: said["dirty-flag"].as_bool() == Some(true),
     })
+}
+
+/// Bytes that the guest sees, by the image's first bytes alone; also of one that is in use.
+///
+/// # Errors
+/// As for [`facts`].
+pub fn size(path: &Path, format: Format) -> Result<u64, BackendError> {
+    let doing = || format!("looking into image {}", path.display());
+    let file = open(path)?;
+    if format == Format::Raw {
+        return Ok(file.metadata().doing(doing)?.len());
+    }
+    // The head of a qcow2 image: magic, version, two words of another image, a shift, and the size.
+    let mut head = [0; 32];
+    file.read_exact_at(&mut head, 0).doing(doing)?;
+    match head.last_chunk() {
+        Some(size) if head.starts_with(QCOW2) => Ok(u64::from_be_bytes(*size)),
+        _ => Err(BackendError::new(Fault::Permanent, doing(), "it is no qcow2 image")),
+    }
 }
 
 /// Opens an image for reading.

@@ -46,6 +46,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle, Part};
+use crate::domain::told;
 use crate::host::drop_in::DropIn;
 use detail::Detail;
 use domain::{Domain, Format};
@@ -80,6 +81,23 @@ impl Libvirt {
         hold::recover(&self.held)?;
         push::recover(&self.copying)?;
         rollback::finish(&self.rolling).map(|_| ())
+    }
+
+    /// The disks of the live resource.
+    fn disks(&self) -> Result<Vec<told::Disk>, BackendError> {
+        let disks = match &self.settings.subject {
+            Subject::Instance(name) => {
+                let virsh = &self.settings.virsh;
+                let definition = virsh.definition(&virsh.uuid(name)?, true)?;
+                Domain::read(&definition, &self.settings.leave_out)?.disks
+            }
+            Subject::Disk(path, format) => vec![domain::Disk::alone(path, *format)],
+        };
+        let seen = disks.into_iter().map(|disk| {
+            let size = image::size(&disk.file, disk.format)?;
+            Ok(told::Disk { name: disk.target, file: disk.file.display().to_string(), size })
+        });
+        seen.collect()
     }
 
     /// The image that the instance starts from, as libvirt says or as its newest snapshot does.
@@ -159,7 +177,10 @@ impl Backend for Libvirt {
             let _ = self.recover();
         }
         hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
-        shelf::survey::<Detail>(&self.shelf, || self.identity().ok())
+        let survey = shelf::survey::<Detail>(&self.shelf, || self.identity().ok())?;
+        // What cannot be looked at now is as it was seen before.
+        let disks = survey.identity.as_ref().and_then(|_| self.disks().ok()).unwrap_or_default();
+        Ok(Survey { disks, ..survey })
     }
 
     /// Sees that the images look as they did, and checks the tables of those that have some.
@@ -177,6 +198,10 @@ impl Backend for Libvirt {
         progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         restore::restore(self, order, progress)
+    }
+
+    fn made(&self, order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+        restore::made(self, order)
     }
 
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {

@@ -2,10 +2,10 @@
 
 use super::super::{BackendError, Doing};
 use super::domain::{Disk, Domain, Format};
+use super::image;
 use super::settings::{Settings, Subject};
 use super::virsh::{State, Virsh};
 use super::xml::Element;
-use super::{detail, image};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
 use std::os::unix::fs::MetadataExt;
@@ -111,8 +111,7 @@ fn lasting(next: &Element, now: &Element) -> Element {
 fn disk(settings: &Settings, path: &Path, format: Format) -> Result<Live, BackendError> {
     drop(image::open(path)?);
     let guest = user_of(&settings.virsh, path)?;
-    let target = detail::ONLY.to_owned();
-    let disks = vec![Disk { target, file: path.to_owned(), format, readonly: false }];
+    let disks = vec![Disk::alone(path, format)];
     Ok(Live { disks, guest, instance: None })
 }
 

@@ -20,7 +20,7 @@ pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
     let identity = identity(postgres).ok();
     let live = Cluster::open(&postgres.settings.data);
     let engine = live.ok().map(|live| engine(live.major));
-    Ok(Survey { identity, engine, found, high_water })
+    Ok(Survey { identity, engine, found, high_water, disks: Vec::new() })
 }
 
 /// What initdb drew: the same wherever the data directory is moved to.
@@ -42,7 +42,7 @@ fn found(item: &Item) -> Result<Found, BackendError> {
         mark: item.manifest.mark(&item.path)?,
         content: detail.map(|detail| detail.content()),
         notes: item.manifest.notes.clone(),
-        told: Told { engine, proof: prove::proof(item)? },
+        told: Told { engine, proof: prove::proof(item)?, ..Told::default() },
     })
 }
 

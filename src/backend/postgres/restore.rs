@@ -63,7 +63,7 @@ pub fn restore(
     notes.extend(order.plan.map(|plan| {
         format!("give it what plan {plan} has room for: shared_buffers in postgresql.conf")
     }));
-    Ok(Restored { options: options.into_iter().collect(), notes })
+    Ok(Restored { options: options.into_iter().collect(), notes, ..Restored::default() })
 }
 
 /// Where a tablespace lies within the data directory, if it does.

@@ -35,7 +35,7 @@ impl Seal for Detail {
     }
 
     fn told(&self) -> Told {
-        Told { engine: Some(engine()), proof: None }
+        Told { engine: Some(engine()), ..Told::default() }
     }
 
     /// Whether the copy in `dir` still looks as it did; a change under the same look is for

@@ -3,7 +3,7 @@
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
 use super::{View, marks, slot, status, tags, units};
-use crate::api::wire::{Plan, ResourceDetail, Retention, Slot};
+use crate::api::wire::{AttachedDisk, Plan, ResourceDetail, Retention, Slot};
 
 /// How many slots are listed; `--json` has them all.
 const SLOTS: usize = 14;
@@ -15,6 +15,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     status::block(resource, view, &mut page);
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     engine(resource.engine.as_ref(), resource.engine_version.as_ref(), &mut page);
+    disks(resource.size_bytes, &resource.attached_disks, &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
     tags::of_resource(resource, &mut page);
     let mut field = |label: &str, tone, value: &Option<String>| {
@@ -58,6 +59,21 @@ pub(super) fn origin(plan: Option<&Plan>, blueprint: Option<&String>, page: &mut
     }
     if let Some(blueprint) = blueprint {
         page.field("blueprint", &Span::plain(blueprint));
+    }
+}
+
+/// How large it is, and which disks it has beside.
+pub(super) fn disks(size: Option<u64>, attached: &[AttachedDisk], page: &mut Page) {
+    if let Some(size) = size {
+        page.field("disk", &Span::plain(units::size(size)));
+    }
+    let disk = |disk: &AttachedDisk| {
+        let resource = disk.resource.as_ref().map(|name| format!(" ({name})"));
+        format!("{}{} {}", disk.name, resource.unwrap_or_default(), units::size(disk.size_bytes))
+    };
+    if !attached.is_empty() {
+        let attached: Vec<String> = attached.iter().map(disk).collect();
+        page.field("attached", &Span::plain(attached.join(", ")));
     }
 }
 

@@ -117,6 +117,7 @@ pub fn snapshot(snapshot: &Snapshot, view: &View) -> Page {
     resource::origin(snapshot.plan.as_ref(), snapshot.blueprint.as_ref(), &mut page);
     let version = snapshot.engine_version.as_ref();
     resource::engine(snapshot.engine.as_ref(), version, &mut page);
+    resource::disks(snapshot.size_bytes, &snapshot.from_attached_disks, &mut page);
     let (tone, state) = state(snapshot);
     page.field("state", &Span::new(tone, state));
     let age = units::span(snapshot.age_seconds);

@@ -244,7 +244,8 @@ impl Keeper {
                 let original = usable(&account, *from)?;
                 let heir = Box::new(heir(&account, original, draft)?);
                 let card = original.card.clone();
-                Ok(Work::Restore { card, draft: draft.clone(), heir })
+                let again = operation.tries > 0;
+                Ok(Work::Restore { card, draft: draft.clone(), heir, again })
             }
             Act::Rollback { to, safety } => {
                 let handle = usable(&account, *to)?.card.handle.clone();

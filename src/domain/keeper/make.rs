@@ -27,23 +27,24 @@ impl Keeper {
         self.free_resource(&draft.name)?;
         let account = self.account(&original.resource)?;
         inherited(account, &descended(account, &original), &draft.tags)?;
-        let act = Act::Create { from: original.seq(), draft: Box::new(draft.clone()) };
+        let draft = Box::new(self.with_named_disks(&original, draft)?);
+        let act = Act::Create { from: original.seq(), draft };
         self.queue(&original.resource, act, cause)
     }
 
     /// Names that differ in case alone are one: their stores would be, on a file system that ignores
     /// case, and the configuration refuses them.
-    fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
+    pub(super) fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
         let creating = |operation: &Arc<Operation>| match &operation.act {
-            Act::Create { draft, .. } => Some(draft.name.clone()),
+            Act::Create { draft, .. } => {
+                let mut names = std::iter::once(&draft.name).chain(draft.disks.values());
+                names.find(same).cloned()
+            }
             _ => None,
         };
         let known = self.ledger.accounts.keys().find(same).cloned();
-        let found = known.or_else(|| {
-            let mut coming = self.ledger.open_operations().filter_map(creating);
-            coming.find(|other| same(&other))
-        });
+        let found = known.or_else(|| self.ledger.open_operations().find_map(creating));
         found.map_or(Ok(()), |name| Err(Denied::ResourceNameTaken { name }))
     }
 

@@ -9,6 +9,7 @@
 //! its intent among the records that come before its start.
 
 mod configure;
+mod disks;
 mod find;
 mod forget;
 mod lane;

@@ -23,7 +23,7 @@ use heptad::domain::snapshot::{
 };
 use heptad::domain::tag::Retag;
 use heptad::domain::timeline::{Off, Phase, Timeline};
-use heptad::domain::told::{Engine, Proof, Told};
+use heptad::domain::told::{Disk, Engine, Proof, Told};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
 
@@ -184,6 +184,9 @@ pub fn grown(old: &Snapshot, f: u64) -> Snapshot {
         told: Told {
             engine: maybe(f, Engine { name: odd(f).into(), version: odd(f + 1).into() }),
             proof: maybe(f / 3, Proof { at: old.card.taken_at, by: odd(f).into() }),
+            disks: (0..f % 3)
+                .map(|i| Disk { name: odd(i).into(), file: odd(f).into(), size: f })
+                .collect(),
         },
     };
     new
@@ -230,6 +233,7 @@ fn wish(f: u64) -> Draft {
         port: Some(5433),
         time: Some("05:15".parse().unwrap()),
         tags: tags(f),
+        disks: (0..f % 3).map(|i| (format!("vd{i}"), name(f + i))).collect(),
         ..Draft::named(name(f))
     }
 }

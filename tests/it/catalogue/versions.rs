@@ -11,7 +11,7 @@ use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::Operation;
 use heptad::domain::payment::Payment;
 use heptad::domain::snapshot::{Fate, Seq, Thrown};
-use heptad::domain::told::{Engine, Proof, Told};
+use heptad::domain::told::{Disk, Engine, Proof, Told};
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");
@@ -20,6 +20,7 @@ const V4: &str = include_str!("../../data/catalogue/v4.sql");
 const V5: &str = include_str!("../../data/catalogue/v5.sql");
 const V6: &str = include_str!("../../data/catalogue/v6.sql");
 const V7: &str = include_str!("../../data/catalogue/v7.sql");
+const V8: &str = include_str!("../../data/catalogue/v8.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -178,7 +179,7 @@ fn version_5_knows_nothing_of_engines_and_proofs_and_all_else() {
     let engine = Engine { name: "postgres".into(), version: "15".into() };
     let at = "2026-11-30T06:00:12.5Z".parse().unwrap();
     let proof = Proof { at, by: "a server started on a copy of it".into() };
-    snapshot.facts.told = Told { engine: Some(engine), proof: Some(proof) };
+    snapshot.facts.told = Told { engine: Some(engine), proof: Some(proof), disks: Vec::new() };
     record(&mut catalogue, &mut ledger, &[Entry::Snapshot(Box::new(snapshot.clone()))]);
     let (loaded, _) = catalogue.load().unwrap();
     assert_eq!(**loaded.snapshots().next().unwrap(), snapshot);
@@ -245,6 +246,27 @@ fn version_7_knows_of_no_tags_that_commands_changed() {
         (&account.wish, &account.snapshots[&Seq(2)].facts.retagged),
         (&wish, &Some([].into()))
     );
+}
+
+#[test]
+fn version_8_knows_of_no_disks() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    for version in [V1, V3, V4, V5, V6, V7, V8] {
+        conn.execute_batch(version).unwrap();
+    }
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v8").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let mut snapshot = (**ledger.snapshots().next().unwrap()).clone();
+    assert_eq!(snapshot.facts.told.disks, []);
+    // From now on they are kept.
+    let disk = |name: &str, size| Disk { name: name.into(), file: format!("/a/{name}"), size };
+    snapshot.facts.told.disks = vec![disk("vda", 10 << 30), disk("vdb", 512)];
+    record(&mut catalogue, &mut ledger, &[Entry::Snapshot(Box::new(snapshot.clone()))]);
+    let (loaded, _) = catalogue.load().unwrap();
+    assert_eq!(**loaded.snapshots().next().unwrap(), snapshot);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::host::{definition, install_guest};
 use super::scene::{DOMAIN, HELLO, Scene, convert, ext4, wait};
 use crate::daemon::host::{Host, at};
+use serde_json::json;
 
 const MEDIC: &str = "medic";
 
@@ -87,16 +88,41 @@ fn another_instance_is_made_protected_and_left_off() {
     let ward = Ward::new();
     let ok = |line: &str| ward.host.ok(line);
     ok("take web mine");
-    let made = ok("create web-2 --from mine --time 05:00 --size 64MiB");
+    let shown = ward.host.get("/v1/snapshots/mine");
+    let disk = |size: u64| json!([{ "name": "vdb", "resource": null, "size_bytes": size }]);
+    assert_eq!(shown["size_bytes"], 24 << 20, "{shown:#}");
+    assert_eq!(shown["from_attached_disks"], disk(24 << 20), "{shown:#}");
+    let live = ward.host.get("/v1/resources/web")["resource"].take();
+    assert_eq!((&live["size_bytes"], &live["attached_disks"]), (&json!(24 << 20), &disk(24 << 20)));
+    let page = ok("show web");
+    assert!(page.contains("attached  vdb 24.0 MiB"), "{page}");
+    let taken = ward.host.ctl("create web-2 --from mine --disk vdb=medic");
+    assert!(taken.err.contains("its disk vdb cannot be called medic"), "{taken:?}");
+    let unknown = ward.host.ctl("create web-2 --from mine --disk vdc=data-2");
+    assert!(unknown.err.contains("mine has no attached disk vdc"), "{unknown:?}");
+    let made = ok("create web-2 --from mine --time 05:00 --size 64MiB --disk vdb=data-2");
     assert!(made.contains("created web-2") && made.contains("virsh"), "{made}");
+    assert!(made.contains("its disk vdb is the resource data-2"), "{made}");
     assert_eq!(ward.scene.libvirtd.state("web-2"), "shut off");
     let of = |name: &str| ward.scene.libvirtd.virsh(&["domuuid", name]);
     assert_ne!(of("web-2"), of(DOMAIN));
     let shown = ward.host.get("/v1/resources/web-2");
     assert_eq!(shown["resource"]["kind"], "instance");
     assert_eq!(shown["resource"]["time"], "05:00");
-    // As good as any other: it has snapshots of its own.
+    let shown = ward.host.get("/v1/resources/data-2")["resource"].take();
+    assert_eq!((&shown["kind"], &shown["size_bytes"]), (&json!("disk"), &json!(24 << 20)));
+    assert_eq!(shown["enabled"]["value"], false, "it is in the snapshots of its instance");
+    // As good as any other: both have snapshots of their own.
+    ok("take data-2 data-first");
     ok("take web-2 first");
+    let attached = || ward.host.get("/v1/resources/web-2")["resource"]["attached_disks"].take();
+    assert_eq!(attached()[0]["resource"], "data-2");
+    ok("detach data-2 web-2");
+    ok("take web-2 without");
+    ok("attach data-2 medic");
+    ward.medic_says(&format!("FILE vdb/hello: {HELLO}"));
+    ok("detach data-2 medic");
+    ok("attach data-2 web-2");
     let smaller = ward.host.ctl("create web-3 --from first --size 32MiB");
     assert!(smaller.code == 1 && smaller.err.contains("smaller"), "{smaller:?}");
     let twice = ward.host.ctl("create medic --from mine");
@@ -104,5 +130,44 @@ fn another_instance_is_made_protected_and_left_off() {
     let unsaid = ward.host.ctl("forget web-2 --yes");
     assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
     ok("forget web-2 --final web-2-last --yes");
-    assert_eq!(ward.host.labels("web-2"), ["web-2-last", "first"]);
+    assert_eq!(ward.host.labels("web-2"), ["web-2-last", "without", "first"]);
+}
+
+/// As a power cut leaves it between the domain and the last declaration.
+fn undeclared(host: &Host, names: &[&str]) {
+    for name in names {
+        std::fs::remove_file(host.path(&format!("state/enrolled/{name}.toml"))).unwrap();
+    }
+    let catalogue = rusqlite::Connection::open(host.path("state/catalogue.sqlite")).unwrap();
+    let running = "UPDATE operation SET state = 'running', finished = NULL, tries = 1, parameters = \
+                   json_remove(parameters, '$.path') WHERE act = 'create'";
+    assert_eq!(catalogue.execute(running, []).unwrap(), 1);
+}
+
+#[test]
+fn an_instance_that_was_made_when_heptad_stopped_gets_known_with_its_disks() {
+    let mut ward = Ward::new();
+    ward.host.ok("take web mine");
+    for lost in [&["web-2", "web-2-vdb"][..], &["web-2-vdb"]] {
+        if lost.len() == 2 {
+            ward.host.ok("create web-2 --from mine");
+        }
+        let uuid = ward.scene.libvirtd.virsh(&["domuuid", "web-2"]);
+        ward.host.stop();
+        undeclared(&ward.host, lost);
+        ward.host.start();
+        ward.host.settle();
+        for (name, kind) in [("web-2", "instance"), ("web-2-vdb", "disk")] {
+            let shown = ward.host.get(&format!("/v1/resources/{name}"))["resource"].take();
+            assert_eq!(
+                (&shown["kind"], &shown["declared"]),
+                (&json!(kind), &json!(true)),
+                "{lost:?}"
+            );
+        }
+        let made = ward.host.get("/v1/operations")["operations"].take();
+        let create = made.as_array().unwrap().iter().find(|o| o["act"] == "create").unwrap();
+        assert_eq!(create["state"], "succeeded", "{create:#}");
+        assert_eq!(ward.scene.libvirtd.virsh(&["domuuid", "web-2"]), uuid);
+    }
 }

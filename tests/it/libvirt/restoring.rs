@@ -104,6 +104,34 @@ fn a_domain_that_was_finished_or_touched_since_is_nobodys_remains() {
 }
 
 #[test]
+fn what_an_earlier_attempt_has_finished_is_known_for_its_own_and_nothing_else_is() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    take(&*backend, 2).unwrap();
+    let made = |seq: u64, name: &str, at: &str| {
+        let (handle, name, target) = (card(seq).handle, name.parse().unwrap(), scene.at(at));
+        backend.made(&RestoreOrder::copy(&handle, &name, &target)).unwrap()
+    };
+    assert_eq!(made(1, "copy", "copy"), None);
+    let first = restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    let [(disk, options)] = &first.disks[..] else { panic!("{:?}", first.disks) };
+    let image = scene.at("copy/vdb.raw").display().to_string();
+    assert_eq!((disk.as_str(), &options["image"]), ("vdb", &json!(image)));
+    assert_eq!(options["format"], "raw");
+    let again = made(1, "copy", "copy").unwrap();
+    assert_eq!((&again.options, &again.disks), (&first.options, &first.disks));
+    // Of another snapshot, at another place, the original, and one that is not finished.
+    assert_eq!(made(2, "copy", "copy"), None);
+    assert_eq!(made(1, "copy", "other"), None);
+    assert_eq!(made(1, DOMAIN, "copy"), None);
+    let uuid = scene.libvirtd.virsh(&["domuuid", "copy"]);
+    cut_short(&scene);
+    assert_eq!(made(1, "copy", "copy"), None);
+    assert_eq!(scene.libvirtd.virsh(&["domuuid", "copy"]), uuid);
+}
+
+#[test]
 fn a_larger_plan_gives_processors_memory_and_a_larger_system_disk() {
     let scene = Scene::off("xfs", "");
     let backend = scene.backend(&json!({}));

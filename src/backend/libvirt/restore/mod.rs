@@ -5,14 +5,15 @@
 mod remains;
 mod wish;
 
-use super::super::shelf::{Item, Target};
+use super::super::shelf::{Item, Seal, Target};
 use super::super::tree::Meta;
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::detail::{Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
-use super::newborn::{Birth, Mark, finished, newborn};
+use super::newborn::{Birth, Mark, finished, is_unfinished, newborn, origin};
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
+use crate::domain::operation::Fault;
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -97,12 +98,8 @@ impl Work<'_> {
         let (size, folder) = (self.wish().size(disk)?, Rc::clone(&self.folder));
         let notes = self.place(disk, &folder, grows(target), size)?;
         self.shown(target)?;
-        let mut options = Map::new();
-        options.insert("image".into(), self.order.target.display().to_string().into());
-        options.insert("format".into(), disk.format.word().into());
-        options.insert("domain".into(), Value::Null);
-        options.insert("leave_out".into(), Value::Null);
-        Ok(Restored { options, notes })
+        let options = of_disk(self.order.target, disk);
+        Ok(Restored { options, notes, ..Restored::default() })
     }
 
     /// Puts a copy of an image somewhere, larger if asked for.
@@ -168,10 +165,7 @@ impl Work<'_> {
         notes.extend(left);
         self.made = Some(Meta::of(&folder.dir).doing(|| format!("making {}", self.order.name))?);
         self.appear(&born, &uuid, target)?;
-        let (name, uri) = (self.order.name, &self.libvirt.settings.virsh.uri);
-        notes.push(format!("it is shut off: virsh --connect '{uri}' start {name}"));
-        let options = [("domain".to_owned(), json!(name.as_str()))];
-        Ok(Restored { options: options.into_iter().collect(), notes })
+        Ok(known_as(self.libvirt, self.order, self.detail, notes))
     }
 
     /// The definition of the new one, and what it was left without.
@@ -236,6 +230,58 @@ impl Work<'_> {
         let filled = image::fill(&from, &file, &mut |_| {});
         filled.map(|_| ()).doing(|| format!("copying {NVRAM} of {}", self.order.name))
     }
+}
+
+/// What an earlier attempt at the same order has made whole: the domain that it defined, with its
+/// disks in their place.
+///
+/// # Errors
+/// Where libvirt cannot be asked.
+pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+    let item = libvirt.shelf.whole(order.handle)?;
+    let Some(detail) = Detail::of(&item.manifest).filter(|detail| detail.domain.is_some()) else {
+        return Ok(None);
+    };
+    let virsh = &libvirt.settings.virsh;
+    let uuid = match virsh.uuid(order.name.as_str()) {
+        Err(error) if error.fault == Fault::Absent => return Ok(None),
+        found => found?,
+    };
+    let definition = virsh.definition(&uuid, true)?;
+    let ours = (item.manifest.id.to_string(), order.target.display().to_string());
+    let is_ours = origin(&definition) == Some((&ours.0, &ours.1));
+    let there = |disk: &Stored| order.target.join(disk.file()).is_file();
+    if !is_ours || is_unfinished(&definition, &uuid) || !detail.disks.iter().all(there) {
+        return Ok(None);
+    }
+    Ok(Some(known_as(libvirt, order, &detail, Vec::new())))
+}
+
+/// How a new instance and its disks are declared.
+fn known_as(
+    libvirt: &Libvirt,
+    order: &RestoreOrder<'_>,
+    detail: &Detail,
+    mut notes: Vec<String>,
+) -> Restored {
+    let (name, uri) = (order.name, &libvirt.settings.virsh.uri);
+    notes.push(format!("it is shut off: virsh --connect '{uri}' start {name}"));
+    let options = [("domain".to_owned(), json!(name.as_str()))].into_iter().collect();
+    let attached = detail.disks.iter().skip(1);
+    let disk =
+        |disk: &Stored| (disk.target.clone(), of_disk(&order.target.join(disk.file()), disk));
+    Restored { options, notes, disks: attached.map(disk).collect() }
+}
+
+/// The options of a disk that is a resource.
+fn of_disk(image: &Path, disk: &Stored) -> Map<String, Value> {
+    let options = [
+        ("image", json!(image.display().to_string())),
+        ("format", json!(disk.format.word())),
+        ("domain", Value::Null),
+        ("leave_out", Value::Null),
+    ];
+    options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The name under which it grows.
