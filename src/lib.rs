@@ -51,4 +51,5 @@ pub mod ctl;
 pub mod daemon;
 pub mod demo;
 pub mod domain;
+pub mod help;
 pub mod host;

@@ -4,6 +4,7 @@ use super::refuse::Refuse;
 use crate::domain::event::Denied;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
+use crate::domain::sentence::counted;
 use crate::domain::tag::{TAG_LIMIT, TooMany};
 use axum::http::StatusCode;
 use std::fmt::Display;
@@ -13,11 +14,11 @@ impl From<Denied> for Refuse {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::NoSuchResource { name, similar } => {
-                let hint = meant(similar, "`heptactl status` (GET /v1/resources)");
+                let hint = meant(similar, "`heptactl status`");
                 Self::absent("no-such-resource", format!("there is no resource {name}"), hint)
             }
             Denied::NoSuchSnapshot { wanted, similar } => {
-                let hint = meant(similar, "`heptactl list` (GET /v1/snapshots)");
+                let hint = meant(similar, "`heptactl list`");
                 Self::absent("no-such-snapshot", format!("there is no snapshot {wanted}"), hint)
             }
             Denied::BeingTaken { snapshot, operation, queued, done } => Self::clash(
@@ -63,7 +64,7 @@ impl From<Denied> for Refuse {
             ),
             Denied::NoUse { what, kind } => Self::clash(
                 "no-use",
-                format!("a {what} means nothing for a {kind}"),
+                format!("{} has no {what}", article(&kind.to_string())),
                 format!("leave --{what} out"),
             ),
             Denied::WrongKind { resource, kind, wanted } => Self::clash(
@@ -220,9 +221,9 @@ fn being_taken(
 fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
     let TooMany { inherited, added, excess } = excess;
     let total = TAG_LIMIT + excess;
-    let tags = if *inherited == 1 { "tag" } else { "tags" };
+    let tags = counted(*inherited, "tag", "tags");
     let message = format!(
-        "with the {inherited} {tags} that it has from {resource} it would have {total}, and {TAG_LIMIT} \
+        "with the {tags} that it has from {resource} it would have {total}, and {TAG_LIMIT} \
          are the most"
     );
     let hint = match added.is_empty() {
@@ -230,6 +231,12 @@ fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
         false => format!("leave out {excess} of {}", added.join(", ")),
     };
     Refuse::clash("too-many-tags", message, hint)
+}
+
+/// `a disk`, `an instance`.
+fn article(kind: &str) -> String {
+    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {kind}", if vowel { "an" } else { "a" })
 }
 
 /// "Did you mean", or where to look.
@@ -256,7 +263,7 @@ mod tests {
         let taken =
             |queued, done| Denied::BeingTaken { snapshot: snapshot(), operation, queued, done };
         let failed = |again| {
-            let (resource, why) = (web(), "the store is full (no-space)".into());
+            let (resource, why) = (web(), "the store is full".into());
             Denied::TakeFailed { snapshot: snapshot(), resource, operation, why, again }
         };
         let tags = |inherited, added: &[&str], excess| {

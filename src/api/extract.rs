@@ -73,30 +73,21 @@ async fn part<T: FromStr<Err: ToString>>(
 impl FromRequestParts<Arc<Office>> for Named {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-name", "`heptactl status` (GET /v1/resources) shows what there is")
-            .await
-            .map(Named)
+        part(parts, "bad-name", "`heptactl status` shows what there is").await.map(Named)
     }
 }
 
 impl FromRequestParts<Arc<Office>> for Referred {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-reference", "`heptactl list` (GET /v1/snapshots) shows what there is")
-            .await
-            .map(Referred)
+        part(parts, "bad-reference", "`heptactl list` shows what there is").await.map(Referred)
     }
 }
 
 impl FromRequestParts<Arc<Office>> for Numbered {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        let number = part(
-            parts,
-            "bad-number",
-            "`heptactl operations` (GET /v1/operations) shows what there is",
-        )
-        .await;
+        let number = part(parts, "bad-number", "`heptactl operations` shows what there is").await;
         number.map(|number| Numbered(OperationId(number)))
     }
 }

@@ -33,7 +33,7 @@ pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refuse> {
     text.parse().map_err(|error| {
         let shown: String = text.chars().take(60).collect();
         let message = format!("{parameter}={shown:?} {error}");
-        Refuse::bad("bad-name", message, "GET /v1/resources lists the names")
+        Refuse::bad("bad-name", message, "`heptactl status` lists the names")
     })
 }
 
@@ -49,7 +49,7 @@ pub fn parse_time(text: &str) -> Result<Time, Refuse> {
         let shown: String = text.chars().take(20).collect();
         Refuse::bad(
             "bad-time",
-            format!("{shown:?} is no time of day"),
+            format!("{shown:?} is not a valid time of day"),
             "write it with two digits each, 00:00 to 23:59",
         )
     })

@@ -3,7 +3,7 @@
 
 use super::desk::Unreadable;
 use super::roles::{Role, Rules};
-use super::wire::{Finding, Refusal, Refused};
+use super::wire::{Finding, Refusal, Refused, plain};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ impl Refuse {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        let (code, message, hint) = (code.into(), message.into(), hint.into());
+        let (code, message, hint) = (code.into(), plain(message), plain(hint));
         Self { status, refusal: Refusal { code, message, hint, findings: Vec::new() } }
     }
 

@@ -21,6 +21,8 @@ pub fn title(operation: &wire::Operation) -> String {
         ("create", Some(snapshot), Some(new)) => format!("create {new} from {snapshot}"),
         ("rollback", Some(snapshot), _) => format!("rollback to {snapshot}"),
         (_, Some(snapshot), _) => format!("{act} {snapshot}"),
+        // What becomes of its snapshots, or of a last one.
+        ("forget", None, Some(detail)) => format!("forget it ({detail})"),
         (_, None, Some(detail)) => format!("{act} {detail}"),
         (_, None, None) => act.into(),
     }
@@ -89,7 +91,7 @@ pub fn ending(operation: &wire::Operation) -> String {
         "undelete" => format!("{resource}: {snapshot} is back"),
         "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
         "forget" => format!("{resource}: forgotten"),
-        "rotate" => format!("{resource}: dropping what is beyond the kept ones"),
+        "rotate" => format!("{resource}: dropping snapshots beyond the retention limit"),
         _ => format!("{resource}: {} is done", title(operation)),
     }
 }

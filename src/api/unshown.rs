@@ -88,7 +88,7 @@ mod tests {
             Unshown::Crowded,
             "",
             429,
-            "home@2026-11-22: as many are being read from that pool as can be",
+            "home@2026-11-22: too many readers on this pool; try again later",
             "ask again",
         );
     }

@@ -1,6 +1,7 @@
 //! Verbs that failed, and what kind of fault it was.
 
 use crate::domain::operation::Fault;
+use crate::domain::sentence::plain;
 
 /// A verb that failed: what it was doing, what kind of fault, and the cause below.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub struct BackendError {
 
 impl BackendError {
     pub fn new(fault: Fault, doing: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { doing: doing.into(), fault, detail: detail.into() }
+        Self { doing: plain(doing), fault, detail: plain(detail) }
     }
 
     /// Classifies an operating system error.

@@ -190,12 +190,12 @@ pub trait Backend: Debug + Send + Sync {
     /// Gives an instance one more disk, at once and for its next starts. One that it has already is
     /// success. Returns what the guest calls it, `vdb` for example.
     fn attach(&self, _disk: &Image) -> Result<String, BackendError> {
-        Err(BackendError::new(Fault::Permanent, "attaching a disk", "this is no instance"))
+        Err(BackendError::new(Fault::Permanent, "attaching a disk", "this is not an instance"))
     }
 
     /// Takes a disk away from an instance. One that it does not have is success.
     fn detach(&self, _disk: &Image) -> Result<(), BackendError> {
-        Err(BackendError::new(Fault::Permanent, "detaching a disk", "this is no instance"))
+        Err(BackendError::new(Fault::Permanent, "detaching a disk", "this is not an instance"))
     }
 
     /// Opens the content of a whole snapshot for looking into its files. It must be reached

@@ -80,14 +80,13 @@ impl<'a> RestoreOrder<'a> {
     /// # Errors
     /// [`Fault::Permanent`], naming what has no use here.
     pub fn is_plain(&self) -> Result<(), BackendError> {
-        let given = [("a size", self.size.is_some()), ("a port", self.port.is_some())];
+        let given = [("--size", self.size.is_some()), ("--port", self.port.is_some())];
         let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(what, _)| *what).collect();
         if given.is_empty() {
             return Ok(());
         }
         let doing = format!("making {}", self.name);
-        let why =
-            format!("what it is made of has no use for {}; leave it out", given.join(" and "));
+        let why = format!("this backend does not support {}", given.join(" and "));
         Err(BackendError::new(Fault::Permanent, doing, why))
     }
 }

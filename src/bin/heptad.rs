@@ -3,7 +3,6 @@
 #[path = "parts/client.rs"]
 mod client;
 
-use clap::Parser;
 use heptad::daemon::cli::{self, Cli, Command, Surroundings};
 use heptad::{ctl, demo};
 use std::io::{self, Write};
@@ -17,7 +16,7 @@ fn main() -> ExitCode {
             .collect(),
     };
     let (out, err) = (&mut io::stdout(), &mut io::stderr());
-    let code = match Cli::parse().command {
+    let code = match Cli::read().command {
         Command::Run(args) => cli::run(&args, &around, err),
         Command::Check(place) => cli::check(&place, &around, out, err),
         Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
         Command::LibvirtLetGo => cli::libvirt_let_go(&around, err),
         Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
         Command::ImageHelper { socket } => cli::image_helper(socket, err),
-        Command::Man { out: dir } => match ctl::write_pages(cli::command(), &dir) {
+        Command::Man { out: dir } => match ctl::write_pages(cli::command(), cli::manual(), &dir) {
             Ok(pages) => {
                 pages.iter().for_each(|page| drop(writeln!(out, "{}", page.display())));
                 0

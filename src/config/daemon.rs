@@ -66,7 +66,7 @@ fn socket_path(text: &str) -> Result<PathBuf, Refusal> {
 fn group(text: &str) -> Result<String, Refusal> {
     let odd = |c: char| c.is_control() || matches!(c, ':' | '/' | ',');
     if text.is_empty() || text.len() > 255 || text.contains(odd) || text.trim() != text {
-        let problem = format!("{} is no name of a group", quote(text));
+        let problem = format!("{} is not a valid name of a group", quote(text));
         return Err((problem, "write a name as getent group shows it".into()));
     }
     Ok(text.into())
@@ -83,13 +83,13 @@ fn filter(text: &str) -> Result<String, Refusal> {
                 Some(level) => format!("did you mean {level}?"),
                 None => format!("write one of {}, or MODULE=LEVEL", LEVELS.join(", ")),
             };
-            return refuse(format!("{} is no level of logging", quote(word)), &hint);
+            return refuse(format!("{} is not a valid level of logging", quote(word)), &hint);
         }
     }
     match EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.into()),
         Err(error) => refuse(
-            format!("{} is no filter: {error}", quote(text)),
+            format!("{} is not a valid filter: {error}", quote(text)),
             "write a level, or a list such as \"info,heptad::api=debug\"",
         ),
     }

@@ -25,7 +25,7 @@ pub fn read(section: Option<Section<'_>>) -> Tariff {
 fn currency(text: &str) -> Result<String, Refusal> {
     let odd = |c: char| c.is_control() || c.is_whitespace() || c.is_ascii_digit();
     if text.is_empty() || text.chars().count() > CURRENCY_LIMIT || text.contains(odd) {
-        let problem = format!("{} is no name of a currency", quote(text));
+        let problem = format!("{} is not a valid name of a currency", quote(text));
         return Err((problem, "write a code or a sign, such as \"USD\"".into()));
     }
     Ok(text.into())

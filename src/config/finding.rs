@@ -2,6 +2,7 @@
 
 use super::key::KeyPath;
 use super::layer::Origin;
+use crate::domain::sentence::plain;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,7 @@ impl Finding {
             Some(Origin::Default) => format!("{key} (built-in default)"),
             _ => key.to_string(),
         };
-        let (problem, hint) = (printable(&problem.into()), printable(&hint.into()));
+        let (problem, hint) = (printable(&plain(problem)), printable(&plain(hint)));
         Self { file, line, column, key, problem, hint, effect: Effect::Refuses }
     }
 
@@ -62,7 +63,7 @@ impl Finding {
             line: None,
             column: None,
             key: String::new(),
-            problem: problem.into(),
+            problem: plain(problem),
             hint: hint.into(),
             effect: Effect::Refuses,
         }

@@ -91,14 +91,22 @@ fn when(section: &Section<'_>) -> Option<When> {
     }
 }
 
+/// "Minutes must be less than 59. ('61' specified.)": what it means is that 59 is the last.
+fn readable(reason: &str) -> String {
+    let reason = reason.replace("must be less than", "must be at most");
+    let reason = reason.replace("must be greater than or equal to", "must be at least");
+    reason.replace(". ('", " ('").replace(" specified.)", " is written)")
+}
+
 fn cron(text: &str) -> Result<CronExpression, Refusal> {
     text.parse().map_err(|error: CronError| {
         let message = match &error {
             // A drawing of several lines; the reason, where it has one, is the last of them.
             CronError::Syntax(drawing) => {
                 let reason = drawing.lines().last().filter(|line| line.trim() != "^");
-                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                format!("{} is no cron expression{reason}", quote(text))
+                let reason = reason.map(|reason| format!(": {}", readable(reason)));
+                let reason = reason.unwrap_or_default();
+                format!("{} is not a valid cron expression{reason}", quote(text))
             }
             other => other.to_string(),
         };

@@ -156,7 +156,7 @@ fn bind(
     }
     if !is_backend_name(first) {
         let hint = "a name of a resource with a dot in it stands in quotes: [resource.\"web.2\"]";
-        report.find(&path, "is no name of a backend", hint);
+        report.find(&path, "is not the name of a backend", hint);
         return None;
     }
     match json(report, &path, table.get(*first)?) {

@@ -9,7 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// `HH:MM`, from `00:00` to `23:59`.
 pub fn time(text: &str) -> Result<Time, Refusal> {
-    let refuse = |hint: &str| Err((format!("{} is no time of day", quote(text)), hint.into()));
+    let refuse =
+        |hint: &str| Err((format!("{} is not a valid time of day", quote(text)), hint.into()));
     let parts: Vec<&str> = text.split(':').collect();
     let digits = |part: &&str| part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty();
     if !parts.iter().all(digits) {
@@ -35,7 +36,7 @@ pub fn time(text: &str) -> Result<Time, Refusal> {
 pub fn duration(text: &str) -> Result<u64, Refusal> {
     seconds(text).ok_or_else(|| {
         let hint = "write a number with s, min, h or d, such as \"90s\", \"45min\" or \"2h\"";
-        (format!("{} is no duration", quote(text)), hint.into())
+        (format!("{} is not a valid duration", quote(text)), hint.into())
     })
 }
 

@@ -1,18 +1,16 @@
 //! The command line.
 
-use super::exit;
-use super::values::{Color, Leftovers, Origin, RetagArgs, TagArgs, disk};
+use super::values::{Color, Leftovers, Origin, RetagArgs, TagArgs, disk, time_of_day};
 use crate::api::wire::Size;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Look at and change what heptad does: daily snapshots of this host's disks, the latest seven
-/// kept.
+/// Look at and change what heptad does: daily snapshots of this host's disks, databases and
+/// virtual machines, of which the latest seven stay.
 #[derive(Debug, Parser)]
-#[command(name = "heptactl", version, after_help = exit::HELP, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
+#[command(name = "heptactl", version)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -53,7 +51,7 @@ pub struct ProtectArgs {
     #[arg(long)]
     pub name: Option<String>,
     /// Automatic snapshots at this time of day; without it, as [defaults] of the configuration has it
-    #[arg(long, value_name = "HH:MM")]
+    #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub time: Option<String>,
     /// Take a first snapshot at once, under this name
     #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
@@ -79,7 +77,7 @@ pub struct CreateArgs {
     #[arg(long)]
     pub port: Option<u16>,
     /// Put it under protection: automatic snapshots at this time of day
-    #[arg(long, value_name = "HH:MM")]
+    #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub time: Option<String>,
     /// What an attached disk of an instance is called as a resource, such as vdb=data-2; NEW-vdb
     /// without it. May be given again
@@ -91,7 +89,7 @@ pub struct CreateArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show each resource: time, next run, the last days, alarms
+    /// Show all resources at a glance, those in alarm first, or one in full
     Status { resource: Option<String> },
     /// List snapshots, by resource, newest first
     List {
@@ -115,20 +113,21 @@ pub enum Command {
     /// List the files in a snapshot
     Browse {
         snapshot: String,
-        /// From the top of the snapshot; written as browse shows it: \\xHH for a byte that is no
-        /// text, \\\\ for a backslash
+        /// From the top of the snapshot, with or without a / before it; written as browse shows it:
+        /// \xHH for a byte that is not text, \\ for a backslash
         path: Option<OsString>,
     },
-    /// Get one file out of a snapshot, whole or not at all
+    /// Get a file or a directory out of a snapshot, whole or not at all
     Get {
         snapshot: String,
         /// From the top of the snapshot, as browse shows it
         path: OsString,
-        /// Where it goes: a new name, a directory, or - for standard output; here, under its own
-        /// name, without it. Mode and time are kept, owner and set-user-id are not
+        /// Where it goes: a new name, a directory, or - for standard output, where a directory
+        /// comes as a tar stream; here, under its own name, without it. Mode and time are kept, of
+        /// what is in a directory also the owner if you are root; set-user-id is not
         #[arg(short, long, value_name = "OUT")]
         out: Option<PathBuf>,
-        /// Replace a file that is there
+        /// Replace a file that is there; a directory is never replaced
         #[arg(long)]
         force: bool,
     },
@@ -186,7 +185,7 @@ pub enum Command {
     Enable {
         resource: String,
         /// Also set the time of day, in the resource's zone
-        #[arg(long, value_name = "HH:MM")]
+        #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
         time: Option<String>,
     },
     /// Switch automatic snapshots off; those that exist stay
@@ -194,11 +193,16 @@ pub enum Command {
     /// Change the time of day of automatic snapshots, in the resource's zone
     SetTime {
         resource: String,
-        #[arg(value_name = "HH:MM")]
+        #[arg(value_name = "HH:MM", value_parser = time_of_day)]
         time: String,
     },
     /// Forget what enable, disable, set-time and tag changed: the configuration counts again
     Reset { resource: String },
+    /// Show the ways to get something back: some files, a copy, or all in its place
+    Restore {
+        #[arg(value_name = "RESOURCE|SNAPSHOT")]
+        name: Option<String>,
+    },
     /// Create a new resource from a snapshot, where nothing is yet
     Create {
         /// The name of the new resource
@@ -215,9 +219,9 @@ pub enum Command {
         resource: String,
         #[arg(long, value_name = "SNAPSHOT")]
         to: String,
-        /// What the snapshot that is taken before is called
-        #[arg(long, value_name = "NAME")]
-        safety: Option<String>,
+        /// Name of the snapshot that is taken first, of what is there now
+        #[arg(long, value_name = "NAME", alias = "safety")]
+        backup_name: Option<String>,
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
@@ -367,6 +371,8 @@ mod tests {
             "Diff { old: \"a1\", new: \"home@latest\", path: None, exit_code: true }"
         });
         check("mount home@latest /mnt", "Mount { snapshot: \"home@latest\", dir: \"/mnt\" }");
+        check("restore www", "Restore { name: Some(\"www\") }");
+        check("set-time home 3:30", "SetTime { resource: \"home\", time: \"03:30\" }");
         check("umount /mnt", "Umount { dir: \"/mnt\" }");
         check("enable home --time 06:30", {
             "Enable { resource: \"home\", time: Some(\"06:30\") }"
@@ -377,7 +383,7 @@ mod tests {
              Some(\"/srv/new\"), plan: None, size: None, port: None, time: Some(\"06:00\"), disks: [(\"vdb\", \"data-2\")], tags: TagArgs { tags: [] } } }"
         });
         check("rollback home --to home@latest -y", {
-            "Rollback { resource: \"home\", to: \"home@latest\", safety: None, yes: true }"
+            "Rollback { resource: \"home\", to: \"home@latest\", backup_name: None, yes: true }"
         });
         check("attach data web-1", "Attach { disk: \"data\", instance: \"web-1\" }");
         check("delete a b --now -y", {

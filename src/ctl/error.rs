@@ -2,6 +2,7 @@
 
 use super::exit;
 use crate::api::client::ClientError;
+use crate::api::wire::plain;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ pub enum CtlError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The operation was accepted, but its end could not be awaited.
-    #[error("operation {id} is out of sight: {source}")]
+    #[error("lost contact while waiting for operation {id}: {source}")]
     OutOfSight { id: u64, source: ClientError },
     /// It was told already, with all that is known.
     #[error("operation {id} failed")]
     OperationFailed { id: u64 },
-    #[error("some of it failed")]
+    #[error("some snapshots were not deleted")]
     Partly,
     #[error("nothing was changed")]
     Declined,
@@ -31,10 +32,10 @@ pub enum CtlError {
     #[error("the path {} is not UTF-8", .0.display())]
     Path(PathBuf),
     #[error("{} exists already", .path.display())]
-    Exists { path: PathBuf },
+    Exists { path: PathBuf, is_directory: bool },
     #[error("{}: {why}", path.display())]
     MountPoint { path: PathBuf, why: String, hint: String },
-    #[error("{path:?} is no path in a snapshot: {why}")]
+    #[error("{path:?} is not a path in a snapshot: {why}")]
     PathInSnapshot { path: OsString, why: String },
     #[error("neither a resource nor a snapshot is called {name}")]
     Unknown { name: String, hints: Vec<String> },
@@ -88,6 +89,10 @@ impl CtlError {
 
     /// What is wrong.
     pub fn sentence(&self, socket: &Path) -> String {
+        plain(self.words(socket))
+    }
+
+    fn words(&self, socket: &Path) -> String {
         match self {
             Self::Client(source) if speaks_otherwise(source) => {
                 format!("what listens at {} is not heptad: {source}", socket.display())
@@ -127,6 +132,9 @@ impl CtlError {
             Self::OutOfSight { id, .. } => {
                 let way = format!("it goes on without us: `heptactl operation {id} --wait`");
                 vec![way, format!("the socket is {}", socket.display())]
+            }
+            Self::Exists { is_directory: true, .. } => {
+                vec!["name another place with -o: a directory is never replaced".into()]
             }
             Self::Exists { .. } => {
                 vec!["name another place with -o, or replace it with --force".into()]

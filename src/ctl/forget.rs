@@ -44,12 +44,13 @@ fn outcome(
     let resource = &detail.resource.name;
     let view = session.view();
     let mut page = view.page();
-    let manual = units::count(detail.resource.counts.manual, "manual snapshot");
+    let manual = detail.resource.counts.manual;
     match (body.automatic, going.len() as u64) {
         (_, 0) => page.prose(0, &Span::plain("It has no automatic snapshots.")),
         (Leftovers::Keep, number) => {
-            let number = units::count(number, "automatic snapshot");
-            let text = format!("{number} of {resource} stay; nothing rotates them out.");
+            let (count, stay) = staying(number, "automatic", resource);
+            let them = if number == 1 { "it" } else { "them" };
+            let text = format!("{count} {stay}; nothing rotates {them} out.");
             page.prose(0, &Span::plain(text));
         }
         (Leftovers::Trash, _) => {
@@ -58,12 +59,21 @@ fn outcome(
             page.prose(0, &Span::plain(until(false, &view)));
         }
     }
-    page.prose(0, &Span::plain(format!("{manual} of {resource} stay.")));
+    if manual > 0 {
+        let (count, stay) = staying(manual, "manual", resource);
+        page.prose(0, &Span::plain(format!("{count} {stay}.")));
+    }
     if let Some(name) = &body.last {
         page.prose(0, &Span::plain(format!("A last one is taken before: {name}.")));
     }
     page.prose(0, &Span::plain("heptad will not miss it any more: its alarms end."));
     page
+}
+
+/// `2 manual snapshots of www`, `stay`.
+fn staying(number: u64, origin: &str, resource: &str) -> (String, &'static str) {
+    let count = units::count(number, &format!("{origin} snapshot"));
+    (format!("{count} of {resource}"), if number == 1 { "stays" } else { "stay" })
 }
 
 /// Offers a last snapshot of an instance or a database that is there still.

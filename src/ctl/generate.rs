@@ -2,9 +2,9 @@
 
 use super::error::CtlError;
 use super::session::{Done, Session};
-use super::{command, exit};
+use super::{MANUAL, command, exit};
+use crate::help::{self, Manual};
 use clap_complete::Shell;
-use clap_mangen::Man;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ pub fn completions(session: &mut Session<'_, '_>, shell: Shell) -> Done {
 
 pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
     let Some(directory) = out else {
-        let mut page = Vec::new();
-        Man::new(command()).render(&mut page)?;
-        session.io.stdout.write_all(&page)?;
+        let mut command = command().disable_help_subcommand(true);
+        command.build();
+        help::page(&MANUAL, &command, true, &mut *session.io.stdout)?;
         session.io.stdout.flush()?;
         return Ok(exit::OK);
     };
-    for path in write_pages(command(), &session.directory.join(directory))? {
+    for path in write_pages(command(), &MANUAL, &session.directory.join(directory))? {
         if !session.global.quiet {
             writeln!(session.io.stdout, "{}", path.display())?;
         }
@@ -33,12 +33,16 @@ pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
     Ok(exit::OK)
 }
 
-/// Writes `NAME.1` and `NAME-SUBCOMMAND.1` for a whole tree of commands into a directory, which
-/// is created, and returns what was written.
+/// Writes `NAME.SECTION` and `NAME-SUBCOMMAND.SECTION` for a whole tree of commands into a
+/// directory, which is created, and returns what was written.
 ///
 /// # Errors
 /// [`CtlError::File`] names what could not be written.
-pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathBuf>, CtlError> {
+pub fn write_pages(
+    command: clap::Command,
+    manual: &Manual,
+    directory: &Path,
+) -> Result<Vec<PathBuf>, CtlError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| CtlError::File { path, source }
@@ -47,8 +51,7 @@ pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathB
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
-    let source = format!("{} {}", command.get_name(), env!("CARGO_PKG_VERSION"));
-    collect(&command, &source, &mut pages).map_err(CtlError::Output)?;
+    collect(manual, &command, true, &mut pages).map_err(CtlError::Output)?;
     let mut written = Vec::new();
     for (name, page) in pages {
         let path = directory.join(name);
@@ -59,14 +62,15 @@ pub fn write_pages(command: clap::Command, directory: &Path) -> Result<Vec<PathB
 }
 
 fn collect(
+    manual: &Manual,
     command: &clap::Command,
-    source: &str,
+    is_top: bool,
     pages: &mut Vec<(String, Vec<u8>)>,
 ) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let mut page = Vec::new();
-    Man::new(command.clone()).source(source).manual("heptad").render(&mut page)?;
-    pages.push((format!("{name}.1"), page));
+    help::page(manual, command, is_top, &mut page)?;
+    pages.push((format!("{name}.{}", manual.section), page));
     let mut shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
-    shown.try_for_each(|subcommand| collect(subcommand, source, pages))
+    shown.try_for_each(|subcommand| collect(manual, subcommand, false, pages))
 }

@@ -5,9 +5,22 @@ use super::change::{conclude, tags};
 use super::destroy::{ask, may_ask};
 use super::error::CtlError;
 use super::render::Span;
-use super::session::{Done, Session};
+use super::session::{Done, Session, complaint};
+use super::{exit, manual};
 use crate::api::wire::{CreateBody, RollbackBody, Size};
 use std::collections::BTreeMap;
+
+/// Nothing is done: the word means three things, and the answer says how to say which.
+pub fn restore(session: &mut Session<'_, '_>, named: Option<&str>) -> Done {
+    let mut page = session.view().page();
+    let sentence = "what shall come back, and where to? `restore` alone changes nothing";
+    complaint(sentence, &[], &mut page);
+    for line in manual::restore(named) {
+        page.line([Span::plain(format!("  {line}"))]);
+    }
+    session.note(&page)?;
+    Ok(exit::USAGE)
+}
 
 pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {
     let mut disks = BTreeMap::new();
@@ -38,7 +51,7 @@ pub fn rollback(
     session: &mut Session<'_, '_>,
     resource: &str,
     to: &str,
-    safety: Option<String>,
+    backup_name: Option<String>,
     yes: bool,
 ) -> Done {
     may_ask(session, yes)?;
@@ -54,7 +67,7 @@ pub fn rollback(
         page.prose(0, &Span::plain(text));
         ask(session, page, &format!("Roll {resource} back?"))?;
     }
-    let body = RollbackBody { to: found.label, safety };
+    let body = RollbackBody { to: found.label, backup_name };
     let accepted = session.client.rollback(resource, &body)?;
     conclude(session, accepted)
 }

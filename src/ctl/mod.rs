@@ -13,8 +13,10 @@ mod files;
 mod follow;
 mod forget;
 mod generate;
+mod get;
 mod look;
 mod make;
+mod manual;
 mod mount;
 mod output;
 mod protect;
@@ -26,6 +28,7 @@ mod watch;
 
 pub use error::CtlError;
 pub use generate::write_pages;
+pub use manual::MANUAL;
 pub use values::Color;
 
 use crate::api::client::Client;
@@ -78,7 +81,7 @@ pub struct Environment {
 
 /// The tree of commands, for completions and manual pages.
 pub fn command() -> clap::Command {
-    Cli::command()
+    MANUAL.dress(Cli::command())
 }
 
 /// Runs `heptactl ARGS`; `args` begins with the program's name. Returns the exit code (see
@@ -164,7 +167,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Operation { id, wait } => look::operation(session, id, wait),
         Command::Browse { snapshot, path } => files::browse(session, &snapshot, path.as_deref()),
         Command::Get { snapshot, path, out, force } => {
-            files::get(session, &snapshot, &path, out.as_deref(), force)
+            get::get(session, &snapshot, &path, out.as_deref(), force)
         }
         Command::Diff { old, new, path, exit_code } => {
             files::diff(session, (&old, &new), path.as_deref(), exit_code)
@@ -184,9 +187,10 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Disable { resource } => change::disable(session, &resource),
         Command::SetTime { resource, time } => change::set_time(session, &resource, &time),
         Command::Reset { resource } => change::reset(session, &resource),
+        Command::Restore { name } => make::restore(session, name.as_deref()),
         Command::Create { name, from, wish } => make::create(session, &name, &from, &wish),
-        Command::Rollback { resource, to, safety, yes } => {
-            make::rollback(session, &resource, &to, safety, yes)
+        Command::Rollback { resource, to, backup_name, yes } => {
+            make::rollback(session, &resource, &to, backup_name, yes)
         }
         Command::Attach { disk, instance } => make::attach(session, &disk, &instance),
         Command::Detach { disk, instance } => make::detach(session, &disk, &instance),

@@ -106,7 +106,7 @@ fn open_point(path: &Path) -> Result<OwnedFd, CtlError> {
             let hint = format!("mkdir {}", path.display());
             point_error(path, "it is not there", &hint)
         }
-        Errno::NOTDIR => point_error(path, "it is no directory", "name an empty directory"),
+        Errno::NOTDIR => point_error(path, "it is not a directory", "name an empty directory"),
         error => unfit(path, error),
     })?;
     let stat = rustix::fs::statx(&point, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
@@ -140,5 +140,5 @@ fn unfit(path: &Path, error: Errno) -> CtlError {
         }
         _ => "name an empty directory",
     };
-    point_error(path, &error.to_string(), hint)
+    point_error(path, &std::io::Error::from(error).to_string(), hint)
 }

@@ -2,6 +2,7 @@
 
 use crate::api::wire;
 use clap::{Args, ValueEnum};
+use std::convert::Infallible;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -72,6 +73,12 @@ pub(super) fn disk(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("a disk is DISK=NAME, such as vdb=data-2".into()),
     }
+}
+
+/// As people write it: an hour of one digit is as good. What is wrong the daemon says.
+pub fn time_of_day(text: &str) -> Result<String, Infallible> {
+    let is_short = text.len() == 4 && text.as_bytes()[1] == b':';
+    Ok(if is_short { format!("0{text}") } else { text.to_owned() })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,31 +2,28 @@
 //! tested.
 
 use super::boot::{BootError, Daemon, LogOptions, Options};
+use super::manual::MANUAL;
 use super::{check, places, rebuild, simulate};
 use crate::config::{self, Findings, Locations};
+use crate::domain::sentence::plain;
+use crate::help::Manual;
 use crate::host::clock::{Clock, ClockError, Simulated, System};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Debug, Parser)]
-#[command(name = "heptad", version, about = "Daily snapshots of this host's resources, the latest seven kept",
-    after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(
+    name = "heptad",
+    version,
+    about = "Daily snapshots of this host's resources, the latest seven kept",
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0   done; for `check`: nothing wrong
-  1   it failed, and why is on standard error; for `check`: there are findings
-  2   the command line is wrong
-  75  another heptad runs with this state directory
-  78  the configuration cannot be loaded; `heptad check` lists everything
-
-heptactl controls a running heptad.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -119,9 +116,22 @@ impl Surroundings {
     }
 }
 
+/// What its manual pages say beside that.
+pub fn manual() -> &'static Manual {
+    &MANUAL
+}
+
 /// heptad's tree of commands, for manual pages.
 pub fn command() -> clap::Command {
-    Cli::command()
+    MANUAL.dress(Cli::command())
+}
+
+impl Cli {
+    /// What the process was asked for; help, and what is wrong with the line, end it.
+    pub fn read() -> Self {
+        let matches = command().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Runs the daemon until it is told to stop. Returns the exit code.
@@ -130,7 +140,7 @@ pub fn run(args: &RunArgs, around: &Surroundings, err: &mut dyn Write) -> u8 {
     match ended {
         Ok(()) => 0,
         Err(error) => {
-            let _ = writeln!(err, "heptad: {error}");
+            let _ = writeln!(err, "heptad: {}", plain(error.to_string()));
             error.exit_code()
         }
     }
@@ -186,7 +196,8 @@ fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
     for finding in findings {
         let _ = writeln!(err, "{finding}");
     }
-    let _ = writeln!(err, "{} to mend", findings.len());
+    let (count, plural) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
+    let _ = writeln!(err, "{count} problem{plural} found");
     1
 }
 
@@ -202,7 +213,9 @@ pub fn rebuild(
     match rebuilt {
         Ok(rebuilt) => {
             let _ = writeln!(out, "{:#}", rebuilt.export);
-            let _ = writeln!(err, "{} snapshots in the new catalogue", rebuilt.snapshots);
+            let count = rebuilt.snapshots;
+            let plural = if count == 1 { "" } else { "s" };
+            let _ = writeln!(err, "{count} snapshot{plural} in the new catalogue");
             for (resource, why) in &rebuilt.unseen {
                 let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
             }
@@ -217,7 +230,7 @@ pub fn rebuild(
             0
         }
         Err(error) => {
-            let _ = writeln!(err, "heptad: {error}");
+            let _ = writeln!(err, "heptad: {}", plain(error.to_string()));
             error.exit_code()
         }
     }
@@ -231,7 +244,7 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
             u8::from(!report.violations.is_empty())
         }
         Err(error) => {
-            let _ = writeln!(err, "heptad: {error}");
+            let _ = writeln!(err, "heptad: {}", plain(error.to_string()));
             1
         }
     }
@@ -256,7 +269,7 @@ pub fn libvirt_let_go(around: &Surroundings, err: &mut dyn Write) -> u8 {
         Ok(failed) => failed,
         Err(error) => vec![error],
     };
-    failed.iter().for_each(|error| drop(writeln!(err, "heptad: {error}")));
+    failed.iter().for_each(|error| drop(writeln!(err, "heptad: {}", plain(error.to_string()))));
     u8::from(!failed.is_empty())
 }
 

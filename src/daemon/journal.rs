@@ -316,8 +316,8 @@ mod tests {
         let check = |outcome: Outcome, want: &str| {
             assert_eq!(ending(&account, &record, &outcome), format!("web-1: {want}"));
         };
-        check(Outcome::Failed("the store is full (no-space)".into()), {
-            "no snapshot for 2026-11-22, failed: the store is full (no-space)"
+        check(Outcome::Failed("the store is full".into()), {
+            "no snapshot for 2026-11-22, failed: the store is full"
         });
         check(Outcome::Missed("heptad was not running".into()), {
             "no snapshot for 2026-11-22, missed: heptad was not running"

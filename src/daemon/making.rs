@@ -202,7 +202,7 @@ pub fn detach(
 
 fn image(disk: &ResourceName, around: &dyn Surroundings) -> Result<Image, Failure> {
     around.image(disk).ok_or_else(|| {
-        let message = format!("{disk} is no disk image, so no instance can be given it");
+        let message = format!("{disk} is not a disk image, so no instance can be given it");
         Failure::new(Fault::Permanent, message)
     })
 }

@@ -15,6 +15,7 @@ mod journal;
 mod leases;
 mod looking;
 mod making;
+mod manual;
 mod mounted;
 mod opening;
 pub mod perform;

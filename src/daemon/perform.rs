@@ -235,7 +235,7 @@ fn unpaid(
         return Ok(out.then(|| "the mark beside it says that it is not in the trash".into()));
     };
     if whole.is_some_and(|found| found.card.origin != Origin::Automatic) {
-        return Ok(Some("its manifest says that it is no automatic one".into()));
+        return Ok(Some("its manifest says that it is not an automatic one".into()));
     }
     match backend.probe() {
         Ok(probe) if Some(&probe.identity) == identity.as_ref() => {}

@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
             "heptactl take notes yours".into(),
             "heptactl diff mine yours".into(),
             "heptactl rollback notes --to mine".into(),
-            "heptactl --help".into(),
+            "heptactl help".into(),
         ]);
         for line in lines {
             writeln!(self.out, "  {line}")?;
@@ -263,7 +263,7 @@ impl<'a> Stage<'a> {
     /// Puts a snapshot in place of the notes. The clock stands still, so what was there is given a
     /// name of its own.
     pub fn roll_back(&mut self, to: &str, saved: &str) -> Result<()> {
-        self.heptactl(&["rollback", "notes", "--to", to, "--safety", saved, "--yes"])
+        self.heptactl(&["rollback", "notes", "--to", to, "--backup-name", saved, "--yes"])
     }
 
     pub fn expect_empty(&mut self, name: &str) -> Result<()> {

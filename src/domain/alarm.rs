@@ -81,7 +81,7 @@ impl AlarmCode {
             AlarmCode::Stale => "stale",
             AlarmCode::SlotLost => "slot-lost",
             AlarmCode::Suspect => "suspect",
-            AlarmCode::Stranger => "stranger",
+            AlarmCode::Stranger => "identity-changed",
             AlarmCode::Trouble => "trouble",
             AlarmCode::Missing => "missing",
             AlarmCode::Tampered => "tampered",
@@ -226,7 +226,7 @@ fn doubt(account: &Account) -> Option<Alarm> {
         Some(_) => AlarmCode::Stranger,
         None => AlarmCode::Suspect,
     };
-    let hint = format!("look at it, then `heptactl acknowledge {name}` if it is right so");
+    let hint = format!("look at it, then `heptactl acknowledge {name}` if the change is intended");
     Some(Alarm::new(code, format!("{why}; rotation waits"), hint))
 }
 
@@ -401,7 +401,7 @@ mod tests {
             assert_eq!(codes(&account, "22T12:00"), [""; 0]);
         };
         check(&[], &|_| {});
-        check(&["stranger"], &|a| a.stranger = Some("uuid".into()));
+        check(&["identity-changed"], &|a| a.stranger = Some("uuid".into()));
         check(&["trouble"], &|a| a.trouble = Some("not mounted".into()));
         check(&["missing"], &|a| change(a, 1, |s| s.health = Health::Missing));
         check(&["tampered"], &|a| change(a, 1, |s| s.health = Health::Tampered));

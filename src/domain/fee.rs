@@ -103,7 +103,7 @@ pub struct Month(Date);
 
 /// A text that is no month.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no month")]
+#[error("{0:?} is not a valid month")]
 pub struct MonthError(String);
 
 impl Month {

@@ -30,6 +30,7 @@ pub mod rotation;
 #[cfg(test)]
 pub mod sample;
 pub mod schedule;
+pub mod sentence;
 pub mod similar;
 pub mod slot;
 pub mod snapshot;

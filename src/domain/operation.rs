@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
+use super::sentence::plain;
 use super::slot::Slot;
 use super::snapshot::{Part, Seq, Tags};
 use super::tag::Retag;
@@ -289,12 +290,12 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into() }
+        Self { fault, message: plain(message) }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.fault.word())
+        f.write_str(&self.message)
     }
 }

@@ -211,13 +211,13 @@ pub enum Unshown {
     Elsewhere,
     #[error("it is {}, not a file", .0.words())]
     NotAFile(Kind),
-    #[error("it is {} and no directory", .0.words())]
+    #[error("it is {} and not a directory", .0.words())]
     NotADirectory(Kind),
     #[error("it is being destroyed")]
     Going,
     #[error("no backend serves its resource now")]
     NoBackend,
-    #[error("as many are being read from that pool as can be")]
+    #[error("too many readers on this pool; try again later")]
     Crowded,
     /// The backend cannot show its files, ever.
     #[error("{0}")]

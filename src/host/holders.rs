@@ -125,7 +125,8 @@ pub fn describe(holders: &[Holder]) -> Vec<String> {
     if sentences.len() > NAMED {
         let more = sentences.len() - NAMED;
         sentences.truncate(NAMED);
-        sentences.push(format!("{more} more processes"));
+        let process = if more == 1 { "process" } else { "processes" };
+        sentences.push(format!("{more} more {process}"));
     }
     sentences
 }

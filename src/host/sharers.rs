@@ -128,7 +128,7 @@ impl Name {
         };
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
         if !kind.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Err(io::Error::other("it is not a file"));
         }
         let mut byte = [0];
         let read = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?.read(&mut byte)?;

@@ -100,7 +100,7 @@ fn what_backends_find_stands_beside_what_the_configuration_finds() {
              [resource.mail]\nfiles = { pathh = \"/srv\" }\n"
         ),
         [
-            "2: resource.web.time: \"6:00\" is no time of day",
+            "2: resource.web.time: \"6:00\" is not a valid time of day",
             "3: resource.web.zfs: \"zfs\" is not a backend",
             "5: resource.mail.files.path: is missing",
             "5: resource.mail.files.pathh: is not an option of this backend",

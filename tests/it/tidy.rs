@@ -12,8 +12,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The kernel's word on who is at the other end of the socket.
     ("api", &["domain", "host"]),
     ("backend", &["domain", "host"]),
-    ("ctl", &["api"]),
-    ("daemon", &["api", "backend", "catalogue", "config", "domain", "host"]),
+    // Texts of help and manual pages, and how they are laid out.
+    ("help", &[]),
+    ("ctl", &["api", "help"]),
+    ("daemon", &["api", "backend", "catalogue", "config", "domain", "help", "host"]),
     // A visitor: it starts the daemon and then knows only the client and the clock's hands.
     ("demo", &["api", "config", "ctl", "daemon", "host"]),
     ("bin", &["ctl", "daemon", "demo"]),

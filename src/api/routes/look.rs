@@ -160,6 +160,10 @@ fn days(query: &ForecastQuery) -> Result<u32, Refuse> {
 
 fn parse_day(text: &str) -> Result<Date, Refuse> {
     text.parse().map_err(|_| {
-        Refuse::bad("bad-value", format!("day={text:?} is no date"), "write it as 2026-11-22")
+        Refuse::bad(
+            "bad-value",
+            format!("day={text:?} is not a valid date"),
+            "write it as 2026-11-22",
+        )
     })
 }

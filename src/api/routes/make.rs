@@ -26,7 +26,7 @@ pub(super) async fn create(
     Wish { key, body, .. }: Wish<CreateBody>,
 ) -> Answer {
     if body.size == Some(0) || body.port == Some(0) {
-        return Err(Refuse::bad("bad-size", "0 is no size and no port", "leave it out"));
+        return Err(Refuse::bad("bad-size", "0 is not a valid size or port", "leave it out"));
     }
     let draft = Draft {
         name: new_name(&body.name)?,
@@ -90,7 +90,7 @@ pub(super) async fn rollback(
     let to = body.to.parse().map_err(|error: crate::domain::snapshot::SelectorError| {
         Refuse::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
     })?;
-    let safety = body.safety.as_deref().map(new_name).transpose()?;
+    let safety = body.backup_name.as_deref().map(new_name).transpose()?;
     submit(&office, &peer, key, Request::Rollback { resource, to, safety }).await
 }
 

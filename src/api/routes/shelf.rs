@@ -134,7 +134,7 @@ async fn recall(office: &Office, id: OperationId) -> Result<Operation, Refuse> {
         OperationFilter { id: Some(id), resource: None, open: None, before: None, limit: 1 };
     let found = office.soon(office.desk.operations(filter)).await??;
     found.into_iter().next().ok_or_else(|| {
-        let hint = "`heptactl operations` (GET /v1/operations) shows what there is";
+        let hint = "`heptactl operations` shows what there is";
         Refuse::absent("no-such-operation", format!("there is no operation {id}"), hint)
     })
 }

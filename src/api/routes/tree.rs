@@ -90,7 +90,7 @@ pub(super) async fn diff(
 ) -> Result<Json<Differences>, Refuse> {
     let against: Selector = query.against.parse().map_err(|error| {
         let message = format!("against: {error}");
-        Refuse::bad("bad-reference", message, "GET /v1/snapshots lists them")
+        Refuse::bad("bad-reference", message, "`heptactl list` lists them")
     })?;
     let path = parse_path(query.path.as_deref().unwrap_or_default())?;
     let after = query.after.as_deref().map(parse_path).transpose()?;
@@ -128,7 +128,7 @@ pub(super) fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Ta
 
 fn bytes(text: &str) -> Result<Vec<u8>, Refuse> {
     unescape(text).map_err(|error| {
-        let hint = "a path is written as GET /v1/snapshots/{ref}/tree gives it";
+        let hint = "write it as `heptactl browse` shows it";
         Refuse::bad("bad-path", error.to_string(), hint)
     })
 }

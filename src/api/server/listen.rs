@@ -25,13 +25,13 @@ pub enum ListenError {
         "another heptad answers at {}; stop it first, or give this one another socket", .0.display()
     )]
     Answered(PathBuf),
-    #[error("{} is in the way and is no socket; move it away", .0.display())]
+    #[error("{} is in the way and is not a socket; move it away", .0.display())]
     NotASocket(PathBuf),
     #[error("{} is too long for a socket (107 bytes); choose a shorter path", .0.display())]
     TooLong(PathBuf),
     #[error("there is no directory for {}; create it first", .0.display())]
     NoDirectory(PathBuf),
-    #[error("{} is no safe place for the control socket: {why}", path.display())]
+    #[error("{} is not a safe place for the control socket: {why}", path.display())]
     Distrusted { path: PathBuf, why: Distrust },
     #[error("cannot listen at {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },

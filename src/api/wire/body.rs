@@ -83,7 +83,8 @@ pub struct RollbackBody {
     pub to: String,
     /// The name of the snapshot that is taken before; without it heptad chooses one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub safety: Option<String>,
+    #[serde(alias = "safety")]
+    pub backup_name: Option<String>,
 }
 
 /// Give an instance a disk.

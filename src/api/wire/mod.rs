@@ -18,8 +18,9 @@ mod slot;
 mod snapshot;
 mod tree;
 
-/// As a person writes one.
 pub use crate::domain::plan::Size;
+/// As a person writes one.
+pub use crate::domain::sentence::plain;
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
     KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 /// A text that ends in the middle of an escape, or has one that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{at:?} is no escape: write \\\\ for a backslash, \\xHH for a byte")]
+#[error("{at:?} is not a valid escape: write \\\\ for a backslash, \\xHH for a byte")]
 pub struct EscapeError {
     /// From the backslash on.
     pub at: String,

@@ -71,7 +71,7 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), BackendError> {
             "move it out of the resource, or make a new one from the snapshot: heptactl create";
         Err(BackendError::new(Fault::Permanent, doing(), format!("{why}; {out}")))
     };
-    let Some((above, name)) = split(path) else { return refuse("it is no path") };
+    let Some((above, name)) = split(path) else { return refuse("it is not a valid path") };
     let above = match open_or_same(new, above) {
         Ok(above) => above,
         Err(Errno::NOENT) if housed => return Ok(()),
@@ -98,7 +98,7 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), BackendError> {
 /// cannot be moved, so it is open for that moment, which is noted in the store before.
 pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
     let doing = || format!("carrying the nested subvolume {} over", path.display());
-    let no_path = || BackendError::new(Fault::Permanent, doing(), "it is no path");
+    let no_path = || BackendError::new(Fault::Permanent, doing(), "it is not a valid path");
     let (above, name) = split(path).ok_or_else(no_path)?;
     let from = open_or_same(old, above).doing(doing)?;
     make_way(old, new, above).doing(doing)?;

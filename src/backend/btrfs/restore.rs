@@ -115,7 +115,7 @@ impl Target {
             }
             let doing = || format!("copying {} to {}", path.display(), self.shown.display());
             let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
-                return Err(BackendError::new(Fault::Permanent, doing(), "it is no path"));
+                return Err(BackendError::new(Fault::Permanent, doing(), "it is not a valid path"));
             };
             let above = open_or_same(&root, above).doing(doing)?;
             let times = times(&above).doing(doing)?;
@@ -157,7 +157,7 @@ impl Target {
     pub fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
         let doing = || format!("clearing {} beside the target", self.hidden.display());
         let foreign = || {
-            let detail = "it is no remains of this restore; move it away";
+            let detail = "it is not what this restore left; move it away";
             BackendError::new(Fault::Identity, doing(), detail)
         };
         if !subvolume::exists(&self.parent, &self.hidden).doing(doing)? {

@@ -130,7 +130,7 @@ fn tags(tags: &Tags) -> Result<(), String> {
 fn blueprint(manifest: &Manifest) -> Result<(), String> {
     let named = manifest.blueprint.as_ref();
     if named.is_some_and(|name| name.len() > IDENTITY || plain(name, IDENTITY) != *name) {
-        return Err("its blueprint is no name".into());
+        return Err("its blueprint is not a valid name".into());
     }
     Ok(())
 }

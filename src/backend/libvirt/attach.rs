@@ -30,7 +30,7 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn open(settings: &'a Settings, doing: &str) -> Result<Self, BackendError> {
         let Subject::Instance(name) = &settings.subject else {
-            return Err(BackendError::new(Fault::Permanent, doing, "this is no instance"));
+            return Err(BackendError::new(Fault::Permanent, doing, "this is not an instance"));
         };
         let virsh = &settings.virsh;
         let uuid = virsh.uuid(name)?;

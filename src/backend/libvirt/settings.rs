@@ -50,7 +50,11 @@ pub fn build(
     let subject = subject(&mut reader);
     let uri = reader.text("uri").unwrap_or_else(|| URI.into());
     if uri.is_empty() || uri.starts_with('-') {
-        reader.find("uri", format!("{uri:?} is no address of libvirt"), "write \"qemu:///system\"");
+        reader.find(
+            "uri",
+            format!("{uri:?} is not a valid address of libvirt"),
+            "write \"qemu:///system\"",
+        );
     }
     let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
     let leave_out = reader.texts("leave_out").unwrap_or_default();
@@ -81,7 +85,11 @@ fn subject(reader: &mut Reader<'_>) -> Option<Subject> {
     let image = reader.path("image");
     let format = reader.choice("format", &Format::ALL);
     if domain.as_deref().is_some_and(|name| name.is_empty() || name.starts_with('-')) {
-        reader.find("domain", "is no name of a domain".into(), "write what virsh list --all shows");
+        reader.find(
+            "domain",
+            "is not a valid name of a domain".into(),
+            "write what virsh list --all shows",
+        );
     }
     match (domain, image, format) {
         (Some(domain), None, None) => Some(Subject::Instance(domain)),
@@ -136,7 +144,7 @@ mod tests {
         let wrong = json!({ "image": "/var/lib/x/store/web/a", "format": "raw", "hold": 0,
             "uri": "-x", "leave_out": "vdb", "agnet": 1 });
         let want = [
-            "uri \"-x\" is no address of libvirt",
+            "uri \"-x\" is not a valid address of libvirt",
             "leave_out \"vdb\" is not a list of texts",
             "hold is out of range",
             "image lies inside the store of its own snapshots",

@@ -9,6 +9,7 @@ use super::super::BackendError;
 use super::explain::Explain;
 use super::open;
 use crate::domain::operation::Fault;
+use crate::domain::sentence;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::os::fd::BorrowedFd;
@@ -112,11 +113,13 @@ impl Pass<'_> {
         match (self.logged, self.held.is_some(), self.restarts) {
             (true, ..) => "copied at one point of its write-ahead log; no writer waited".into(),
             (false, true, times) => format!(
-                "copied under a read lock, as it had changed {times} times meanwhile; writers waited up to {waited} ms"
+                "copied under a read lock, as it had changed {} meanwhile; writers waited up to {waited} ms",
+                sentence::times(times.into())
             ),
             (false, false, 0) => "copied between its writers' transactions".into(),
             (false, false, times) => {
-                format!("copied between its writers' transactions, begun again {times} times")
+                let times = sentence::times(times.into());
+                format!("copied between its writers' transactions, begun again {times}")
             }
         }
     }

@@ -71,7 +71,7 @@ fn obey(order: &Order) -> Result<Answer, BackendError> {
 fn parts(path: &Path) -> Result<(&Path, &std::ffi::OsStr), BackendError> {
     path.parent().zip(path.file_name()).ok_or_else(|| {
         let doing = format!("opening {}", path.display());
-        BackendError::new(Fault::Permanent, doing, "it is no path of a file")
+        BackendError::new(Fault::Permanent, doing, "it is not the path of a file")
     })
 }
 

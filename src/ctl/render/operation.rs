@@ -100,8 +100,7 @@ pub fn operation(operation: &Operation, view: &View) -> Page {
 /// Why it failed, and what hooks and backend printed.
 pub fn troubles(operation: &Operation, page: &mut Page) {
     if let Some(failure) = &operation.failure {
-        let text = format!("{} ({})", failure.message, failure.fault);
-        page.field("failure", &Span::new(Tone::Bad, text));
+        page.field("failure", &Span::new(Tone::Bad, &failure.message));
     }
     for (number, line) in operation.output.lines().enumerate() {
         page.field(if number == 0 { "output" } else { "" }, &Span::plain(line));

@@ -24,7 +24,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
         }
     };
     field("identity", Tone::Plain, &detail.identity);
-    field("stranger", Tone::Bad, &detail.stranger);
+    field("seen now", Tone::Bad, &detail.stranger);
     field("trouble", Tone::Bad, &detail.trouble);
     field("doubt", Tone::Warn, &detail.doubt);
     if let Some(at) = resource.newest_proof {

@@ -17,16 +17,18 @@ pub fn schedule(
     view: &View,
 ) -> Page {
     let mut page = view.page();
-    let wished = format!("{resource}: wished {}", schedule.rhythm.value);
-    let next = match (&schedule.next_run, schedule.enabled.value) {
+    let said = match (&schedule.next_run, schedule.enabled.value) {
         (_, false) => format!(
             "automatic snapshots are off, those that exist stay; `heptactl enable {resource}` \
              switches them on"
         ),
-        (None, true) => "there is no next run".into(),
-        (Some(next), true) => coming(schedule, next, spread, asked),
+        (None, true) => format!("time set to {}; there is no next run", schedule.rhythm.value),
+        (Some(next), true) => {
+            let next = coming(schedule, next, spread, asked);
+            format!("time set to {}; {next}", schedule.rhythm.value)
+        }
     };
-    page.prose(0, &Span::plain(format!("{wished}; {next}")));
+    page.prose(0, &Span::plain(format!("{resource}: {said}")));
     let mut differs = Vec::new();
     differs.extend(schedule.rhythm.configured.clone());
     differs.extend(schedule.enabled.configured.map(|on| if on { "on" } else { "off" }.into()));

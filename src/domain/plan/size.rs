@@ -19,9 +19,11 @@ impl Size {
 /// Why a text is not a size. Each message brings its way out after a semicolon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
-    #[error("{0:?} is no size; write a number and a unit, such as \"40 GiB\" or \"512 MiB\"")]
+    #[error(
+        "{0:?} is not a valid size; write a number and a unit, such as \"40 GiB\" or \"512 MiB\""
+    )]
     Form(String),
-    #[error("{unit:?} is no unit; write {}", known())]
+    #[error("{unit:?} is not a valid unit; write {}", known())]
     Unit { unit: String },
     #[error("{unit:?} may mean powers of 1000 or of 1024; write {unit}B or {unit}iB")]
     Ambiguous { unit: String },
@@ -159,14 +161,15 @@ mod tests {
             assert!(said.contains("; "), "{said}");
         };
         for text in ["", "GiB", ".5 GiB", "5. GiB", "1.2.3 GiB", "-1 GiB", "+1", "1,5 GiB", "two"] {
-            let want = if text == "1,5 GiB" { "is no unit" } else { "is no size" };
+            let want =
+                if text == "1,5 GiB" { "is not a valid unit" } else { "is not a valid size" };
             check(text, want);
         }
         check("20 G", "write GB or GiB");
         check("20m", "write MB or MiB");
-        check("20 Gbit", "\"Gbit\" is no unit; write B, byte");
-        check("2 GiB 3 MiB", "is no unit");
-        check("1e9", "is no unit");
+        check("20 Gbit", "\"Gbit\" is not a valid unit; write B, byte");
+        check("2 GiB 3 MiB", "is not a valid unit");
+        check("1e9", "is not a valid unit");
         check("0", "at least 1 byte");
         check("0.0 GiB", "at least 1 byte");
         check("1.1 GiB", "1.1 GiB is not a whole number of bytes");

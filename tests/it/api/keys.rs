@@ -36,7 +36,7 @@ fn every_change_has_a_digest_of_its_own_and_the_same_one_each_time() {
         ("POST /v1/snapshots/web-1@latest/tags", r#"{"remove":["a"]}"#),
         ("POST /v1/snapshots/web-1@latest/create", r#"{"name":"x3","path":"/srv/x4"}"#),
         ("POST /v1/snapshots/web-1@latest/create", r#"{"name":"x3","path":"/srv/x3","size":1}"#),
-        ("POST /v1/resources/web-1/rollback", r#"{"to":"web-1@latest","safety":"s1"}"#),
+        ("POST /v1/resources/web-1/rollback", r#"{"to":"web-1@latest","backup_name":"s1"}"#),
         ("POST /v1/resources/web-1/attach", r#"{"disk":"more"}"#),
         ("POST /v1/resources/web-1/forget", r#"{"final":"last"}"#),
         ("POST /v1/resources/web-1/forget", r#"{"final":"last-2"}"#),

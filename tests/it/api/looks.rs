@@ -265,7 +265,7 @@ fn a_snapshot_that_is_being_taken_is_not_unknown_and_nothing_is_its_own_guess() 
     turn(State::Running);
     check(409, "being-taken", "by-hand is being taken by operation 0: 1 of 2 bytes are there");
     turn(State::Failed(Failure::new(Fault::NoSpace, "the store is full")));
-    check(404, "take-failed", "taking it failed (operation 0): the store is full (no-space)");
+    check(404, "take-failed", "taking it failed (operation 0): the store is full");
     turn(State::Succeeded);
     check(404, "no-such-snapshot", "there is no snapshot by-hand");
 }

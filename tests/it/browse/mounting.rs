@@ -120,7 +120,7 @@ fn nothing_is_mounted_where_it_would_hide_something_or_lead_astray() {
     };
     check("full", "it is not empty", "empty directory");
     check("link", "symbolic link", "/here/empty");
-    check("file", "no directory", "empty directory");
+    check("file", "not a directory", "empty directory");
     check("missing", "not there", "mkdir ");
     check("taken", "mounted there already", "another directory");
     let ran = scene.ctl(&["mount", "s2", "empty"]);

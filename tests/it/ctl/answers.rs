@@ -117,7 +117,9 @@ pub fn forecasts() -> Forecasts {
     };
     let db = Forecast {
         resource: "db".into(),
-        waits: Some("db@2026-11-11 is suspect; `heptactl acknowledge db` if it is right".into()),
+        waits: Some(
+            "db@2026-11-11 is suspect; `heptactl acknowledge db` if the change is intended".into(),
+        ),
         idle: Some("automatic snapshots are off".into()),
         takes: Vec::new(),
         cut_short: true,

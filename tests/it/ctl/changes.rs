@@ -181,6 +181,6 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         "POST /v1/resources/home/rotate",
         json!({}),
         operation(1, "rotate", None),
-        "home: dropping what is beyond the kept ones\n",
+        "home: dropping snapshots beyond the retention limit\n",
     );
 }

@@ -53,7 +53,7 @@ fn refusals_come_with_their_hint_and_a_code_for_each_kind() {
             "PUT /v1/resources/home/time",
             422,
             "bad-time",
-            "25:00 is no time of day",
+            "25:00 is not a valid time of day",
             "HH:MM, from 00:00 to 23:59",
         );
     let daemon = Daemon::start(script);

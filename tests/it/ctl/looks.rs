@@ -272,7 +272,7 @@ fn exit_codes_of_looks_tell_alarms_and_faults() {
     check("operation 405 --wait", 1);
     check("--version", 0);
     check("--help", 0);
-    check("help", 2);
+    check("help", 0);
     check("", 2);
     check("status --frobnicate", 2);
 }

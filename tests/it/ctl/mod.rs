@@ -6,6 +6,7 @@ mod daemon;
 mod destroys;
 mod facts;
 mod failures;
+mod help;
 mod host;
 mod looks;
 mod program;

@@ -23,7 +23,7 @@ fn each_row_of_the_table_of_changes_is_told_as_it_is() {
         let start = Start { width: None, ..Start::socket(host.socket()) };
         let ran = start.ctl(&line);
         assert_eq!(ran.code, 0, "{row}: {}", ran.err);
-        let want = format!("home: wished {new} Europe/Berlin; next run {want}");
+        let want = format!("home: time set to {new} Europe/Berlin; next run {want}");
         assert_eq!(ran.out.lines().next(), Some(want.as_str()), "{row}");
     };
     let old = "(today's snapshot still runs at the old time)";

@@ -45,15 +45,12 @@ fn a_wish_that_makes_no_sense_is_refused_with_the_way_out() {
             assert!(ran.err.contains(want), "{line}: {}", ran.err);
         }
     };
-    check(
-        "create x1 --from web@latest --port 5433",
-        &["a port means nothing for a disk", "leave --port out"],
-    );
+    check("create x1 --from web@latest --port 5433", &["a disk has no port", "leave --port out"]);
     check(
         "create x1 --from web@latest --plan small",
         &["there is no plan \"small\"", "[plan.NAME]"],
     );
-    check("create x1 --from web@latest --size 1GiB", &["no use for a size"]);
+    check("create x1 --from web@latest --size 1GiB", &["does not support --size"]);
     check("create web --from web@latest", &["there is a resource web already"]);
     check("rollback web --to nothing --yes", &["there is no snapshot nothing"]);
     check("attach web web", &["web is of kind disk; this works with one of kind instance"]);
@@ -390,8 +387,8 @@ fn a_plan_can_be_chosen_for_whatever_may_have_one_and_is_remembered() {
         check("--plan huge", Err(&["there is no plan \"huge\"", "large"]));
         // Neither has a disk of a size; that is said before anything is begun.
         let useless: &[&str] = match original {
-            "web" => &["has no use for a size", "nothing was begun"],
-            _ => &["a size means nothing for a database"],
+            "web" => &["this backend does not support --size", "nothing was begun"],
+            _ => &["a database has no size"],
         };
         for size in ["1KiB", "20GiB", "1TiB"] {
             check(&format!("--size {size}"), Err(useless));

@@ -151,7 +151,7 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("ROOT/cluster", &["cannot be protected"]);
     check("ROOT/www --name mail", &["there is a resource mail already", "--name NAME"]);
     check("ROOT/www --name MAIL", &["there is a resource mail already"]);
-    check("ROOT/www --time 25:00", &["\"25:00\" is no time of day"]);
+    check("ROOT/www --time 25:00", &["\"25:00\" is not a valid time of day"]);
     check("no-such-guest", &["no-such-guest"]);
     assert!(!host.path("state/enrolled").exists());
     assert_eq!(host.client().resources().unwrap().resources.len(), 2);

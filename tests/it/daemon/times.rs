@@ -24,7 +24,7 @@ fn check(row: &str, old: &str, new: &str, broken: bool, answer: &str, next: &str
     host.settle();
     let said = host.ok(&format!("set-time tree {new}"));
     let first = said.lines().next().unwrap_or_default();
-    assert_eq!(first, format!("tree: wished {new} UTC; next run {answer}"), "{row}");
+    assert_eq!(first, format!("tree: time set to {new} UTC; next run {answer}"), "{row}");
 
     // What it said is what it does.
     if broken {

@@ -109,7 +109,7 @@ impl Members {
         for segment in segments {
             let kind = segment.text("type").unwrap_or("unknown");
             if kind != "striped" || segment.number("stripe_count") != Some(1) {
-                return Err(format!("it is no linear volume, but {kind}"));
+                return Err(format!("it is not a linear volume, but {kind}"));
             }
             let [Value::Text(member), Value::Number(first)] = segment.list("stripes") else {
                 return Err(bad());

@@ -1,0 +1,114 @@
+//! A manual page: what clap knows, and below it what the manual has.
+
+use super::{Example, Manual, Meaning};
+use clap::Command;
+use clap_mangen::Man;
+use std::io::{self, Write};
+
+/// The page of a command; `is_top` where it is the program itself.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn page(
+    manual: &Manual,
+    command: &Command,
+    is_top: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let source = format!("heptad {}", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.clone()).section(manual.section).source(source).manual("heptad");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    let mut text = String::new();
+    if is_top && !manual.groups.is_empty() {
+        commands(manual, command, &mut text);
+    }
+    page.extend(std::mem::take(&mut text).into_bytes());
+    man.render_options_section(&mut page)?;
+    if is_top && manual.groups.is_empty() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let key = if is_top { "" } else { command.get_name() };
+    examples((manual.examples)(key), &mut text);
+    notes(if is_top { manual.notes } else { &[] }, &mut text);
+    meanings("EXIT STATUS", manual.exit, &mut text);
+    meanings("ENVIRONMENT", manual.environment, &mut text);
+    meanings("FILES", manual.files, &mut text);
+    see_also(manual, command, &name, is_top, &mut text);
+    page.extend(text.into_bytes());
+    out.write_all(&page)
+}
+
+/// Text that roff takes as it is.
+fn plain(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+fn commands(manual: &Manual, command: &Command, text: &mut String) {
+    text.push_str(".SH COMMANDS\n");
+    for (title, names) in manual.groups {
+        text.push_str(&format!(".SS {}\n", plain(title)));
+        for name in *names {
+            let Some(sub) = command.find_subcommand(name) else { continue };
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            let section = manual.section;
+            let page = plain(&format!("{}-{name}", command.get_name()));
+            text.push_str(&format!(".TP\n\\fB{page}\\fR({section})\n{}\n", plain(&about)));
+        }
+    }
+}
+
+fn examples(examples: &[Example], text: &mut String) {
+    if examples.is_empty() {
+        return;
+    }
+    text.push_str(".SH EXAMPLES\n");
+    for (line, what) in examples {
+        text.push_str(&format!(
+            ".PP\n{}:\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n",
+            plain(&sentence(what)),
+            plain(line)
+        ));
+    }
+}
+
+/// A text that begins a line begins with a capital.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
+fn notes(notes: &[&str], text: &mut String) {
+    if !notes.is_empty() {
+        text.push_str(".SH NOTES\n");
+        notes.iter().for_each(|note| text.push_str(&format!(".PP\n{}\n", plain(note))));
+    }
+}
+
+fn meanings(title: &str, all: &[Meaning], text: &mut String) {
+    if !all.is_empty() {
+        text.push_str(&format!(".SH {title}\n"));
+        for (word, meaning) in all {
+            text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", plain(word), plain(meaning)));
+        }
+    }
+}
+
+fn see_also(manual: &Manual, command: &Command, name: &str, is_top: bool, text: &mut String) {
+    let mut pages: Vec<String> = Vec::new();
+    if is_top {
+        let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        pages.extend(shown.map(|sub| format!("{name}-{}({})", sub.get_name(), manual.section)));
+    } else if let Some((program, _)) = name.split_once('-') {
+        pages.push(format!("{program}({})", manual.section));
+    }
+    pages.extend(manual.see_also.iter().map(|page| (*page).to_owned()));
+    let pages: Vec<String> = pages.iter().map(|page| plain(page)).collect();
+    text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", pages.join(", ")));
+}

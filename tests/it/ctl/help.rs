@@ -1,0 +1,149 @@
+//! What people read when they ask for help, and words that nobody should have to read.
+
+use super::{Ran, Script, Start, golden};
+use crate::support::source::{files, root};
+use heptad::ctl::render::text;
+
+fn offline(line: &str) -> Ran {
+    Start::socket("/nonexistent/heptad.sock".into()).ctl(line)
+}
+
+/// The help of both programs and of each of their commands.
+fn helps() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for program in [heptad::ctl::command(), heptad::daemon::cli::command()] {
+        let mut program = program;
+        program.build();
+        all.push((program.get_name().to_owned(), program.render_long_help().to_string()));
+        let name = program.get_name().to_owned();
+        for command in program.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+            if command.get_name() != "help" {
+                let called = format!("{name} {}", command.get_name());
+                all.push((called.clone(), command.render_long_help().to_string()));
+                all.push((called, command.render_help().to_string()));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_help_has_examples_and_fits_eighty_columns() {
+    let all = helps();
+    assert!(all.len() > 80, "{}", all.len());
+    for (called, help) in all {
+        assert!(help.contains("\nExamples:\n"), "{called}: {help}");
+        let wide: Vec<&str> = help.lines().filter(|line| text::width(line) > 80).collect();
+        assert!(wide.is_empty(), "{called}: {wide:#?}");
+    }
+}
+
+#[test]
+fn help_is_a_command_too_and_names_every_other_one_in_its_group() {
+    let all = offline("help");
+    assert_eq!((all.code, all.err.as_str()), (0, ""));
+    assert_eq!(all.out, offline("--help").out);
+    for title in ["Look:", "Protect and take:", "Restore:", "Repair and clear up:", "Options:"] {
+        assert!(all.out.contains(&format!("\n{title}\n")), "{title}: {}", all.out);
+    }
+    assert_eq!(offline("help take").out, offline("take --help").out);
+    let slip = offline("help tkae");
+    assert_eq!(slip.code, 2);
+    assert!(slip.err.contains("'tkae'"), "{}", slip.err);
+}
+
+#[test]
+fn restore_leads_to_what_does_it() {
+    let start = Start::socket("/nonexistent/heptad.sock".into());
+    golden("restore", &start, "restore");
+    golden("restore-of-one", &start, "restore home");
+    golden("restore-of-a-snapshot", &start, "restore home@2026-11-21");
+    assert_eq!(offline("restore").code, 2);
+}
+
+#[test]
+fn every_manual_page_has_what_such_a_page_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let ctl = (heptad::ctl::command(), &heptad::ctl::MANUAL, "1");
+    let daemon = (heptad::daemon::cli::command(), heptad::daemon::cli::manual(), "8");
+    for (command, manual, section) in [ctl, daemon] {
+        for path in heptad::ctl::write_pages(command, manual, dir.path()).unwrap() {
+            let page = std::fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(name.ends_with(&format!(".{section}")), "{name}");
+            for title in [
+                "NAME",
+                "SYNOPSIS",
+                "EXAMPLES",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "\"SEE ALSO\"",
+            ] {
+                assert!(page.contains(&format!("\n.SH {title}\n")), "{name}: {title}: {page}");
+            }
+            let mut groff = std::process::Command::new("groff");
+            let read = groff.args(["-man", "-Tutf8", "-ww", "-z"]).arg(&path).output().unwrap();
+            assert!(read.status.success() && read.stderr.is_empty(), "{name}: {read:?}");
+        }
+    }
+}
+
+/// Routes, fault words and numbers are for programs; the rest are slips of a text that was put
+/// together.
+#[test]
+fn what_people_read_has_nothing_in_it_that_is_for_programs() {
+    let mut texts = helps();
+    let transcripts = std::fs::read_dir(root().join("tests/data/ctl")).unwrap();
+    texts.extend(transcripts.map(|entry| {
+        let path = entry.unwrap().path();
+        (path.display().to_string(), std::fs::read_to_string(&path).unwrap())
+    }));
+    texts.push(("README.md".into(), std::fs::read_to_string(root().join("README.md")).unwrap()));
+    // In the sources only what is between quotes, so that comments may speak of it.
+    for source in files("src", "rs") {
+        let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let quoted: Vec<&str> = lines.filter(|line| line.contains('"')).collect();
+        texts.push((source.path.clone(), quoted.join("\n")));
+    }
+    let never = [
+        "(GET /",
+        "(POST /",
+        "(PUT /",
+        "(DELETE /",
+        "(permanent)",
+        "(transient)",
+        "(no-space)",
+        "(os error 1",
+        "(os error 2",
+        " a instance",
+        " 1 snapshots",
+        " 1 resources",
+        "1 manual snapshot stay.",
+        ", or;",
+        "xHH for a byte that is no text",
+    ];
+    for (place, text) in texts {
+        for slip in never {
+            assert!(!text.contains(slip), "{place}: {slip}");
+        }
+        let is_help = place.starts_with("hepta");
+        assert!(!(is_help && text.contains("\\\\x")), "{place}: a doubled backslash");
+    }
+}
+
+#[test]
+fn a_time_of_one_digit_is_a_time() {
+    let accepted = heptad::api::wire::Accepted {
+        operation: super::facts::operation(402, "set-time", None),
+        schedule: Some(super::facts::schedule(None)),
+    };
+    let script = Script::default()
+        .on("PUT /v1/resources/home/time", &accepted)
+        .on("GET /v1/resources/home", &super::facts::detail(super::facts::home()));
+    let daemon = super::Daemon::start(script);
+    assert_eq!(Start::at(&daemon).ctl("set-time home 3:30").code, 0);
+    let asked = daemon.asked();
+    assert_eq!(asked[0].1["time"], "03:30", "{asked:?}");
+}
