@@ -4,6 +4,7 @@ mod back;
 mod busy;
 mod faults;
 mod found;
+mod included;
 mod killed;
 mod load;
 mod occupied;

@@ -179,7 +179,7 @@ fn spaces(
 }
 
 /// Opens a directory below another, through no link; what of it is not there is made, the owner's.
-fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, BackendError> {
+pub fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, BackendError> {
     let doing = || format!("making {path}");
     let mut dir = data.try_clone().doing(doing)?;
     for part in path.split('/').filter(|part| !part.is_empty()) {

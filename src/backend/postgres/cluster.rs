@@ -7,6 +7,7 @@ use super::places::Place;
 use crate::domain::operation::Fault;
 use crate::host::drop_in::DropIn;
 use crate::host::holders::is_alive;
+use crate::host::process::{GRACE, Limits, Overflow, Spawn, User};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The oldest version whose functions are known here.
 const OLDEST: u32 = 13;
@@ -32,6 +34,8 @@ const CONTENT: [&str; 9] = [
     "pg_twophase",
     "pg_xact",
 ];
+const STAT: &str = "/usr/bin/stat";
+const QUICK: Duration = Duration::from_secs(10);
 /// No file that is read whole here is longer.
 const SMALL: u64 = 64 << 10;
 
@@ -145,7 +149,11 @@ impl Cluster {
                 return if hidden { Err(blind(doing(), pid)) } else { Ok(None) };
             }
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return Err(blind(doing(), pid));
+                match self.seen_by_owner(pid) {
+                    Some(cwd) if cwd == us.ino => {}
+                    Some(_) => return Ok(None),
+                    None => return Err(blind(doing(), pid)),
+                }
             }
             Err(error) => return Err(BackendError::io(doing(), &error)),
         }
@@ -155,6 +163,29 @@ impl Cluster {
             socket: Some(PathBuf::from(line(4))).filter(|dir| dir.is_absolute()),
             ready: line(7) == "ready",
         }))
+    }
+
+    /// The inode of a process's working directory, 0 where it is somebody else's process: whoever owns
+    /// a process may look at it, also where heptad may not.
+    fn seen_by_owner(&self, pid: u32) -> Option<u64> {
+        let runs_as = std::fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+        if runs_as != self.uid {
+            return Some(0);
+        }
+        let us = nix::unistd::geteuid();
+        let user = us.is_root().then_some(User { uid: self.uid, gid: self.gid })?;
+        let limits = Limits {
+            deadline: QUICK,
+            grace: GRACE,
+            stdout: 64,
+            stderr: 64,
+            overflow: Overflow::End,
+        };
+        let cwd = format!("/proc/{pid}/cwd");
+        let args = ["--dereference", "--format=%i", &cwd].map(Into::into).into();
+        let spawn = Spawn { args, user: Some(user), ..Spawn::new(Path::new(STAT), limits) };
+        let looked = spawn.run().ok().filter(|looked| looked.status.success())?;
+        looked.stdout.text().trim().parse().ok()
     }
 
     /// By rising oid, as text.

@@ -1,66 +1,209 @@
-//! Configuration files that lie outside of the data directory, as Debian has them: a data
-//! directory alone would not start.
+//! Configuration files that lie outside of the data directory, as Debian has them, and all that the
+//! configuration includes: a data directory alone would not start.
 
 use super::super::shelf::Growing;
 use super::super::{BackendError, Doing};
-use super::session::Facts;
+use super::conf::{Grammar, Include, Leads, includes};
+use super::mains::Mains;
 use super::take::Source;
 use super::tools::Tools;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The copies beside the data.
 pub const DIR: &str = "config";
+/// Below it, what is included, each under its own whole path.
+pub const INCLUDED: &str = "files";
 /// Under their usual names, whatever they are called where they are.
 pub const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
-const LARGEST: usize = 4 << 20;
+pub const GRAMMARS: [Grammar; 3] = [Grammar::Settings, Grammar::Access, Grammar::Access];
+/// Of one file, in bytes.
+pub const LARGEST: usize = 4 << 20;
+/// Of all; a server refuses files that include others deeper than ten times.
+const MOST: usize = 500;
+const DEEPEST: usize = 10;
 /// Also for what is no file, and never ends or never begins.
 const QUICK: Duration = Duration::from_secs(20);
+const ALL: Duration = Duration::from_secs(120);
 const CAT: &str = "/bin/cat";
-
-/// Copies those that the server reads from elsewhere. Returns what is to be remarked.
+const FIND: &str = "/usr/bin/find";
+/// The names that the server takes.
+const FILES: &str = "-mindepth 1 -maxdepth 1 -name *.conf ! -name .* ! -xtype d -printf %f\\0";
+/// Copies what the server reads from elsewhere. Returns where it begins, and what is to be remarked.
 pub fn keep_outside(
     source: &Source<'_>,
-    facts: &Facts,
+    said: &[PathBuf; 3],
     growing: &Growing<'_>,
-) -> Result<Vec<String>, BackendError> {
-    let mut notes = Vec::new();
-    for (from, name) in facts.config.iter().zip(NAMES) {
-        let is_there = || std::fs::symlink_metadata(from).is_ok();
-        if from.as_os_str().is_empty() || lies_in(from, &source.cluster.path) || !is_there() {
-            continue;
-        }
-        let Some(text) = read(&source.tools, from)? else {
-            let from = from.display();
-            notes.push(format!("{from} is not in it: the data directory's owner may not read it"));
-            continue;
-        };
-        let dir = growing.path.join(DIR);
-        let doing = || format!("copying {}", from.display());
-        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(BackendError::io(doing(), &error));
-            }
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new();
-        let file = file.write(true).create_new(true).mode(0o600).open(dir.join(name));
-        std::io::Write::write_all(&mut file.doing(doing)?, &text).doing(doing)?;
+) -> Result<(Option<Mains>, Vec<String>), BackendError> {
+    let data = &*source.cluster.path;
+    let mains = Mains::new(said, data);
+    let mut gather = Gather {
+        tools: &source.tools,
+        data,
+        dir: growing.path.join(DIR),
+        seen: HashSet::new(),
+        until: Instant::now() + ALL,
+        notes: Vec::new(),
+    };
+    for ((from, name), grammar) in mains.0.iter().zip(NAMES).zip(GRAMMARS) {
+        gather.main(from, name, grammar)?;
     }
-    Ok(notes)
+    let is_text = mains.0.iter().all(|path| path.to_str().is_some());
+    Ok((is_text.then_some(mains), gather.notes))
 }
 
-/// By whatever way to its directory the server was given.
-fn lies_in(file: &Path, data: &Path) -> bool {
-    let above = file.parent().and_then(|above| std::fs::canonicalize(above).ok());
-    file.starts_with(data) || above.is_some_and(|above| above.starts_with(data))
+/// The path of what a file includes, without `.` and `..`, as the server has it.
+pub fn target(by: &Path, include: &Include) -> PathBuf {
+    let whole = by.parent().unwrap_or(by).join(&include.path);
+    whole.components().fold(PathBuf::new(), |mut path, part| {
+        match part {
+            Component::ParentDir => drop(path.pop()),
+            Component::CurDir => {}
+            part => path.push(part),
+        }
+        path
+    })
+}
+
+struct Gather<'a> {
+    tools: &'a Tools,
+    data: &'a Path,
+    /// Where the copies go.
+    dir: PathBuf,
+    seen: HashSet<PathBuf>,
+    until: Instant,
+    notes: Vec<String>,
+}
+
+impl Gather<'_> {
+    fn main(&mut self, from: &Path, name: &str, grammar: Grammar) -> Result<(), BackendError> {
+        if from.as_os_str().is_empty() || !is_there(from) {
+            return Ok(());
+        }
+        let Some(text) = self.text(from)? else { return Ok(()) };
+        if !from.starts_with(self.data) {
+            self.store(Path::new(name), &text)?;
+        }
+        self.follow(&text, from, grammar, 1)
+    }
+
+    fn follow(
+        &mut self,
+        text: &[u8],
+        by: &Path,
+        grammar: Grammar,
+        depth: usize,
+    ) -> Result<(), BackendError> {
+        for include in includes(text, grammar) {
+            let target = target(by, &include);
+            if include.leads == Leads::Dir {
+                for file in self.listed(&target)? {
+                    self.visit(&target.join(file), grammar, depth)?;
+                }
+            } else if is_there(&target) {
+                self.visit(&target, grammar, depth)?;
+            } else if include.leads != Leads::FileIfThere {
+                let (target, by) = (target.display(), by.display());
+                self.notes
+                    .push(format!("{target} is not in it: {by} names it, and it is not there"));
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, path: &Path, grammar: Grammar, depth: usize) -> Result<(), BackendError> {
+        if depth > DEEPEST || self.seen.contains(path) {
+            return Ok(());
+        }
+        if self.seen.len() >= MOST || Instant::now() >= self.until {
+            let why = "the configuration includes too many files, or they take too long to read";
+            self.notes.push(format!("{} is not in it: {why}", path.display()));
+            return Ok(());
+        }
+        self.seen.insert(path.to_owned());
+        let Some(text) = self.text(path)? else { return Ok(()) };
+        if !path.starts_with(self.data) {
+            self.store(&stored(path), &text)?;
+        }
+        self.follow(&text, path, grammar, depth + 1)
+    }
+
+    /// The names of the files in a directory that is included whole, which may be empty but must be
+    /// there.
+    fn listed(&mut self, dir: &Path) -> Result<Vec<OsString>, BackendError> {
+        let mut inside = dir.as_os_str().to_owned();
+        inside.push("/");
+        let mut args: Vec<OsString> = vec![inside];
+        args.extend(FILES.split(' ').map(OsString::from));
+        let Some(said) = run(self.tools, FIND, args, dir)? else {
+            let dir = dir.display();
+            self.notes.push(format!(
+                "what is in {dir} is not in it: it is not there, or the data directory's owner may \
+                 not read it"
+            ));
+            return Ok(Vec::new());
+        };
+        if !dir.starts_with(self.data) {
+            self.make(&stored(dir))?;
+        }
+        let names = said.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let mut names: Vec<OsString> = names.map(|name| OsStr::from_bytes(name).into()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn text(&mut self, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+        let text = text(self.tools, path)?;
+        if text.is_none() {
+            let path = path.display();
+            self.notes
+                .push(format!("{path} is not in it: the data directory's owner may not read it"));
+        }
+        Ok(text)
+    }
+
+    fn make(&self, dir: &Path) -> Result<(), BackendError> {
+        let dir = self.dir.join(dir);
+        let made = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&dir);
+        made.doing(|| format!("making {}", dir.display()))
+    }
+
+    fn store(&self, file: &Path, text: &[u8]) -> Result<(), BackendError> {
+        self.make(file.parent().unwrap_or(file))?;
+        let path = self.dir.join(file);
+        let doing = || format!("writing {}", path.display());
+        let mut file = std::fs::OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o600).open(&path);
+        std::io::Write::write_all(&mut file.doing(doing)?, text).doing(doing)
+    }
+}
+
+/// Where the copy of an included file lies among the copies.
+pub fn stored(path: &Path) -> PathBuf {
+    Path::new(INCLUDED).join(path.strip_prefix("/").unwrap_or(path))
+}
+
+pub fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+pub fn text(tools: &Tools, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    run(tools, CAT, vec!["--".into(), path.into()], path)
 }
 
 /// By the owner: the server says which file it is, the server is theirs, and heptad could read what
 /// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else.
-fn read(tools: &Tools, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+fn run(
+    tools: &Tools,
+    program: &str,
+    args: Vec<OsString>,
+    path: &Path,
+) -> Result<Option<Vec<u8>>, BackendError> {
     let limits = Limits {
         deadline: QUICK,
         grace: GRACE,
@@ -68,9 +211,26 @@ fn read(tools: &Tools, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
         stderr: 4 << 10,
         overflow: Overflow::End,
     };
-    let args = vec!["--".into(), path.into()];
-    let spawn = Spawn { args, user: tools.user(), ..Spawn::new(Path::new(CAT), limits) };
+    let spawn = Spawn { args, user: tools.user(), ..Spawn::new(Path::new(program), limits) };
     let read = spawn.run().map_err(std::io::Error::other);
     let read = read.doing(|| format!("reading {}", path.display()))?;
     Ok((read.status.success() && !read.timed_out).then_some(read.stdout.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_include_is_found_from_the_file_that_has_it() {
+        let check = |by: &str, path: &str, want: &str| {
+            let text = format!("include '{path}'");
+            let [include] = &includes(text.as_bytes(), Grammar::Settings)[..] else { panic!() };
+            assert_eq!(target(Path::new(by), include), Path::new(want));
+        };
+        check("/etc/p/a.conf", "conf.d", "/etc/p/conf.d");
+        check("/etc/p/a.conf", "../q/./b", "/etc/q/b");
+        check("/etc/p/a.conf", "/x//y/", "/x/y");
+        check("/a", "../../b", "/b");
+    }
 }

@@ -4,12 +4,15 @@ use super::super::shelf::Item;
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing};
 use super::assemble::give;
-use super::cluster::read;
+use super::cluster::read_bytes;
+use super::conf;
 use super::config::{DIR, NAMES};
 use super::detail::{Detail, Space};
+use super::moved::{Moved, bring};
 use rustix::fs::{Mode, OFlags};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a person finds in the new data directory.
@@ -30,53 +33,76 @@ pub struct New<'a> {
     pub spaces: Vec<(&'a Space, PathBuf)>,
     /// How its owner starts it.
     pub start: String,
+    /// How it is made a cluster that Debian's own tools know, where the original is one.
+    pub adopt: Option<String>,
 }
 
 impl New<'_> {
-    /// Writes its settings, and the file that explains it.
-    pub fn configure(&self, data: &OwnedFd) -> Result<(), BackendError> {
-        self.main(data)?;
-        let auto = read(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
-        let auto = self.at_home(&settings(&auto, self.port));
-        write(data, AUTO, &auto, self.detail)?;
-        write(data, README, &self.readme(), self.detail)
+    /// Writes its settings, and the file that explains it. Returns what is to be remarked.
+    pub fn configure(&self, data: &OwnedFd) -> Result<Vec<String>, BackendError> {
+        let kept = self.item.path.join(DIR);
+        let (mut moved, main) = bring(data, self.detail, kept, (self.original, self.path))?;
+        let auto = read_bytes(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
+        let auto = at_home(&auto, self.original, self.path);
+        for (name, value) in conf::settings(&auto) {
+            moved.settings.entry(name).or_default().push(value);
+        }
+        let own = self.own(&moved);
+        let dropped: Vec<&str> = own.iter().map(|(name, _)| *name).collect();
+        if let Some(main) = main {
+            // Also whoever looks for the first line of a setting finds the one that counts.
+            let mut main = conf::without(&main, &dropped);
+            main.extend_from_slice(b"\n# Restored by heptad.\n");
+            for (name, value) in &own {
+                main.extend_from_slice(format!("{name} = '{value}'\n").as_bytes());
+            }
+            write(data, NAMES[0], &main, self.detail)?;
+        }
+        write(data, AUTO, settings(&auto, self.port, &dropped).as_bytes(), self.detail)?;
+        write(data, README, self.readme().as_bytes(), self.detail)?;
+        Ok(moved.notes)
     }
 
-    /// The files that lay elsewhere move in.
-    fn main(&self, data: &OwnedFd) -> Result<(), BackendError> {
-        let kept = self.item.path.join(DIR);
-        let mut main = read(data, NAMES[0]).doing(|| "reading postgresql.conf".into())?;
-        for (name, setting) in NAMES.iter().zip([None, Some("hba_file"), Some("ident_file")]) {
-            let text = match std::fs::read_to_string(kept.join(name)) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).doing(|| format!("reading {name}")),
-            };
-            match setting {
-                None => main = Some(text),
-                Some(setting) => {
-                    write(data, name, &text, self.detail)?;
-                    // The last line of a setting is the one that counts.
-                    let line = format!("{setting} = '{}'\n", quoted(&self.path.join(name)));
-                    main.get_or_insert_default().push_str(&format!("\n{line}"));
-                }
+    /// What is this one's, and must not be the original's as well. The last line of a setting is the
+    /// one that counts.
+    fn own(&self, moved: &Moved<'_>) -> Vec<(&'static str, String)> {
+        let here = |name: &str| quoted(&self.path.join(name));
+        let values = |name: &str| moved.settings.get(name).into_iter().flatten();
+        let is_set = |name: &str| values(name).any(|value| !value.is_empty());
+        let mut own = vec![("data_directory", quoted(self.path))];
+        for (setting, at) in [("hba_file", 1), ("ident_file", 2)] {
+            if moved.came_in[at] {
+                own.push((setting, here(NAMES[at])));
             }
         }
-        let Some(mut main) = main.map(|main| self.at_home(&main)) else { return Ok(()) };
-        let own = quoted(self.path);
-        main.push_str(&format!(
-            "\n# Restored by heptad.\ndata_directory = '{own}'\nexternal_pid_file = ''\n"
-        ));
-        write(data, NAMES[0], &main, self.detail)
+        let pid_file = || match self.adopt {
+            // Where Debian's unit looks for it.
+            Some(_) => format!("/var/run/postgresql/{}.pid", self.name().replace('/', "-")),
+            None => here("external.pid"),
+        };
+        let pid_file = is_set("external_pid_file").then(pid_file);
+        own.push(("external_pid_file", pid_file.unwrap_or_default()));
+        if is_set("cluster_name") {
+            own.push(("cluster_name", self.name()));
+        }
+        if is_set("stats_temp_directory") {
+            own.push(("stats_temp_directory", "pg_stat_tmp".into()));
+        }
+        let is_elsewhere = |value: &Vec<u8>| {
+            value.starts_with(b"/") && !value.starts_with(self.path.as_os_str().as_bytes())
+        };
+        if values("log_directory").any(is_elsewhere) {
+            own.push(("log_directory", "log".into()));
+        }
+        own
     }
 
-    /// Settings that name something in the original's data directory by its path name the same of this
-    /// one: it must neither need the original nor write into it.
-    fn at_home(&self, text: &str) -> String {
-        let [old, new] = [self.original, self.path].map(quoted);
-        ["/", "'"].iter().fold(text.to_owned(), |text, end| {
-            text.replace(&format!("'{old}{end}"), &format!("'{new}{end}"))
-        })
+    /// As Debian names its clusters; a server takes no more of it than this.
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let plain = |c: char| if c.is_ascii_graphic() && c != '\'' { c } else { '_' };
+        let name = format!("{}/{name}", self.detail.major);
+        name.chars().map(plain).take(63).collect()
     }
 
     fn readme(&self) -> String {
@@ -84,9 +110,19 @@ impl New<'_> {
         let mut text = format!(
             "This PostgreSQL {} cluster was restored by heptad from snapshot {} of {}, taken {}.\n\
              Its port is {port} and archiving is off, both in {AUTO}.\n\
+             All of its configuration is in this directory; what is new in it is at the end of {main}.\n\
              Start it: {start}\n",
-            detail.major, item.seq, manifest.resource, manifest.taken_at,
+            detail.major,
+            item.seq,
+            manifest.resource,
+            manifest.taken_at,
+            main = NAMES[0],
         );
+        if let Some(adopt) = &self.adopt {
+            text.push_str(&format!(
+                "Or make it one of Debian's clusters, and start it as such: {adopt}\n"
+            ));
+        }
         for (space, path) in &self.spaces {
             text.push_str(&format!(
                 "Tablespace {} was {} and is {}\n",
@@ -104,6 +140,9 @@ impl New<'_> {
             format!("its port is {}, and it archives nothing: see {AUTO}", self.port),
             format!("it does not run yet; start it: {}", self.start),
         ];
+        notes.extend(self.adopt.iter().map(|adopt| {
+            format!("or make it one of Debian's clusters, and start it as such: {adopt}")
+        }));
         for (space, path) in self.spaces.iter().take(NAMED) {
             notes.push(format!("its tablespace {} is {}", space.oid, path.display()));
         }
@@ -114,8 +153,33 @@ impl New<'_> {
     }
 }
 
-/// The server's own settings, without those that would make it the original's twin.
-fn settings(auto: &str, port: u16) -> String {
+/// Settings that name something in the original's data directory by its path name the same of this
+/// one: it must neither need the original nor write into it.
+pub fn at_home(text: &[u8], old: &Path, new: &Path) -> Vec<u8> {
+    let [old, new] = [old, new].map(quoted);
+    ["/", "'"].iter().fold(text.to_owned(), |text, end| {
+        let (from, to) = (format!("'{old}{end}"), format!("'{new}{end}"));
+        replaced(&text, from.as_bytes(), to.as_bytes())
+    })
+}
+
+fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (mut new, mut at) = (Vec::with_capacity(text.len()), 0);
+    while at < text.len() {
+        if text[at..].starts_with(from) {
+            new.extend_from_slice(to);
+            at += from.len();
+        } else {
+            new.push(text[at]);
+            at += 1;
+        }
+    }
+    new
+}
+
+/// The server's own settings, without those that would make it the original's twin, nor those that are
+/// in the main file anew.
+fn settings(auto: &[u8], port: u16, anew: &[&str]) -> String {
     const CHANGED: [&str; 6] = [
         "port",
         "archive_mode",
@@ -126,8 +190,10 @@ fn settings(auto: &str, port: u16) -> String {
     ];
     let is_kept = |line: &&str| {
         let name = line.split(['=', ' ', '\t']).next().unwrap_or_default();
-        !CHANGED.contains(&name.to_ascii_lowercase().as_str())
+        let name = name.to_ascii_lowercase();
+        !CHANGED.contains(&name.as_str()) && !anew.contains(&name.as_str())
     };
+    let auto = String::from_utf8_lossy(auto);
     let mut text: String = auto.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
     text.push_str(&format!("port = '{port}'\narchive_mode = 'off'\n"));
     text
@@ -139,12 +205,12 @@ fn quoted(path: &Path) -> String {
 }
 
 /// Replaces a file of the cluster.
-pub fn write(data: &OwnedFd, file: &str, text: &str, detail: &Detail) -> Result<(), BackendError> {
+pub fn write(data: &OwnedFd, file: &str, text: &[u8], detail: &Detail) -> Result<(), BackendError> {
     let doing = || format!("writing {file}");
     remove_tree(data.as_fd(), &super::copy::name(file)?)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(data, file, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
-    std::fs::File::from(opened).write_all(text.as_bytes()).doing(doing)?;
+    std::fs::File::from(opened).write_all(text).doing(doing)?;
     give(data, file, detail).doing(doing)
 }
 
@@ -154,11 +220,11 @@ mod tests {
 
     #[test]
     fn the_copy_keeps_its_settings_but_not_its_place_in_the_world() {
-        let auto = "# Do not edit\nwork_mem = '8MB'\nport = '5432'\nPORT=1\nport_x = '1'\n\
+        let auto = "# Do not edit\nwork_mem = '8MB'\nport = '5432'\nhba_file = '/x'\nPORT=1\nport_x = '1'\n\
                     primary_conninfo = 'host=a'\narchive_mode = 'on'\n";
         let want = "# Do not edit\nwork_mem = '8MB'\nport_x = '1'\nport = '5433'\n\
                     archive_mode = 'off'\n";
-        assert_eq!(settings(auto, 5433), want);
+        assert_eq!(settings(auto.as_bytes(), 5433, &["hba_file"]), want);
         assert_eq!(quoted(Path::new("/it's")), "/it''s");
     }
 }

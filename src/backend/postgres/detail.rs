@@ -7,6 +7,7 @@ use super::super::tree::{Kind, Meta, below, walk};
 use super::super::{BackendError, Doing};
 use super::cluster::Tablespace;
 use super::copy::open;
+use super::mains::Mains;
 use crate::domain::snapshot::Content;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Detail {
     /// Where the log lay, if that was in the data directory by way of a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Where the configuration begins. Snapshots from before this was noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Mains>,
     /// Where the copy is a btrfs snapshot: what of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subvolume: Option<Uuid>,

@@ -2,7 +2,8 @@
 //!
 //! A snapshot is a copy of the data directory and its tablespaces, and the part of the write-ahead
 //! log that makes one state of them, under `<store>/<RESOURCE>/<SEQ>/`: `data`, `tablespaces/OID`,
-//! `wal`, `backup_label`, and `config` for configuration files that lie elsewhere. It needs no
+//! `wal`, `backup_label`, and `config` for configuration files that lie elsewhere, with all that they
+//! include. It needs no
 //! archive. Where the data directory is a btrfs subvolume beside its store, or blocks can be shared
 //! with the store, taking costs the same whatever the size; elsewhere `pg_basebackup` copies.
 //!
@@ -15,6 +16,7 @@
 mod assemble;
 mod base;
 mod cluster;
+mod conf;
 mod config;
 mod configure;
 mod copy;
@@ -22,6 +24,8 @@ mod detail;
 mod ground;
 mod keep;
 mod list;
+mod mains;
+mod moved;
 mod offline;
 mod online;
 mod outside;

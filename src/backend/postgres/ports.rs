@@ -3,7 +3,9 @@
 use super::super::BackendError;
 use super::super::tree::names;
 use super::cluster::read;
+use super::conf::settings;
 use super::copy::open;
+use super::mains::{DEBIAN, MORE};
 use crate::domain::operation::Fault;
 use crate::host::holders::is_alive;
 use crate::host::listeners::Ports;
@@ -17,10 +19,6 @@ const TRIED: usize = 1000;
 const LOWEST: u16 = 1024;
 /// In the order in which a server reads them: the last line of a setting counts.
 const FILES: [&str; 2] = ["postgresql.conf", "postgresql.auto.conf"];
-/// What Debian's own `postgresql.conf` includes last.
-const MORE: &str = "conf.d";
-/// Debian keeps the settings of all clusters below it, as VERSION/CLUSTER.
-const DEBIAN: &str = "/etc/postgresql";
 
 /// A port, and what is to be said of it.
 #[derive(Debug)]
@@ -126,17 +124,10 @@ pub fn configured(dir: impl std::os::fd::AsFd) -> Option<u16> {
     auto.or(more).or(main)
 }
 
-/// `port = 5433 # a comment`, the name in any case, the value perhaps in quotes.
+/// Of a file: the last line counts.
 fn setting(text: &str) -> Option<u16> {
-    let line = |line: &str| {
-        let line = line.trim_start();
-        let (name, rest) = line.split_at_checked(4).filter(|(name, _)| name.is_ascii())?;
-        let is_named = name.eq_ignore_ascii_case("port") && rest.starts_with([' ', '\t', '=']);
-        let value = rest.trim_start_matches([' ', '\t', '=']).trim_start_matches('\'');
-        let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-        if is_named { value[..digits].parse().ok() } else { None }
-    };
-    text.lines().filter_map(line).next_back()
+    let ports = settings(text.as_bytes()).into_iter().filter(|(name, _)| name == "port");
+    ports.filter_map(|(_, value)| std::str::from_utf8(&value).ok()?.parse().ok()).next_back()
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Proof that a snapshot starts: a throw-away server on a copy of it.
 //!
 //! The server is PostgreSQL's single-user one, run as the data's owner: it recovers as any other,
-//! answers on its standard output, and listens nowhere. It reads a configuration written here, not
-//! the cluster's, so nothing that the cluster would load or run is loaded or run.
+//! answers on its standard output, and listens nowhere. It reads the configuration that a new cluster
+//! of the snapshot would have, but nothing that this would load or run is loaded or run. Where it does
+//! not start so, one written here shows whether the content is sound all the same.
 
 use super::super::manifest::{Manifest, read_proof, write_proof};
 use super::super::shelf::{Item, Stage, remove};
 use super::super::tree::remove_tree;
 use super::super::{BackendError, Doing};
 use super::assemble::{Site, Spot, assemble, give};
+use super::configure::New;
 use super::copy::{name, open};
 use super::detail::{Detail, Space};
 use super::offline::control;
@@ -21,7 +23,7 @@ use rustix::fs::{FlockOperation, Mode};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -87,10 +89,15 @@ pub fn prove(
 ) -> Result<(), BackendError> {
     let _one = postgres.proving.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::make(postgres, item)?;
-    let databases = try_out(&scratch, item, detail, tools)?;
+    let (databases, trouble) = try_out(postgres, &scratch, item, detail, tools)?;
     drop(scratch);
     let plural = if databases == 1 { "" } else { "s" };
-    let by = format!("a server started on a copy of it, {databases} database{plural} read");
+    let configured = match trouble {
+        None => ", with its own configuration".to_owned(),
+        Some(why) => format!(", but with its own configuration it does not start: {why}"),
+    };
+    let by =
+        format!("a server started on a copy of it, {databases} database{plural} read{configured}");
     write_proof(&item.path, by).map(drop)
 }
 
@@ -149,12 +156,14 @@ impl Drop for Scratch {
     }
 }
 
+/// How many databases were read, and why its own configuration was not used.
 fn try_out(
+    postgres: &Postgres,
     scratch: &Scratch,
     item: &Item,
     detail: &Detail,
     tools: &Tools,
-) -> Result<usize, BackendError> {
+) -> Result<(usize, Option<String>), BackendError> {
     let doing = || "preparing a copy to prove".to_owned();
     assemble::make(&scratch.dir, "tablespaces", detail)?;
     let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
@@ -173,9 +182,18 @@ fn try_out(
     let data = Arc::new(assemble(item, detail, &site, &())?);
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;
-    configure(&data, &prepared, detail)?;
-    let server = Server { tools, data };
-    let listed = server.ask("template1", "select datname from pg_database where datallowconn")?;
+    let path = PathBuf::from(handed(&data));
+    configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
+    let mut server = Server { tools, data, is_neutral: false };
+    let (listed, trouble) = match server.ask("template1", LIST) {
+        Err(error) if error.fault == Fault::Identity => {
+            neutral(&server.data, &prepared, detail)?;
+            server.is_neutral = true;
+            (server.ask("template1", LIST)?, Some(error.detail))
+        }
+        listed => (listed?, values(&server.ask("template1", ACCESS)?, "error").pop()),
+    };
+    let trouble = trouble.map(|why| why.replace(&format!("{}/", path.display()), ""));
     let known = "select name from pg_available_extensions where name = 'amcheck'";
     let checkable = !values(&server.ask("template1", known)?, "name").is_empty();
     let databases = values(&listed, "datname");
@@ -186,9 +204,24 @@ fn try_out(
     for database in &databases {
         server.ask(database, if checkable { CHECK } else { READ })?;
     }
-    Ok(databases.len())
+    Ok((databases.len(), trouble))
 }
 
+/// What `create` would write, but for a path that only the server knows.
+fn configured<'a>(
+    item: &'a Item,
+    detail: &'a Detail,
+    original: &'a Path,
+    path: &'a Path,
+) -> New<'a> {
+    let (spaces, start, adopt) = (Vec::new(), String::new(), None);
+    New { item, detail, path, original, port: detail.port, spaces, start, adopt }
+}
+
+const LIST: &str = "select datname from pg_database where datallowconn";
+/// Lines of `pg_hba.conf` with which no server starts.
+const ACCESS: &str = "select 'line ' || line_number || ' of pg_hba.conf: ' || error as error \
+    from pg_hba_file_rules where error is not null";
 const READ: &str = "select count(*) from pg_class";
 /// Every btree of the copy, by the checks of pg_amcheck.
 const CHECK: &str = "select count(*) from pg_class\n\
@@ -198,23 +231,48 @@ const CHECK: &str = "select count(*) from pg_class\n\
     join pg_am a on a.oid = c.relam where a.amname = 'btree' and c.relpersistence = 'p' \
     and i.indisvalid and i.indisready";
 
-fn configure(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), BackendError> {
+/// Whatever the configuration says: nothing is loaded, waited for, written elsewhere, or overlooked.
+const SAFE: [&str; 22] = [
+    "listen_addresses=",
+    "fsync=off",
+    "shared_buffers=32MB",
+    "archive_mode=off",
+    "lc_messages=C",
+    "log_min_messages=warning",
+    "huge_pages=off",
+    "log_destination=stderr",
+    "logging_collector=off",
+    "shared_preload_libraries=",
+    "session_preload_libraries=",
+    "local_preload_libraries=",
+    "jit=off",
+    "statement_timeout=0",
+    "lock_timeout=0",
+    "default_transaction_read_only=off",
+    "synchronous_standby_names=",
+    "default_tablespace=",
+    "temp_tablespaces=",
+    "zero_damaged_pages=off",
+    "ignore_checksum_failure=off",
+    "ignore_invalid_pages=off",
+];
+
+/// A configuration with nothing of the cluster's.
+fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), BackendError> {
     // Recovery wants as much room for them as the original had.
     let setting = |label: &str, name: &str| {
         let line = control.lines().find_map(|line| line.strip_prefix(label));
         line.map(|value| format!("{name} = {}\n", value.trim())).unwrap_or_default()
     };
-    let text = format!(
-        "listen_addresses = ''\nfsync = off\nshared_buffers = 32MB\narchive_mode = off\n\
-         lc_messages = 'C'\nlog_min_messages = warning\nhuge_pages = off\n\
-         log_destination = stderr\nlogging_collector = off\n{}{}",
+    let text = [
         setting("max_prepared_xacts setting:", "max_prepared_transactions"),
         setting("max_locks_per_xact setting:", "max_locks_per_transaction"),
-    );
+    ];
     let doing = || format!("writing {CONFIG}");
     let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::EXCL;
     let file = rustix::fs::openat(data, CONFIG, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
-    std::io::Write::write_all(&mut std::fs::File::from(file), text.as_bytes()).doing(doing)?;
+    std::io::Write::write_all(&mut std::fs::File::from(file), text.concat().as_bytes())
+        .doing(doing)?;
     give(data, CONFIG, detail).doing(doing)?;
     // It would be read after the one above.
     remove_tree(data.as_fd(), &name("postgresql.auto.conf")?)
@@ -223,6 +281,7 @@ fn configure(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), Backe
 struct Server<'a> {
     tools: &'a Tools,
     data: Arc<OwnedFd>,
+    is_neutral: bool,
 }
 
 impl Server<'_> {
@@ -231,7 +290,12 @@ impl Server<'_> {
         let doing = format!("proving database {database}");
         let own = handed(&self.data);
         let config = format!("config_file={own}/{CONFIG}");
-        let args = ["--single", "-D", &own, "-c", &config, database];
+        let mut args = vec!["--single", "-D", &own];
+        if self.is_neutral {
+            args.extend(["-c", &config]);
+        }
+        args.extend(SAFE.iter().flat_map(|setting| ["-c", *setting]));
+        args.push(database);
         let mut spawn = self.tools.spawn("postgres", &args, &self.data, DEADLINE);
         spawn.stdin = format!("{sql}\n").into_bytes();
         let finished = super::tools::run(&spawn, Fault::Identity, &doing)?;

@@ -7,9 +7,11 @@ use super::super::shelf::{Item, Target};
 use super::super::tree::{Meta, remove_tree};
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::assemble::{Site, Spot, assemble};
+use super::config::{DIR, stored};
 use super::configure::New;
 use super::copy::open;
 use super::detail::{Detail, Space};
+use super::mains::{DEBIAN, MORE};
 use super::settings::Settings;
 use super::{ports, tools};
 use crate::domain::operation::Fault;
@@ -39,27 +41,28 @@ pub fn restore(
     let spaces = Spaces::open(item, wanted, path, &target)?;
     let near: Vec<&Path> = path.parent().into_iter().chain(settings.data.parent()).collect();
     let chosen = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
-    let start = tools::control(settings, detail.major, detail.uid, path, "start");
+    let start = tools::start(settings, detail.major, detail.uid, path);
+    let adopt = adopt(item, detail, path, chosen.port);
     let places = detail.tablespaces.iter().map(|space| match inside(space) {
         Some(inside) => (space, path.join(inside)),
         None => (space, spaces.path.join(&space.oid)),
     });
     let (spaces_at, original) = (places.collect(), &*settings.data);
     let (port, note) = (chosen.port, chosen.note);
-    let new = New { item, detail, path, original, port, spaces: spaces_at, start };
+    let new = New { item, detail, path, original, port, spaces: spaces_at, start, adopt };
     let made = fill(&new, &target, (&spaces, &inside), progress)
         .and_then(|made| spaces.appear(&target).map(|()| made))
-        .and_then(|made| target.appear(&made));
+        .and_then(|(made, remarks)| target.appear(&made).map(|()| remarks));
     if made.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear().and_then(|()| spaces.clear(&target));
     }
-    made?;
+    let remarks = made?;
     spaces.finish(&target)?;
     let data = path.display().to_string();
     let options = [("data".to_owned(), data.into()), ("port".to_owned(), port.into())];
     let mut notes = new.notes();
-    notes.extend(note);
+    notes.extend(note.into_iter().chain(remarks));
     notes.extend(order.plan.map(|plan| {
         format!("give it what plan {plan} has room for: shared_buffers in postgresql.conf")
     }));
@@ -74,7 +77,7 @@ fn fill(
     target: &Target,
     (spaces, inside): (&Spaces, Inside<'_>),
     progress: &dyn Progress,
-) -> Result<Meta, BackendError> {
+) -> Result<(Meta, Vec<String>), BackendError> {
     let into = spaces.make(target, new.detail)?;
     let space = |space: &Space| {
         if let Some(inside) = inside(space) {
@@ -93,8 +96,30 @@ fn fill(
         space: &space,
     };
     let data = assemble(new.item, new.detail, &site, progress)?;
-    new.configure(&data)?;
-    Meta::of(&data).doing(|| "looking at what was made".into())
+    let remarks = new.configure(&data)?;
+    Ok((Meta::of(&data).doing(|| "looking at what was made".into())?, remarks))
+}
+
+/// `pg_createcluster` takes the main files of a data directory that is there to where it has those of
+/// all clusters, but not what lies in `conf.d` beside them: it makes a new one.
+fn adopt(item: &Item, detail: &Detail, path: &Path, port: u16) -> Option<String> {
+    let debian = Path::new(DEBIAN).join(detail.major.to_string());
+    let is_debians = detail.config.as_ref().is_some_and(|mains| mains.0[0].starts_with(&debian));
+    let name = path.file_name()?.to_str()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+    if !is_debians || !name.chars().all(is_name) || debian.join(name).exists() {
+        return None;
+    }
+    let (major, path) = (detail.major, path.display());
+    let home = detail.config.as_ref()?.0[0].with_file_name(MORE);
+    let more = match item.path.join(DIR).join(stored(&home)).is_dir() {
+        true => format!("cp -a {path}/{MORE}/. {}/{name}/{MORE}/ && ", debian.display()),
+        false => String::new(),
+    };
+    Some(format!(
+        "pg_createcluster -d {path} -p {port} {major} {name} && {more}pg_ctlcluster {major} {name} \
+         start"
+    ))
 }
 
 /// For those that lay outside of the data directory: `TARGET.tablespaces`, which appears just before the target. Until the target is there, a

@@ -247,5 +247,5 @@ fn keep_port(
     let (now, then) = (ports::configured(&live.dir), ports::configured(data));
     let Some(port) = now.filter(|_| now != then) else { return Ok(()) };
     let auto = read(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
-    write(data, AUTO, &format!("{auto}port = '{port}'\n"), detail)
+    write(data, AUTO, format!("{auto}port = '{port}'\n").as_bytes(), detail)
 }

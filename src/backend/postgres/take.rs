@@ -5,9 +5,11 @@ use super::super::shelf::{Growing, Shelf, expect_store_apart};
 use super::super::subvolume::Subvolume;
 use super::super::{BackendError, Doing, Object, TakeOrder};
 use super::cluster::{Cluster, Postmaster, read};
+use super::config::keep_outside;
 use super::copy::TABLESPACE_MAP;
 use super::detail::{Detail, Space, look, measure};
 use super::ground::Ground;
+use super::mains::Mains;
 use super::session::Session;
 use super::settings::Settings;
 use super::tools::Tools;
@@ -120,26 +122,25 @@ fn copy_live(
     let ground = Ground::of(&source.cluster, growing)?;
     let spaces = source.cluster.tablespaces()?;
     let log = source.cluster.log_place()?.and_then(|place| place.inside().map(str::to_owned));
-    let port;
-    let notes = match source.server.take() {
+    let server = source.server.take();
+    let said = match &server {
+        Some((_, session)) => session.facts.config.clone(),
+        None => Mains::of_stopped(&source.cluster, &source.tools)?,
+    };
+    let (config, remarks) = keep_outside(&source, &said, growing)?;
+    let (port, mut notes) = match server {
         None => {
-            port = source.settings.port.unwrap_or(super::DEFAULT_PORT);
-            offline::copy(&source, &ground, growing)?
+            let port = source.settings.port.unwrap_or(super::DEFAULT_PORT);
+            (port, offline::copy(&source, &ground, growing)?)
+        }
+        Some((postmaster, session)) if session.facts.standby || ground == Ground::Plain => {
+            (postmaster.port, base::copy(&source, session, &postmaster, growing)?)
         }
         Some((postmaster, session)) => {
-            port = postmaster.port;
-            let mut notes = super::config::keep_outside(&source, &session.facts, growing)?;
-            notes.splice(
-                0..0,
-                if session.facts.standby || ground == Ground::Plain {
-                    base::copy(&source, session, &postmaster, growing)?
-                } else {
-                    online::copy(&source, session, &ground, growing, label)?
-                },
-            );
-            notes
+            (postmaster.port, online::copy(&source, session, &ground, growing, label)?)
         }
     };
+    notes.extend(remarks);
     let cluster = &source.cluster;
     let subvolume = Subvolume::open(&growing.dir, "data").doing(looking)?;
     let detail = Detail {
@@ -150,6 +151,7 @@ fn copy_live(
         port,
         tablespaces: spaces.into_iter().map(Space::from).collect(),
         log,
+        config,
         subvolume: subvolume.map(|subvolume| subvolume.parent()),
         measure: measure(&growing.dir)?,
         look: look(&growing.dir).doing(looking)?,
