@@ -1,6 +1,6 @@
 //! What the daemon offers to this room, and all that this room knows of it.
 
-use super::wire::{Check, Finding, Progress, Protected, Reloaded};
+use super::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::draft::Draft;
@@ -119,6 +119,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// How far a running operation is, if its backend tells.
     fn progress(&self, operation: OperationId) -> Option<Progress>;
+
+    /// The same of all that run and whose backends tell.
+    fn under_way(&self) -> Vec<UnderWay>;
 }
 
 /// The snapshot that is read.

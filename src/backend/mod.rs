@@ -15,6 +15,7 @@ pub mod image;
 mod in_use;
 mod libvirt;
 pub mod manifest;
+mod meanwhile;
 mod options;
 mod order;
 mod postgres;

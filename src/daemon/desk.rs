@@ -6,7 +6,7 @@ use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
 use super::mounted::Place;
 use super::reading::Readers;
-use super::workers::Workers;
+use super::workers::{Gone, Workers};
 use crate::api::desk::{
     Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
     Unreadable,
@@ -334,7 +334,20 @@ impl Desk for Counter {
     }
 
     fn progress(&self, operation: OperationId) -> Option<wire::Progress> {
-        let (done_bytes, total_bytes) = self.workers.progress(operation)?;
-        Some(wire::Progress { done_bytes, total_bytes })
+        self.workers.progress(operation).as_ref().map(wire_progress)
+    }
+
+    fn under_way(&self) -> Vec<wire::UnderWay> {
+        let all = self.workers.under_way().into_iter();
+        all.map(|(id, gone)| wire::UnderWay { id: id.0, progress: wire_progress(&gone) }).collect()
+    }
+}
+
+fn wire_progress(gone: &Gone) -> wire::Progress {
+    wire::Progress {
+        done_bytes: gone.done,
+        total_bytes: gone.total,
+        bytes_per_second: gone.rate(),
+        seconds_left: gone.left(),
     }
 }

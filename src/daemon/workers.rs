@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// Where reports go.
 pub type Report = Arc<dyn Fn(Finished) + Send + Sync>;
@@ -46,11 +47,48 @@ pub trait Registrar: Send + Sync {
 }
 
 /// How far one act is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Meter {
+    begun: Instant,
     done: AtomicU64,
     /// `u64::MAX` while unknown.
     total: AtomicU64,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { begun: Instant::now(), done: AtomicU64::new(0), total: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Nothing before the backend has told any.
+    fn read(&self) -> Option<Gone> {
+        let done = self.done.load(Ordering::Relaxed);
+        let total = self.total.load(Ordering::Relaxed);
+        let total = (total != u64::MAX && total > 0).then_some(total);
+        (done > 0).then(|| Gone { done, total, milliseconds: self.begun.elapsed().as_millis() })
+    }
+}
+
+/// How far an act is, and since when it is on.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    pub done: u64,
+    pub total: Option<u64>,
+    milliseconds: u128,
+}
+
+impl Gone {
+    /// Bytes a second, on the average.
+    pub fn rate(&self) -> Option<u64> {
+        let rate = u128::from(self.done) * 1000 / self.milliseconds.max(1);
+        (self.milliseconds >= 500).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+
+    /// Seconds that the rest would take at that rate.
+    pub fn left(&self) -> Option<u64> {
+        let rate = self.rate().filter(|rate| *rate > 0)?;
+        self.total.map(|total| total.saturating_sub(self.done).div_ceil(rate))
+    }
 }
 
 impl Progress for Meter {
@@ -137,12 +175,15 @@ impl Workers {
         lock(&self.pools).values().map(|pool| pool.running + pool.waiting.len()).sum()
     }
 
-    /// Bytes done and to do of a running operation, once its backend has told any.
-    pub fn progress(&self, operation: OperationId) -> Option<(u64, Option<u64>)> {
-        let meter = lock(&self.progress).get(&operation).cloned()?;
-        let done = meter.done.load(Ordering::Relaxed);
-        let total = meter.total.load(Ordering::Relaxed);
-        (done > 0).then_some((done, (total != u64::MAX && total > 0).then_some(total)))
+    /// How far a running operation is, once its backend has told any.
+    pub fn progress(&self, operation: OperationId) -> Option<Gone> {
+        lock(&self.progress).get(&operation)?.read()
+    }
+
+    /// The same of all that run.
+    pub fn under_way(&self) -> Vec<(OperationId, Gone)> {
+        let meters = lock(&self.progress);
+        meters.iter().filter_map(|(id, meter)| Some((*id, meter.read()?))).collect()
     }
 
     fn start(self: &Arc<Self>, pool: String) {
@@ -179,7 +220,7 @@ impl Workers {
     /// Performs one order after the other until the pool's queue is empty.
     fn drain(&self, name: &str) {
         while let Some((order, post)) = self.next(name) {
-            let meter = Arc::new(Meter::default());
+            let meter = Arc::new(Meter::new());
             lock(&self.progress).insert(order.operation, meter.clone());
             if let Some(unended) = self.fleet.unended(&order.resource) {
                 end(&order.resource, &post, &unended);

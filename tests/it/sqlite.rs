@@ -9,3 +9,4 @@ mod owners;
 pub mod packed;
 mod same;
 mod stopped;
+mod telling;

@@ -8,7 +8,7 @@ use crate::api::heavy::Place;
 use crate::api::office::{Office, Shared, stopped};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
-use crate::api::wire::{Changes, ChangesQuery};
+use crate::api::wire::{Changes, ChangesQuery, ProgressNews, UnderWay};
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,16 +19,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How often a stream without news says that it lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// What changed after a generation: with `wait`, one answer; without it, a stream of events named
-/// `changes` whose id is the generation. The first event tells where the stream begins.
+/// `changes` whose id is the generation. The first event tells where the stream begins. Between them,
+/// at most once a second, events named `progress` tell how far running operations are.
 #[utoipa::path(get, path = "/v1/events", params(ChangesQuery),
     responses((status = 200, content(
-        (Changes = "application/json"), (String = "text/event-stream")))))]
+        (Changes = "application/json"), (ProgressNews = "text/event-stream")))))]
 pub(super) async fn events(
     office: Shared,
     peer: Peer,
@@ -64,14 +65,27 @@ fn last_event(headers: &HeaderMap) -> Option<u64> {
 /// Ends when the server stops.
 fn stream(ear: Ear, permit: OwnedSemaphorePermit) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold((ear, permit, true), |(mut ear, permit, first)| async move {
-        if !first && !ear.news().await {
-            return None;
+        if !first {
+            loop {
+                match timeout(PROGRESS, ear.news()).await {
+                    Ok(true) => break,
+                    Ok(false) => return None,
+                    Err(_) => {}
+                }
+                if let Some(text) = ear.progress() {
+                    let event = Event::default().event("progress");
+                    return Some((Ok(event.data(text)), (ear, permit, false)));
+                }
+            }
         }
         let (_, text) = ear.tell().await.ok()?;
         let event = Event::default().event("changes").id(ear.after.to_string());
         Some((Ok(event.data(text)), (ear, permit, false)))
     })
 }
+
+/// Between two looks at how far running operations are.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// One listener with the generation that it has heard of.
 struct Ear {
@@ -80,6 +94,8 @@ struct Ear {
     published: watch::Receiver<Published>,
     stopping: watch::Receiver<bool>,
     after: u64,
+    /// How far operations were when it was told last.
+    told: Vec<UnderWay>,
 }
 
 impl Ear {
@@ -87,7 +103,14 @@ impl Ear {
         let published = office.desk.published();
         let after = after.unwrap_or_else(|| published.borrow().generation);
         let stopping = office.stopping.clone();
-        Self { office: Arc::clone(office), uid: peer.uid(), published, stopping, after }
+        Self {
+            office: Arc::clone(office),
+            uid: peer.uid(),
+            published,
+            stopping,
+            after,
+            told: Vec::new(),
+        }
     }
 
     fn nothing(&self) -> Changes {
@@ -108,6 +131,19 @@ impl Ear {
                 () = stopped(&mut self.stopping) => return false,
             }
         }
+    }
+
+    /// How far running operations are, if that is not what it was.
+    fn progress(&mut self) -> Option<String> {
+        let now = self.office.desk.under_way();
+        let so_far = |all: &[UnderWay]| -> Vec<(u64, u64)> {
+            all.iter().map(|one| (one.id, one.progress.done_bytes)).collect()
+        };
+        if now.is_empty() || so_far(&now) == so_far(&self.told) {
+            return None;
+        }
+        self.told.clone_from(&now);
+        serde_json::to_string(&ProgressNews { operations: now }).ok()
     }
 
     /// What it has missed so far, which may be nothing, as JSON.

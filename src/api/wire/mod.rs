@@ -30,7 +30,10 @@ pub use event::{Changes, Check, Finding, Health, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
 pub use mount::{Mount, Mounts};
-pub use operation::{Accepted, Failure, Operation, OperationState, Operations, Progress, Schedule};
+pub use operation::{
+    Accepted, Failure, Operation, OperationState, Operations, Progress, ProgressNews, Schedule,
+    UnderWay,
+};
 pub use path::{EscapeError, escape, unescape};
 pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};
 pub use refusal::{Refusal, Refused};

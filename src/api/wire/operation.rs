@@ -66,7 +66,29 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     pub done_bytes: u64,
+    /// Where it is known; of what grows meanwhile it is an estimate.
     pub total_bytes: Option<u64>,
+    /// On the average since it began.
+    #[serde(default)]
+    pub bytes_per_second: Option<u64>,
+    /// What the rest would take at that rate.
+    #[serde(default)]
+    pub seconds_left: Option<u64>,
+}
+
+/// How far one running operation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnderWay {
+    /// Of the operation.
+    pub id: u64,
+    pub progress: Progress,
+}
+
+/// The data of a server-sent event named `progress`, at most one a second and only while something
+/// is told that is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProgressNews {
+    pub operations: Vec<UnderWay>,
 }
 
 /// The answer to a request for a change: 202 while it goes on, 200 when it is done already.

@@ -95,6 +95,7 @@ fn copy_live(
     let index = Writer::create(growing.path.join(INDEX), begun)?;
     let mut scribe = Scribe { past, grounds, index };
     let exclude = settings.excluded();
+    let earlier = previous.and_then(|handle| Detail::of(&shelf.whole(handle).ok()?.manifest));
     let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
     let store = Meta::of(&store).doing(|| "looking at the store".into())?;
     let options = Copy {
@@ -103,7 +104,8 @@ fn copy_live(
         cross_mounts: settings.cross_mounts,
         own_store: Some(store),
         progress,
-        total: None,
+        // What it was the last time is about what it will be.
+        total: earlier.map(|detail| detail.bytes),
     };
     let report = copy(live, growing, &options, &mut scribe)
         .map_err(|error| inside(error, &settings.path.display().to_string()))?;
@@ -171,16 +173,16 @@ fn copy_snapshot(
 ) -> Result<Made, BackendError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let from = data(&source.path).doing(doing)?;
+    let expected = Detail::of(&source.manifest);
     let options = Copy {
         flow: Flow::WithinStore,
         exclude: &HashSet::new(),
         cross_mounts: true,
         own_store: None,
         progress,
-        total: None,
+        total: expected.as_ref().map(|detail| detail.bytes),
     };
     let report = copy(from.as_fd(), growing, &options, &mut Sharer)?;
-    let expected = Detail::of(&source.manifest);
     let counts = expected.as_ref().map(|detail| (detail.entries, detail.bytes));
     let mut losses = report.missing();
     losses.extend(report.bare());

@@ -163,9 +163,17 @@ impl Backend for Libvirt {
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        self.take_telling(order, &())
+    }
+
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         // Whatever is held meanwhile is nobody else's to let go.
         let _mine = self.held.lock(true)?;
-        take::take(self, order)
+        take::take(self, order, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -1,8 +1,9 @@
 //! Taking a snapshot: of the live resource, or of one of its snapshots.
 
 use super::super::manifest::Manifest;
+use super::super::meanwhile::{Growth, allocated, telling};
 use super::super::shelf::{Growing, Item};
-use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
 use super::copy::{self, Story};
 use super::detail::{DEFINITION, DISKS, Detail, NVRAM, Original, Stored, look};
 use super::domain::Disk;
@@ -12,14 +13,18 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 enum Source {
     Live(Live),
     Snapshot(Item),
 }
 
-pub fn take(libvirt: &Libvirt, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+pub fn take(
+    libvirt: &Libvirt,
+    order: &TakeOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Object, BackendError> {
     let (shelf, card) = (&libvirt.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
@@ -46,7 +51,7 @@ pub fn take(libvirt: &Libvirt, order: &TakeOrder<'_>) -> Result<Object, BackendE
     let disks = growing.path.join(DISKS);
     DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))?;
     let (detail, notes) = match source {
-        Source::Live(live) => copy_live(libvirt, &growing, live, card.part)?,
+        Source::Live(live) => copy_live(libvirt, &growing, live, (card.part, progress))?,
         Source::Snapshot(item) => {
             manifest.incomplete.clone_from(&item.manifest.incomplete);
             keep::keep(&growing, &item, card.part)?
@@ -64,9 +69,14 @@ fn copy_live(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     live: Live,
-    part: Part,
+    (part, progress): (Part, &dyn Progress),
 ) -> Result<(Detail, Vec<String>), BackendError> {
-    let (live, story) = copy::copy(libvirt, growing, live, part)?;
+    let from: Vec<PathBuf> = live.disks.iter().map(|disk| disk.file.clone()).collect();
+    let into = growing.path.join(DISKS);
+    let whole = || Some(from.iter().map(|disk| allocated(disk)).sum());
+    let growth = Growth { now: &|| allocated(&into), whole: &whole };
+    let copied = telling(progress, &growth, || copy::copy(libvirt, growing, live, part));
+    let (live, story) = copied?;
     let mut beside = Vec::new();
     if let Some((_, definition)) = &live.instance {
         let path = growing.path.join(DEFINITION);

@@ -2,7 +2,7 @@
 
 use super::super::shelf::Item;
 use super::super::subvolume::Subvolume;
-use super::super::tree::{Flow, below, names, peek, remove_tree, shed};
+use super::super::tree::{Flow, Kind, below, names, peek, remove_tree, shed, walk};
 use super::super::{BackendError, Doing, Progress};
 use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, copy, is_log, name, open, tree};
 use super::detail::{Detail, Space};
@@ -54,7 +54,8 @@ pub fn assemble(
     let none = HashSet::new();
     if !snapshot(&from, site).doing(doing)? {
         let (data, _) = below(&from, b"data").doing(doing)?;
-        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, progress, &mut ())?;
+        let known = Known { total: size(&data)?, progress };
+        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, &known, &mut ())?;
     }
     let data = rustix::fs::openat(site.dir, site.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {
@@ -77,6 +78,27 @@ pub fn assemble(
     spaces(&from, &data, detail, site)?;
     rustix::fs::fchmod(&data, Mode::RWXU).doing(doing)?;
     Ok(data)
+}
+
+/// Progress whose end is known.
+struct Known<'a> {
+    total: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Progress for Known<'_> {
+    fn report(&self, done: u64, _total: Option<u64>) {
+        self.progress.report(done, Some(self.total));
+    }
+}
+
+fn size(tree: &OwnedFd) -> Result<u64, BackendError> {
+    let mut bytes = 0;
+    walk(tree, &mut |_, meta| {
+        bytes += if meta.kind == Kind::File { meta.size } else { 0 };
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
 const DIRECTORY: OFlags =

@@ -128,10 +128,18 @@ impl Backend for Postgres {
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        self.take_telling(order, &())
+    }
+
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         if self.shelf.is_there()? {
             prove::sweep(self)?;
         }
-        take::take(self, order)
+        take::take(self, order, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -135,8 +135,9 @@ impl Moved<'_> {
         if let Some(place) = known {
             return Becomes::Path(self.new.join(place));
         }
-        // Of this host, and for all on it.
-        if include.leads == Leads::FileIfThere || std::fs::metadata(&target).is_ok() {
+        // What may be read is in a snapshot, unless it is from before that was so.
+        let is_old = self.detail.config.is_none();
+        if include.leads == Leads::FileIfThere || is_old && std::fs::metadata(&target).is_ok() {
             return Becomes::Path(target);
         }
         let (gone, by) = (target.display(), by.display());

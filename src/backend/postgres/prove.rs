@@ -89,13 +89,9 @@ pub fn prove(
 ) -> Result<(), BackendError> {
     let _one = postgres.proving.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::make(postgres, item)?;
-    let (databases, trouble) = try_out(postgres, &scratch, item, detail, tools)?;
+    let (databases, configured) = try_out(postgres, &scratch, item, detail, tools)?;
     drop(scratch);
     let plural = if databases == 1 { "" } else { "s" };
-    let configured = match trouble {
-        None => ", with its own configuration".to_owned(),
-        Some(why) => format!(", but with its own configuration it does not start: {why}"),
-    };
     let by =
         format!("a server started on a copy of it, {databases} database{plural} read{configured}");
     write_proof(&item.path, by).map(drop)
@@ -156,14 +152,14 @@ impl Drop for Scratch {
     }
 }
 
-/// How many databases were read, and why its own configuration was not used.
+/// How many databases were read, and with which configuration.
 fn try_out(
     postgres: &Postgres,
     scratch: &Scratch,
     item: &Item,
     detail: &Detail,
     tools: &Tools,
-) -> Result<(usize, Option<String>), BackendError> {
+) -> Result<(usize, String), BackendError> {
     let doing = || "preparing a copy to prove".to_owned();
     assemble::make(&scratch.dir, "tablespaces", detail)?;
     let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
@@ -183,7 +179,7 @@ fn try_out(
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;
     let path = PathBuf::from(handed(&data));
-    configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
+    let lacks = configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
     let mut server = Server { tools, data, is_neutral: false };
     let (listed, trouble) = match server.ask("template1", LIST) {
         Err(error) if error.fault == Fault::Identity => {
@@ -194,6 +190,11 @@ fn try_out(
         listed => (listed?, values(&server.ask("template1", ACCESS)?, "error").pop()),
     };
     let trouble = trouble.map(|why| why.replace(&format!("{}/", path.display()), ""));
+    let configured = match trouble {
+        Some(why) => format!(", but with its own configuration it does not start: {why}"),
+        None if lacks.is_empty() => ", with its own configuration".to_owned(),
+        None => ", with what is stored of its own configuration".to_owned(),
+    };
     let known = "select name from pg_available_extensions where name = 'amcheck'";
     let checkable = !values(&server.ask("template1", known)?, "name").is_empty();
     let databases = values(&listed, "datname");
@@ -204,7 +205,7 @@ fn try_out(
     for database in &databases {
         server.ask(database, if checkable { CHECK } else { READ })?;
     }
-    Ok((databases.len(), trouble))
+    Ok((databases.len(), configured))
 }
 
 /// What `create` would write, but for a path that only the server knows.

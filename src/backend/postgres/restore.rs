@@ -52,7 +52,7 @@ pub fn restore(
     let new = New { item, detail, path, original, port, spaces: spaces_at, start, adopt };
     let made = fill(&new, &target, (&spaces, &inside), progress)
         .and_then(|made| spaces.appear(&target).map(|()| made))
-        .and_then(|(made, remarks)| target.appear(&made).map(|()| remarks));
+        .and_then(|(made, remarks)| target.appear(&made).map(|_| remarks));
     if made.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.
         let _ = target.clear().and_then(|()| spaces.clear(&target));

@@ -1,15 +1,17 @@
 //! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
 
 use super::super::manifest::Manifest;
+use super::super::meanwhile::{Growth, allocated, telling};
 use super::super::shelf::{Growing, Shelf, expect_store_apart};
 use super::super::subvolume::Subvolume;
-use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
 use super::cluster::{Cluster, Postmaster, read};
 use super::config::keep_outside;
 use super::copy::TABLESPACE_MAP;
 use super::detail::{Detail, Space, look, measure};
 use super::ground::Ground;
 use super::mains::Mains;
+use super::places::Place;
 use super::session::Session;
 use super::settings::Settings;
 use super::tools::Tools;
@@ -64,7 +66,11 @@ fn expect_started(cluster: &Cluster) -> Result<(), BackendError> {
     Err(BackendError::new(Fault::Permanent, doing(), why))
 }
 
-pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+pub fn take(
+    postgres: &Postgres,
+    order: &TakeOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Object, BackendError> {
     let (shelf, card) = (&postgres.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
@@ -81,7 +87,16 @@ pub fn take(postgres: &Postgres, order: &TakeOrder<'_>) -> Result<Object, Backen
     expect_store_apart(shelf, &postgres.settings.data)?;
     let source = Source::find(&postgres.settings)?;
     let growing = begin(shelf, &manifest)?;
-    let copied = copy_live(source, &growing, &manifest.id.simple().to_string());
+    let mut from = vec![postgres.settings.data.clone()];
+    let spaces = source.cluster.tablespaces()?.into_iter();
+    from.extend(spaces.filter_map(|space| match space.place {
+        Place::Outside(path) => Some(path),
+        Place::Inside(_) => None,
+    }));
+    let whole = || Some(from.iter().map(|path| allocated(path)).sum());
+    let growth = Growth { now: &|| allocated(&growing.path), whole: &whole };
+    let label = manifest.id.simple().to_string();
+    let copied = telling(progress, &growth, || copy_live(source, &growing, &label));
     // By now there is something to clear away: that a part went away says nothing else.
     let (detail, notes) = copied.map_err(|error| match error.fault {
         Fault::Absent | Fault::Identity => BackendError { fault: Fault::Transient, ..error },

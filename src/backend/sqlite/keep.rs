@@ -1,7 +1,7 @@
 //! Copying a snapshot to another one, and to a path of the user's.
 
 use super::super::shelf::{Growing, Item};
-use super::super::tree::{Copy, Entry, Flow, Report, Visitor, copy_tree};
+use super::super::tree::{Copy, Entry, Flow, Meta, Report, Visitor, copy_tree};
 use super::super::{BackendError, Doing, Progress};
 use super::DATA;
 use super::detail::Detail;
@@ -47,14 +47,9 @@ pub fn whole(
     visitor: &mut dyn Visitor,
 ) -> Result<Report, BackendError> {
     let exclude = HashSet::new();
-    let options = Copy {
-        flow,
-        exclude: &exclude,
-        cross_mounts: true,
-        own_store: None,
-        progress,
-        total: None,
-    };
+    let total = Meta::of(from).ok().map(|meta| meta.size);
+    let options =
+        Copy { flow, exclude: &exclude, cross_mounts: true, own_store: None, progress, total };
     let report = copy_tree(from, to, name, &options, visitor)?;
     let mut losses = report.missing();
     losses.extend(report.bare());

@@ -106,7 +106,15 @@ impl Backend for Sqlite {
     }
 
     fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        take::take(&self.settings, &self.shelf, order)
+        self.take_telling(order, &())
+    }
+
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
+        take::take(&self.settings, &self.shelf, order, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -1,9 +1,10 @@
 //! Taking a snapshot: of the live database, or of one of its snapshots.
 
 use super::super::manifest::Manifest;
+use super::super::meanwhile::{Growth, allocated, telling};
 use super::super::shelf::{Growing, Item, Shelf};
 use super::super::tree::Meta;
-use super::super::{BackendError, Doing, Object, TakeOrder};
+use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
 use super::detail::Detail;
 use super::protocol::Act;
 use super::settings::Settings;
@@ -20,6 +21,7 @@ pub fn take(
     settings: &Settings,
     shelf: &Shelf,
     order: &TakeOrder<'_>,
+    progress: &dyn Progress,
 ) -> Result<Object, BackendError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
@@ -48,7 +50,7 @@ pub fn take(
     let growing = Growing::begin(shelf, &manifest)?;
     let (detail, notes) = match source {
         Source::Live(file, user, before) => {
-            let (detail, mut notes) = copy_live(settings, &growing, &file, user)?;
+            let (detail, mut notes) = copy_live(settings, &growing, &file, user, progress)?;
             let (more, lacks) = before.after()?;
             notes.extend(more);
             manifest.incomplete = lacks;
@@ -71,6 +73,7 @@ fn copy_live(
     growing: &Growing<'_>,
     file: &(OwnedFd, Meta),
     user: Option<User>,
+    progress: &dyn Progress,
 ) -> Result<(Detail, Vec<String>), BackendError> {
     seal::open_up(&growing.path, user)?;
     let act = Act::Copy {
@@ -78,7 +81,10 @@ fn copy_live(
         into: growing.path.join(DATA),
         hold_ms: u64::try_from(settings.hold.as_millis()).unwrap_or(u64::MAX),
     };
-    let answer = run::ask(settings, user, act)?;
+    let copied = growing.path.join(DATA);
+    let whole = || Some(allocated(&settings.path));
+    let growth = Growth { now: &|| allocated(&copied), whole: &whole };
+    let answer = telling(progress, &growth, || run::ask(settings, user, act))?;
     let (copy, lost) = seal::seal(&growing.path, file, user)?;
     let detail = Detail::new(&answer, &copy);
     Ok((detail, answer.notes.into_iter().chain(lost).collect()))

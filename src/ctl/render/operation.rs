@@ -16,8 +16,8 @@ fn full_title(operation: &Operation) -> String {
 }
 
 /// `1.5 GiB of 3.0 GiB (50 %)`.
-pub fn progress(operation: &Operation) -> Option<String> {
-    let progress = operation.progress?;
+pub(super) fn progress(operation: &Operation) -> Option<String> {
+    let progress = operation.progress.as_ref()?;
     let done = units::size(progress.done_bytes);
     Some(match progress.total_bytes {
         Some(total @ 1..) => {
@@ -26,6 +26,20 @@ pub fn progress(operation: &Operation) -> Option<String> {
         }
         _ => done,
     })
+}
+
+/// The same for who waits: `1.5 GiB of 3.0 GiB (50 %), 120 MiB/s, 13 s left`.
+pub fn pace(operation: &Operation) -> Option<String> {
+    let mut text = progress(operation)?;
+    let progress = operation.progress.as_ref()?;
+    if let Some(rate @ 1..) = progress.bytes_per_second {
+        text.push_str(&format!(", {}/s", units::size(rate)));
+    }
+    if let Some(left @ 1..) = progress.seconds_left {
+        let left = units::span(i64::try_from(left).unwrap_or(i64::MAX));
+        text.push_str(&format!(", {left} left"));
+    }
+    Some(text)
 }
 
 pub fn state_word(it: OperationState) -> &'static str {
@@ -90,7 +104,7 @@ pub fn operation(operation: &Operation, view: &View) -> Page {
     if operation.tries > 1 {
         page.field("begun", &Span::plain(format!("{} times", operation.tries)));
     }
-    if let Some(progress) = progress(operation) {
+    if let Some(progress) = pace(operation) {
         page.field("progress", &Span::plain(progress));
     }
     troubles(operation, &mut page);

@@ -5,7 +5,11 @@ use heptad::api::client::{Client, ClientError};
 use heptad::api::server::Limits;
 use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Changes, OperationState};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -127,4 +131,38 @@ fn stopping_ends_streams_and_long_polls_at_once() {
     assert_eq!(waiter.join().unwrap().unwrap().state, OperationState::Queued);
     assert!(!scene.socket().exists());
     assert!(matches!(client(&scene).status(), Err(ClientError::NoSocket { .. })));
+}
+
+/// The data of the next event of this name.
+fn next(stream: &mut impl BufRead, name: &str) -> Value {
+    let line = |stream: &mut dyn BufRead| {
+        let mut line = String::new();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "the stream has ended");
+        line.trim_end().to_owned()
+    };
+    while line(stream) != format!("event: {name}") {}
+    loop {
+        if let Some(data) = line(stream).strip_prefix("data: ") {
+            return serde_json::from_str(data).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_stream_tells_how_far_operations_are_when_there_is_something_new() {
+    let scene = Scene::new();
+    let mut stream = UnixStream::connect(scene.socket()).unwrap();
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nHost: heptad\r\n\r\n").unwrap();
+    let mut stream = BufReader::new(stream);
+    next(&mut stream, "changes");
+    for done in [5, 9] {
+        scene.stub.done.store(done, Ordering::SeqCst);
+        let told = next(&mut stream, "progress");
+        let one = &told["operations"][0];
+        assert_eq!((&one["id"], &one["progress"]["done_bytes"]), (&json!(7), &json!(done)));
+        assert_eq!(one["progress"]["total_bytes"], 20);
+    }
+    // Changes go on between them.
+    trouble(&scene, "one");
+    assert_eq!(next(&mut stream, "changes")["resources"][0]["alarms"][0]["sentence"], "one");
 }

@@ -7,7 +7,7 @@ use heptad::api::desk::{
 };
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
-use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded};
+use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::draft::Draft;
@@ -27,6 +27,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -50,6 +51,8 @@ pub struct Stub {
     digests: Mutex<Vec<Digest>>,
     /// Never answers a request for a change.
     pub mute: bool,
+    /// Bytes that operation 7 has done.
+    pub done: AtomicU64,
     /// Keeps the other ends of files that never end.
     hanging: Mutex<Vec<mpsc::Sender<std::io::Result<Vec<u8>>>>>,
 }
@@ -71,6 +74,7 @@ impl Stub {
             facts: watch::Sender::new(first),
             asked: Mutex::default(),
             digests: Mutex::default(),
+            done: AtomicU64::new(0),
             mute,
             hanging: Mutex::default(),
         }
@@ -360,7 +364,23 @@ impl Desk for Stub {
     }
 
     fn progress(&self, _operation: OperationId) -> Option<Progress> {
-        Some(Progress { done_bytes: 1, total_bytes: Some(2) })
+        Some(Progress {
+            done_bytes: 1,
+            total_bytes: Some(2),
+            bytes_per_second: Some(1),
+            seconds_left: Some(1),
+        })
+    }
+
+    fn under_way(&self) -> Vec<UnderWay> {
+        let done_bytes = self.done.load(Ordering::SeqCst);
+        let progress = Progress {
+            done_bytes,
+            total_bytes: Some(20),
+            bytes_per_second: None,
+            seconds_left: None,
+        };
+        if done_bytes == 0 { Vec::new() } else { vec![UnderWay { id: 7, progress }] }
     }
 }
 

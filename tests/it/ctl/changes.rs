@@ -19,7 +19,12 @@ fn scheduled(act: &str, schedule: Schedule) -> Accepted {
 fn running(done: u64) -> Operation {
     Operation {
         state: OperationState::Running,
-        progress: Some(Progress { done_bytes: done << 20, total_bytes: Some(100 << 20) }),
+        progress: Some(Progress {
+            done_bytes: done << 20,
+            total_bytes: Some(100 << 20),
+            bytes_per_second: Some(5 << 20),
+            seconds_left: Some((100 - done) / 5),
+        }),
         ..operation(402, "take", Some("before-upgrade"))
     }
 }
@@ -65,7 +70,10 @@ fn a_take_is_followed_to_its_end() {
     assert_eq!(ran.out, "home: took before-upgrade\n");
     let steps: Vec<&str> = ran.err.split("\r\u{1b}[K").collect();
     assert_eq!(steps[1], "home: take before-upgrade: queued");
-    assert_eq!(steps[2], "home: take before-upgrade: running, 10.0 MiB of 100 MiB (10 %)");
+    assert_eq!(
+        steps[2],
+        "home: take before-upgrade: 10.0 MiB of 100 MiB (10 %), 5.0 MiB/s, 18 s left"
+    );
     assert_eq!((steps.len(), steps[5]), (6, ""), "the line is cleared at the end");
 }
 

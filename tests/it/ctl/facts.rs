@@ -127,6 +127,8 @@ pub fn db() -> Resource {
             progress: Some(heptad::api::wire::Progress {
                 done_bytes: 1 << 30,
                 total_bytes: Some(3 << 30),
+                bytes_per_second: Some(12 << 20),
+                seconds_left: Some(171),
             }),
             resource: "db".into(),
             ..operation(411, "take", Some("db@2026-11-22"))

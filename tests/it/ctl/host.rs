@@ -6,7 +6,7 @@ use heptad::api::desk::{
 };
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
-use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded};
+use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
 use heptad::domain::draft::Draft;
@@ -281,6 +281,10 @@ impl Desk for Bench {
 
     fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
         Ok(Vec::new())
+    }
+
+    fn under_way(&self) -> Vec<UnderWay> {
+        Vec::new()
     }
 
     fn progress(&self, _: OperationId) -> Option<Progress> {

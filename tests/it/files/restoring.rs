@@ -85,11 +85,14 @@ impl Progress for Heard {
 #[test]
 fn taking_and_keeping_tell_how_far_they_are() {
     let (bench, heard) = (bench(), Heard::default());
-    for (seq, source) in [(2, None), (3, Some(handle(1)))] {
-        let order = TakeOrder { card: &card(seq), source: source.as_ref(), previous: None };
+    let (one, total) = (handle(1), Some(300_000));
+    // How much there will be is known of a snapshot, and of the live tree from the one before.
+    let all = [(2, None, None, None), (3, Some(&one), None, total), (4, None, Some(&one), total)];
+    for (seq, source, previous, total) in all {
+        let order = TakeOrder { card: &card(seq), source, previous };
         bench.backend.take_telling(&order, &heard).unwrap();
         let heard = std::mem::take(&mut *heard.0.lock().unwrap());
-        assert!(heard.is_sorted() && heard.last() == Some(&(300_000, None)), "{heard:?}");
+        assert!(heard.is_sorted() && heard.last() == Some(&(300_000, total)), "{heard:?}");
     }
 }
 

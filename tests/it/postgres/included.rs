@@ -179,6 +179,7 @@ fn what_the_owner_may_not_read_stays_closed_and_a_copy_starts_without_it() {
     run("chmod", &["700", scene.at("closed").to_str().unwrap()]);
     let handle = take(&*scene.backend, &card(1));
     drop(server);
+    assert!(scene.proof(&handle, 1).ends_with("with what is stored of its own configuration"));
     let notes = find(&*scene.backend, 1).unwrap().notes;
     for closed in ["closed/key.conf is not in it", "closed is not in it"] {
         assert!(notes.iter().any(|note| note.contains(closed)), "{closed}: {notes:?}");

@@ -1,8 +1,13 @@
 //! What a person sees of a database: its engine, its version, and the proof of its snapshots; after a
 //! restart, and after the catalogue was lost.
 
-use super::server::{Server, cluster, scratch};
+use super::build;
+use super::server::{Server, bin, cluster, scratch};
+use crate::conformance::card;
 use crate::daemon::host::{HEPTAD, Host, at, day, ran};
+use crate::support::copied;
+use crate::support::telling::Told;
+use heptad::backend::TakeOrder;
 use serde_json::Value;
 use std::process::Command;
 
@@ -48,7 +53,8 @@ fn the_weekly_proof_and_the_engine_are_seen_everywhere_and_survive_everything() 
             (wanted.clone(), &first["proven_at"])
         );
         let shown = host.ok(&format!("show db@{}", day(1)));
-        for part in [&*format!("postgres {}", version.trim()), "proven at ", by] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [&*format!("postgres {}", version.trim()), "proven ", by] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         let shown = host.ok("show db");
@@ -57,7 +63,7 @@ fn the_weekly_proof_and_the_engine_are_seen_everywhere_and_survive_everything() 
             "{shown}"
         );
         let list = host.ok("list");
-        assert_eq!(list.matches("proven at ").count(), 1, "{list}");
+        assert_eq!(list.matches("proven").count(), 1, "{list}");
         let metrics = host.client().metrics().unwrap();
         let name = "heptad_newest_proof_timestamp_seconds";
         let line = format!("{name}{{resource=\"db\"}} {}", proven.as_second());
@@ -80,4 +86,34 @@ fn the_weekly_proof_and_the_engine_are_seen_everywhere_and_survive_everything() 
     host.start();
     host.settle();
     seen(&host);
+}
+
+#[test]
+fn how_much_of_a_cluster_is_copied_is_told_while_that_goes_on() {
+    let fs = scratch("ext4", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let _server = Server::start(&data, "");
+    let (programs, name) = (fs.path().join("bin"), "pg_basebackup");
+    std::fs::create_dir(&programs).unwrap();
+    let told = Told::by(&fs.path().join("told"));
+    for program in std::fs::read_dir(bin()).unwrap().map(|entry| entry.unwrap().path()) {
+        let here = programs.join(program.file_name().unwrap());
+        match program.ends_with(name) {
+            true => told.then(&program, &here),
+            false => std::os::unix::fs::symlink(program, here).unwrap(),
+        }
+    }
+    let store = fs.path().join("store");
+    let backend = build("db", &data, &store, serde_json::json!({ "bin": programs }));
+    let order = TakeOrder { card: &card(1), source: None, previous: None };
+    backend.take_telling(&order, &told).unwrap();
+    let (done, total) = told.all.lock().unwrap()[0];
+    assert!(total.is_some_and(|total| total > 1 << 20 && done < total), "{done} of {total:?}");
+    // And of a copy of it all, with the end in sight.
+    told.all.lock().unwrap().clear();
+    let handle = card(1).handle;
+    backend.restore(&copied(&handle, &fs.path().join("copy")), &told).unwrap();
+    let (done, total) = *told.all.lock().unwrap().last().unwrap();
+    assert!(total == Some(done), "{done} of {total:?}");
 }

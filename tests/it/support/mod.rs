@@ -7,6 +7,7 @@ pub mod other;
 pub mod pid1;
 pub mod simulated;
 pub mod source;
+pub mod telling;
 pub mod trusted;
 
 use heptad::backend::RestoreOrder;

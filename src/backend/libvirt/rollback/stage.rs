@@ -1,5 +1,6 @@
 //! The copies that will replace the live images, each beside its own.
 
+use super::super::super::meanwhile::allocated;
 use super::super::super::tree::Kind;
 use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
@@ -44,11 +45,12 @@ pub fn stage(
     let staged = |at: usize, live: &Path| live.with_file_name(format!("{prefix}{at}"));
     let renames: Vec<(PathBuf, PathBuf)> =
         places.iter().enumerate().map(|(at, (_, live))| (staged(at, live), live.clone())).collect();
+    let total: u64 = places.iter().map(|(stored, _)| allocated(stored)).sum();
     let mut done = 0;
     for ((stored, live), (new, _)) in places.iter().zip(&renames) {
         let mut tell = |bytes| {
             done += bytes;
-            progress.report(done, None);
+            progress.report(done, Some(total.max(done)));
         };
         if let Err(error) = copy(stored, live, new, &mut tell) {
             discard(&renames);
