@@ -115,11 +115,11 @@ impl Catalogue {
 
 const DROP_SLOTS: &str = "
     DELETE FROM slot WHERE due < ?1 AND rowid NOT IN (
-        SELECT newest.id FROM (
-            SELECT slot.rowid AS id,
-                row_number() OVER (PARTITION BY life ORDER BY slot.due DESC, slot.slot DESC) AS rank
-            FROM slot JOIN account USING (life)) AS newest
-        WHERE newest.rank <= ?2)";
+        SELECT known.id FROM (
+            SELECT slot.rowid AS id, slot.outcome AS outcome,
+                row_number() OVER (PARTITION BY life ORDER BY slot.rowid DESC) AS rank
+            FROM slot JOIN account USING (life)) AS known
+        WHERE known.rank <= ?2 OR known.outcome IS NULL)";
 
 const DROP_OPERATIONS: &str = "
     DELETE FROM operation

@@ -49,6 +49,7 @@ impl Catalogue {
         self.load_snapshots(&mut ledger)?;
         self.load_slots(&mut ledger)?;
         self.load_operations(&mut ledger)?;
+        self.load_numbers(&mut ledger)?;
         self.load_host(&mut ledger)?;
         Ok((ledger, remarks))
     }
@@ -68,13 +69,27 @@ impl Catalogue {
     }
 
     fn load_slots(&self, ledger: &mut Ledger) -> Result<()> {
-        let sql = "SELECT slot.* FROM slot JOIN account USING (life)
-            WHERE account.resource = ?1 ORDER BY slot.due DESC, slot.slot DESC LIMIT ?2";
+        // The number of a row grows with each record: the order in which they were noted.
+        let sql = "WITH its AS (SELECT slot.rowid AS id, slot.* FROM slot JOIN account USING (life)
+                WHERE account.resource = ?1)
+            SELECT * FROM its WHERE outcome IS NULL
+                OR id IN (SELECT id FROM its ORDER BY id DESC LIMIT ?2) ORDER BY id";
         for (name, account) in &mut ledger.accounts {
             let limit = i64::try_from(SLOTS_IN_MEMORY).unwrap_or(i64::MAX);
             let records = self.rows("slot", sql, (name.as_str(), limit), rows::slot)?;
-            Arc::make_mut(account).slots = records.into_iter().map(|r| (r.slot, r)).collect();
+            records.iter().for_each(|record| Arc::make_mut(account).note_slot(record));
         }
+        Ok(())
+    }
+
+    fn load_numbers(&self, ledger: &mut Ledger) -> Result<()> {
+        static HIGH_WATER: Table = Table { name: "high_water", key: &["resource"] };
+        let read = |row: &Row<'_>| {
+            let fields = Fields::new(row, &HIGH_WATER);
+            Ok((fields.parse("resource")?, Seq(fields.number("next_seq")?)))
+        };
+        let found = self.rows("high_water", "SELECT * FROM high_water", [], read)?;
+        ledger.numbers.extend(found);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod export;
 mod field;
 mod files;
+mod held;
 mod history;
 mod load;
 mod open;

@@ -2,6 +2,7 @@
 
 use super::error::Result;
 use super::field::{Fields, Table};
+use super::held;
 use super::load::Remark;
 use super::shapes::{self, Parameters, RhythmText};
 use super::{told, words};
@@ -11,6 +12,7 @@ use crate::domain::key::Key;
 use crate::domain::name::SnapshotName;
 use crate::domain::occupied::Measured;
 use crate::domain::operation::{Failure, Operation, OperationId};
+use crate::domain::pace::Held;
 use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Policy, Retention};
@@ -59,6 +61,7 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         taken: fields.parse("taken_days")?,
         occupied: occupied(&fields)?,
         payment: payment(&fields)?,
+        held: held_back(&fields)?,
         look_again: None,
         ..Account::new(resource, fields.instant("since")?)
     };
@@ -104,6 +107,11 @@ fn payment(fields: &Fields<'_>) -> Result<Payment> {
         return Ok(Payment::default());
     };
     shapes::payment(&text).map_err(|why| fields.damaged("payment", why))
+}
+
+fn held_back(fields: &Fields<'_>) -> Result<Option<Held>> {
+    let Some(text) = fields.get::<Option<String>>("held")? else { return Ok(None) };
+    held::read(&text).map(Some).map_err(|why| fields.damaged("held", why))
 }
 
 fn plan(fields: &Fields<'_>) -> Result<Option<Plan>> {

@@ -2,6 +2,7 @@
 //! may be repeated.
 
 use super::error::{CatalogueError, Result};
+use super::held;
 use super::shapes::{self, Parameters, RhythmText, instant_text};
 use super::told;
 use super::words::{self, Word};
@@ -96,6 +97,7 @@ fn put_account(to: &Connection, account: &Account) -> Result<()> {
         ":enrolled": resource.enrolled,
         ":occupied": account.occupied.as_ref().map(shapes::occupied_text),
         ":payment": shapes::payment_text(&account.payment),
+        ":held": account.held.as_ref().map(held::text),
     };
     run(to, PUT_ACCOUNT, values).map(drop)
 }
@@ -104,13 +106,13 @@ const PUT_ACCOUNT: &str = "
     INSERT INTO account (resource, kind, backend, options, tags, time, cron, zone, spread_seconds,
         keep_latest, keep_weekly, keep_monthly, keep_yearly, enabled, wish_enabled, wish_time,
         timeline, declared, forgotten, since, identity, stranger, next_seq, credit, trouble,
-        taken_days, plan, blueprint, enrolled, occupied, payment, wish_tags)
+        taken_days, plan, blueprint, enrolled, occupied, payment, wish_tags, held)
     VALUES (:resource, :kind, :backend, :options, :tags, :time, :cron, :zone, :spread_seconds,
         :keep_latest, :keep_weekly, :keep_monthly, :keep_yearly, :enabled, :wish_enabled,
         :wish_time, :timeline, :declared, :forgotten, :since, :identity, :stranger,
         max(:next_seq, ifnull((SELECT next_seq FROM high_water WHERE resource = :resource), 1)),
         :credit, :trouble, :taken_days, :plan, :blueprint, :enrolled,
-        :occupied, :payment, :wish_tags)
+        :occupied, :payment, :wish_tags, :held)
     ON CONFLICT (resource) DO UPDATE SET
         kind = excluded.kind, backend = excluded.backend, options = excluded.options,
         tags = excluded.tags, time = excluded.time, cron = excluded.cron, zone = excluded.zone,
@@ -125,7 +127,7 @@ const PUT_ACCOUNT: &str = "
         taken_days = excluded.taken_days, plan = excluded.plan,
         blueprint = excluded.blueprint, enrolled = excluded.enrolled,
         occupied = excluded.occupied, payment = excluded.payment,
-        wish_tags = excluded.wish_tags";
+        wish_tags = excluded.wish_tags, held = excluded.held";
 
 fn erase_account(to: &Connection, name: &ResourceName) -> Result<()> {
     erase_snapshots(to, name, None)?;
@@ -244,17 +246,16 @@ fn put_slot(to: &Connection, resource: &ResourceName, record: &SlotRecord) -> Re
     run(to, PUT_SLOT, values).map(drop)
 }
 
+/// As the newest row, so that rows are in the order in which they were noted. That nothing is known of
+/// a slot never replaces its snapshot.
 const PUT_SLOT: &str = "
-    INSERT INTO slot (resource, life, slot, due, period_end, attempts, started, finished, fault,
-        failure, operation, seq, outcome, reason)
+    INSERT OR REPLACE INTO slot (resource, life, slot, due, period_end, attempts, started, finished,
+        fault, failure, operation, seq, outcome, reason)
     SELECT :resource, life, :slot, :due, :period_end, :attempts, :started, :finished, :fault,
         :failure, :operation, :seq, :outcome, :reason
-    FROM account WHERE resource = :resource
-    ON CONFLICT (life, slot) DO UPDATE SET
-        due = excluded.due, period_end = excluded.period_end, attempts = excluded.attempts,
-        started = excluded.started, finished = excluded.finished, fault = excluded.fault,
-        failure = excluded.failure, operation = excluded.operation, seq = excluded.seq,
-        outcome = excluded.outcome, reason = excluded.reason";
+    FROM account WHERE resource = :resource AND NOT (:outcome IS 'missed' AND EXISTS (
+        SELECT 1 FROM slot AS known WHERE known.life = account.life AND known.slot = :slot
+            AND known.outcome IN ('complete', 'suspect')))";
 
 fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
     let (cause, retry, uid) = words::cause_word(operation.cause);

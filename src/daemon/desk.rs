@@ -13,7 +13,7 @@ use crate::api::desk::{
 };
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
-use crate::config::{Finding, Findings, Locations};
+use crate::config::{Effect, Finding, Findings, Locations};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Ask, Denied, Event, Request};
@@ -66,23 +66,26 @@ impl Counter {
             tracing::error!("the new configuration is not loaded, the old one stays:");
             findings.iter().for_each(|finding| tracing::error!("{finding}"));
         })?;
-        let mut setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever only looks does not wait for the driver.
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut report = compare(&setup, &next);
         report.findings.extend(next.hampered.iter().map(finding));
         report.findings.extend(next.remarks().iter().map(finding));
         report.findings.extend(needs_restart(&setup, &next));
+        let ledger = self.published.borrow().ledger.clone();
+        let log = next.config.daemon.log.clone();
+        self.fleet.replace(next.posts.clone(), &ledger, &self.state);
+        let declared = vec![Event::Configured(resources(&next))];
+        *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        if let Err(why) = self.declare(declared) {
+            self.fleet.replace(setup.posts.clone(), &ledger, &self.state);
+            return Err(self.not_in_force(setup, &why));
+        }
         if let Some(logging) = &self.logging
-            && let Err(error) = logging.set_filter(&next.config.daemon.log)
+            && let Err(error) = logging.set_filter(&log)
         {
             tracing::warn!(%error, "the log filter stays as it was: {error}");
         }
-        let ledger = self.published.borrow().ledger.clone();
-        self.fleet.replace(next.posts.clone(), &ledger, &self.state);
-        let resources = resources(&next);
-        *setup = next;
-        // Whoever only looks does not wait for the driver.
-        drop(setup);
-        self.declare(resources);
         tracing::info!(added = ?report.added, changed = ?report.changed, removed = ?report.removed,
             "configuration loaded{}", difference(&report));
         Ok(report)
@@ -102,6 +105,18 @@ impl Counter {
     /// # Errors
     /// What is wrong with them; then nothing has changed.
     pub fn amend(&self, names: &[&ResourceName]) -> Result<(), Findings> {
+        self.amend_with(Vec::new(), names)
+    }
+
+    /// The same, with what has to be known before.
+    ///
+    /// # Errors
+    /// What is wrong with them; then nothing has changed.
+    pub fn amend_with(
+        &self,
+        mut declared: Vec<Event>,
+        names: &[&ResourceName],
+    ) -> Result<(), Findings> {
         let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let next = check::amend(&old, &self.locations, &self.state, names)?;
@@ -109,19 +124,40 @@ impl Counter {
         for name in names {
             self.fleet.put(name, next.posts.get(*name).cloned(), &ledger, &self.state);
         }
-        let resources = resources(&next);
+        declared.push(Event::Configured(resources(&next)));
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        self.declare(resources);
-        Ok(())
+        self.declare(declared).map_err(|why| {
+            for name in names {
+                self.fleet.put(name, old.posts.get(*name).cloned(), &ledger, &self.state);
+            }
+            self.not_in_force(old.clone(), &why)
+        })
     }
 
-    fn declare(&self, resources: Vec<Resource>) {
-        self.inbox.put(Message::Event(Event::Configured(resources)));
+    /// # Errors
+    /// Why it is not in force.
+    fn declare(&self, declared: Vec<Event>) -> Result<(), String> {
         // Who is told that it is loaded may ask for what it added. A driver that is held up, or
         // gone, is not waited for.
         let (teller, told) = std::sync::mpsc::channel();
-        self.inbox.put(Message::Turned(teller));
-        let _ = told.recv_timeout(TURN);
+        self.inbox.put(Message::Declared(declared, teller));
+        told.recv_timeout(TURN).unwrap_or(Ok(()))
+    }
+
+    /// The old configuration is in force again, as what follows from the new one cannot be recorded.
+    fn not_in_force(&self, old: Setup, why: &str) -> Findings {
+        let findings = Findings::from(vec![Finding {
+            file: Some(old.config.file().to_path_buf()),
+            line: None,
+            column: None,
+            key: String::new(),
+            problem: format!("it is not loaded: what follows from it cannot be recorded ({why})"),
+            hint: "the old configuration stays in force; undo what was changed last".into(),
+            effect: Effect::Refuses,
+        }]);
+        tracing::error!("the new configuration is not in force, the old one stays:\n{findings}");
+        *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = old;
+        findings
     }
 
     /// Asks the catalogue on the thread that owns it.

@@ -26,8 +26,9 @@ pub enum Message {
     Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
     /// Something to be done with the catalogue, on the thread that owns it.
     Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
-    /// Tell when the turn with everything before this is over and published.
-    Turned(std::sync::mpsc::Sender<()>),
+    /// What is declared from now on; to be told when that turn is over and published, and why it is
+    /// not in force, if so.
+    Declared(Vec<Event>, std::sync::mpsc::Sender<Result<(), String>>),
     /// Persist how long heptad has run, and what time it was.
     NoteClock,
     /// Count what snapshots occupy, for the fee.
@@ -173,7 +174,10 @@ impl Driver {
                     events.push(Event::Asked(ask));
                 }
                 Message::Catalogue(act) => act(self.parts.engine.catalogue()),
-                Message::Turned(teller) => waiting.push(teller),
+                Message::Declared(declared, teller) => {
+                    events.extend(declared);
+                    waiting.push(teller);
+                }
                 Message::NoteClock => self.parts.engine.note_clock(),
                 Message::CountUsage => self.count_usage(),
                 Message::Stop => {
@@ -188,10 +192,11 @@ impl Driver {
         let reported = events.iter().any(|event| matches!(event, Event::Finished(_)));
         let turn = self.parts.engine.turn(events, self.reading());
         self.note_freezing(was_frozen);
+        let refused = turn.refused.first().cloned();
         self.follow(turn, reported);
         for teller in waiting {
             // Whoever waited may have gone.
-            let _ = teller.send(());
+            let _ = teller.send(refused.clone().map_or(Ok(()), Err));
         }
     }
 

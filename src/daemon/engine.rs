@@ -34,6 +34,8 @@ pub struct Turn {
     pub replies: Vec<(u64, Result<Operation, Denied>)>,
     /// What became known, for the log.
     pub records: Vec<Entry>,
+    /// Why something that nobody is answered about did not happen.
+    pub refused: Vec<String>,
 }
 
 /// Why events did not happen.
@@ -146,7 +148,8 @@ impl Engine {
                     self.spoil(event, &error.to_string(), &mut events, &mut whole);
                 }
                 Err(Failed::Panicked(panic)) => {
-                    if !matches!(event, Event::Finished(_) | Event::Asked(_)) {
+                    let reported = matches!(event, Event::Finished(_) | Event::GivenUp(_));
+                    if !reported && !matches!(event, Event::Asked(_)) {
                         // Nobody's act: the next start is the recovery.
                         resume_unwind(panic);
                     }
@@ -158,17 +161,23 @@ impl Engine {
     }
 
     /// What is left of an event that cannot happen: its act failed, or is refused.
-    fn spoil(&self, event: Event, why: &str, events: &mut VecDeque<Event>, whole: &mut Turn) {
+    fn spoil(&mut self, event: Event, why: &str, events: &mut VecDeque<Event>, whole: &mut Turn) {
         match event {
             Event::Finished(Finished { operation, result: Ok(_), output }) => {
                 let result = Err(Failure::new(Fault::Permanent, why));
                 events.push_front(Event::Finished(Finished { operation, result, output }));
             }
+            // Its failure is as bad to note: then only that it is over, or its lane stood still.
+            Event::Finished(Finished { operation, .. }) => {
+                events.push_front(Event::GivenUp(operation));
+            }
+            Event::GivenUp(operation) => drop(self.keeper.free_lane(operation)),
             Event::Asked(Ask { ticket, .. }) => {
                 let denied = Denied::CatalogueUnwritable { reason: why.into() };
                 whole.replies.push((ticket, Err(denied)));
             }
-            _ => {}
+            Event::Configured(_) | Event::Welcomed(_) => whole.refused.push(why.into()),
+            Event::Tick | Event::Sweep | Event::Stop => {}
         }
     }
 
@@ -230,5 +239,93 @@ impl Turn {
         self.orders.extend(other.orders);
         self.replies.extend(other.replies);
         self.records.extend(other.records);
+        self.refused.extend(other.refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{Done, Request, Survey, Taken, Weights};
+    use crate::domain::ledger::Ledger;
+    use crate::domain::operation::{OperationId, State};
+    use crate::domain::resource::Resource;
+    use crate::domain::sample::{Builder, at};
+    use crate::domain::snapshot::{Content, Facts, Part, Seq};
+    use jiff::SignedDuration;
+
+    fn reading() -> Reading {
+        let (boot, elapsed) = (SignedDuration::from_hours(1), SignedDuration::from_hours(1));
+        let slept = SignedDuration::ZERO;
+        Reading { wall: at("22T05:00"), boot, synchronised: true, elapsed, slept }
+    }
+
+    /// With so many numbers of operations left that the catalogue can keep.
+    fn engine(numbers: u64, dir: &std::path::Path) -> Engine {
+        let next_operation = OperationId(i64::MAX.unsigned_abs() + 1 - numbers);
+        let mut ledger = Ledger::default();
+        ledger.next_operation = next_operation;
+        let keeper = Keeper::new(ledger, at("01T00:00"), reading(), 7);
+        Engine::new(keeper, Catalogue::open(dir).unwrap().catalogue)
+    }
+
+    fn finished(order: &Order, done: Done) -> Event {
+        let (operation, output) = (order.operation, String::new());
+        Event::Finished(Finished { operation, result: Ok(done), output })
+    }
+
+    fn seen() -> Survey {
+        Survey { identity: Some("disk-1".into()), ..Survey::default() }
+    }
+
+    #[test]
+    fn a_report_that_can_be_noted_in_no_way_ends_its_operation_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let account = Builder::daily().account();
+        // One for the look, one for the taking, none for what follows.
+        let mut engine = engine(2, dir.path());
+        let turn = engine.turn(vec![Event::Configured(vec![account.resource.clone()])], reading());
+        let look = finished(&turn.orders[0], Done::Surveyed(seen(), Weights::default()));
+        engine.turn(vec![look], reading());
+        let (resource, name) = (account.name().clone(), "by-hand".parse().unwrap());
+        let request = Request::Take { resource, name, tags: Default::default(), part: Part::Whole };
+        let ask = Ask { ticket: 1, uid: 0, key: None, request };
+        let turn = engine.turn(vec![Event::Asked(ask)], reading());
+        let order = turn.orders[0].clone();
+        let content = Content { empty: true, entries: Some(0), bytes: None };
+        let facts = Facts { content: Some(content), ..Facts::default() };
+        let (object, incomplete) = ("object".into(), Some("a file could not be read".into()));
+        let taken = Taken { object, facts, incomplete, survey: seen() };
+        // That it lacks something is to be marked, that it failed to be cleared away.
+        let turn = engine.turn(vec![finished(&order, Done::Taken(taken))], reading());
+        assert_eq!(turn.refused, [""; 0]);
+        let ledger = engine.keeper().ledger();
+        let known = ledger.account(account.name()).unwrap();
+        assert!(known.running != Some(order.operation), "its lane is free");
+        assert!(matches!(ledger.operations[&order.operation].state, State::Failed(_)));
+        assert!(!known.surveyed, "the next look finds out what became of it");
+    }
+
+    #[test]
+    fn what_is_declared_and_cannot_be_recorded_is_told_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = engine(9, dir.path());
+        let known = Builder::daily().account().resource;
+        assert_eq!(
+            engine.turn(vec![Event::Configured(vec![known.clone()])], reading()).refused,
+            [""; 0]
+        );
+        let other = Resource { name: "web-2".parse().unwrap(), ..known.clone() };
+        // A number that no column holds.
+        let mut heir = crate::domain::account::Account::new(other.clone(), at("01T00:00"));
+        heir.next_seq = Seq(u64::MAX);
+        let mut ledger = engine.keeper().ledger().clone();
+        ledger.apply(&Entry::Account(Box::new(heir)));
+        engine.keeper = Keeper::new(ledger, at("01T00:00"), reading(), 8);
+        let changed = Resource { enrolled: true, ..other };
+        let events = vec![Event::Tick, Event::Configured(vec![known, changed])];
+        let turn = engine.turn(events, reading());
+        assert_eq!(turn.refused.len(), 1, "{:?}", turn.refused);
+        assert_eq!(engine.frozen(), None);
     }
 }

@@ -4,7 +4,6 @@
 
 use super::check;
 use super::desk::Counter;
-use super::driver::Message;
 use super::enroll::{enroll, withdraw};
 use super::looking::{Look, build, look, shown};
 use crate::api::wire;
@@ -109,8 +108,8 @@ impl Counter {
         if !wish.dry_run {
             enroll(&self.state, &declared).map_err(|error| unwritable(error.to_string()))?;
             // One that was forgotten is known again.
-            self.inbox.put(Message::Event(Event::Welcomed(name.clone())));
-            self.amend(&[&name]).map_err(|findings| {
+            let welcomed = vec![Event::Welcomed(name.clone())];
+            self.amend_with(welcomed, &[&name]).map_err(|findings| {
                 let _ = withdraw(&self.state, &name);
                 unwritable(findings.to_string())
             })?;

@@ -1,11 +1,12 @@
 //! All that heptad knows of one resource.
 
-use super::agenda::{self, Beginning, Run, SlotRecord};
+use super::agenda::{self, Beginning, Outcome, Run, SlotRecord};
 use super::dating::Dating;
 use super::days::Days;
 use super::name::ResourceName;
 use super::occupied::Measured;
 use super::operation::OperationId;
+use super::pace::Held;
 use super::payment::Payment;
 use super::policy::{Policy, Rhythm, When};
 use super::resource::Resource;
@@ -21,7 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many slot records stay in memory; older ones are in the catalogue only.
+/// How many slot records stay in memory: those of which something was noted last, and beside them
+/// every open one. The others are in the catalogue only.
 pub const SLOTS_IN_MEMORY: usize = 40;
 
 /// Without a complete snapshot for this long a resource is in alarm.
@@ -45,6 +47,8 @@ pub struct Account {
     pub next_seq: Seq,
     /// How many snapshots rotation may still destroy for the newest completed one.
     pub credit: u32,
+    /// What rotation leaves alone although newer ones crowd it out.
+    pub held: Option<Held>,
     /// When one paid for that last, and what came since.
     pub payment: Payment,
     /// The last time that its backend could not be reached or shown to be right, and why.
@@ -58,6 +62,8 @@ pub struct Account {
     pub occupied: Option<Measured>,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
     pub slots: BTreeMap<Slot, SlotRecord>,
+    /// Those slots in the order in which something was last noted of them, which no clock can change.
+    pub noted: Vec<Slot>,
     /// Not remembered across restarts:
     pub surveyed: bool,
     /// What it is of, where it is a database.
@@ -99,6 +105,7 @@ impl Account {
             stranger: None,
             next_seq: Seq(1),
             credit: 0,
+            held: None,
             payment: Payment::default(),
             trouble: None,
             taken: Days::default(),
@@ -106,6 +113,7 @@ impl Account {
             occupied: None,
             snapshots: BTreeMap::new(),
             slots: BTreeMap::new(),
+            noted: Vec::new(),
             surveyed: false,
             engine: None,
             disks: Vec::new(),
@@ -160,6 +168,26 @@ impl Account {
     /// Its tags: the configuration's with what commands changed of them.
     pub fn tags(&self) -> Tags {
         tag::in_force(&self.resource.tags, &self.wish.tags)
+    }
+
+    /// Notes what is known of a slot, and forgets what was noted longest ago. That nothing is known
+    /// of it is no news where its snapshot is.
+    pub fn note_slot(&mut self, record: &SlotRecord) {
+        let slot = record.slot;
+        let missed = matches!(record.outcome, Some(Outcome::Missed(_)));
+        if missed && self.slots.get(&slot).is_some_and(SlotRecord::is_taken) {
+            return;
+        }
+        self.noted.retain(|noted| *noted != slot);
+        self.noted.push(slot);
+        self.slots.insert(slot, record.clone());
+        let older = self.noted.len().saturating_sub(SLOTS_IN_MEMORY);
+        let settled = |slot: &&Slot| self.slots.get(slot).is_none_or(|r| r.outcome.is_some());
+        let surplus: Vec<Slot> = self.noted.iter().take(older).filter(settled).copied().collect();
+        for slot in surplus {
+            self.noted.retain(|noted| *noted != slot);
+            self.slots.remove(&slot);
+        }
     }
 
     /// Notes that a slot has its snapshot.
@@ -232,9 +260,14 @@ impl Account {
         let today = now.to_zoned(tz.clone()).date();
         let begin = schedule::instant(tz, today.at(0, 0, 0, 0)).unwrap_or(now);
         let facts = self.facts();
+        // A cron expression makes any number a day: each of them is one of today.
+        let one_of_many = |record: &SlotRecord| {
+            matches!(rhythm.when, When::Cron(_)) && begin <= record.due && record.due <= now
+        };
         let current = |record: &&SlotRecord| {
+            let of_now = (record.due <= now && now < record.end) || one_of_many(record);
             (record.slot == Slot::Day(today) && !facts.is_before(record, begin))
-                || (record.due <= now && now < record.end && !self.dating.is_doubted(record))
+                || (of_now && !self.dating.is_doubted(record))
         };
         let done = |record: &SlotRecord| record.is_taken() || facts.is_under_way(record);
         match self.slots.values().filter(current).any(done) {
@@ -250,10 +283,15 @@ impl Account {
             snapshot.counts().then(|| Candidate {
                 seq: snapshot.seq(),
                 slot,
-                pinned: pinned(snapshot.seq()),
+                pinned: pinned(snapshot.seq()) || self.is_held(snapshot.seq()),
             })
         };
         self.snapshots.values().filter_map(candidate).collect()
+    }
+
+    /// Whether a much slower rhythm made it than the one that would let it go.
+    pub fn is_held(&self, seq: Seq) -> bool {
+        self.held.is_some_and(|held| seq <= held.seq)
     }
 
     /// Why rotation waits for a person, if it does.
@@ -267,6 +305,12 @@ impl Account {
             }
             _ => None,
         })
+    }
+
+    /// The newest snapshot of any origin that can be used; a kept one is as old as its original.
+    pub fn newest_usable(&self) -> Option<&Arc<Snapshot>> {
+        let usable = self.snapshots.values().filter(|snapshot| snapshot.usable());
+        usable.max_by_key(|snapshot| (snapshot.card.taken_at, snapshot.seq()))
     }
 
     /// The newest complete automatic snapshot's time, as far as that can be believed.

@@ -270,15 +270,24 @@ fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
 }
 
 /// The slots whose period is over but that have no outcome yet: open ones that never succeeded,
-/// and those that passed unseen. Oldest first.
-pub fn closable(facts: &Facts<'_>, now: Timestamp) -> Vec<SlotRecord> {
+/// and those that passed unseen. Oldest first. What was due when heptad last saw a clock that it
+/// believed, and has `left` since, has its record, though that may be in memory no longer.
+pub fn closable(facts: &Facts<'_>, left: Option<Timestamp>, now: Timestamp) -> Vec<SlotRecord> {
     let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
     let mut found: Vec<SlotRecord> = facts.slots.values().filter(over).cloned().collect();
-    // What a clock that was ahead took, says nothing of the days before it.
+    // What a clock that was ahead took, says nothing of the days before it. Where nothing else is in
+    // memory, all that passed before that was noticed has its records.
     let told = facts.slots.values().filter(|record| !facts.dating.is_doubted(record));
     let seen = told.map(|record| record.due).filter(|due| *due <= now).max();
-    let from = seen.or_else(|| facts.timeline.phases().first().map(|phase| phase.from));
-    let mut from = from.unwrap_or(now);
+    let noticed = facts.dating.rewound.map(|rewound| rewound.at.min(now));
+    let begun = facts.timeline.phases().first().map(|phase| phase.from);
+    let mut from = seen.or(noticed).or(begun).unwrap_or(now);
+    if let Some(left) = left.filter(|left| *left <= now) {
+        // But for the last one, which may have waited to be caught up.
+        let last = facts.timeline.latest_due(left).map(|period| period.due);
+        let before = last.and_then(|due| due.checked_sub(SECOND).ok());
+        from = from.max(before.unwrap_or(left));
+    }
     while let Some(period) = facts.timeline.next_due(from).filter(|period| period.end <= now) {
         if found.len() == MISSED_AT_MOST {
             break;
@@ -411,7 +420,7 @@ mod tests {
                 running: None,
                 queue: &[],
             };
-            let closed = closable(&facts, at(now));
+            let closed = closable(&facts, None, at(now));
             let line = |r: &SlotRecord| format!("{} {}", r.slot, r.closing().word());
             closed.iter().map(line).collect::<Vec<_>>()
         };

@@ -51,6 +51,8 @@ pub enum AlarmCode {
     Undeclared,
     /// Nobody here knows its time zone.
     ZoneLost,
+    /// What a much slower rhythm made is held until a person says that it may go.
+    RhythmDenser,
     /// More are kept than wanted, because nobody knows that time has passed.
     Unpaid,
     ClockDoubted,
@@ -58,7 +60,7 @@ pub enum AlarmCode {
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 14] = [
+    pub const ALL: [AlarmCode; 15] = [
         AlarmCode::Stale,
         AlarmCode::SlotLost,
         AlarmCode::Suspect,
@@ -70,6 +72,7 @@ impl AlarmCode {
         AlarmCode::Slow,
         AlarmCode::Undeclared,
         AlarmCode::ZoneLost,
+        AlarmCode::RhythmDenser,
         AlarmCode::Unpaid,
         AlarmCode::ClockDoubted,
         AlarmCode::CatalogueFrozen,
@@ -89,6 +92,7 @@ impl AlarmCode {
             AlarmCode::Slow => "slow",
             AlarmCode::Undeclared => "undeclared",
             AlarmCode::ZoneLost => "zone-lost",
+            AlarmCode::RhythmDenser => "rhythm-denser",
             AlarmCode::Unpaid => "clock-unsynchronised",
             AlarmCode::ClockDoubted => "clock-doubted",
             AlarmCode::CatalogueFrozen => "catalogue-frozen",
@@ -145,6 +149,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         slow(ledger, account, moment.now),
         undeclared(account),
         zone_lost(account),
+        denser(account),
         unpaid(account),
     ]
     .into_iter()
@@ -311,6 +316,27 @@ fn zone_lost(account: &Account) -> Option<Alarm> {
     })
 }
 
+fn denser(account: &Account) -> Option<Alarm> {
+    // Once the slower rhythm rules again, they go as others of it come.
+    account.held.filter(|held| held.calm.is_none())?;
+    let held = account.candidates(&|_| false).iter().filter(|one| account.is_held(one.seq)).count();
+    let (name, rhythm) = (account.name(), account.policy().rhythm);
+    let (snapshots, they) = match held {
+        0 => return None,
+        1 => ("1 automatic snapshot".to_owned(), "it"),
+        n => (format!("{n} automatic snapshots"), "they"),
+    };
+    let sentence = format!(
+        "its rhythm is now {rhythm}, much denser than before: {snapshots} from before would soon be \
+         rotated out, so {they} wait for you"
+    );
+    let hint = format!(
+        "if the change is intended, `heptactl acknowledge {name}` lets them go one by one, and \
+         `heptactl rotate {name}` puts them into the trash now; if not, change the rhythm back: they stay"
+    );
+    Some(Alarm::new(AlarmCode::RhythmDenser, sentence, hint))
+}
+
 fn unpaid(account: &Account) -> Option<Alarm> {
     let surplus = payment::surplus(account);
     (account.payment.unpaid > 0 && surplus > 0 && account.doubt().is_none()).then(|| {
@@ -330,6 +356,7 @@ fn unpaid(account: &Account) -> Option<Alarm> {
 mod tests {
     use super::*;
     use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation, OperationId};
+    use crate::domain::pace::Held;
     use crate::domain::sample::{Builder, at, moment};
     use crate::domain::snapshot::{Seq, Thrown};
 
@@ -409,6 +436,9 @@ mod tests {
         let few = |a: &mut Account| a.resource.policy.retention.latest = 2;
         check(&[], &few);
         check(&[], &|a| a.payment.unpaid = 1);
+        let held = |calm| Some(Held { seq: Seq(2), reach: SignedDuration::ZERO, calm });
+        check(&["rhythm-denser"], &|a| a.held = held(None));
+        check(&[], &|a| a.held = held(Some(Seq(3))));
         check(&["clock-unsynchronised"], &|a| {
             few(a);
             a.payment.unpaid = 1;

@@ -30,6 +30,8 @@ pub enum Event {
     Asked(Ask),
     /// A worker is done.
     Finished(Finished),
+    /// A worker is done, and what it reports can be noted neither as done nor as failed.
+    GivenUp(OperationId),
     /// Look at every backend again: what changed behind our back, what was left undone.
     Sweep,
     /// Start nothing any more; what is in flight may end.

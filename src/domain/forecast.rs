@@ -5,7 +5,7 @@ use super::account::Account;
 use super::agenda::Why;
 use super::payment;
 use super::policy::Retention;
-use super::rotation::{self, CREDIT, Candidate, Verdict};
+use super::rotation::{self, CREDIT, Candidate, Reason, Verdict};
 use super::slot::Slot;
 use super::snapshot::{Fate, Health, Origin, Seq, Snapshot};
 use super::view::Moment;
@@ -20,6 +20,8 @@ pub struct Forecast {
     pub waits: Option<String>,
     /// Why nothing is taken, if nothing is.
     pub idle: Option<String>,
+    /// What is paid for already and goes with the next look at its backend.
+    pub owed: Vec<Drop>,
     /// In order of time.
     pub takes: Vec<Take>,
     /// There are more takes than are listed.
@@ -64,6 +66,12 @@ pub fn forecast(
     let mut purse = Purse::new(account, moment);
     let mut shelf = account.candidates(pinned);
     let mut takes = Vec::new();
+    let drop = |slot| Drop { label: label(account, slot), reason: beyond(retention) };
+    let owed = match account.doubt() {
+        None if is_there(account) => rotate(&mut shelf, retention, account.credit),
+        _ => Vec::new(),
+    };
+    let owed = owed.into_iter().map(drop).collect();
     let (runs, cut_short) = match idle {
         None => runs(account, moment, until),
         Some(_) => (Vec::new(), false),
@@ -74,7 +82,7 @@ pub fn forecast(
         shelf.push(Candidate { seq: Seq(seq), slot, pinned: false });
         let pays = purse.pays(account, slot, at);
         let drops = match account.doubt() {
-            None if pays => rotate(&mut shelf, retention),
+            None if pays => rotate(&mut shelf, retention, CREDIT),
             _ => Vec::new(),
         };
         let beyond_all =
@@ -82,13 +90,15 @@ pub fn forecast(
         if !pays && takes.is_empty() && waits.is_none() && beyond_all() {
             waits = Some(UNSYNCHRONISED.into());
         }
-        let drop = |slot| Drop { label: label(account, slot), reason: beyond(retention) };
         let drops = drops.into_iter().map(drop).collect();
         takes.push(Take { at, why, label: label(account, slot), drops });
     }
     let stays = stays(account, &shelf, retention);
-    Forecast { waits, idle, takes, cut_short, stays }
+    Forecast { waits, idle, owed, takes, cut_short, stays }
 }
+
+/// Why one stays that a much slower rhythm made.
+const HELD: &str = "waits for you, as the rhythm became much denser";
 
 /// Why the next one lets no old one go.
 const UNSYNCHRONISED: &str = "the clock is not synchronised, so time counts only while heptad runs";
@@ -162,9 +172,15 @@ fn runs(
     (runs, false)
 }
 
-/// Takes off the shelf what a newly completed snapshot pays for.
-fn rotate(shelf: &mut Vec<Candidate>, retention: Retention) -> Vec<Slot> {
-    let doomed = rotation::doomed(&rotation::judge(shelf, retention), CREDIT);
+/// Whether rotation has a say: nothing goes of what left the configuration, or was not seen the last
+/// time.
+fn is_there(account: &Account) -> bool {
+    account.declared && !account.forgotten && account.trouble.is_none()
+}
+
+/// Takes off the shelf what is paid for.
+fn rotate(shelf: &mut Vec<Candidate>, retention: Retention, credit: u32) -> Vec<Slot> {
+    let doomed = rotation::doomed(&rotation::judge(shelf, retention), credit);
     let (gone, left) = shelf.iter().partition(|candidate| doomed.contains(&candidate.seq));
     *shelf = left;
     let gone: Vec<Candidate> = gone;
@@ -189,6 +205,7 @@ fn stays(account: &Account, shelf: &[Candidate], retention: Retention) -> Vec<St
     let verdict = |(seq, verdict): (Seq, Verdict)| {
         let candidate = shelf.iter().find(|candidate| candidate.seq == seq)?;
         let reason = match verdict {
+            Verdict::Keep(Reason::InUse) if account.is_held(seq) => HELD.into(),
             Verdict::Keep(reason) => reason.to_string(),
             Verdict::Drop => "waits to be dropped".into(),
         };
@@ -286,6 +303,35 @@ mod tests {
         // 06:00 is ten hours away.
         check(102, [1, 1, 1], false);
         check(101, [0, 2, 1], true);
+    }
+
+    #[test]
+    fn what_is_owed_goes_before_the_next_take_and_what_is_held_says_so() {
+        let owes = |credit| {
+            let account = Builder::daily().complete(10..=22).but(|account| account.credit = credit);
+            foretell(&account.account(), 1)
+        };
+        let owed = |forecast: &Forecast| -> Vec<String> {
+            forecast.owed.iter().map(|drop| drop.label.clone()).collect()
+        };
+        assert_eq!(owed(&owes(0)), [""; 0]);
+        assert_eq!(owed(&owes(2)), ["web-1@2026-11-10", "web-1@2026-11-11"]);
+        assert_eq!(lines(&owes(2)), ["+web-1@2026-11-23 -web-1@2026-11-12 web-1@2026-11-13"]);
+        let hinders: [fn(&mut Account); 2] =
+            [|account| account.declared = false, |account| account.trouble = Some("away".into())];
+        for hinder in hinders {
+            let account = Builder::daily().complete(10..=22).but(|account| account.credit = 2);
+            assert_eq!(owed(&foretell(&account.but(hinder).account(), 1)), [""; 0]);
+        }
+        let held = Some(crate::domain::pace::Held {
+            seq: Seq(7),
+            reach: SignedDuration::ZERO,
+            calm: None,
+        });
+        let account = Builder::daily().complete(16..=22).but(|account| account.held = held);
+        let forecast = foretell(&account.account(), 2);
+        assert_eq!(lines(&forecast), ["+web-1@2026-11-23 -", "+web-1@2026-11-24 -"]);
+        assert_eq!(forecast.stays.last().unwrap().reason, HELD);
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The facts in memory: what the catalogue holds, shaped for deciding. Cheap to clone, so that a
 //! copy can be published after every turn.
 
-use super::account::{Account, SLOTS_IN_MEMORY};
-use super::agenda::SlotRecord;
+use super::account::Account;
 use super::event::Entry;
 use super::name::{ResourceName, SnapshotName};
 use super::operation::{Operation, OperationId};
-use super::slot::Slot;
 use super::snapshot::{Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +17,8 @@ pub const OPERATIONS_IN_MEMORY: usize = 512;
 pub struct Ledger {
     pub accounts: BTreeMap<ResourceName, Arc<Account>>,
     pub operations: BTreeMap<OperationId, Arc<Operation>>,
+    /// From where those count on that are not known any more: no number is used again.
+    pub numbers: BTreeMap<ResourceName, Seq>,
     /// Which of them are open, by resource: asked for at every step.
     open: BTreeSet<(ResourceName, OperationId)>,
     /// Operation ids are never reused.
@@ -65,12 +65,13 @@ impl Ledger {
         match entry {
             Entry::Account(account) => self.put_account(account),
             Entry::AccountErased(name) => {
-                self.accounts.remove(name);
+                if let Some(gone) = self.accounts.remove(name) {
+                    self.numbers.insert(name.clone(), gone.next_seq);
+                }
             }
             Entry::Slot(resource, record) => {
                 if let Some(account) = self.account_mut(resource) {
-                    account.slots.insert(record.slot, record.clone());
-                    crowd_out(&mut account.slots, record.due);
+                    account.note_slot(record);
                 }
             }
             Entry::Snapshot(snapshot) => self.put_snapshot(snapshot),
@@ -92,6 +93,7 @@ impl Ledger {
             Some(old) => Account {
                 snapshots: old.snapshots.clone(),
                 slots: old.slots.clone(),
+                noted: old.noted.clone(),
                 surveyed: old.surveyed,
                 weighed: old.weighed,
                 look_again: old.look_again,
@@ -151,15 +153,5 @@ impl Ledger {
                 self.operations.remove(&id);
             }
         }
-    }
-}
-
-/// Keeps the records nearest to `now`: after a clock that ran ahead, those of the future go first.
-fn crowd_out(slots: &mut BTreeMap<Slot, SlotRecord>, now: Timestamp) {
-    while slots.len() > SLOTS_IN_MEMORY {
-        let distance = |record: &SlotRecord| record.due.duration_since(now).abs();
-        let far = slots.iter().max_by_key(|(_, record)| distance(record));
-        let Some(slot) = far.map(|(slot, _)| *slot) else { return };
-        slots.remove(&slot);
     }
 }

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod name;
 pub mod occupied;
 pub mod operation;
+pub mod pace;
 pub mod payment;
 pub mod plan;
 pub mod policy;

@@ -178,8 +178,12 @@ impl Timeline {
             }
         }
         let Some(old) = next.ruling(now).cloned() else { return Self::start(new, now) };
+        if old == new {
+            return next.pruned(now);
+        }
         let from = match zones(&old, &new) {
             Some(zone) => next.across(zone, &new, now, today),
+            None if is_cron(&old) || is_cron(&new) => next.turning(&old, &new, now, today),
             None if next.begins_now(&old, &new, now, today) => now,
             None => schedule::tomorrow(&old, now),
         };
@@ -201,6 +205,26 @@ impl Timeline {
         // Where today has no slot yet there is nothing to lose.
         let promised = self.next_due(now).map(|period| period.due).filter(|due| *due < tomorrow);
         promised.is_none_or(|due| due > soon && new >= due)
+    }
+
+    /// From when a rhythm counts where it or the one before is a cron expression, which promises no
+    /// day just one snapshot: at once. But if that left today without one, the next one still comes
+    /// by the old rhythm.
+    fn turning(&self, old: &Rhythm, new: &Rhythm, now: Timestamp, today: Today) -> Timestamp {
+        let tomorrow = schedule::tomorrow(old, now);
+        let of_today = |period: Option<Period>| period.filter(|period| period.due < tomorrow);
+        let covered = today == Today::Done || of_today(schedule::next_due(new, now)).is_some();
+        match of_today(self.next_due(now)).filter(|_| !covered) {
+            Some(promised) => promised.due.saturating_add(INSTANT).unwrap_or(promised.due),
+            None => now,
+        }
+    }
+
+    /// The rhythm that rules until the one that was asked for last does, and until when.
+    pub fn still(&self, now: Timestamp) -> Option<(&Rhythm, Timestamp)> {
+        let coming = self.phases.iter().find(|phase| phase.from > now)?;
+        let ruling = self.ruling(now).filter(|ruling| Some(*ruling) != self.wished())?;
+        Some((ruling, coming.from))
     }
 
     /// From when a rhythm of another zone counts: at once, so that every date of the new zone has
@@ -299,6 +323,10 @@ fn before(at: Timestamp) -> Timestamp {
     at.saturating_sub(INSTANT).unwrap_or(at)
 }
 
+fn is_cron(rhythm: &Rhythm) -> bool {
+    matches!(rhythm.when, When::Cron(_))
+}
+
 /// The new zone, where dates of one zone become those of another.
 fn zones<'a>(old: &Rhythm, new: &'a Rhythm) -> Option<&'a TimeZone> {
     let daily = |rhythm: &Rhythm| matches!(rhythm.when, When::Daily(_));
@@ -344,6 +372,58 @@ mod tests {
         check("old past, waiting", "22T10:00", "09:00", "22:00", NotDone, "22T09:00");
         check("anything else", "22T10:00", "20:00", "22:00", NotDone, "22T22:00");
         check("just past the lead", "22T10:00", "10:31", "11:00", NotDone, "22T11:00");
+    }
+
+    fn cron(text: &str) -> Rhythm {
+        Rhythm { when: When::Cron(text.parse().unwrap()), ..daily("06:00") }
+    }
+
+    #[test]
+    fn each_row_of_the_table_for_cron_rhythms() {
+        // Old, new, today -> the next two runs at 10:00 of the 22nd, a Sunday, and until when the
+        // old one rules.
+        let check = |old: &Rhythm, new: &Rhythm, today, runs: [&str; 2], until: Option<&str>| {
+            let row = format!("{old:?} to {new:?}, {today:?}");
+            let now = at("22T10:00");
+            let phase = Phase { rhythm: old.clone(), from: at("01T00:00") };
+            let after = Timeline::new(vec![phase]).change(new.clone(), now, today);
+            assert_eq!(after.wished(), Some(new), "{row}");
+            let first = after.next_due(now).unwrap().due;
+            let second = after.next_due(first).unwrap().due;
+            assert_eq!([first, second], runs.map(at), "{row}");
+            let still = after.still(now).map(|(rhythm, until)| (rhythm.clone(), until));
+            let want = until.map(|until| (old.clone(), at(until) + INSTANT));
+            assert_eq!(still, want, "{row}");
+            // Back again, before the new one rules, is as if nothing had been.
+            if until.is_some() {
+                let back = after.change(old.clone(), now, today);
+                assert_eq!((back.phases().len(), back.still(now)), (1, None), "{row}");
+            }
+        };
+        use Today::{Done, NotDone};
+        let (minutes, hours) = (cron("* * * * *"), cron("0 * * * *"));
+        let (weekly, sundays) = (cron("0 6 * * MON"), cron("0 20 * * SUN"));
+        let (six, eight) = (daily("06:00"), daily("20:00"));
+        // A fast one ends at once.
+        check(&minutes, &six, Done, ["23T06:00", "24T06:00"], None);
+        check(&minutes, &eight, Done, ["22T20:00", "23T20:00"], None);
+        check(&minutes, &eight, NotDone, ["22T20:00", "23T20:00"], None);
+        // Nothing was taken today, and the new time is over: one more by the old one.
+        check(&minutes, &six, NotDone, ["22T10:01", "23T06:00"], Some("22T10:01"));
+        check(&hours, &six, NotDone, ["22T11:00", "23T06:00"], Some("22T11:00"));
+        check(&sundays, &six, NotDone, ["22T20:00", "23T06:00"], Some("22T20:00"));
+        check(&sundays, &six, Done, ["23T06:00", "24T06:00"], None);
+        // The old one promised nothing for today.
+        check(&weekly, &six, NotDone, ["23T06:00", "24T06:00"], None);
+        // To a cron expression: at once, but for what was promised and would not come.
+        check(&six, &hours, Done, ["22T11:00", "22T12:00"], None);
+        check(&eight, &hours, NotDone, ["22T11:00", "22T12:00"], None);
+        check(&eight, &weekly, NotDone, ["22T20:00", "23T06:00"], Some("22T20:00"));
+        check(&six, &weekly, Done, ["23T06:00", "30T06:00"], None);
+        // From one to another.
+        check(&minutes, &hours, Done, ["22T11:00", "22T12:00"], None);
+        check(&hours, &minutes, Done, ["22T10:01", "22T10:02"], None);
+        check(&sundays, &weekly, NotDone, ["22T20:00", "23T06:00"], Some("22T20:00"));
     }
 
     #[test]

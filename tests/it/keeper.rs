@@ -2,6 +2,7 @@
 
 mod ahead;
 mod marks;
+mod pace;
 mod paying;
 mod promises;
 mod source;

@@ -36,7 +36,7 @@ impl View<'_> {
 
     fn foretell(&self, account: &Account, until: Timestamp) -> wire::Forecast {
         let pinned = |seq| self.is_pinned(account, seq);
-        let Forecast { waits, idle, takes, cut_short, stays } =
+        let Forecast { waits, idle, owed, takes, cut_short, stays } =
             forecast::forecast(account, &self.moment, until, &pinned);
         let hold = |stay: forecast::Stay| wire::Hold {
             snapshot: stay.label,
@@ -48,6 +48,7 @@ impl View<'_> {
             until,
             waits,
             idle,
+            owed: owed.into_iter().map(wire_drop).collect(),
             takes: takes.into_iter().map(wire_take).collect(),
             cut_short,
             stays: stays.into_iter().map(hold).collect(),
@@ -55,12 +56,15 @@ impl View<'_> {
     }
 }
 
+fn wire_drop(drop: forecast::Drop) -> wire::Drop {
+    wire::Drop { snapshot: drop.label, reason: drop.reason }
+}
+
 fn wire_take(take: Take) -> wire::Take {
-    let drop = |drop: forecast::Drop| wire::Drop { snapshot: drop.label, reason: drop.reason };
     wire::Take {
         at: take.at,
         snapshot: take.label,
         why: take.why.map_or(wire::Why::Running, |why| wire_why(why).0),
-        drops: take.drops.into_iter().map(drop).collect(),
+        drops: take.drops.into_iter().map(wire_drop).collect(),
     }
 }

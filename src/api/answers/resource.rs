@@ -9,7 +9,8 @@ use crate::domain::agenda::{Run, Why};
 use crate::domain::clock::Belief;
 use crate::domain::name::ResourceName;
 use crate::domain::policy::Retention;
-use crate::domain::{alarm, view};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::{alarm, rotation, view};
 use jiff::Timestamp;
 use std::ops::Bound;
 
@@ -86,6 +87,7 @@ impl View<'_> {
                 .filter(|configured| *configured != account.tags()),
             enabled: enabled(account),
             rhythm: rhythm(account),
+            still: still(account, self.moment.now),
             time: time(account),
             zone: policy.rhythm.zone.to_string(),
             spread_seconds: policy.rhythm.offset,
@@ -97,6 +99,7 @@ impl View<'_> {
                 manual: counts.manual,
                 trashed: counts.trashed,
             },
+            newest: account.newest_usable().map(|snapshot| self.newest(account, snapshot)),
             newest_complete: newest,
             newest_complete_age_seconds: newest
                 .map(|at| self.moment.now.duration_since(at).as_secs()),
@@ -104,6 +107,23 @@ impl View<'_> {
             alarms: alarms.iter().map(wire_alarm).collect(),
             running: running.map(|operation| self.operation(operation)),
             queued: account.queue.len() as u64,
+        }
+    }
+
+    /// What is beyond those that stay, be it held or not: whoever asks for rotation lets it go.
+    fn beyond(&self, account: &Account) -> Vec<String> {
+        let account = Account { held: None, ..account.clone() };
+        let candidates = account.candidates(&|seq| self.is_pinned(&account, seq));
+        let judged = rotation::judge(&candidates, account.policy().retention);
+        let label = |seq| account.snapshots.get(seq).map(|snapshot| snapshot.label());
+        rotation::doomed(&judged, u32::MAX).iter().filter_map(label).collect()
+    }
+
+    fn newest(&self, account: &Account, snapshot: &Snapshot) -> wire::Newest {
+        wire::Newest {
+            snapshot: snapshot.label(),
+            origin: super::snapshot::wire_origin(snapshot.card.origin),
+            taken_at: account.dating.believed(snapshot.seq(), snapshot.card.taken_at),
         }
     }
 
@@ -117,6 +137,7 @@ impl View<'_> {
             stranger: account.stranger.clone(),
             trouble: account.trouble.clone(),
             doubt: account.doubt(),
+            beyond: self.beyond(account),
             slots: account
                 .by_due()
                 .into_iter()
@@ -131,6 +152,7 @@ impl View<'_> {
         wire::Schedule {
             enabled: enabled(account),
             rhythm: rhythm(account),
+            still: still(account, self.moment.now),
             time: time(account),
             zone: account.policy().rhythm.zone.to_string(),
             next_run: self.next_run(account),
@@ -169,6 +191,11 @@ fn enabled(account: &Account) -> wire::Setting<bool> {
 fn rhythm(account: &Account) -> wire::Setting<String> {
     let configured = account.resource.policy.rhythm.to_string();
     setting(account.policy().rhythm.to_string(), configured, account.wish.time.is_some())
+}
+
+fn still(account: &Account, now: Timestamp) -> Option<wire::Still> {
+    let (rhythm, until) = account.timeline.still(now).filter(|_| account.is_active())?;
+    Some(wire::Still { rhythm: rhythm.to_string(), until })
 }
 
 fn time(account: &Account) -> Option<String> {

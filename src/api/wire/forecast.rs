@@ -21,6 +21,9 @@ pub struct Forecast {
     pub waits: Option<String>,
     /// Why nothing is taken, if nothing is.
     pub idle: Option<String>,
+    /// What is paid for already, and goes within the hour.
+    #[serde(default)]
+    pub owed: Vec<Drop>,
     /// In order of time.
     pub takes: Vec<Take>,
     /// True if there are more takes in these days than are listed.

@@ -105,6 +105,9 @@ pub struct Schedule {
     pub enabled: Setting<bool>,
     /// The wished rhythm in words: `06:00 UTC`.
     pub rhythm: Setting<String>,
+    /// The rhythm in force until the wished one counts, if another one is.
+    #[serde(default)]
+    pub still: Option<super::Still>,
     /// The wished time of day, `HH:MM`.
     pub time: Option<String>,
     pub zone: String,

@@ -70,6 +70,9 @@ pub struct Resource {
     pub enabled: Setting<bool>,
     /// The rhythm in words: `06:00 UTC`, or `cron 15 * * * * UTC`.
     pub rhythm: Setting<String>,
+    /// The rhythm in force until the wished one counts, if another one is.
+    #[serde(default)]
+    pub still: Option<Still>,
     /// The wished time of day, `HH:MM`; none under a cron expression.
     pub time: Option<String>,
     /// The IANA name.
@@ -82,6 +85,9 @@ pub struct Resource {
     /// The last fourteen slots, oldest first.
     pub strip: Vec<StripMark>,
     pub counts: Counts,
+    /// The newest that can be used, whoever wanted it.
+    #[serde(default)]
+    pub newest: Option<Newest>,
     /// When the newest complete automatic snapshot was taken.
     pub newest_complete: Option<Timestamp>,
     pub newest_complete_age_seconds: Option<i64>,
@@ -91,6 +97,23 @@ pub struct Resource {
     pub running: Option<Operation>,
     /// How many operations wait behind the running one.
     pub queued: u64,
+}
+
+/// One snapshot in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Newest {
+    /// Its name, or `RESOURCE@SLOT`.
+    pub snapshot: String,
+    pub origin: super::Origin,
+    pub taken_at: Timestamp,
+}
+
+/// An earlier rhythm that rules for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Still {
+    /// In words: `06:00 UTC`.
+    pub rhythm: String,
+    pub until: Timestamp,
 }
 
 /// A resource with what is known beyond the glance.
@@ -110,6 +133,9 @@ pub struct ResourceDetail {
     pub trouble: Option<String>,
     /// Why rotation waits for a person.
     pub doubt: Option<String>,
+    /// What `rotate` would put into the trash now, oldest first.
+    #[serde(default)]
+    pub beyond: Vec<String>,
     /// The newest forty slots, newest first.
     pub slots: Vec<Slot>,
 }

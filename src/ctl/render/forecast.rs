@@ -28,7 +28,7 @@ fn one(forecast: &Forecast, days: u32, view: &View, page: &mut Page) {
     if let Some(waits) = &forecast.waits {
         page.prose(2, &Span::new(Tone::Warn, format!("nothing is dropped: {waits}")));
     }
-    if !forecast.takes.is_empty() {
+    if !forecast.takes.is_empty() || !forecast.owed.is_empty() {
         takes(forecast, view, page);
     }
     if forecast.cut_short {
@@ -40,6 +40,14 @@ fn one(forecast: &Forecast, days: u32, view: &View, page: &mut Page) {
 fn takes(forecast: &Forecast, view: &View, page: &mut Page) {
     let heads = [&view.timed("WHEN"), "WHAT", "SNAPSHOT", "WHY"];
     let mut table = Table::new(heads.map(|head| (head, Align::Left)));
+    for drop in &forecast.owed {
+        table.row([
+            Span::plain("within the hour"),
+            Span::new(Tone::Warn, "drop"),
+            Span::plain(&drop.snapshot),
+            Span::plain(format!("{}, paid for already", drop.reason)),
+        ]);
+    }
     for take in &forecast.takes {
         table.row([
             Span::plain(view.cell(take.at)),

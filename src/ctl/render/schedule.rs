@@ -51,7 +51,12 @@ fn coming(schedule: &Schedule, next: &NextRun, spread: u32, asked: Timestamp) ->
         Why::Retry => text.push_str(&format!(" (tries {} again)", next.slot)),
     }
     let time = schedule.time.as_deref().and_then(|time| time.parse::<Time>().ok());
-    let (Some(time), Ok(slot)) = (time, next.slot.parse::<Date>()) else { return text };
+    let (Some(time), Ok(slot)) = (time, next.slot.parse::<Date>()) else {
+        if let Some(still) = &schedule.still {
+            text.push_str(&format!("; until {} still {}", when(still.until), still.rhythm));
+        }
+        return text;
+    };
     let today = time::date(asked, &zone);
     if slot > today || (next.why == Why::Scheduled && at_time(next.due, slot, time, spread, &zone))
     {

@@ -4,7 +4,8 @@ use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
 use super::{View, tags, time, units};
 use crate::api::wire::{
-    Alarm, Counts, NextRun, Operation, Resource, ResourceDetail, Source, Status, Why,
+    Alarm, Counts, Newest, NextRun, Operation, Origin, Resource, ResourceDetail, Source, Status,
+    Why,
 };
 
 /// Alarms come first. With `only_alarmed` there is nothing else, and nothing at all without any.
@@ -45,17 +46,31 @@ fn table(resources: &[Resource], view: &View, page: &mut Page) {
         let mark =
             if resource.alarms.is_empty() { Span::plain("  ") } else { Span::new(Tone::Bad, "! ") };
         let next = resource.next_run.as_ref().map_or("-".into(), |next| view.cell(next.at));
-        let age = resource.newest_complete_age_seconds;
-        let age = age.map_or("-".into(), |age| format!("{} ago", units::about(age)));
         table.cells([
             vec![mark, Span::strong(&resource.name)],
             view.marks.strip(&resource.strip),
-            vec![Span::plain(age)],
+            vec![Span::plain(age(resource, view))],
             vec![Span::plain(next)],
             vec![Span::plain(note(resource))],
         ]);
     }
     table.print(page);
+}
+
+/// How old the newest automatic one is, or the newest of all where there is none yet.
+fn age(resource: &Resource, view: &View) -> String {
+    let of_any = resource.newest.as_ref();
+    let of_any = of_any.map(|newest| view.now.as_second() - newest.taken_at.as_second());
+    let age = resource.newest_complete_age_seconds.or(of_any);
+    age.map_or("-".into(), |age| format!("{} ago", units::about(age)))
+}
+
+/// The newest one, where that is no automatic one.
+fn by_hand(resource: &Resource) -> Option<&Newest> {
+    resource.newest.as_ref().filter(|newest| {
+        newest.origin != Origin::Automatic
+            && resource.newest_complete.is_none_or(|at| at < newest.taken_at)
+    })
 }
 
 /// What is not as on an ordinary day.
@@ -118,7 +133,7 @@ pub fn glance(detail: &ResourceDetail, view: &View) -> Page {
 
 pub(super) fn block(resource: &Resource, view: &View, page: &mut Page) {
     heading(resource, page);
-    page.field("time", &Span::plain(rhythm(resource)));
+    page.field("time", &Span::plain(rhythm(resource, view)));
     tags::overridden(resource, page);
     page.field("next", &next(resource, view));
     page.field("newest", &Span::plain(newest(resource, view)));
@@ -143,7 +158,7 @@ fn heading(resource: &Resource, page: &mut Page) {
 }
 
 /// What is wished, and what the configuration says where a command says otherwise.
-fn rhythm(resource: &Resource) -> String {
+fn rhythm(resource: &Resource, view: &View) -> String {
     let mut text = resource.rhythm.value.clone();
     if let Some(configured) = &resource.rhythm.configured {
         text.push_str(&format!(" (the configuration says {configured})"));
@@ -156,6 +171,10 @@ fn rhythm(resource: &Resource) -> String {
         (true, _) => {}
         (false, Source::Config) => text.push_str("; off in the configuration"),
         (false, Source::Override) => text.push_str("; off by a command"),
+    }
+    if let Some(still) = &resource.still {
+        let until = view.wall(still.until);
+        text.push_str(&format!("; until {until} still {}", still.rhythm));
     }
     text
 }
@@ -187,13 +206,27 @@ fn run(next: &NextRun, view: &View) -> String {
     format!("{when}, {relative}{why}")
 }
 
+/// The newest of any origin, and the newest automatic one apart where that is another.
 fn newest(resource: &Resource, view: &View) -> String {
-    let newest = match (resource.newest_complete, resource.newest_complete_age_seconds) {
+    let automatic = newest_automatic(resource, view);
+    let newest = match by_hand(resource) {
+        Some(newest) => {
+            let age = view.now.as_second() - newest.taken_at.as_second();
+            let (when, age) = (view.wall(newest.taken_at), units::span(age));
+            let origin = if newest.origin == Origin::Manual { "by hand" } else { "copied" };
+            format!("{} {origin}, {when}, {age} ago; automatic: {automatic}", newest.snapshot)
+        }
+        None => automatic,
+    };
+    format!("{newest}; {}", counts(&resource.counts))
+}
+
+fn newest_automatic(resource: &Resource, view: &View) -> String {
+    match (resource.newest_complete, resource.newest_complete_age_seconds) {
         (Some(at), Some(age)) => format!("{}, {} ago", view.wall(at), units::span(age)),
         (Some(at), None) => view.wall(at),
         (None, _) => "none yet".into(),
-    };
-    format!("{newest}; {}", counts(&resource.counts))
+    }
 }
 
 fn counts(counts: &Counts) -> String {

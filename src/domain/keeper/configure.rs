@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Cause;
+use crate::domain::pace;
 use crate::domain::policy::Retention;
 use crate::domain::resource::Resource;
 use crate::domain::timeline::Timeline;
@@ -73,7 +74,8 @@ impl Keeper {
         let name = resource.name.clone();
         self.close_slots(&name);
         let Some(known) = self.ledger.account(&name).cloned() else {
-            let new = Account::new(resource, self.now());
+            let mut new = Account::new(resource, self.now());
+            new.next_seq = self.ledger.numbers.get(&name).copied().unwrap_or(new.next_seq);
             let new = self.follow(&new, new.clone());
             self.put_account(new);
             return;
@@ -118,6 +120,10 @@ impl Keeper {
         }
         next.timeline = next.timeline.resumed(now);
         if next.timeline.wished() != Some(&rhythm) {
+            if let Some(old) = next.timeline.wished() {
+                let stay = |account: &Account| account.policy().retention.latest;
+                next.held = pace::held(&next, (old, stay(before)), (&rhythm, stay(&next)), now);
+            }
             let today = next.today(now);
             next.timeline = next.timeline.change(rhythm, now, today);
         }

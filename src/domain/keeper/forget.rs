@@ -69,6 +69,16 @@ impl Keeper {
         }
     }
 
+    /// Nothing more is known of it, and whatever waits is not done.
+    pub(super) fn erase(&mut self, name: &ResourceName, why: &str) {
+        let open: Vec<_> = self.ledger.open_of(name).cloned().collect();
+        for waiting in open {
+            let failure = Failure::new(Fault::Absent, why);
+            self.finish(&waiting, State::Failed(failure), String::new());
+        }
+        self.put(Entry::AccountErased(name.clone()));
+    }
+
     fn part_with(&mut self, account: Account, automatic: Leftovers, cause: Cause) {
         let name = account.name().clone();
         let rotating = |s: &crate::domain::snapshot::Snapshot| {
@@ -78,13 +88,7 @@ impl Keeper {
             account.snapshots.values().filter(|s| rotating(s)).map(|s| s.seq()).collect();
         // The memory of an enrolled one stays until its declaration is gone, or it would come back.
         if account.snapshots.is_empty() && !account.resource.enrolled {
-            for waiting in account.running.iter().chain(&account.queue) {
-                if let Some(waiting) = self.ledger.operations.get(waiting).cloned() {
-                    let failure = Failure::new(Fault::Absent, "the resource was forgotten");
-                    self.finish(&waiting, State::Failed(failure), String::new());
-                }
-            }
-            self.put(Entry::AccountErased(name));
+            self.erase(&name, "the resource was forgotten");
             return;
         }
         self.close_slots(&name);

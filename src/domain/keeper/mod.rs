@@ -46,6 +46,8 @@ pub struct Keeper {
     reading: Reading,
     /// The clock was set ahead since the one before.
     leapt: bool,
+    /// What a clock that is believed again showed when it was last believed, be it in an earlier run.
+    left: Option<Timestamp>,
     /// When this daemon started, by the boot clock: it cannot be set.
     started: SignedDuration,
     wakes: Wakes,
@@ -63,12 +65,14 @@ impl Keeper {
     /// (the build date); `seed` is fresh randomness.
     pub fn new(ledger: Ledger, floor: Timestamp, reading: Reading, seed: u128) -> Self {
         let floor = ledger.floor.map_or(floor, |known| known.max(floor));
+        let left = ledger.floor;
         let mut keeper = Self {
             ledger,
             trust: Trust::new(floor),
             belief: Belief::Trusted,
             reading,
             leapt: false,
+            left,
             started: reading.boot,
             wakes: Wakes::default(),
             touched: BTreeSet::new(),
@@ -112,6 +116,7 @@ impl Keeper {
             Event::Welcomed(name) => self.welcome(&name),
             Event::Asked(ask) => self.answer(ask),
             Event::Finished(finished) => self.conclude(finished),
+            Event::GivenUp(id) => self.give_up(id),
             Event::Sweep => self.sweep(),
             Event::Stop => self.stopping = true,
         }
@@ -135,7 +140,11 @@ impl Keeper {
         let step = wall.saturating_sub(boot);
         let stepped = step.abs() > SignedDuration::from_secs(1);
         self.leapt = stepped && step.is_positive();
+        let (before, floor) = (self.belief, self.trust.floor);
         let belief = self.trust.judge(reading);
+        if before != Belief::Trusted && belief == Belief::Trusted {
+            self.left = Some(floor);
+        }
         if stepped || belief != self.belief {
             self.touched.extend(self.ledger.accounts.keys().cloned());
         }

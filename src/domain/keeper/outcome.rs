@@ -6,7 +6,8 @@ use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::draft::Draft;
 use crate::domain::event::{Done, Entry, Finished, Taken};
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::pace::{self, Held};
 use crate::domain::snapshot::{
     Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown,
 };
@@ -19,6 +20,10 @@ pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
 
 /// No worker brings what is no answer to its order.
 const AMISS: &str = "a bug in heptad: the answer is to another question";
+
+/// What a person hears whose act was done and cannot be noted.
+const UNNOTED: &str =
+    "a bug in heptad: what came of it could not be noted; the next look shows that";
 
 /// How long what was interrupted waits for a backend that could not be looked at.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
@@ -165,6 +170,28 @@ impl Keeper {
         }
     }
 
+    /// Nothing that would follow from an act can be noted. Its lane goes on with a look at what is
+    /// there: that finds out what became of it.
+    pub(super) fn give_up(&mut self, id: OperationId) {
+        if let Some(operation) = self.free_lane(id) {
+            let failure = Failure::new(Fault::Permanent, UNNOTED);
+            self.finish(&operation, State::Failed(failure.clone()), String::new());
+            self.close_attempt(&operation, None, Some(failure));
+        }
+    }
+
+    /// The operation has ended, if it was running. Only remembered: the next start finds out more.
+    pub fn free_lane(&mut self, id: OperationId) -> Option<Operation> {
+        let operation = self.ledger.operations.get(&id).map(|known| (**known).clone())?;
+        let again = self.now().saturating_add(LOOK_AGAIN).ok();
+        let account = self.ledger.account_mut(&operation.resource)?;
+        if account.running != Some(id) {
+            return None;
+        }
+        (account.running, account.surveyed, account.look_again) = (None, false, again);
+        Some(operation)
+    }
+
     /// Whatever is there now was put there for a person, whether or not the swap came to its end.
     fn rolled_back(&mut self, name: &ResourceName, identity: Option<String>) {
         let Some(account) = self.ledger.account(name).cloned() else { return };
@@ -214,7 +241,8 @@ impl Keeper {
             Some(_) if automatic => Some("something else took its place meanwhile".to_owned()),
             _ => doubt(&account, &snapshot, taken.facts.content),
         };
-        let accepted = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot);
+        let accepted = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot)
+            || doubt.is_none() && leans(&account, &snapshot, taken.facts.content);
         let doubt = doubt.or(taken.incomplete.filter(|_| !accepted));
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
@@ -234,6 +262,10 @@ impl Keeper {
             ..account
         };
         if let Some(slot) = snapshot.card.slot.filter(|_| counts) {
+            // With the new one, which the ledger knows already.
+            let over =
+                |held: &Held| self.ledger.account(name).is_some_and(|a| pace::is_over(*held, a));
+            head.held = head.held.filter(|held| !over(held));
             (head.payment, head.credit) = self.payment(name, &head, slot);
         }
         head.note_taken(snapshot.card.slot);
@@ -370,12 +402,36 @@ pub(super) fn doubt(
     snapshot: &Snapshot,
     content: Option<Content>,
 ) -> Option<String> {
+    judge(account, snapshot, content, |_| true)
+}
+
+/// Whether it is beyond doubt only because a person accepted one like it: then it is accepted too, as
+/// that one may be gone when it is judged anew, without the catalogue.
+fn leans(account: &Account, snapshot: &Snapshot, content: Option<Content>) -> bool {
+    let like_it = counted(account, snapshot).next().is_some_and(|last| last.facts.accepted);
+    like_it && judge(account, snapshot, content, |one| !one.facts.accepted).is_some()
+}
+
+fn judge(
+    account: &Account,
+    snapshot: &Snapshot,
+    content: Option<Content>,
+    says: impl Fn(&Snapshot) -> bool,
+) -> Option<String> {
     if snapshot.card.origin != Origin::Automatic {
         return None;
     }
-    let before = account.snapshots.range(..snapshot.seq()).rev().map(|(_, before)| before);
-    let counted = before.filter(|before| before.counts()).take(7);
-    let mut contents: Vec<Content> = counted.filter_map(|before| before.facts.content).collect();
+    let before = counted(account, snapshot).take(7).filter(|before| says(before));
+    let mut contents: Vec<Content> = before.filter_map(|before| before.facts.content).collect();
     contents.reverse();
     suspicion::judge(content?, &contents)
+}
+
+/// Those that count before it, the newest first.
+pub(super) fn counted<'a>(
+    account: &'a Account,
+    snapshot: &Snapshot,
+) -> impl Iterator<Item = &'a Snapshot> {
+    let before = account.snapshots.range(..snapshot.seq()).rev().map(|(_, before)| before.as_ref());
+    before.filter(|before| before.counts())
 }

@@ -2,7 +2,7 @@
 
 use super::Keeper;
 use super::lane::mark_of;
-use super::outcome::{TRASH, doubt};
+use super::outcome::{TRASH, counted, doubt};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
 use crate::domain::name::ResourceName;
@@ -167,8 +167,11 @@ impl Keeper {
             return;
         }
         let mut snapshot = recovery::adopted(name, &found, until);
+        // The oldest of a series that is left was judged by those that are gone.
+        let evidence = snapshot.seq() == Seq(1) || counted(&account, &snapshot).next().is_some();
         if snapshot.health == Health::Complete
             && !snapshot.facts.accepted
+            && evidence
             && let Some(why) = doubt(&account, &snapshot, snapshot.facts.content)
         {
             snapshot.health = Health::Suspect(why);

@@ -196,7 +196,7 @@ impl Keeper {
         cause: Cause,
     ) -> Result<OperationId, Denied> {
         let mut account = self.account(resource)?.clone();
-        if account.doubt().is_none() {
+        if account.doubt().is_none() && account.held.is_none() {
             return Err(Denied::NothingToAcknowledge { resource: resource.clone() });
         }
         if let Some(stranger) = account.stranger.take() {
@@ -207,6 +207,7 @@ impl Keeper {
         });
         let suspects: Vec<Arc<Snapshot>> = suspects.cloned().collect();
         let operation = self.operation(resource, Act::Acknowledge, cause);
+        account.held = None;
         self.put_account(account);
         for suspect in suspects {
             let mut accepted = (*suspect).clone();

@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::event::{Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId};
+use crate::domain::pace::Held;
 use crate::domain::payment::{self, Payment};
 use crate::domain::recovery;
 use crate::domain::rotation::{self, CREDIT, Candidate, Verdict};
@@ -63,7 +64,10 @@ impl Keeper {
     /// Why nothing goes.
     pub(super) fn drain(&mut self, name: &ResourceName, survey: &Survey) -> Result<(), String> {
         self.resume_doomed(name, survey);
-        let doomed = self.doomed(name, survey, u32::MAX)?;
+        let held = self.ledger.account(name).and_then(|account| account.held);
+        self.hold(name, None);
+        let doomed = self.doomed(name, survey, u32::MAX);
+        let doomed = doomed.inspect_err(|_| self.hold(name, held))?;
         self.let_go(name, &doomed, true);
         if let Some(account) = self.ledger.account(name) {
             let mut account = account.clone();
@@ -71,6 +75,12 @@ impl Keeper {
             self.put_account(account);
         }
         Ok(())
+    }
+
+    fn hold(&mut self, name: &ResourceName, held: Option<Held>) {
+        if let Some(account) = self.ledger.account(name).filter(|account| account.held != held) {
+            self.put_account(Account { held, ..account.clone() });
+        }
     }
 
     /// Up to `credit` of those that are beyond the ones that stay, the oldest first, by what the

@@ -27,6 +27,11 @@ impl Keeper {
     }
 
     fn tend_account(&mut self, name: &ResourceName) {
+        if self.leaves(name) {
+            self.erase(name, "it left the configuration and has no snapshots");
+            self.wakes.set(name, None);
+            return;
+        }
         self.close_idle(name);
         if self.belief != Belief::Doubted && !self.stopping {
             self.rewind(name);
@@ -39,6 +44,15 @@ impl Keeper {
         self.empty_trash(name);
         self.advance(name);
         self.wakes.set(name, self.next_look(name));
+    }
+
+    /// Whether nothing of it is left: no declaration, no snapshot, and nothing under way. A slip of the
+    /// pen in its name or place is mended with the file alone.
+    fn leaves(&self, name: &ResourceName) -> bool {
+        self.ledger.account(name).is_some_and(|account| {
+            let gone = !account.declared && !account.forgotten;
+            gone && account.snapshots.is_empty() && account.running.is_none()
+        })
     }
 
     /// Notices that the clock was ahead when slots were filled that are yet to come.
@@ -68,7 +82,7 @@ impl Keeper {
         if self.belief == Belief::Doubted || account.is_active() == account.timeline.is_off() {
             return;
         }
-        let over = agenda::closable(&account.facts(), self.now());
+        let over = agenda::closable(&account.facts(), self.left, self.now());
         for record in over {
             let operation =
                 record.operation.and_then(|id| self.ledger.operations.get(&id).cloned());

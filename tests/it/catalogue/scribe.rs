@@ -12,6 +12,7 @@ use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
+use heptad::domain::pace::Held;
 use heptad::domain::payment::Payment;
 use heptad::domain::plan::Plan;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
@@ -109,6 +110,7 @@ pub fn account(n: u64, flavour: u64) -> Account {
             lowered: f.is_multiple_of(6),
             ..Payment::default()
         },
+        held: maybe(f / 5, held(f)),
         trouble: maybe(f + 1, odd(f + 2).to_owned()),
         occupied: maybe(f / 4, measured(f)),
         ..Account::new(resource, at(f))
@@ -122,6 +124,10 @@ fn dating(f: u64) -> Dating {
         completed: maybe(f / 2, SignedDuration::new(f as i64, 1)),
         rewound: maybe(f / 4, rewound),
     }
+}
+
+fn held(f: u64) -> Held {
+    Held { seq: Seq(f), reach: SignedDuration::new(f as i64, 3), calm: maybe(f, Seq(f + 1)) }
 }
 
 fn measured(f: u64) -> Measured {

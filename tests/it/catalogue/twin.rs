@@ -66,7 +66,14 @@ fn only_the_newest_slots_and_finished_operations_are_loaded() {
     record(&mut catalogue, &mut ledger, &batch);
     assert_twin(&catalogue, &ledger);
     let (loaded, _) = catalogue.load().unwrap();
-    assert_eq!(loaded.account(&scribe::name(1)).unwrap().slots.len(), SLOTS_IN_MEMORY);
+    let slots = &loaded.account(&scribe::name(1)).unwrap().slots;
+    // Those noted last, and every open one.
+    let newest = (2 * SLOTS_IN_MEMORY as u64..).map(|n| scribe::slot(0, n));
+    let newest: Vec<_> = newest.take(SLOTS_IN_MEMORY).collect();
+    assert!(newest.iter().all(|slot| slots.contains_key(slot)));
+    let others = slots.values().filter(|record| !newest.contains(&record.slot));
+    let (open, settled): (Vec<_>, Vec<_>) = others.partition(|record| record.outcome.is_none());
+    assert!(open.len() > 10 && settled.is_empty(), "{open:?} {settled:?}");
     assert_eq!(loaded.operations.len(), OPERATIONS_IN_MEMORY + 3);
 }
 
@@ -119,4 +126,35 @@ fn a_resource_that_was_erased_leaves_its_history_and_never_its_numbers() {
     assert_eq!((again.next_seq, again.slots.len(), again.snapshots.len()), (Seq(42), 0, 0));
     catalogue.record(&[Entry::Slot(name.clone(), scribe::slot_record(0, 1, 2))]).unwrap();
     assert_eq!(slots(&catalogue).len(), 2, "one of each life");
+}
+
+#[test]
+fn what_was_noted_last_is_loaded_whatever_the_clock_said_and_no_snapshot_becomes_a_missed_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalogue, mut ledger) = (open(dir.path()), Ledger::default());
+    record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(scribe::account(1, 1)))]);
+    let note = |n: u64, f: u64| Entry::Slot(scribe::name(1), scribe::slot_record(1, n, f));
+    // The clock was ahead and went back; some are noted again; one stays open all the while.
+    let ahead = (500..600).map(|n| note(n, 1));
+    let right = (10..60).map(|n| note(n, 1));
+    let again = [note(20, 2), note(505, 2), note(3, 0), note(11, 3)];
+    let batch: Vec<Entry> =
+        [note(499, 0)].into_iter().chain(ahead).chain(right).chain(again).collect();
+    record(&mut catalogue, &mut ledger, &batch);
+    assert_twin(&catalogue, &ledger);
+    let account = ledger.account(&scribe::name(1)).unwrap();
+    assert_eq!(account.slots.len(), SLOTS_IN_MEMORY + 1);
+    // 505 is complete, and gone from memory by now: that it was missed is no news.
+    let more: Vec<Entry> = (60..150).map(|n| note(n, 1)).collect();
+    record(&mut catalogue, &mut ledger, &more);
+    let outcome = |catalogue: &heptad::catalogue::Catalogue, n: u64| {
+        let all = catalogue.slots_of(&scribe::name(1), jiff::Timestamp::MIN, jiff::Timestamp::MAX);
+        let slot = scribe::slot(1, n);
+        let found = all.unwrap().into_iter().find(|record| record.slot == slot);
+        found.and_then(|record| record.outcome).map(|outcome| outcome.word())
+    };
+    catalogue.record(&[note(505, 5), note(499, 5), note(700, 5)]).unwrap();
+    assert_eq!(outcome(&catalogue, 505), Some("suspect"));
+    assert_eq!(outcome(&catalogue, 499), Some("missed"), "it had no snapshot");
+    assert_eq!(outcome(&catalogue, 700), Some("missed"));
 }

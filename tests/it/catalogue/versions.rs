@@ -9,6 +9,7 @@ use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::Operation;
+use heptad::domain::pace::Held;
 use heptad::domain::payment::Payment;
 use heptad::domain::snapshot::{Fate, Seq, Thrown};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
@@ -21,6 +22,7 @@ const V5: &str = include_str!("../../data/catalogue/v5.sql");
 const V6: &str = include_str!("../../data/catalogue/v6.sql");
 const V7: &str = include_str!("../../data/catalogue/v7.sql");
 const V8: &str = include_str!("../../data/catalogue/v8.sql");
+const V9: &str = include_str!("../../data/catalogue/v9.sql");
 
 fn bytes(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
@@ -267,6 +269,61 @@ fn version_8_knows_of_no_disks() {
     record(&mut catalogue, &mut ledger, &[Entry::Snapshot(Box::new(snapshot.clone()))]);
     let (loaded, _) = catalogue.load().unwrap();
     assert_eq!(**loaded.snapshots().next().unwrap(), snapshot);
+}
+
+#[test]
+fn an_export_is_the_same_however_the_ledger_came_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut catalogue, mut ledger) = (open(dir.path()), Ledger::default());
+    for n in (0..9).rev() {
+        let mut head = scribe::account(n, n);
+        head.next_seq = heptad::domain::snapshot::Seq(5);
+        let taking = |seq: u64| {
+            let seq = heptad::domain::snapshot::Seq(seq);
+            Entry::Snapshot(Box::new(scribe::taking(&head.resource.name, seq, n + seq.0)))
+        };
+        let batch = [taking(3), taking(1), taking(2)];
+        record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(head.clone()))]);
+        record(&mut catalogue, &mut ledger, &batch);
+    }
+    assert_twin(&catalogue, &ledger);
+    let exported = export(&ledger);
+    assert_eq!(export(&catalogue.load().unwrap().0), exported);
+    let lines = exported.as_array().unwrap();
+    assert_eq!(lines.len(), 27);
+    let key = |line: &serde_json::Value| {
+        (line["resource"].as_str().unwrap().to_owned(), line["seq"].as_u64().unwrap())
+    };
+    assert!(lines.is_sorted_by_key(key));
+}
+
+#[test]
+fn version_9_holds_nothing_and_knows_not_from_whose_trash_something_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+    for version in [V1, V3, V4, V5, V6, V7, V8, V9] {
+        conn.execute_batch(version).unwrap();
+    }
+    conn.execute("UPDATE snapshot SET fate = 'doomed', trashed_until_ns = NULL", []).unwrap();
+    drop(conn);
+    let mut catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+    assert!(dir.path().join("catalogue.sqlite.v9").exists());
+    let (mut ledger, _) = catalogue.load().unwrap();
+    let name = "web-1".parse().unwrap();
+    let account = ledger.account(&name).unwrap().clone();
+    let mut snapshot = account.snapshots[&Seq(2)].as_ref().clone();
+    assert_eq!((account.held, snapshot.fate), (None, Fate::Doomed { from_trash: None }));
+    // From now on it is kept.
+    let held = Some(Held { seq: Seq(2), reach: jiff::SignedDuration::from_hours(168), calm: None });
+    snapshot.fate = Fate::Doomed { from_trash: Some(Thrown::Rotated) };
+    let entries = [
+        Entry::Account(Box::new(Account { held, ..account })),
+        Entry::Snapshot(Box::new(snapshot.clone())),
+    ];
+    record(&mut catalogue, &mut ledger, &entries);
+    let (loaded, _) = catalogue.load().unwrap();
+    let account = loaded.account(&name).unwrap();
+    assert_eq!((account.held, account.snapshots[&Seq(2)].fate), (held, snapshot.fate));
 }
 
 #[test]

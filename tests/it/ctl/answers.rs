@@ -106,6 +106,7 @@ pub fn forecasts() -> Forecasts {
         until: at("24T10:00:00"),
         waits: None,
         idle: None,
+        owed: Vec::new(),
         takes: vec![
             take(22, vec![drop("home@2026-11-15", "beyond the latest 7")]),
             take(23, vec![drop("home@2026-11-16", "beyond the latest 7")]),
@@ -121,6 +122,7 @@ pub fn forecasts() -> Forecasts {
             "db@2026-11-11 is suspect; `heptactl acknowledge db` if the change is intended".into(),
         ),
         idle: Some("automatic snapshots are off".into()),
+        owed: Vec::new(),
         takes: Vec::new(),
         cut_short: true,
         stays: Vec::new(),

@@ -49,6 +49,7 @@ pub fn home() -> Resource {
         configured_tags: Option::None,
         enabled: configured(true),
         rhythm: overridden("15:00 Europe/Berlin".into(), "06:00 Europe/Berlin".into()),
+        still: None,
         time: Some("15:00".into()),
         zone: "Europe/Berlin".into(),
         spread_seconds: 0,
@@ -56,6 +57,7 @@ pub fn home() -> Resource {
         next_run: Some(next("2026-11-22", "22T14:00:00")),
         strip: strip(marks),
         counts: Counts { automatic: 7, manual: 2, trashed: 1 },
+        newest: None,
         newest_complete: Some(at("21T14:00:02")),
         newest_complete_age_seconds: Some(71998),
         newest_proof: None,
@@ -98,6 +100,7 @@ pub fn db() -> Resource {
         configured_tags: Option::None,
         enabled: configured(true),
         rhythm: configured("06:00 UTC".into()),
+        still: Option::None,
         time: Some("06:00".into()),
         zone: "UTC".into(),
         spread_seconds: 420,
@@ -110,6 +113,7 @@ pub fn db() -> Resource {
         }),
         strip: strip([Complete, Complete, Suspect, Failed, Failed, Running, None]),
         counts: Counts { automatic: 2, manual: 0, trashed: 0 },
+        newest: Option::None,
         newest_complete: Some(at("10T06:00:00")),
         newest_complete_age_seconds: Some(1_051_200),
         newest_proof: Option::None,
@@ -191,6 +195,7 @@ pub fn failed_slot() -> Slot {
 
 pub fn detail(resource: Resource) -> ResourceDetail {
     ResourceDetail {
+        beyond: Vec::new(),
         generation: 77,
         now: now(),
         resource,
@@ -266,6 +271,7 @@ pub fn schedule(next_run: Option<NextRun>) -> Schedule {
     Schedule {
         enabled: configured(true),
         rhythm: overridden("15:00 Europe/Berlin".into(), "06:00 Europe/Berlin".into()),
+        still: None,
         time: Some("15:00".into()),
         zone: "Europe/Berlin".into(),
         next_run,

@@ -2,11 +2,17 @@
 
 use super::promises::{alarms, ask, disable, enable, set_time};
 use crate::support::simulated::{Scene, at, day, name, resource};
-use heptad::daemon::simulate::Memory;
-use heptad::domain::event::Request;
+use heptad::catalogue::Catalogue;
+use heptad::daemon::simulate::{Memory, OnDisk, Store, Violation};
+use heptad::domain::agenda::Outcome;
+use heptad::domain::event::{Entry, Request};
+use heptad::domain::ledger::Ledger;
 use heptad::domain::policy::{When, Zone};
 use heptad::domain::resource::Resource;
-use jiff::SignedDuration;
+use heptad::domain::slot::Slot;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
@@ -231,4 +237,83 @@ fn a_believed_clock_that_was_wrong_for_hours_takes_no_day_a_second_time() {
     check(5, 20);
     check(1, 3);
     check(300, 6);
+}
+
+/// Remembers all that was ever recorded of slots.
+#[derive(Debug)]
+struct Scribe {
+    store: Box<dyn Store>,
+    outcomes: Arc<Mutex<BTreeMap<Slot, Vec<Option<Outcome>>>>>,
+}
+
+impl Store for Scribe {
+    fn record(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if let Entry::Slot(_, record) = entry {
+                let mut outcomes = self.outcomes.lock().unwrap();
+                outcomes.entry(record.slot).or_default().push(record.outcome.clone());
+            }
+        }
+        self.store.record(entries);
+    }
+
+    fn load(&self) -> Ledger {
+        self.store.load()
+    }
+
+    fn fork(&self) -> Box<dyn Store> {
+        Box::new(Self { store: self.store.fork(), outcomes: Arc::clone(&self.outcomes) })
+    }
+}
+
+#[test]
+fn no_history_of_a_fast_rhythm_is_told_as_missed_after_a_clock_that_was_wrong() {
+    let check = |what: &str, by: i64, synchronised: bool, restart: bool| {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let store = Box::new(OnDisk::open(dir.path().to_path_buf()).unwrap());
+        let outcomes = Arc::default();
+        let scribe = Scribe { store, outcomes: Arc::clone(&outcomes) };
+        let mut fast = resource("web", "06:00");
+        fast.policy.rhythm.when = When::Cron("*/10 * * * *".parse().unwrap());
+        let mut scene = Scene::on(Box::new(scribe), vec![fast]);
+        scene.run_to(&day(1, "07:31"));
+        set(&mut scene, by, synchronised);
+        let until = scene.machine.now().saturating_add(hours(8)).unwrap();
+        scene.machine.run(until);
+        scene.machine.set_clock(at(&day(1, "15:31")), true);
+        scene.machine.settle();
+        for time in ["16:01", "16:21", "16:59"] {
+            if restart {
+                scene.cut(SignedDuration::ZERO);
+            }
+            scene.run_to(&day(1, time));
+        }
+        let twice = scene.machine.oracle.violations.iter();
+        let twice = twice.filter(|broken| matches!(broken, Violation::Twice { .. }));
+        assert_eq!(twice.count(), 0, "{what}");
+        drop(scene);
+        let catalogue = Catalogue::open(dir.path()).unwrap().catalogue;
+        let known = catalogue.slots_of(&name("web"), Timestamp::MIN, Timestamp::MAX).unwrap();
+        let known: BTreeMap<_, _> = known.into_iter().map(|r| (r.slot, r.outcome)).collect();
+        let outcomes = outcomes.lock().unwrap();
+        let taken = |outcome: &Option<Outcome>| outcome.as_ref().is_some_and(Outcome::is_taken);
+        let missed = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Missed(_)));
+        let mut again: Vec<&Slot> = Vec::new();
+        for (slot, told) in outcomes.iter() {
+            let first = told.iter().position(taken).unwrap_or(told.len());
+            again.extend(told[first..].iter().any(missed).then_some(slot));
+            assert_eq!(taken(&known[slot]), first < told.len(), "{what}: {slot} {told:?}");
+        }
+        // The last one before might have been waiting.
+        assert!(again.len() <= 1, "{what}: {again:?}");
+        for minute in [40, 50, 60, 70, 80] {
+            let due = at(&day(1, &format!("{:02}:{:02}", 15 + minute / 60, minute % 60)));
+            let outcome = known.get(&Slot::Instant(due)).cloned().flatten();
+            assert_eq!(outcome, Some(Outcome::Complete), "{what}: {due}");
+        }
+    };
+    check("ahead", 36, true, false);
+    check("ahead, restarted", 36, true, true);
+    check("ahead by hand", 36, false, false);
+    check("a dead battery", -24 * 365 * 10, false, false);
 }

@@ -96,3 +96,45 @@ fn what_a_failed_taking_left_is_cleared_before_the_next_one_begins() {
     assert!(half, "the first one failed half-way");
     assert_eq!(states(&scene), [Wholeness::Whole]);
 }
+
+#[test]
+fn what_a_person_accepted_once_is_in_no_doubt_after_the_catalogue_is_lost() {
+    let acknowledge = |scene: &mut Scene| {
+        scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+        scene.machine.settle();
+    };
+    let is_well = |scene: &Scene, what: &str| {
+        let mut rebuilt = scene.with_lost_catalogue();
+        rebuilt.machine.settle();
+        assert_eq!(rebuilt.cards(), scene.cards(), "{what}");
+        assert_eq!(rebuilt.alarms(), [""; 0], "{what}");
+        rebuilt.run_to(&day(13, "12:00"));
+        assert_eq!(rebuilt.labels().len(), 7, "{what}: it rotates");
+    };
+    // Empty from the beginning, accepted on the first day, which is rotated out by now.
+    let mut scene = Scene::daily("06:00");
+    scene.live().entries = 0;
+    scene.run_to(&day(1, "12:00"));
+    acknowledge(&mut scene);
+    scene.run_to(&day(11, "12:00"));
+    is_well(&scene, "empty");
+    // Marks of an earlier heptad say nothing of those after the first.
+    for object in scene.machine.disk.world().objects.values_mut() {
+        object.mark.accepted = false;
+    }
+    is_well(&scene, "empty, marked by an earlier heptad");
+    // Smaller since a day whose snapshot a person deleted.
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(6, "12:00"));
+    scene.live().entries = 3;
+    scene.run_to(&day(7, "12:00"));
+    acknowledge(&mut scene);
+    scene.run_to(&day(9, "12:00"));
+    scene.machine.ask(delete("web@2026-01-07", true)).unwrap();
+    scene.run_to(&day(11, "12:00"));
+    is_well(&scene, "smaller");
+    // What nobody accepted is in doubt all the same.
+    scene.live().entries = 0;
+    scene.run_to(&day(12, "12:00"));
+    assert_eq!(scene.alarms(), ["suspect"]);
+}

@@ -1,6 +1,7 @@
 //! What was promised comes, or has a record: off and on, changes, restarts around the time itself.
 
 use crate::support::simulated::{Scene, at, day, name, resource};
+use heptad::backend::fake::Live;
 use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::{Beginning, Outcome, Why};
 use heptad::domain::alarm;
@@ -329,4 +330,33 @@ fn an_acknowledged_day_is_complete() {
     assert_eq!(scene.slot("2026-01-04").outcome, Some(Outcome::Complete));
     let beginning = Beginning { started: at(&day(1, "00:00")), settled: at(&day(1, "00:00")) };
     assert!(scene.account().next_run(beginning, scene.machine.now()).is_some());
+}
+
+#[test]
+fn what_never_had_a_snapshot_leaves_with_its_declaration() {
+    let typo = || resource("typo", "06:00");
+    let known = |scene: &Scene| scene.machine.keeper().ledger().account(&name("typo")).is_some();
+    let mut scene = Scene::daily("06:00");
+    configure(&mut scene, vec![resource("web", "06:00"), typo()]);
+    // Three days on which nothing could be taken of it, and one that waits right now.
+    scene.run_to(&day(4, "05:59"));
+    assert!(scene.machine.keeper().ledger().account(&name("typo")).unwrap().slots.len() >= 2);
+    scene.machine.advance(SignedDuration::from_mins(1));
+    scene.machine.configure(vec![resource("web", "06:00")]);
+    scene.machine.settle();
+    assert!(!known(&scene));
+    let open = scene.machine.keeper().ledger().open_operations();
+    assert_eq!(open.filter(|operation| operation.resource == name("typo")).count(), 0);
+    scene.cut(SignedDuration::ZERO);
+    scene.machine.settle();
+    assert!(!known(&scene), "nor after a restart");
+    // Under the right name it is a newcomer; one with a snapshot stays.
+    let live = Live { identity: Some("disk-9".into()), entries: 1, turned: None };
+    scene.machine.disk.world().lives.insert(name("typo"), live);
+    configure(&mut scene, vec![resource("web", "06:00"), typo()]);
+    scene.run_to(&day(6, "12:00"));
+    configure(&mut scene, Vec::new());
+    assert!(known(&scene));
+    assert_eq!(alarms(&scene), ["undeclared"]);
+    scene.no_violations();
 }

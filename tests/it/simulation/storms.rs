@@ -95,8 +95,9 @@ impl Storm {
         Self { machine, zone, declared, told, owed, off, off_since }
     }
 
-    fn account(&self) -> &Account {
-        self.machine.keeper().ledger().account(&name("web")).unwrap()
+    /// None once it left the configuration without any snapshot.
+    fn account(&self) -> Option<&Account> {
+        self.machine.keeper().ledger().account(&name("web"))
     }
 
     fn date(&self, at: Timestamp) -> Date {
@@ -105,7 +106,7 @@ impl Storm {
 
     fn run(&self) -> Option<Run> {
         let (started, settled) = self.machine.keeper().beginnings();
-        self.account().next_run(Beginning { started, settled }, self.machine.now())
+        self.account()?.next_run(Beginning { started, settled }, self.machine.now())
     }
 
     /// Lets time pass in pieces, so that at most one falls due in each.
@@ -166,7 +167,14 @@ impl Storm {
     /// What is told after something happened, against what was told before.
     fn judge(&mut self, what: &Happening) -> Result<(), TestCaseError> {
         let now = self.machine.now();
-        if !self.account().is_active() {
+        let Some(account) = self.account() else {
+            // It comes back as a newcomer.
+            (self.told, self.off_since) = (None, None);
+            self.owed.clear();
+            self.off.clear();
+            return Ok(());
+        };
+        if !account.is_active() {
             self.off_since.get_or_insert(now);
             return Ok(());
         }
@@ -191,12 +199,12 @@ impl Storm {
             self.judge(&what)?;
         }
         prop_assert_eq!(&self.machine.oracle.violations, &[]);
-        let records: Vec<SlotRecord> = self.account().slots.values().cloned().collect();
+        let records: Vec<SlotRecord> = self.account().unwrap().slots.values().cloned().collect();
         for run in &self.owed {
             let its = |r: &&SlotRecord| r.slot == run.period.slot || r.due == run.period.due;
             prop_assert!(records.iter().any(|r| its(&r)), "no record of {run:?} in {records:?}");
         }
-        let begun = self.account().timeline.phases()[0].from;
+        let begun = self.account().unwrap().timeline.phases()[0].from;
         let (mut day, last) = (self.date(begun).tomorrow().unwrap(), self.date(self.machine.now()));
         while day < last {
             let begin = day.to_zoned(self.zone.clone()).unwrap().timestamp();
