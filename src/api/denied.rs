@@ -5,6 +5,7 @@ use crate::domain::event::Denied;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
 use crate::domain::sentence::counted;
+use crate::domain::snapshot::Selector;
 use crate::domain::tag::{TAG_LIMIT, TooMany};
 use axum::http::StatusCode;
 use std::fmt::Display;
@@ -17,6 +18,17 @@ impl From<Denied> for Refuse {
                 let hint = meant(similar, "`heptactl status`");
                 Self::absent("no-such-resource", format!("there is no resource {name}"), hint)
             }
+            Denied::NoSuchSnapshot { wanted: Selector::Latest(resource), similar } => Self::absent(
+                "no-such-snapshot",
+                format!(
+                    "there is no complete automatic snapshot of {resource} yet; {resource}@latest means \
+                     the newest of those"
+                ),
+                match similar {
+                    Some(newest) => format!("the newest of all is {newest}: use that name"),
+                    None => format!("`heptactl take {resource} NAME` takes one now"),
+                },
+            ),
             Denied::NoSuchSnapshot { wanted, similar } => {
                 let hint = meant(similar, "`heptactl list`");
                 Self::absent("no-such-snapshot", format!("there is no snapshot {wanted}"), hint)
@@ -272,11 +284,15 @@ mod tests {
         };
         let unknown =
             |similar| Denied::NoSuchSnapshot { wanted: "golden".parse().unwrap(), similar };
+        let latest =
+            |similar| Denied::NoSuchSnapshot { wanted: "web-1@latest".parse().unwrap(), similar };
         vec![
             Denied::NoSuchResource { name: web(), similar: None },
             Denied::NoSuchResource { name: web(), similar: Some(web()) },
             unknown(None),
             unknown(Some("golden-1".into())),
+            latest(None),
+            latest(Some("golden".into())),
             taken(true, None),
             taken(false, None),
             taken(false, Some((5, None))),

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let code = match Cli::read().command {
         Command::Run(args) => cli::run(&args, &around, err),
         Command::Check(place) => cli::check(&place, &around, out, err),
-        Command::Rebuild(place) => cli::rebuild(&place, &around, out, err),
+        Command::Rebuild(args) => cli::rebuild(&args, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo { stay } => demo::run(stay, out),
         Command::Ctl { args } => {

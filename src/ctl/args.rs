@@ -305,7 +305,14 @@ pub enum Command {
         yes: bool,
     },
     /// Drop now all automatic snapshots that are beyond what is kept
-    Rotate { resource: String },
+    ///
+    /// It says which, asks, and puts them into the trash.
+    Rotate {
+        resource: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Load the configuration anew; if it has a fault, the old one stays
     Reload,
     /// Look for faults in the configuration, without loading it

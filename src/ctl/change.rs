@@ -1,7 +1,8 @@
 //! Commands that change something.
 
+use super::destroy::{ask, may_ask, until};
 use super::error::CtlError;
-use super::render::{self, Page};
+use super::render::{self, Page, Span, units};
 use super::session::{Done, Session, complaint};
 use super::values::TagArgs;
 use super::{exit, follow};
@@ -38,7 +39,29 @@ pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
     conclude(session, accepted)
 }
 
-pub fn rotate(session: &mut Session<'_, '_>, resource: &str) -> Done {
+pub fn rotate(session: &mut Session<'_, '_>, resource: &str, yes: bool) -> Done {
+    may_ask(session, yes)?;
+    if !yes {
+        let detail = session.client.resource(resource)?;
+        let keep = detail.resource.retention.latest;
+        let view = session.view();
+        let mut page = view.page();
+        if detail.beyond.is_empty() {
+            page.prose(
+                0,
+                &Span::plain(format!("Nothing of {resource} is beyond the {keep} that stay.")),
+            );
+            session.print(&page)?;
+            return Ok(exit::OK);
+        }
+        for label in &detail.beyond {
+            page.prose(2, &Span::plain(label));
+        }
+        page.gap();
+        page.prose(0, &Span::plain(until(false, &view)));
+        let number = units::count(detail.beyond.len() as u64, "snapshot");
+        ask(session, page, &format!("Drop {number} of {resource}?"))?;
+    }
     let accepted = session.client.rotate(resource)?;
     conclude(session, accepted)
 }

@@ -196,7 +196,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Detach { disk, instance } => make::detach(session, &disk, &instance),
         Command::Undelete { snapshot } => change::undelete(session, &snapshot),
         Command::Acknowledge { resource } => change::acknowledge(session, &resource),
-        Command::Rotate { resource } => change::rotate(session, &resource),
+        Command::Rotate { resource, yes } => change::rotate(session, &resource, yes),
         Command::Delete { snapshots, now, yes } => destroy::delete(session, &snapshots, now, yes),
         Command::Forget { resource, last, skip_final, automatic, yes } => {
             let body = ForgetBody { automatic: automatic.into(), last, skip_final };

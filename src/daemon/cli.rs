@@ -8,6 +8,7 @@ use crate::config::{self, Findings, Locations};
 use crate::domain::sentence::plain;
 use crate::help::Manual;
 use crate::host::clock::{Clock, ClockError, Simulated, System};
+use crate::host::lock::LockError;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -32,7 +33,10 @@ pub enum Command {
     /// Check the configuration without a daemon, and list everything that is wrong with it
     Check(Place),
     /// Make a new catalogue from the manifests beside the snapshots; the daemon must not run
-    Rebuild(Place),
+    ///
+    /// Stop the daemon and its socket before, and start them again afterwards:
+    /// systemctl stop heptad.socket heptad.service
+    Rebuild(RebuildArgs),
     /// Live through simulated days on this heptad's own keeper and catalogue, cutting the power at
     /// every step, and check the promises
     Simulate(SimulateArgs),
@@ -121,6 +125,15 @@ pub fn manual() -> &'static Manual {
     &MANUAL
 }
 
+#[derive(Debug, clap::Args)]
+pub struct RebuildArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Print every snapshot found, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// heptad's tree of commands, for manual pages.
 pub fn command() -> clap::Command {
     MANUAL.dress(Cli::command())
@@ -203,19 +216,21 @@ fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
 
 /// Rebuilds the catalogue. Returns the exit code.
 pub fn rebuild(
-    place: &Place,
+    args: &RebuildArgs,
     around: &Surroundings,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
-    let locations = around.locations(place).map_err(BootError::Configuration);
+    let locations = around.locations(&args.place).map_err(BootError::Configuration);
     let rebuilt = locations.and_then(|at| rebuild::rebuild(&at, &around.env, &System));
     match rebuilt {
         Ok(rebuilt) => {
-            let _ = writeln!(out, "{:#}", rebuilt.export);
-            let count = rebuilt.snapshots;
-            let plural = if count == 1 { "" } else { "s" };
-            let _ = writeln!(err, "{count} snapshot{plural} in the new catalogue");
+            if args.json {
+                let _ = writeln!(out, "{:#}", rebuilt.export);
+            } else {
+                rebuilt.resources.iter().for_each(|one| drop(writeln!(out, "{}", found(one))));
+            }
+            let _ = writeln!(err, "{} in the new catalogue", number(rebuilt.snapshots));
             for (resource, why) in &rebuilt.unseen {
                 let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
             }
@@ -231,9 +246,29 @@ pub fn rebuild(
         }
         Err(error) => {
             let _ = writeln!(err, "heptad: {}", plain(error.to_string()));
+            if matches!(error, BootError::Lock(LockError::AlreadyRunning { .. })) {
+                let _ = writeln!(err, "{BUSY}");
+            }
             error.exit_code()
         }
     }
+}
+
+const BUSY: &str = "stop it, and its socket, which would start it again: systemctl stop heptad.socket \
+                    heptad.service; nothing was changed";
+
+/// `www: 7 snapshots, 1 of them in doubt`
+fn found((resource, snapshots, doubted): &(String, usize, usize)) -> String {
+    let doubted = match doubted {
+        0 => String::new(),
+        doubted => format!(", {doubted} of them in doubt"),
+    };
+    format!("{resource}: {}{doubted}", number(*snapshots))
+}
+
+fn number(snapshots: usize) -> String {
+    let plural = if snapshots == 1 { "" } else { "s" };
+    format!("{snapshots} snapshot{plural}")
 }
 
 /// Runs the simulator. Returns the exit code.

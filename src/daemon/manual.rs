@@ -55,7 +55,7 @@ fn of(command: &str) -> &'static [Example] {
         ],
         "check" => &[("heptad check && systemctl reload heptad", "load only what is in order")],
         "rebuild" => &[(
-            "systemctl stop heptad && heptad rebuild && systemctl start heptad",
+            "systemctl stop heptad.socket heptad && heptad rebuild && systemctl start heptad.socket heptad",
             "make the catalogue anew from what lies beside the snapshots",
         )],
         "simulate" => &[("heptad simulate --days 365", "live through a year of power cuts")],

@@ -11,11 +11,13 @@ use super::perform::perform;
 use crate::backend::unclaimed;
 use crate::catalogue::export;
 use crate::config::Locations;
+use crate::domain::account::Account;
 use crate::domain::event::{Event, Finished};
 use crate::domain::keeper::Keeper;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
+use crate::domain::snapshot::Health;
 use crate::host::clock::Clock;
 use jiff::SignedDuration;
 use std::path::PathBuf;
@@ -26,6 +28,8 @@ pub struct Rebuilt {
     /// Every snapshot found, in canonical order, as the catalogue now has it.
     pub export: serde_json::Value,
     pub snapshots: usize,
+    /// How many of each resource, and how many of them wait for a person.
+    pub resources: Vec<(String, usize, usize)>,
     /// Resources that could not be looked at, and why: run it again when they are back.
     pub unseen: Vec<(String, String)>,
     /// Directories with snapshots of resources that the configuration does not have.
@@ -73,11 +77,20 @@ pub fn rebuild(
     let rebuilt = Rebuilt {
         export: export(ledger),
         snapshots: ledger.snapshots().count(),
+        resources: ledger.accounts.values().map(|account| counts(account)).collect(),
         unseen,
         unclaimed: unclaimed(&setup.config.daemon.state, &stores, known),
     };
+    // Whoever waits for the lock opens the catalogue next.
+    drop(engine);
     drop(lock);
     Ok(rebuilt)
+}
+
+fn counts(account: &Account) -> (String, usize, usize) {
+    let doubted = account.snapshots.values();
+    let doubted = doubted.filter(|snapshot| matches!(snapshot.health, Health::Suspect(_))).count();
+    (account.name().to_string(), account.snapshots.len(), doubted)
 }
 
 fn look(fleet: &Fleet, turn: &Turn) -> Vec<Event> {

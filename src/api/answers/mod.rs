@@ -26,6 +26,7 @@ use crate::domain::event::Denied;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::similar::similar;
+use crate::domain::snapshot::Selector;
 use crate::domain::view::Moment;
 
 /// What every answer is made from: one published state, seen now.
@@ -61,6 +62,11 @@ impl<'a> View<'a> {
                 let names = self.ledger.accounts.keys().map(ResourceName::as_str);
                 let similar = similar(name.as_str(), names).and_then(|close| close.parse().ok());
                 Denied::NoSuchResource { name, similar }
+            }
+            Denied::NoSuchSnapshot { wanted: Selector::Latest(resource), similar: None } => {
+                let newest = self.ledger.account(&resource).and_then(Account::newest_usable);
+                let similar = newest.map(|snapshot| snapshot.label());
+                Denied::NoSuchSnapshot { wanted: Selector::Latest(resource), similar }
             }
             Denied::NoSuchSnapshot { wanted, similar: None } => {
                 let there = self.ledger.snapshots().filter(|one| !one.fate.is_doomed());

@@ -272,32 +272,6 @@ fn version_8_knows_of_no_disks() {
 }
 
 #[test]
-fn an_export_is_the_same_however_the_ledger_came_to_be() {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut catalogue, mut ledger) = (open(dir.path()), Ledger::default());
-    for n in (0..9).rev() {
-        let mut head = scribe::account(n, n);
-        head.next_seq = heptad::domain::snapshot::Seq(5);
-        let taking = |seq: u64| {
-            let seq = heptad::domain::snapshot::Seq(seq);
-            Entry::Snapshot(Box::new(scribe::taking(&head.resource.name, seq, n + seq.0)))
-        };
-        let batch = [taking(3), taking(1), taking(2)];
-        record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(head.clone()))]);
-        record(&mut catalogue, &mut ledger, &batch);
-    }
-    assert_twin(&catalogue, &ledger);
-    let exported = export(&ledger);
-    assert_eq!(export(&catalogue.load().unwrap().0), exported);
-    let lines = exported.as_array().unwrap();
-    assert_eq!(lines.len(), 27);
-    let key = |line: &serde_json::Value| {
-        (line["resource"].as_str().unwrap().to_owned(), line["seq"].as_u64().unwrap())
-    };
-    assert!(lines.is_sorted_by_key(key));
-}
-
-#[test]
 fn version_9_holds_nothing_and_knows_not_from_whose_trash_something_goes() {
     let dir = tempfile::tempdir().unwrap();
     let conn = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();

@@ -185,7 +185,7 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         "home: acknowledged; rotation goes on\n",
     );
     check(
-        "rotate home",
+        "rotate home --yes",
         "POST /v1/resources/home/rotate",
         json!({}),
         operation(1, "rotate", None),

@@ -2,7 +2,9 @@
 
 use super::facts::{self, operation, snapshot};
 use super::{Daemon, Script, Start, golden};
-use heptad::api::wire::{Accepted, Fate, Operation, OperationState, Resource, Snapshot, Snapshots};
+use heptad::api::wire::{
+    Accepted, Fate, Operation, OperationState, Resource, ResourceDetail, Snapshot, Snapshots,
+};
 use serde_json::json;
 
 fn accepted(act: &str, snapshot: &str) -> Accepted {
@@ -113,4 +115,26 @@ fn forgetting_tells_what_becomes_of_the_snapshots() {
     assert_eq!(last(), json!({"automatic": "keep"}));
     golden("forget-trash", &start, "forget home --automatic trash");
     assert_eq!(last(), json!({"automatic": "trash"}));
+}
+
+#[test]
+fn what_rotation_lets_go_is_named_before_it_goes() {
+    let beyond = |labels: &[&str]| {
+        let beyond = labels.iter().map(|label| (*label).to_owned()).collect();
+        ResourceDetail { beyond, ..facts::detail(facts::home()) }
+    };
+    let rotate = Accepted { operation: operation(402, "rotate", None), schedule: None };
+    let go = |name: &str, labels: &[&str], answer: &'static str| {
+        let script = Script::default()
+            .on("GET /v1/resources", &facts::resources())
+            .on("GET /v1/resources/home", &beyond(labels))
+            .on("POST /v1/resources/home/rotate", &rotate);
+        let daemon = Daemon::start(script);
+        golden(name, &Start::at(&daemon).on_a_terminal(answer), "rotate home");
+        daemon.asked().iter().filter(|(request, _)| request.starts_with("POST")).count()
+    };
+    let two = ["home@2026-11-12", "home@2026-11-13"];
+    assert_eq!(go("rotate-yes", &two, "yes\n"), 1);
+    assert_eq!(go("rotate-no", &two, "\n"), 0);
+    assert_eq!(go("rotate-nothing", &[], ""), 0);
 }

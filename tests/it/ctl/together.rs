@@ -87,7 +87,7 @@ fn a_tour_of_the_commands_reads_as_one_would_expect() {
         "show hoem",
         "operations home --limit 3",
         "acknowledge home",
-        "rotate home",
+        "rotate home --yes",
         "forget home --yes",
         "forget mail --yes",
         "status mail",

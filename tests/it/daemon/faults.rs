@@ -124,7 +124,7 @@ fn an_emptied_source_stops_rotation_until_a_person_says_that_it_is_right() {
     days(&mut host, &both, &[&volume, &tree], 9..=10);
     for name in both {
         assert_eq!(host.labels(name).len(), 10, "{name}");
-        let refused = host.ctl(&format!("rotate {name}"));
+        let refused = host.ctl(&format!("rotate {name} --yes"));
         assert_eq!(refused.code, 1, "{refused:?}");
         host.ok(&format!("acknowledge {name}"));
         host.settle();
@@ -133,7 +133,7 @@ fn an_emptied_source_stops_rotation_until_a_person_says_that_it_is_right() {
     days(&mut host, &both, &[&volume, &tree], 11..=11);
     for name in both {
         assert_eq!(host.labels(name).len(), 9, "{name}: two go for each one that comes");
-        host.ok(&format!("rotate {name}"));
+        host.ok(&format!("rotate {name} --yes"));
         host.settle();
         let wanted: Vec<String> = (5..=11).rev().map(|n| format!("{name}@{}", day(n))).collect();
         assert_eq!(host.live_labels(name), wanted);

@@ -173,7 +173,7 @@ fn nothing_goes_while_the_source_is_away_also_not_by_rotate_or_with_fewer_to_sta
     host.configure(&format!("[defaults]\nkeep = 2\n{TREE}"));
     host.ok("reload");
     host.settle();
-    let refused = host.ctl("rotate tree");
+    let refused = host.ctl("rotate tree --yes");
     assert!(refused.out.contains("not seen") || refused.err.contains("not seen"), "{refused:?}");
     // A start is a look at everything.
     host.stop();

@@ -62,8 +62,13 @@ fn shown(host: &Host) -> Value {
 }
 
 fn rebuild(host: &Host) -> Ran {
+    rebuild_with(host, &[])
+}
+
+fn rebuild_with(host: &Host, args: &[&str]) -> Ran {
     let mut command = Command::new(HEPTAD);
-    ran(command.env_clear().arg("rebuild").arg("--config").arg(host.path("heptad.toml")))
+    let config = host.path("heptad.toml");
+    ran(command.env_clear().arg("rebuild").arg("--config").arg(config).args(args))
 }
 
 /// It goes on as if nothing had been: one more a day, under fresh numbers.
@@ -87,13 +92,17 @@ fn a_lost_catalogue_is_rebuilt_with_every_name_tag_origin_and_order() {
 
     let busy = rebuild(&host);
     assert_eq!(busy.code, 75, "{busy:?}");
+    assert!(busy.err.contains("systemctl stop heptad.socket heptad.service"), "{busy:?}");
     host.stop();
     for file in names(&host.path("state")).iter().filter(|file| file.starts_with("catalogue")) {
         std::fs::remove_file(host.path("state").join(file)).unwrap();
     }
     let rebuilt = rebuild(&host);
     assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
-    let export: Value = serde_json::from_str(&rebuilt.out).unwrap();
+    assert_eq!(rebuilt.out, "tree: 8 snapshots\nvol: 8 snapshots, 1 of them in doubt\n");
+    assert_eq!(rebuilt.err, "16 snapshots in the new catalogue\n");
+    let again = rebuild_with(&host, &["--json"]);
+    let export: Value = serde_json::from_str(&again.out).unwrap();
     assert_eq!(export.as_array().unwrap().len(), 16);
 
     host.start();
