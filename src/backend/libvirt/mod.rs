@@ -61,6 +61,8 @@ pub use settings::build;
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "libvirt";
+/// What the identity of an instance begins with; then its UUID.
+const DOMAIN: &str = "domain:";
 
 #[derive(Debug)]
 pub struct Libvirt {
@@ -83,12 +85,13 @@ impl Libvirt {
         rollback::finish(&self.rolling).map(|_| ())
     }
 
-    /// The disks of the live resource.
-    fn disks(&self) -> Result<Vec<told::Disk>, BackendError> {
+    /// The disks of the live resource of this identity.
+    fn disks(&self, identity: &str) -> Result<Vec<told::Disk>, BackendError> {
         let disks = match &self.settings.subject {
-            Subject::Instance(name) => {
-                let virsh = &self.settings.virsh;
-                let definition = virsh.definition(&virsh.uuid(name)?, true)?;
+            Subject::Instance(_) => {
+                let uuid = identity.trim_start_matches(DOMAIN);
+                // As it runs, if it does: a disk may be its own until the next start only.
+                let definition = self.settings.virsh.definition(uuid, false)?;
                 Domain::read(&definition, &self.settings.leave_out)?.disks
             }
             Subject::Disk(path, format) => vec![domain::Disk::alone(path, *format)],
@@ -116,7 +119,7 @@ impl Libvirt {
 
     fn identity(&self) -> Result<String, BackendError> {
         match &self.settings.subject {
-            Subject::Instance(name) => Ok(format!("domain:{}", self.settings.virsh.uuid(name)?)),
+            Subject::Instance(name) => Ok(format!("{DOMAIN}{}", self.settings.virsh.uuid(name)?)),
             // By directory and name, and no inode: rolling back puts another file there, as
             // converting and compressing an image do, and it is the same disk to its guest.
             Subject::Disk(path, _) => Ok(identity::probe(path)?.identity),
@@ -187,7 +190,8 @@ impl Backend for Libvirt {
         hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
         let survey = shelf::survey::<Detail>(&self.shelf, || self.identity().ok())?;
         // What cannot be looked at now is as it was seen before.
-        let disks = survey.identity.as_ref().and_then(|_| self.disks().ok()).unwrap_or_default();
+        let disks = survey.identity.as_ref().and_then(|identity| self.disks(identity).ok());
+        let disks = disks.unwrap_or_default();
         Ok(Survey { disks, ..survey })
     }
 

@@ -164,6 +164,12 @@ impl Keeper {
             (Act::Attach { .. }, Ok(Done::Attached(device))) => {
                 let output = format!("{output}the guest sees it as {device}");
                 self.finish(&operation, State::Succeeded, output);
+                // What disks it has is told at once.
+                self.survey(&name, Cause::Recovery);
+            }
+            (Act::Detach { .. }, Ok(_)) => {
+                self.finish(&operation, State::Succeeded, output);
+                self.survey(&name, Cause::Recovery);
             }
             (_, Ok(_)) => self.finish(&operation, State::Succeeded, output),
             (_, Err(failure)) => self.finish(&operation, State::Failed(failure), output),

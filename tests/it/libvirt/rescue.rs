@@ -115,12 +115,17 @@ fn another_instance_is_made_protected_and_left_off() {
     // As good as any other: both have snapshots of their own.
     ok("take data-2 data-first");
     ok("take web-2 first");
-    let attached = || ward.host.get("/v1/resources/web-2")["resource"]["attached_disks"].take();
-    assert_eq!(attached()[0]["resource"], "data-2");
+    let attached = |name: &str| {
+        ward.host.settle();
+        ward.host.get(&format!("/v1/resources/{name}"))["resource"]["attached_disks"].take()
+    };
+    assert_eq!(attached("web-2")[0]["resource"], "data-2");
     ok("detach data-2 web-2");
+    assert_eq!(attached("web-2"), json!([]));
     ok("take web-2 without");
     ok("attach data-2 medic");
     ward.medic_says(&format!("FILE vdb/hello: {HELLO}"));
+    assert_eq!(attached("medic")[0]["resource"], "data-2");
     ok("detach data-2 medic");
     ok("attach data-2 web-2");
     let smaller = ward.host.ctl("create web-3 --from first --size 32MiB");
