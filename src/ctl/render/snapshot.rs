@@ -5,8 +5,8 @@ use super::table::{Align, Table};
 use super::{View, resource, tags, units};
 use crate::api::wire::{Fate, Origin, Snapshot, SnapshotState};
 
-/// A note that is no longer than this, without its reasons, has room in a list.
-const GIST: usize = 24;
+/// A note that is no longer than this, without its reasons, has room in a list; `show` has all.
+const GIST: usize = 16;
 
 /// Grouped by resource, in the order of the answer.
 pub fn snapshots(snapshots: &[Snapshot], view: &View) -> Page {
@@ -84,11 +84,8 @@ fn standing(snapshot: &Snapshot) -> Vec<String> {
 fn brief(snapshot: &Snapshot) -> String {
     let mut parts = standing(snapshot);
     parts.extend(snapshot.proven_at.map(|_| "proven".into()));
-    match snapshot.notes.first().map(|note| gist(note)) {
-        Some(gist) if gist.len() <= GIST => parts.push(gist.to_owned()),
-        Some(_) => parts.push(units::count(snapshot.notes.len() as u64, "note")),
-        None => {}
-    }
+    let gist = snapshot.notes.first().map(|note| gist(note));
+    parts.extend(gist.filter(|gist| gist.len() <= GIST).map(Into::into));
     parts.join("; ")
 }
 
@@ -165,6 +162,10 @@ fn content(snapshot: &Snapshot) -> Option<String> {
 fn size(snapshot: &Snapshot) -> String {
     let stored = snapshot.stored_bytes.map(|bytes| format!("{} in the store", units::size(bytes)));
     let alone = |bytes| match (bytes, &stored) {
+        // A little content takes whole blocks.
+        (bytes, Some(_)) if Some(bytes) > snapshot.stored_bytes => {
+            format!("{} on the disk, only here", units::size(bytes))
+        }
         (0, Some(_)) => "none of it only here".into(),
         (bytes, Some(_)) => format!("{} of it only here", units::size(bytes)),
         (bytes, None) => format!("{} only here", units::size(bytes)),
