@@ -49,7 +49,7 @@ pub fn push(
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
     let folders = Folders::open(&libvirt.shelf, growing)?;
-    open_up(&libvirt.shelf, &folders, growing, guest.user)?;
+    open_up(libvirt, &folders, growing, guest.user)?;
     let mut files = Vec::new();
     for disk in &live.disks {
         let size = image::facts(&disk.file, disk.format)?.size;
@@ -174,15 +174,17 @@ struct Folders {
 
 impl Folders {
     fn open(shelf: &Shelf, growing: &Growing<'_>) -> Result<Self, BackendError> {
-        let open = |path: &Path| -> Result<Folder, BackendError> {
-            let dir = std::fs::File::open(path).doing(|| format!("opening {}", path.display()))?;
-            Ok(Folder::at(dir.into(), path))
-        };
         let snapshot = growing.dir.try_clone();
         let snapshot = snapshot.doing(|| format!("opening {}", growing.path.display()))?;
         let snapshot = Folder::at(snapshot, &growing.path);
         let disks = snapshot.below(OsStr::new(DISKS))?;
-        Ok(Self { store: open(shelf.store())?, resource: open(shelf.dir())?, snapshot, disks })
+        let (store, resource) = (Self::named(shelf.store())?, Self::named(shelf.dir())?);
+        Ok(Self { store, resource, snapshot, disks })
+    }
+
+    fn named(path: &Path) -> Result<Folder, BackendError> {
+        let dir = std::fs::File::open(path).doing(|| format!("opening {}", path.display()))?;
+        Ok(Folder::at(dir.into(), path))
     }
 
     /// The copies are ours from here on. The store itself stays passable: other guests' copies may
@@ -196,12 +198,13 @@ impl Folders {
     }
 }
 
-/// Lets the user of the guest's process through to the growing images.
+/// Lets the user of the guest's process through to the growing images. heptad's own state directory
+/// is opened as well, each time anew: whoever starts the daemon closes it (`StateDirectoryMode`).
 ///
 /// # Errors
 /// [`Fault::Permanent`] where a directory above keeps it out.
 fn open_up(
-    shelf: &Shelf,
+    libvirt: &Libvirt,
     folders: &Folders,
     growing: &Growing<'_>,
     user: Option<(u32, u32)>,
@@ -211,18 +214,22 @@ fn open_up(
     for folder in [store, resource, snapshot, disks] {
         folder.set_mode(PASSABLE)?;
     }
-    for above in shelf.store().ancestors().skip(1) {
+    let state = &libvirt.settings.holder.state;
+    for above in libvirt.shelf.store().ancestors().skip(1) {
         let meta = std::fs::metadata(above).doing(|| format!("looking at {}", above.display()))?;
         let bit = match (meta.uid() == uid, meta.gid() == gid) {
             (true, _) => 0o100,
             (false, true) => 0o010,
             (false, false) => 0o001,
         };
-        if meta.mode() & bit == 0 {
+        if meta.mode() & bit == 0 && above.starts_with(state) {
+            Folders::named(above)?.set_mode(PASSABLE)?;
+        } else if meta.mode() & bit == 0 {
             let above = above.display();
             let why = format!(
-                "qemu, which copies them, runs as user {uid} and may not pass {above}: chmod o+x \
-                 {above}, or name a store elsewhere, best on the file system of the images"
+                "qemu, which copies them, runs as user {uid} and may not pass {above}: name a store \
+                 elsewhere, best on the file system of the images, or let others pass (chmod o+x \
+                 {above})"
             );
             let doing = format!("opening {} to qemu", growing.path.display());
             return Err(BackendError::new(Fault::Permanent, doing, why));
