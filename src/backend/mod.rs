@@ -81,6 +81,15 @@ pub trait Backend: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether a snapshot could be taken of the live resource as it is now, as far as a quick look
+    /// tells. Asked by `heptad check`, which waits some seconds.
+    ///
+    /// # Errors
+    /// What a snapshot would fail for.
+    fn inspect(&self) -> Result<(), BackendError> {
+        self.probe().map(drop)
+    }
+
     /// Looks at the live resource: present, usable, and is it still the same one?
     ///
     /// # Errors

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let (out, err) = (&mut io::stdout(), &mut io::stderr());
     let code = match Cli::read().command {
         Command::Run(args) => cli::run(&args, &around, err),
-        Command::Check(place) => cli::check(&place, &around, out, err),
+        Command::Check(args) => cli::check(&args, &around, out, err),
         Command::Rebuild(args) => cli::rebuild(&args, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo { stay } => demo::run(stay, out),

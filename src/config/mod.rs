@@ -154,6 +154,19 @@ impl Config {
         self.layers.finding(&path, problem, hint)
     }
 
+    /// The place of a program that runs `before` or `after` a resource's snapshots.
+    pub fn locate_hook(
+        &self,
+        resource: &ResourceName,
+        list: &str,
+        index: usize,
+        problem: &str,
+        hint: &str,
+    ) -> Finding {
+        let path = KeyPath::of(&["resource", resource.as_str(), list]).index(index).key("program");
+        self.layers.finding(&path, problem, hint)
+    }
+
     /// Which layer the value of a key comes from, `resource.home.time` for example; `None` for a
     /// key that no layer sets.
     pub fn provenance(&self, key: &str) -> Option<&Origin> {

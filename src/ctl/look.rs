@@ -156,5 +156,6 @@ pub fn check(session: &mut Session<'_, '_>) -> Done {
     if !session.global.quiet || session.global.json || !answer.findings.is_empty() {
         session.show(&answer, |view| render::check(&answer, view))?;
     }
-    Ok(if answer.loadable { exit::OK } else { exit::REFUSED })
+    let good = answer.loadable && answer.findings.iter().all(|found| found.remark);
+    Ok(if good { exit::OK } else { exit::REFUSED })
 }

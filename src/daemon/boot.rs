@@ -1,8 +1,9 @@
 //! From nothing to a daemon that answers, and back. The order matters: configuration, lock,
 //! catalogue, keeper, driver, socket, readiness.
 
+use super::allowed::{self, Allowed};
 use super::check::{self, Setup};
-use super::desk::{Counter, resources};
+use super::desk::{Counter, barred, resources};
 use super::driver::{Driver, Inbox, Message, Parts, reading};
 use super::engine::Engine;
 use super::fleet::Fleet;
@@ -117,8 +118,9 @@ impl Daemon {
             check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
         let logging = start_logging(&options, &setup)?;
         setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
-        setup.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
-        setup.closed().iter().for_each(|remark| tracing::info!("{remark}"));
+        setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
+        allowed::hampered(&setup, &Allowed::Here).iter().for_each(|f| tracing::error!("{f}"));
+        allowed::closed(&setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -145,6 +147,7 @@ impl Daemon {
         let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
         let (published, facts) = watch::channel(first_facts(&keeper, first.wall));
         inbox.put(Message::Event(Event::Configured(resources(&setup))));
+        inbox.put(Message::Event(barred(&setup)));
         let driver = Driver::new(Parts {
             engine: Engine::new(keeper, catalogue),
             clock: clock.clone(),

@@ -6,7 +6,6 @@ use crate::backend::registry::{self, Context};
 use crate::backend::{Backend, Territory};
 use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
-use crate::host::drop_in::DropIn;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,68 +95,6 @@ pub fn amend(
     judge(config, posts, findings)
 }
 
-impl Setup {
-    /// What will not work as things are, though nothing is wrong with the configuration.
-    pub fn remarks(&self) -> Vec<Finding> {
-        let mut remarks = self.config.remarks();
-        let missing = lacking(DropIn::Databases);
-        if !missing.is_empty() {
-            let problem = format!("needs {missing}, which heptad is not allowed here");
-            let hint = DropIn::Databases.commands();
-            let lacks = |name| self.config.locate(name, "", &problem, &hint);
-            remarks.extend(self.wanting(DropIn::Databases).map(lacks));
-        }
-        remarks
-    }
-
-    /// What people can have and do not have: verbs that need more than this heptad is allowed.
-    pub fn closed(&self) -> Vec<Finding> {
-        let closed = [DropIn::Rollback, DropIn::Mount, DropIn::Images].into_iter();
-        closed.filter_map(|drop_in| self.closed_by(drop_in)).collect()
-    }
-
-    fn closed_by(&self, drop_in: DropIn) -> Option<Finding> {
-        let names: Vec<&str> = self.wanting(drop_in).map(ResourceName::as_str).collect();
-        let missing = (!names.is_empty()).then(|| lacking(drop_in))?;
-        if missing.is_empty() {
-            return None;
-        }
-        let more = names.len().saturating_sub(NAMED);
-        let names = names.get(..names.len() - more)?.join(", ");
-        let names = if more == 0 { names } else { format!("{names} and {more} more") };
-        let problem = format!(
-            "{} of {names}: not possible, since the unit does not allow {missing}",
-            drop_in.opens()
-        );
-        let hint = format!("who wants it: {}", drop_in.commands());
-        Some(self.config.remark(problem, &hint))
-    }
-
-    fn wanting(&self, drop_in: DropIn) -> impl Iterator<Item = &ResourceName> {
-        let wanting = move |(_, post): &(&ResourceName, &Arc<Post>)| {
-            post.backend.drop_ins().contains(&drop_in)
-        };
-        self.posts.iter().filter(wanting).map(|(name, _)| name)
-    }
-
-    /// What the backends find odd about the live resources. They are looked at for it.
-    pub fn oddities(&self) -> Vec<Finding> {
-        let odd = self.posts.iter().flat_map(|(name, post)| {
-            let found = post.backend.oddities().into_iter();
-            found.map(|f| self.config.locate(name, &f.key, f.problem, f.hint))
-        });
-        odd.collect()
-    }
-}
-
-/// Resources that one remark names.
-const NAMED: usize = 5;
-
-/// Empty also without root: nobody allows that by a unit.
-fn lacking(drop_in: DropIn) -> String {
-    if nix::unistd::geteuid().is_root() { drop_in.lacking() } else { String::new() }
-}
-
 /// What stands against one more resource: those inside one another.
 pub fn misfits(setup: &Setup, name: &ResourceName, backend: &Arc<dyn Backend>) -> Vec<Finding> {
     let mut posts = setup.posts.clone();
@@ -167,13 +104,6 @@ pub fn misfits(setup: &Setup, name: &ResourceName, backend: &Arc<dyn Backend>) -
     let mut new = overlaps(&setup.config, &posts);
     new.retain(|finding| !old.contains(finding));
     new
-}
-
-/// What a backend needs to take a snapshot and heptad is not allowed, and how to allow it.
-pub fn forbidden(backend: &dyn Backend) -> Option<(String, String)> {
-    let needs = backend.drop_ins().contains(&DropIn::Databases);
-    let missing = if needs { lacking(DropIn::Databases) } else { String::new() };
-    (!missing.is_empty()).then(|| (missing, DropIn::Databases.commands()))
 }
 
 fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
@@ -232,12 +162,44 @@ fn overlap(
     if other.roots.iter().any(|path| ground.roots.contains(path)) && outer > inner {
         return None;
     }
-    Some(config.locate(
-        inner,
-        other.key,
-        format!("{} is inside resource {outer}", path.display()),
-        "leave it out there (exclude, or nested = \"separate\" for btrfs), or drop one of the two",
-    ))
+    let problem = format!("{} is inside resource {outer}", path.display());
+    let way_out = match config.get(outer) {
+        Some(declared) => apart(declared, ground, path),
+        // A command would declare it, which leaves nothing out.
+        None => format!(
+            "declare it by a table of your own that leaves {} out (exclude for files, nested = \
+             \"separate\" for btrfs), or drop one of the two",
+            path.display()
+        ),
+    };
+    Some(config.locate(inner, other.key, problem, way_out))
+}
+
+/// How two resources of which one is inside the other can be had, by what the outer one is.
+fn apart(outer: &Declared, ground: &Territory, path: &Path) -> String {
+    let name = &outer.resource.name;
+    let below = ground.roots.iter().find_map(|root| path.strip_prefix(root).ok());
+    let below = below.unwrap_or(path).display().to_string();
+    match outer.resource.backend.kind.as_str() {
+        _ if below.is_empty() => "drop one of the two".into(),
+        "files" => {
+            // What SQLite keeps beside a database belongs to it.
+            let beside = if path.extension().is_some() && !path.is_dir() {
+                format!(", {:?}, {:?}", format!("{below}-wal"), format!("{below}-shm"))
+            } else {
+                String::new()
+            };
+            format!("write exclude = [{below:?}{beside}] for {name}, or drop one of the two")
+        }
+        "btrfs" => {
+            let dir = if path.is_file() { path.parent().unwrap_or(path) } else { path }.display();
+            format!(
+                "a snapshot of {name} has all that is in its subvolume: make {dir} a subvolume of its \
+                 own, if it is none, and write nested = \"separate\" for {name}; or drop one of the two"
+            )
+        }
+        _ => "move it to another place, or drop one of the two".into(),
+    }
 }
 
 fn store_inside(config: &Config, name: &ResourceName, ground: &Territory) -> Option<Finding> {

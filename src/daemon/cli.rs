@@ -1,9 +1,11 @@
 //! heptad's command line: what the binary does, as a library, so that it can be documented and
 //! tested.
 
+use super::allowed::Allowed;
 use super::boot::{BootError, Daemon, LogOptions, Options};
+use super::inspect::{Inspection, inspect};
 use super::manual::MANUAL;
-use super::{check, places, rebuild, simulate};
+use super::{check, rebuild, simulate};
 use crate::config::{self, Findings, Locations};
 use crate::domain::sentence::plain;
 use crate::help::Manual;
@@ -30,8 +32,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon in the foreground, until SIGTERM or SIGINT; SIGHUP loads the configuration
     Run(RunArgs),
-    /// Check the configuration without a daemon, and list everything that is wrong with it
-    Check(Place),
+    /// Check the configuration beside the host, and list everything that is wrong with it
+    ///
+    /// Also what the service may not do, as the daemon that runs says, or the unit as it is installed.
+    Check(CheckArgs),
     /// Make a new catalogue from the manifests beside the snapshots; the daemon must not run
     ///
     /// Stop the daemon and its socket before, and start them again afterwards:
@@ -76,6 +80,15 @@ pub struct Place {
     /// The configuration file; drop-ins are in conf.d beside it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub place: Place,
+    /// Look at nothing but the files: for a configuration of another host
+    #[arg(long)]
+    pub offline: bool,
 }
 
 #[derive(Args, Debug)]
@@ -183,26 +196,31 @@ fn clock(simulated: Option<&PathBuf>) -> Result<Arc<dyn Clock>, ClockError> {
 }
 
 /// Prints every finding. Returns the exit code.
-pub fn check(place: &Place, around: &Surroundings, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn check(
+    args: &CheckArgs,
+    around: &Surroundings,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
     let strictly = |at: Locations| check::prepare_strictly(&at, &around.env, &Findings::default());
-    let prepared = around.locations(place).and_then(strictly);
-    match prepared {
-        Ok(setup) => {
-            let said = setup.remarks().into_iter().chain(setup.closed());
-            for remark in said.chain(setup.oddities()) {
-                let _ = writeln!(err, "remark: {remark}");
-            }
-            let places = Findings::from(places::findings(&setup));
-            if !places.is_empty() {
-                return tell(&places, err);
-            }
-            let (count, file) = (setup.config.resources.len(), setup.config.file().display());
-            let plural = if count == 1 { "" } else { "s" };
-            let _ = writeln!(out, "{file}: {count} resource{plural}, nothing wrong");
-            0
-        }
-        Err(findings) => tell(&findings, err),
+    let setup = match around.locations(&args.place).and_then(strictly) {
+        Ok(setup) => setup,
+        Err(findings) => return tell(&findings, err),
+    };
+    let Inspection { findings, remarks } = match args.offline {
+        true => Inspection { remarks: setup.config.remarks(), ..Inspection::default() },
+        false => inspect(&setup, &Allowed::of_service(&setup.config)),
+    };
+    for remark in remarks {
+        let _ = writeln!(err, "remark: {remark}");
     }
+    if !findings.is_empty() {
+        return tell(&findings.into(), err);
+    }
+    let (count, file) = (setup.config.resources.len(), setup.config.file().display());
+    let plural = if count == 1 { "" } else { "s" };
+    let _ = writeln!(out, "{file}: {count} resource{plural}, nothing wrong");
+    0
 }
 
 fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {

@@ -1,9 +1,11 @@
 //! The desk that the API talks to: requests go into the driver's inbox, facts come from what it
 //! published, history from the catalogue by way of its thread.
 
+use super::allowed::{self, Allowed};
 use super::check::{self, Setup};
 use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
+use super::inspect::{Inspection, inspect};
 use super::mounted::Place;
 use super::reading::Readers;
 use super::workers::{Gone, Workers};
@@ -70,12 +72,13 @@ impl Counter {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut report = compare(&setup, &next);
         report.findings.extend(next.hampered.iter().map(finding));
-        report.findings.extend(next.remarks().iter().map(finding));
+        report.findings.extend(allowed::hampered(&next, &Allowed::Here).iter().map(finding));
+        report.findings.extend(next.config.remarks().iter().map(remark));
         report.findings.extend(needs_restart(&setup, &next));
         let ledger = self.published.borrow().ledger.clone();
         let log = next.config.daemon.log.clone();
         self.fleet.replace(next.posts.clone(), &ledger, &self.state);
-        let declared = vec![Event::Configured(resources(&next))];
+        let declared = vec![Event::Configured(resources(&next)), barred(&next)];
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         if let Err(why) = self.declare(declared) {
             self.fleet.replace(setup.posts.clone(), &ledger, &self.state);
@@ -124,7 +127,7 @@ impl Counter {
         for name in names {
             self.fleet.put(name, next.posts.get(*name).cloned(), &ledger, &self.state);
         }
-        declared.push(Event::Configured(resources(&next)));
+        declared.extend([Event::Configured(resources(&next)), barred(&next)]);
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.declare(declared).map_err(|why| {
             for name in names {
@@ -180,6 +183,11 @@ impl Counter {
 /// How long a reload waits for the driver to take it over.
 const TURN: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// What cannot be taken of it as this daemon was started.
+pub fn barred(setup: &Setup) -> Event {
+    Event::Barred(allowed::barred(&setup.posts, &Allowed::Here))
+}
+
 pub fn resources(setup: &Setup) -> Vec<Resource> {
     setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()
 }
@@ -222,8 +230,13 @@ fn needs_restart(old: &Setup, new: &Setup) -> Option<wire::Finding> {
 
 /// Whatever a check has to say of what can be loaded.
 fn checked(setup: &Setup) -> Vec<wire::Finding> {
-    let (remarks, closed) = (setup.remarks(), setup.closed());
-    setup.hampered.iter().chain(&remarks).chain(&closed).map(finding).collect()
+    let Inspection { findings, remarks } = inspect(setup, &Allowed::Here);
+    findings.iter().map(finding).chain(remarks.iter().map(remark)).collect()
+}
+
+/// What is no fault, as clients read it.
+fn remark(found: &Finding) -> wire::Finding {
+    wire::Finding { remark: true, ..finding(found) }
 }
 
 /// A finding as clients read it.
@@ -234,6 +247,7 @@ pub fn finding(found: &Finding) -> wire::Finding {
         key: (!found.key.is_empty()).then(|| found.key.clone()),
         message: found.problem.clone(),
         hint: (!found.hint.is_empty()).then(|| found.hint.clone()),
+        remark: false,
     }
 }
 
@@ -321,10 +335,15 @@ impl Desk for Counter {
     fn check(&self) -> Soon<'_, wire::Check> {
         Box::pin(async move {
             match tokio::task::block_in_place(|| self.examine()) {
-                Ok(setup) => wire::Check { loadable: true, findings: checked(&setup) },
+                Ok(setup) => wire::Check {
+                    loadable: true,
+                    findings: tokio::task::block_in_place(|| checked(&setup)),
+                    lacks: Allowed::Here.lacks(),
+                },
                 Err(findings) => wire::Check {
                     loadable: false,
                     findings: findings.iter().map(finding).collect(),
+                    lacks: Allowed::Here.lacks(),
                 },
             }
         })

@@ -177,7 +177,7 @@ impl Engine {
                 whole.replies.push((ticket, Err(denied)));
             }
             Event::Configured(_) | Event::Welcomed(_) => whole.refused.push(why.into()),
-            Event::Tick | Event::Sweep | Event::Stop => {}
+            Event::Tick | Event::Sweep | Event::Stop | Event::Barred(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Orders that make something of a snapshot: a new resource, the old content in its old place, a
 //! disk for an instance.
 
+use super::allowed;
 use crate::backend::{Backend, BackendError, Image, Progress, RestoreOrder, RollbackOrder};
 use crate::config::ENROLLED_NAME_LIMIT;
 use crate::domain::draft::Draft;
@@ -49,6 +50,9 @@ pub fn create(
         std::iter::once(&draft.name).chain(draft.disks.values()).try_for_each(may_be_enrolled)?;
     }
     let target = target(backend, draft)?;
+    if let Some(why) = allowed::closed_place(&target) {
+        return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
+    }
     let order = RestoreOrder {
         handle: &card.handle,
         name: &draft.name,
@@ -174,8 +178,13 @@ pub fn roll_back(
 }
 
 /// # Errors
-/// [`Fault::Busy`] while somebody uses the resource, saying who.
+/// [`Fault::Busy`] while somebody uses the resource, saying who; [`Fault::Permanent`] where heptad may
+/// not write.
 pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
+    let closed = backend.territory().roots.iter().find_map(|root| allowed::closed_place(root));
+    if let Some(why) = closed {
+        return Err(Failure::new(Fault::Permanent, format!("nothing was changed: {why}")));
+    }
     let users = backend.users().map_err(failure)?;
     if users.is_empty() {
         return Ok(());

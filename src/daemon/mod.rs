@@ -1,6 +1,8 @@
 //! The imperative shell: boot, the driver's loop, workers, the desk. The only room that sees all
 //! others. It decides nothing: what to do comes from the keeper, and it is done here.
 
+mod allowed;
+mod asking;
 pub mod boot;
 pub mod check;
 pub mod cli;
@@ -11,6 +13,7 @@ pub mod enroll;
 mod fleet;
 pub mod hooks;
 mod housekeeping;
+mod inspect;
 mod journal;
 mod leases;
 mod looking;

@@ -1,6 +1,7 @@
 //! One order, performed against a backend: the promises that hold for every technology are kept
 //! here, right around its verbs.
 
+use super::allowed;
 use super::making::{self, Surroundings};
 use crate::backend::{Backend, BackendError, Progress, RollbackOrder, TakeOrder};
 use crate::domain::event::{
@@ -30,7 +31,8 @@ pub fn perform(
             if *idle {
                 making::idle(backend)?;
             }
-            take(backend, card, source, identity.as_deref(), around).map(Done::Taken)
+            let taken = take(backend, card, source, identity.as_deref(), around);
+            taken.map(Done::Taken).map_err(|failure| allowed::explain(backend, failure))
         }
         Work::Destroy { handle, guard } => {
             if let Some(why) = unpaid(backend, handle, guard)? {

@@ -2,6 +2,7 @@
 //! its disk likes; then, quickly and alone, it is judged beside everything else, declared by a file
 //! of heptad's own, and put in force.
 
+use super::allowed::{self, Allowed};
 use super::check;
 use super::desk::Counter;
 use super::enroll::{enroll, withdraw};
@@ -18,9 +19,9 @@ use crate::domain::name::ResourceName;
 use crate::domain::policy::When;
 use crate::domain::protect::{Unprotectable, Wish, name_for};
 use crate::domain::snapshot::Tags;
+use crate::host::drop_in::DropIn;
 use std::collections::VecDeque;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
@@ -85,6 +86,11 @@ impl Counter {
             own_ground(path, &self.state, &ledger, &setup)?;
         }
         may_be_taken(&*backend, &place, &shown)?;
+        if let Place::Path(path) = &place
+            && let Some(why) = allowed::closed_place(path)
+        {
+            notes.push(format!("it can be taken and looked into, but not rolled back: {why}"));
+        }
         if let Some(finding) = check::misfits(&setup, &name, &backend).into_iter().next() {
             let (problem, hint) = (finding.problem, finding.hint);
             return Err(Unprotectable::Unfit { place: shown, problem, hint });
@@ -124,10 +130,21 @@ impl Counter {
 fn protector(ledger: &Ledger, found: &Recognised, identity: &str) -> Option<ResourceName> {
     let same = |account: &&Arc<Account>| {
         let by_identity = account.resource.backend.kind == found.backend
-            && account.identity.as_deref() == Some(identity);
+            && account.identity.as_deref() == Some(identity)
+            && !is_copy(account, found);
         account.declared && !account.forgotten && (by_identity || is_at(account, found))
     };
     ledger.accounts.values().find(same).map(|account| account.name().clone())
+}
+
+/// A cluster of PostgreSQL is known by a number that copies of it have as well.
+fn is_copy(account: &Account, found: &Recognised) -> bool {
+    let options: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&account.resource.backend.options).unwrap_or_default();
+    let real = |options: &serde_json::Map<String, serde_json::Value>| {
+        std::fs::canonicalize(options.get("data")?.as_str()?).ok()
+    };
+    found.backend == "postgres" && real(&options) != real(&found.options)
 }
 
 /// Whether an account's resource is declared at the same place.
@@ -198,18 +215,16 @@ fn own_ground(
     }
 }
 
-/// A database that is root's own needs no other user.
 fn may_be_taken(backend: &dyn Backend, place: &Place, shown: &str) -> Result<(), Unprotectable> {
-    let is_roots = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|meta| meta.uid() == 0);
-    if matches!(place, Place::Path(path) if is_roots(path)) {
+    let needs = backend.drop_ins().contains(&DropIn::Databases);
+    let of_root =
+        matches!(place, Place::Path(path) if allowed::are_roots(std::slice::from_ref(path)));
+    let missing = Allowed::Here.lacking(DropIn::Databases);
+    if !needs || of_root || missing.is_empty() {
         return Ok(());
     }
-    match check::forbidden(backend) {
-        Some((missing, way_out)) => {
-            Err(Unprotectable::NotAllowed { place: shown.to_owned(), missing, way_out })
-        }
-        None => Ok(()),
-    }
+    let way_out = DropIn::Databases.commands();
+    Err(Unprotectable::NotAllowed { place: shown.to_owned(), missing, way_out })
 }
 
 fn enrolment(name: &ResourceName, found: &Recognised, wish: &Wish) -> Enrolment {

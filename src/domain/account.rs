@@ -66,6 +66,8 @@ pub struct Account {
     pub noted: Vec<Slot>,
     /// Not remembered across restarts:
     pub surveyed: bool,
+    /// Why none can be taken of it as this daemon was started.
+    pub barred: Option<Barred>,
     /// What it is of, where it is a database.
     pub engine: Option<Engine>,
     /// Its disks, as last seen.
@@ -75,6 +77,13 @@ pub struct Account {
     pub look_again: Option<Timestamp>,
     pub running: Option<OperationId>,
     pub queue: Vec<OperationId>,
+}
+
+/// Something that this daemon is not allowed, and how to allow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barred {
+    pub why: String,
+    pub way_out: String,
 }
 
 /// How long heptad had run when what snapshots occupy was last measured.
@@ -115,6 +124,7 @@ impl Account {
             slots: BTreeMap::new(),
             noted: Vec::new(),
             surveyed: false,
+            barred: None,
             engine: None,
             disks: Vec::new(),
             weighed: Weighed::default(),

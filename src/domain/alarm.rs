@@ -5,7 +5,7 @@ use super::account::{Account, STALE};
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
 use super::ledger::Ledger;
-use super::operation::{Act, State};
+use super::operation::{Act, Failure, State};
 use super::payment;
 use super::policy::When;
 use super::snapshot::{Fate, Health, Snapshot};
@@ -35,6 +35,8 @@ pub enum AlarmCode {
     SlotLost,
     /// A suspect snapshot stops rotation.
     Suspect,
+    /// This daemon is not allowed what a snapshot of it needs.
+    NotAllowed,
     /// Another identity is in the resource's place.
     Stranger,
     /// The backend could not reach it the last time.
@@ -60,10 +62,11 @@ pub enum AlarmCode {
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 15] = [
+    pub const ALL: [AlarmCode; 16] = [
         AlarmCode::Stale,
         AlarmCode::SlotLost,
         AlarmCode::Suspect,
+        AlarmCode::NotAllowed,
         AlarmCode::Stranger,
         AlarmCode::Trouble,
         AlarmCode::Missing,
@@ -84,6 +87,7 @@ impl AlarmCode {
             AlarmCode::Stale => "stale",
             AlarmCode::SlotLost => "slot-lost",
             AlarmCode::Suspect => "suspect",
+            AlarmCode::NotAllowed => "not-allowed",
             AlarmCode::Stranger => "identity-changed",
             AlarmCode::Trouble => "trouble",
             AlarmCode::Missing => "missing",
@@ -142,6 +146,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         stale(account, moment),
         slot_lost(account, moment),
         doubt(account),
+        barred(account),
         trouble(account),
         lost(account, AlarmCode::Missing),
         lost(account, AlarmCode::Tampered),
@@ -187,7 +192,7 @@ fn stale(account: &Account, moment: &Moment) -> Option<Alarm> {
 }
 
 /// The days that ended without a snapshot since the newest complete one, or will for certain, as no
-/// try is left.
+/// try is left or no try is of use.
 fn slot_lost(account: &Account, moment: &Moment) -> Option<Alarm> {
     if !account.is_active() {
         return None;
@@ -198,6 +203,7 @@ fn slot_lost(account: &Account, moment: &Moment) -> Option<Alarm> {
         Some(Outcome::Skipped(_)) if explained => false,
         Some(outcome) => !outcome.is_taken() && !outcome.is_wished(),
         None if record.attempts == 0 || account.facts().is_under_way(record) => false,
+        None if record.last_failure.as_ref().is_some_and(Failure::is_permanent) => true,
         None => next.is_none_or(|run| run.period.slot != record.slot),
     };
     let records = account.by_due();
@@ -212,15 +218,16 @@ fn slot_lost(account: &Account, moment: &Moment) -> Option<Alarm> {
         n => format!(", nor of {} before it", n - 1),
     };
     let sentence = format!("there is no snapshot of {slot} ({word}: {why}){more}");
-    let coming = next.filter(|run| run.period.slot != slot).map(|run| {
+    let coming = next.map(|run| {
         let at = run.at.to_zoned(account.policy().rhythm.zone.tz().clone());
-        format!("; the next run is {}", at.strftime("%Y-%m-%d %H:%M %:z"))
+        (run.period.slot == slot, at.strftime("%Y-%m-%d %H:%M %:z").to_string())
     });
-    let hint = format!(
-        "it is not tried again{}; see `heptactl why {name} {}`",
-        coming.unwrap_or_default(),
-        account.day_of(newest),
-    );
+    let again = match coming {
+        Some((true, at)) => format!("mend that before the next try, {at}"),
+        Some((false, at)) => format!("it is not tried again; the next run is {at}"),
+        None => "it is not tried again".into(),
+    };
+    let hint = format!("{again}; see `heptactl why {name} {}`", account.day_of(newest));
     Some(Alarm::new(AlarmCode::SlotLost, sentence, hint))
 }
 
@@ -233,6 +240,12 @@ fn doubt(account: &Account) -> Option<Alarm> {
     };
     let hint = format!("look at it, then `heptactl acknowledge {name}` if the change is intended");
     Some(Alarm::new(code, format!("{why}; rotation waits"), hint))
+}
+
+fn barred(account: &Account) -> Option<Alarm> {
+    let barred = account.barred.as_ref().filter(|_| account.is_active())?;
+    let sentence = format!("no snapshot of it can be taken: {}", barred.why);
+    Some(Alarm::new(AlarmCode::NotAllowed, sentence, barred.way_out.clone()))
 }
 
 fn trouble(account: &Account) -> Option<Alarm> {

@@ -2,7 +2,7 @@
 
 pub use super::denied::Denied;
 
-use super::account::Account;
+use super::account::{Account, Barred};
 use super::agenda::SlotRecord;
 use super::draft::Draft;
 use super::key::Key;
@@ -16,6 +16,7 @@ use super::tag::Retag;
 use super::told::{Disk, Engine, Told};
 use jiff::Timestamp;
 use jiff::civil::Time;
+use std::collections::BTreeMap;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub enum Event {
     Tick,
     /// The configuration was loaded: at boot and at each reload, whole.
     Configured(Vec<Resource>),
+    /// These cannot be taken as this daemon was started, all others can: after each configuration.
+    Barred(BTreeMap<ResourceName, Barred>),
     /// A command declared this resource anew, which had been forgotten.
     Welcomed(ResourceName),
     /// A client asks for a change.

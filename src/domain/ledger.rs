@@ -95,6 +95,7 @@ impl Ledger {
                 slots: old.slots.clone(),
                 noted: old.noted.clone(),
                 surveyed: old.surveyed,
+                barred: old.barred.clone(),
                 weighed: old.weighed,
                 look_again: old.look_again,
                 running: old.running,

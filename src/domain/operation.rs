@@ -292,6 +292,11 @@ impl Failure {
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self { fault, message: plain(message) }
     }
+
+    /// Whether the same try fails again until somebody mends something.
+    pub fn is_permanent(&self) -> bool {
+        self.fault == Fault::Permanent
+    }
 }
 
 impl fmt::Display for Failure {

@@ -5,6 +5,7 @@ use super::privileges::{Right, missing};
 use nix::sched::CloneFlags;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Where an installation keeps them.
 const FROM: &str = "/usr/share/heptad";
@@ -21,15 +22,24 @@ pub enum DropIn {
     Mount,
     /// The files in disk images: to show them by FUSE.
     Images,
+    /// What belongs to the system itself, below [`SYSTEM`]: to write there.
+    System,
 }
 
+/// Directories that the unit has read-only (`ProtectSystem=full`).
+pub const SYSTEM: [&str; 4] = ["/etc", "/usr", "/boot", "/efi"];
+
 impl DropIn {
+    pub const ALL: [DropIn; 5] =
+        [Self::Databases, Self::Rollback, Self::Mount, Self::Images, Self::System];
+
     pub fn file(self) -> &'static str {
         match self {
             Self::Databases => "heptad-databases.conf",
             Self::Rollback => "heptad-rollback.conf",
             Self::Mount => "heptad-mount.conf",
             Self::Images => "heptad-images.conf",
+            Self::System => "heptad-system.conf",
         }
     }
 
@@ -41,18 +51,39 @@ impl DropIn {
             Self::Rollback => "`heptactl rollback`",
             Self::Mount => "`heptactl mount`",
             Self::Images => "`heptactl browse`, `get`, `diff` and `mount`",
+            Self::System => "`heptactl rollback` (and `create` there)",
         }
     }
 
     /// What of it this process is not allowed; empty if nothing is missing. Asks the kernel.
     pub fn lacking(self) -> String {
         match self {
-            Self::Databases => named(&[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace]),
-            Self::Rollback => named(&[Right::Ptrace]),
+            Self::Databases | Self::Rollback => named(&missing(self.rights())),
+            Self::System => written(SYSTEM.iter().filter(|dir| is_closed(dir)).copied()),
             Self::Mount if !may_unshare() => "mount namespaces".into(),
             Self::Images if !may_open_fuse() => "/dev/fuse".into(),
             Self::Mount | Self::Images => String::new(),
         }
+    }
+
+    /// What root needs for it.
+    pub fn rights(self) -> &'static [Right] {
+        match self {
+            Self::Databases => &[Right::SetUid, Right::SetGid, Right::Kill, Right::Ptrace],
+            Self::Rollback => &[Right::Ptrace],
+            Self::Mount | Self::Images | Self::System => &[],
+        }
+    }
+
+    /// Whether there is a copy of it where systemd looks that is not the one of this installation.
+    pub fn is_outdated(self) -> bool {
+        let read = |dir: &str| std::fs::read(Path::new(dir).join(self.file())).ok();
+        matches!((read(FROM), read(TO)), (Some(ours), Some(copy)) if ours != copy)
+    }
+
+    /// Where systemd looks for it.
+    pub fn copy(self) -> PathBuf {
+        Path::new(TO).join(self.file())
     }
 
     /// How to allow it.
@@ -71,9 +102,21 @@ impl DropIn {
     }
 }
 
-fn named(rights: &[Right]) -> String {
-    let missing: Vec<&str> = missing(rights).into_iter().map(Right::name).collect();
-    missing.join(", ")
+/// In words; empty where there is none.
+pub fn named(rights: &[Right]) -> String {
+    rights.iter().map(|right| right.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// The same of directories that cannot be written to.
+pub fn written<'a>(dirs: impl Iterator<Item = &'a str>) -> String {
+    let dirs = dirs.collect::<Vec<_>>().join(", ");
+    if dirs.is_empty() { dirs } else { format!("writing to {dirs}") }
+}
+
+/// Whether it is there, and read-only for this process.
+fn is_closed(dir: &str) -> bool {
+    let found = rustix::fs::statvfs(dir);
+    found.is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 /// On a thread that ends right afterwards, and its namespace with it.
@@ -94,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_is_shipped_beside_the_unit_and_says_itself_how_to_install_it() {
-        for drop_in in [DropIn::Databases, DropIn::Rollback, DropIn::Mount, DropIn::Images] {
+        for drop_in in DropIn::ALL {
             let units = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
             let text = std::fs::read_to_string(units.join(drop_in.file())).unwrap();
             let folded = text.replace("\n# ", " ");

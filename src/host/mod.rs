@@ -17,3 +17,4 @@ pub mod signals;
 pub mod sys;
 pub mod systemd;
 pub mod trust;
+pub mod unit;

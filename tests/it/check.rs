@@ -107,3 +107,31 @@ fn what_backends_find_stands_beside_what_the_configuration_finds() {
         ]
     );
 }
+
+#[test]
+fn the_way_out_of_two_in_one_another_is_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    std::fs::write(dir.path().join("data/app.db"), "").unwrap();
+    let hint = |text: &str| {
+        let file = dir.path().join("heptad.toml");
+        std::fs::write(&file, text).unwrap();
+        let defaults =
+            DaemonDefaults { socket: "/run/x.sock".into(), state: "/var/lib/heptad".into() };
+        let locations = Locations { drop_ins: dir.path().join("conf.d"), file, defaults };
+        prepare(&locations, &[]).err().map(|all| all.iter().next().unwrap().hint.clone())
+    };
+    let app = format!("resource.app = {{ sqlite = {{ path = \"{at}/data/app.db\" }} }}\n");
+    let said = hint(&format!("{app}resource.all = {{ files = {{ path = \"{at}\" }} }}\n")).unwrap();
+    let excluded = "exclude = [\"data/app.db\", \"data/app.db-wal\", \"data/app.db-shm\"]";
+    assert!(said.starts_with(&format!("write {excluded} for all")), "{said}");
+    let mended = format!("{app}resource.all = {{ files = {{ path = \"{at}\", {excluded} }} }}\n");
+    assert_eq!(hint(&mended), None);
+    let said = hint(&format!("{app}resource.all = {{ btrfs = {{ path = \"{at}\" }} }}\n")).unwrap();
+    let own = format!("make {at}/data a subvolume of its own");
+    assert!(said.contains(&own) && said.contains("nested = \"separate\" for all"), "{said}");
+    let mended =
+        format!("{app}resource.all = {{ btrfs = {{ path = \"{at}\", nested = \"separate\" }} }}\n");
+    assert_eq!(hint(&mended), None);
+}

@@ -1,6 +1,7 @@
 //! The keeper on a simulated machine, without a catalogue: scenarios of ordinary and odd days.
 
 mod ahead;
+mod alarmed;
 mod marks;
 mod pace;
 mod paying;

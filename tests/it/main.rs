@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and drive real programs"
 )]
 
+mod allowed;
 mod api;
 mod browse;
 mod btrfs;

@@ -248,7 +248,7 @@ PYTHON
 }
 
 /// The commands that a refusal names, as they are printed.
-const ALLOW: &str = r#"
+pub const ALLOW: &str = r#"
     allow() { # FILE-WITH-WHAT-WAS-SAID NAME
         grep --only-matching '`[^`]*`' "$1" | tr -d '`' | grep --max-count=1 "$2" >/tmp/first
         grep --only-matching '`[^`]*`' "$1" | tr -d '`' | grep --max-count=1 daemon-reload >/tmp/second

@@ -45,6 +45,18 @@ pub struct Check {
     /// Whether the files could be loaded as they are now.
     pub loadable: bool,
     pub findings: Vec<Finding>,
+    /// What this daemon is not allowed, by the drop-ins of its unit that would allow it.
+    #[serde(default)]
+    pub lacks: Vec<Lack>,
+}
+
+/// One drop-in of the unit that could be put in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lack {
+    /// `heptad-rollback.conf`, for example.
+    pub drop_in: String,
+    /// What it would allow, in words.
+    pub missing: String,
 }
 
 /// One thing found in the configuration.
@@ -57,6 +69,9 @@ pub struct Finding {
     pub message: String,
     /// The way out.
     pub hint: Option<String>,
+    /// Good to know, and no fault.
+    #[serde(default)]
+    pub remark: bool,
 }
 
 /// The answer of `GET /v1/health`.

@@ -26,7 +26,7 @@ pub use body::{
     KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,
     RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TagBody, TakeBody,
 };
-pub use event::{Changes, Check, Finding, Health, Reloaded};
+pub use event::{Changes, Check, Finding, Health, Lack, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
 pub use forecast::{Drop, Forecast, Forecasts, Hold, Take};
 pub use mount::{Mount, Mounts};

@@ -59,6 +59,13 @@ impl Plugin {
         run().map_err(|Complaint(fault, why)| self.error(verb, fault, why))
     }
 
+    /// # Errors
+    /// [`Fault::Permanent`] where the program would not be run.
+    pub(super) fn trusted(&self, verb: Verb) -> Result<(), BackendError> {
+        let trusted = trusted_program(&self.program);
+        trusted.map_err(|why| self.error(verb, Fault::Permanent, why.to_string()))
+    }
+
     pub(super) fn error(&self, verb: Verb, fault: Fault, why: impl Into<String>) -> BackendError {
         let doing = format!("{} of {} by {}", verb.word(), self.resource, self.program.display());
         BackendError::new(fault, doing, why)

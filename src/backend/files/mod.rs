@@ -20,12 +20,14 @@ mod recognise;
 mod restore;
 mod rollback;
 mod settings;
+mod strangers;
 mod take;
 mod verify;
 
 use super::browse::OpenTree;
 use super::identity;
 use super::manifest::write_mark;
+use super::registry::OptionFinding;
 use super::shelf::{self, Shelf};
 use super::tree::open_nosymlink;
 use super::{
@@ -84,6 +86,10 @@ impl Backend for Files {
             store: Some(store),
             ..Territory::default()
         }
+    }
+
+    fn oddities(&self) -> Vec<OptionFinding> {
+        strangers::oddities(&self.settings.path, &self.territory().left_out)
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {

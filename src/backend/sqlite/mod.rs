@@ -100,6 +100,12 @@ impl Backend for Sqlite {
         }
     }
 
+    /// An empty file is an empty database.
+    fn inspect(&self) -> Result<(), BackendError> {
+        self.probe()?;
+        recognise::expect(&self.settings.path)
+    }
+
     fn probe(&self) -> Result<Probe, BackendError> {
         owner::open(&self.settings.path)?;
         identity::probe(&self.settings.path)

@@ -29,6 +29,25 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
     }
 }
 
+/// # Errors
+/// [`Fault::Permanent`] for a file that does not begin as a database does.
+pub fn expect(path: &Path) -> Result<(), BackendError> {
+    let doing = || format!("looking at {}", path.display());
+    let reference = open_nosymlink(path)?;
+    let kind = Meta::of(&reference).doing(doing)?.kind;
+    let seen = Seen::Entry { path: "", reference, kind };
+    let head = seen.head(HEADER.len()).doing(doing)?;
+    if head.is_empty() || head == HEADER {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is not an SQLite database, or an encrypted one; name the database's file, or protect it \
+         as files",
+        path.display()
+    );
+    Err(BackendError::new(Fault::Permanent, doing(), why))
+}
+
 fn is_database(path: &str) -> bool {
     let place = |path| Some((open_nosymlink(Path::new(path)).ok()?, path));
     let seen = place(path).and_then(|(reference, path)| {

@@ -8,12 +8,15 @@ pub fn check(check: &Check, view: &View) -> Page {
     let mut page = view.page();
     findings(&check.findings, &mut page);
     page.gap();
-    let verdict = match (check.loadable, check.findings.is_empty()) {
-        (true, true) => "the configuration is in order",
-        (true, false) => "the configuration can be loaded as it is",
-        (false, _) => "the configuration cannot be loaded; the one in force stays",
+    let count = check.findings.iter().filter(|found| !found.remark).count();
+    let problems = if count == 1 { "problem" } else { "problems" };
+    let verdict = match (check.loadable, count, check.findings.len()) {
+        (true, 0, 0) => "the configuration is in order".into(),
+        (true, 0, _) => "the configuration is in order; the remarks are good to know".into(),
+        (true, ..) => format!("the configuration can be loaded, but {count} {problems} found"),
+        (false, ..) => "the configuration cannot be loaded; the one in force stays".to_owned(),
     };
-    let tone = if check.loadable { Tone::Plain } else { Tone::Bad };
+    let tone = if check.loadable && count == 0 { Tone::Plain } else { Tone::Bad };
     page.prose(0, &Span::new(tone, verdict));
     page
 }
@@ -42,7 +45,7 @@ pub fn reloaded(reloaded: &Reloaded, view: &View) -> Page {
 /// Each as `FILE:LINE: KEY: MESSAGE`, its way out below.
 pub fn findings(findings: &[Finding], page: &mut Page) {
     for finding in findings {
-        let mut place = String::new();
+        let mut place = if finding.remark { "remark: ".to_owned() } else { String::new() };
         if let Some(file) = &finding.file {
             place.push_str(file);
             if let Some(line) = finding.line {

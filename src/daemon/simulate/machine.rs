@@ -264,7 +264,7 @@ impl Machine {
     }
 
     /// One turn, as the driver makes it: everything is recorded before anything is started.
-    fn turn(&mut self, event: Event) {
+    pub fn turn(&mut self, event: Event) {
         let actions = self.keeper.handle(event, self.reading);
         let mut entries: Vec<Entry> = Vec::new();
         for action in actions {

@@ -1,7 +1,7 @@
 //! A configuration was loaded: compare it with what is in force.
 
 use super::Keeper;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Barred};
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Cause;
@@ -9,7 +9,7 @@ use crate::domain::pace;
 use crate::domain::policy::Retention;
 use crate::domain::resource::Resource;
 use crate::domain::timeline::Timeline;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Keeper {
     /// Takes over a whole configuration. A changed time follows the same table as a command; a
@@ -45,6 +45,18 @@ impl Keeper {
         let gone: Vec<ResourceName> = gone.map(|account| account.name().clone()).collect();
         for name in gone {
             self.put(Entry::AccountErased(name));
+        }
+    }
+
+    /// Notes what cannot be taken; it is tried all the same, for nobody knows better than the try.
+    pub(super) fn bar(&mut self, mut barred: BTreeMap<ResourceName, Barred>) {
+        let names: Vec<ResourceName> = self.ledger.accounts.keys().cloned().collect();
+        for name in names {
+            let why = barred.remove(&name);
+            if let Some(account) = self.ledger.account_mut(&name).filter(|a| a.barred != why) {
+                account.barred = why;
+                self.touched.insert(name);
+            }
         }
     }
 

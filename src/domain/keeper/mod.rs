@@ -113,6 +113,7 @@ impl Keeper {
         match event {
             Event::Tick => {}
             Event::Configured(resources) => self.configure(resources),
+            Event::Barred(barred) => self.bar(barred),
             Event::Welcomed(name) => self.welcome(&name),
             Event::Asked(ask) => self.answer(ask),
             Event::Finished(finished) => self.conclude(finished),

@@ -156,8 +156,9 @@ impl Keeper {
                 let failure = Failure::new(failure.fault, message);
                 self.finish(&operation, State::Failed(failure), output);
             }
-            (Act::Rollback { .. }, Ok(Done::RolledBack { identity, failure })) => {
-                let state = failure.map_or(State::Succeeded, State::Failed);
+            (Act::Rollback { safety, .. }, Ok(Done::RolledBack { identity, failure })) => {
+                let failed = |failure| State::Failed(self.with_safety(&name, *safety, failure));
+                let state = failure.map_or(State::Succeeded, failed);
                 self.finish(&operation, state, output);
                 self.rolled_back(&name, identity);
             }
@@ -170,6 +171,10 @@ impl Keeper {
             (Act::Detach { .. }, Ok(_)) => {
                 self.finish(&operation, State::Succeeded, output);
                 self.survey(&name, Cause::Recovery);
+            }
+            (Act::Rollback { safety, .. }, Err(failure)) => {
+                let failure = self.with_safety(&name, *safety, failure);
+                self.finish(&operation, State::Failed(failure), output);
             }
             (_, Ok(_)) => self.finish(&operation, State::Succeeded, output),
             (_, Err(failure)) => self.finish(&operation, State::Failed(failure), output),
@@ -196,6 +201,17 @@ impl Keeper {
         }
         (account.running, account.surveyed, account.look_again) = (None, false, again);
         Some(operation)
+    }
+
+    /// A failed rollback leaves the snapshot of what was there: nobody but a person deletes it.
+    fn with_safety(&self, name: &ResourceName, safety: Seq, failure: Failure) -> Failure {
+        let taken = self.ledger.snapshot(name, safety).filter(|s| s.health == Health::Complete);
+        let Some(label) = taken.map(Snapshot::label) else { return failure };
+        let message = format!(
+            "{}; {label}, taken before, stays: `heptactl delete {label}` removes it",
+            failure.message
+        );
+        Failure { message, ..failure }
     }
 
     /// Whatever is there now was put there for a person, whether or not the swap came to its end.

@@ -242,6 +242,7 @@ pub fn findings() -> Vec<Finding> {
         key: Some("resource.home.tme".into()),
         message: "there is no such key".into(),
         hint: Some("did you mean `time`?".into()),
+        remark: false,
     };
     let bare = Finding { message: "no resource is declared".into(), ..Finding::default() };
     vec![finding, bare]

@@ -239,6 +239,7 @@ impl Desk for Bench {
             key: Some(key.into()),
             message: message.into(),
             hint: Some(hint.into()),
+            remark: false,
         };
         let odd = "is not a known key";
         let first = finding(3, "resource.home.tiem", odd, "did you mean time?");
@@ -247,7 +248,7 @@ impl Desk for Bench {
     }
 
     fn check(&self) -> Soon<'_, Check> {
-        Box::pin(async { Check { loadable: true, findings: Vec::new() } })
+        Box::pin(async { Check { loadable: true, ..Check::default() } })
     }
 
     fn list_files(

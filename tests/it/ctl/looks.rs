@@ -59,7 +59,7 @@ fn host() -> Script {
         )
         .on("GET /v1/resources/home/slots?day=2026-11-21", &slots())
         .on("GET /v1/resources/home/slots", &slots())
-        .on("POST /v1/check", &Check { loadable: false, findings: findings() })
+        .on("POST /v1/check", &Check { loadable: false, findings: findings(), ..Check::default() })
         .on(
             "POST /v1/reload",
             &Reloaded {
@@ -134,7 +134,7 @@ fn an_empty_daemon_has_something_to_say() {
         .on("GET /v1/plans", &Plans { currency: "USD".into(), plans: vec![] })
         .on("GET /v1/blueprints", &Blueprints { blueprints: vec![] })
         .on("POST /v1/reload", &Reloaded::default())
-        .on("POST /v1/check", &Check { loadable: true, findings: vec![] });
+        .on("POST /v1/check", &Check { loadable: true, ..Check::default() });
     let daemon = Daemon::start(empty);
     let check = |line: &str, want: &str| {
         let ran = Start::at(&daemon).ctl(line);
@@ -185,7 +185,7 @@ fn json_is_what_the_wire_said() {
     check("plans", json(&plans()));
     check("blueprints", json(&blueprints()));
     check("why home", json(&slots()));
-    check("check", json(&Check { loadable: false, findings: findings() }));
+    check("check", json(&Check { loadable: false, findings: findings(), ..Check::default() }));
     let ran = Start::at(&daemon).ctl("watch --json");
     let lines: Vec<Changes> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines, changes());
@@ -255,7 +255,10 @@ fn exit_codes_of_looks_tell_alarms_and_faults() {
             .on("GET /v1/status", &facts::status(vec![home()]))
             .on("GET /v1/resources/home", &facts::detail(home()))
             .on("GET /v1/resources/db", &facts::detail(db()))
-            .on("POST /v1/check", &Check { loadable: true, findings: findings() })
+            .on(
+                "POST /v1/check",
+                &Check { loadable: true, findings: findings(), ..Check::default() },
+            )
             .on("GET /v1/operations/405", &operations().operations[1])
             .on("GET /v1/resources", &facts::resources()),
     );
@@ -267,7 +270,7 @@ fn exit_codes_of_looks_tell_alarms_and_faults() {
     check("status home", 0);
     check("status db", 5);
     check("status db --json", 5);
-    check("check", 0);
+    check("check", 1);
     check("operation 405", 0);
     check("operation 405 --wait", 1);
     check("--version", 0);

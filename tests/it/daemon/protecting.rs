@@ -142,8 +142,8 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("ROOT/a.sock", &["it is a socket; directories and files can be protected"]);
     check("/dev/null", &["/dev/null"]);
     check("ROOT/notes", &["is protected already, as notes", "heptactl status notes"]);
-    check("ROOT/notes/file", &["is inside resource notes", "leave it out there (exclude"]);
-    check("ROOT", &["is inside resource", "leave it out there (exclude"]);
+    check("ROOT/notes/file", &["is inside resource notes", "write exclude = [\"file\"] for notes"]);
+    check("ROOT", &["is inside resource", "declare it by a table of your own that leaves"]);
     check("ROOT/state", &["is heptad's own"]);
     check("ROOT/store/mail", &["is heptad's own"]);
     check("ROOT/app.db-wal", &["a part of the SQLite database", "protect that"]);

@@ -51,7 +51,7 @@ fn configure(scene: &mut Scene, resources: Vec<Resource>) {
     scene.machine.settle();
 }
 
-fn moment(scene: &Scene) -> Moment {
+pub(super) fn moment(scene: &Scene) -> Moment {
     let (started, settled) = scene.machine.keeper().beginnings();
     let belief = scene.machine.keeper().belief();
     let (elapsed, slept) = (scene.machine.elapsed(), SignedDuration::ZERO);
@@ -271,7 +271,7 @@ fn while_todays_snapshot_is_taken_it_is_told_so_and_as_no_failure() {
 fn a_day_that_is_lost_is_an_alarm_at_once_and_until_the_next_complete_one() {
     let mut scene = Scene::daily("22:00");
     scene.run_to(&day(3, "23:00"));
-    scene.machine.disk.world().faults.extend(vec![Some(Fault::Permanent); 500]);
+    scene.machine.disk.world().faults.extend(vec![Some(Fault::Transient); 500]);
     scene.run_to(&day(4, "23:49"));
     assert_eq!(alarms(&scene), [""; 0], "it is tried again");
     // The next try would be tomorrow.
