@@ -59,15 +59,18 @@ impl From<Denied> for Refuse {
                 format!("{snapshot} is being deleted by operation {operation}"),
                 format!("`heptactl operation {operation}` shows how far it is"),
             ),
-            Denied::NameTaken { name, by } => Self::clash(
+            Denied::NameTaken { name, by, free } => Self::clash(
                 "name-taken",
                 format!("the name {name} belongs to a snapshot of {by}"),
-                "choose another name; one in the trash keeps its name until it is gone",
+                format!(
+                    "{}; a snapshot in the trash keeps its name until it is gone",
+                    another_name(free)
+                ),
             ),
-            Denied::ResourceNameTaken { name } => Self::clash(
+            Denied::ResourceNameTaken { name, free } => Self::clash(
                 "resource-name-taken",
                 format!("there is a resource {name} already"),
-                "choose another name",
+                another_name(free),
             ),
             Denied::SmallerPlan { wanted, had } => Self::clash(
                 "smaller-plan",
@@ -213,6 +216,14 @@ impl From<Denied> for Refuse {
     }
 }
 
+/// What to write instead of a name that is taken.
+pub fn another_name(free: Option<impl Display>) -> String {
+    match free {
+        Some(free) => format!("choose another name; {free} is free"),
+        None => "choose another name".into(),
+    }
+}
+
 fn being_taken(
     snapshot: &str,
     operation: OperationId,
@@ -300,14 +311,15 @@ mod tests {
             failed(true),
             failed(false),
             Denied::BeingDestroyed { snapshot: snapshot(), operation },
-            Denied::NameTaken { name: name(), by: web() },
+            Denied::NameTaken { name: name(), by: web(), free: None },
+            Denied::NameTaken { name: name(), by: web(), free: "golden-2".parse().ok() },
             Denied::SmallerPlan { wanted: plan(1), had: plan(2) },
             Denied::NoUse { what: "plan", kind },
             Denied::WrongKind { resource: web(), kind, wanted },
             Denied::NotOf { snapshot: snapshot(), resource: web(), of: web() },
             Denied::NotWhole { snapshot: snapshot() },
             Denied::FarewellUnsaid { resource: web(), kind },
-            Denied::ResourceNameTaken { name: web() },
+            Denied::ResourceNameTaken { name: web(), free: "web-2".parse().ok() },
             Denied::NoSuchDisk { snapshot: snapshot(), disk: "vdc".into(), has: vec![] },
             Denied::NoSuchDisk {
                 snapshot: snapshot(),

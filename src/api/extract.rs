@@ -46,9 +46,30 @@ pub struct Sent<T>(pub T);
 
 /// All that a request for a change says, and its `Idempotency-Key` with the digest of all that.
 pub struct Wish<B, Q = Nothing> {
-    pub key: Option<Key>,
+    pub terms: Terms,
     pub query: Q,
     pub body: B,
+}
+
+/// How it is asked for.
+pub struct Terms {
+    pub key: Option<Key>,
+    /// The header [`DRY_RUN`]: only whether it would be refused.
+    pub dry_run: bool,
+}
+
+/// With `true` nothing is changed: the answer is what a change would become.
+pub const DRY_RUN: &str = "heptad-dry-run";
+
+fn dry_run(headers: &HeaderMap) -> Result<bool, Refuse> {
+    match headers.get(DRY_RUN).map(|value| value.as_bytes()) {
+        None | Some(b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => {
+            let hint = "write true, or leave it out";
+            Err(Refuse::bad("bad-dry-run", "Heptad-Dry-Run is neither true nor false", hint))
+        }
+    }
 }
 
 /// The `Idempotency-Key` as it was sent.
@@ -135,6 +156,7 @@ where
         let KeyText(text) = KeyText::from_request_parts(&mut parts, office).await?;
         let Asked(query) = Asked::<Q>::from_request_parts(&mut parts, office).await?;
         let peer = Peer::from_request_parts(&mut parts, office).await?;
+        let dry_run = dry_run(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let Sent(body) = Sent::<B>::from_request(Request::from_parts(parts, body), office).await?;
         // As it was understood, so that blanks and the order of fields make no other request of it.
@@ -143,7 +165,8 @@ where
             Refuse::bad("bad-body", format!("the request: {error}"), "write it another way")
         })?;
         let digest = Some(Digest(Sha256::digest(whole).into()));
-        Ok(Self { key: text.map(|text| Key { text, digest }), query, body })
+        let terms = Terms { key: text.map(|text| Key { text, digest }), dry_run };
+        Ok(Self { terms, query, body })
     }
 }
 
@@ -192,6 +215,15 @@ async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refuse> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refuse> {
+    // Fields by their order are nobody's wish.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        let hint = "write an object: {\"name\": ...}";
+        return Err(Refuse::bad(
+            "bad-body",
+            "the body: expected an object, and it is a list",
+            hint,
+        ));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let message = error.to_string();
         let code = if error.is_data() { "bad-body" } else { "malformed-json" };
@@ -244,7 +276,7 @@ fn guess(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::wire::{ForgetBody, TakeBody};
+    use crate::api::wire::{ForgetBody, KeepBody, TakeBody};
 
     #[test]
     fn a_bad_body_is_refused_with_its_place_and_a_guess() {
@@ -258,7 +290,6 @@ mod tests {
         };
         check("{\"nmae\": \"x\"}", "bad-body", "line 1 column 7", "did you mean name?");
         check("{\"colour\": 1}", "bad-body", "unknown field `colour`", "openapi.json");
-        check("{}", "bad-body", "missing field `name`", "openapi.json");
         check("{\"name\": 7}", "bad-body", "expected a string", "openapi.json");
         check("{\"name\": \"a\", \"name\": \"b\"}", "bad-body", "duplicate field", "");
         check("{\"name\": \"a\"", "malformed-json", "line 1 column 12", "");
@@ -268,6 +299,8 @@ mod tests {
         check("{\"name\":\"a\",\"tags\":{\"k\":1e999}}", "malformed-json", "out of range", "");
         let long = format!("{{\"{}\":1}}", "x".repeat(5_000));
         assert!(parse::<TakeBody>(long.as_bytes()).unwrap_err().refusal.message.len() < 300);
+        let missing = parse::<KeepBody>(b"{}").unwrap_err().refusal;
+        assert!(missing.message.contains("missing field `name`"), "{}", missing.message);
         let variant = parse::<ForgetBody>(b"{\"automatic\":\"trsh\"}").unwrap_err();
         assert_eq!(variant.refusal.hint, "did you mean trash?");
     }

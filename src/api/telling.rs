@@ -105,11 +105,13 @@ pub fn failing(operation: &wire::Operation) -> String {
 /// What somebody asks for: `take www as before-upgrade`.
 pub fn request(request: &Request) -> String {
     match request {
-        Request::Take { resource, name, part: Part::Whole, .. } => {
-            format!("take {resource} as {name}")
-        }
-        Request::Take { resource, name, part: Part::SystemDisk, .. } => {
-            format!("take the system disk of {resource} as {name}")
+        Request::Take { resource, name, part, .. } => {
+            let what = match part {
+                Part::Whole => resource.to_string(),
+                Part::SystemDisk => format!("the system disk of {resource}"),
+            };
+            let name = name.as_ref().map(|name| format!(" as {name}"));
+            format!("take {what}{}", name.unwrap_or_default())
         }
         Request::Keep { from, name, .. } => format!("keep {from} as {name}"),
         Request::TagResource { resource, change } => format!("tag {resource}: {change}"),
@@ -140,6 +142,7 @@ pub fn request(request: &Request) -> String {
             format!("forget {resource} after a last snapshot {name}")
         }
         Request::Forget { resource, .. } => format!("forget {resource}"),
+        Request::Rehearse(of) => self::request(of),
     }
 }
 

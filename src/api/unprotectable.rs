@@ -26,10 +26,13 @@ pub fn refuse(why: Unprotectable) -> Refuse {
             format!("{place} is protected already, as {by}"),
             format!("`heptactl status {by}` shows it"),
         ),
-        Unprotectable::NameTaken { name } => Refuse::clash(
+        Unprotectable::NameTaken { name, free } => Refuse::clash(
             "resource-name-taken",
             format!("there is a resource {name} already, or there are snapshots of one"),
-            "choose another name: --name NAME",
+            match free {
+                Some(free) => format!("choose another name; this one is free: --name {free}"),
+                None => "choose another name: --name NAME".into(),
+            },
         ),
         Unprotectable::NotAllowed { place, missing, way_out } => Refuse::clash(
             "not-allowed",

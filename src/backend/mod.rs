@@ -203,8 +203,8 @@ pub trait Backend: Debug + Send + Sync {
         Err(BackendError::new(Fault::Permanent, "attaching a disk", "this is not an instance"))
     }
 
-    /// Takes a disk away from an instance. One that it does not have is success.
-    fn detach(&self, _disk: &Image) -> Result<(), BackendError> {
+    /// Takes a disk away from an instance; `false` where it does not have it.
+    fn detach(&self, _disk: &Image) -> Result<bool, BackendError> {
         Err(BackendError::new(Fault::Permanent, "detaching a disk", "this is not an instance"))
     }
 

@@ -80,7 +80,7 @@ fn read(
         section.report.find(&section.path, problem, "choose another name for the resource");
     }
     let stated = section.parsed("kind", TEXT, kind);
-    let kind = stated.unwrap_or(Kind::Disk);
+    let kind = stated.unwrap_or_else(|| usual(table));
     let policy = Wish::read(&section).policy(defaults, name);
     let is_disk = kind == Kind::Disk && section.has("kind") == stated.is_some();
     let plan = offers.plan_of(&section, is_disk);
@@ -113,6 +113,21 @@ fn read(
         enrolled: section.report.layers.is_enrolled(&section.path),
     };
     Some(Declared { resource, options, hooks })
+}
+
+/// What a resource of this technology is where nothing is said: the technology itself knows, but is
+/// not asked before its options have been read. An own test holds the two together.
+fn usual(table: &Dict) -> Kind {
+    let has = |backend: &str, key: &str| match table.get(backend) {
+        Some(Value::Dict(_, options)) => options.contains_key(key),
+        _ => false,
+    };
+    let is = |backend: &str| matches!(table.get(backend), Some(Value::Dict(..)));
+    match () {
+        () if is("postgres") || is("sqlite") => Kind::Database,
+        () if has("libvirt", "domain") => Kind::Instance,
+        () => Kind::Disk,
+    }
 }
 
 fn kind(text: &str) -> Result<Kind, Refusal> {

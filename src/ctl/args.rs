@@ -151,10 +151,11 @@ pub enum Command {
     Mounts,
     /// Put something under protection: heptad finds out what it is, and snapshots it daily
     Protect(ProtectArgs),
-    /// Take a snapshot now, under a name; it stays until you delete it
+    /// Take a snapshot now; it stays until you delete it
     Take {
         resource: String,
-        name: String,
+        /// Without it, one is made of the resource's name and the time
+        name: Option<String>,
         /// Of an instance's system disk alone, as a snapshot of a disk
         #[arg(long)]
         system_disk: bool,
@@ -241,8 +242,11 @@ pub enum Command {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Bring a snapshot back from the trash
-    Undelete { snapshot: String },
+    /// Bring snapshots back from the trash
+    Undelete {
+        #[arg(required = true, value_name = "SNAPSHOT")]
+        snapshots: Vec<String>,
+    },
     /// Show what will be taken and dropped, and why, without doing it
     Forecast {
         resource: Option<String>,
@@ -361,7 +365,7 @@ mod tests {
             "Protect(ProtectArgs { what: \"/srv/www\", name: None, time: Some(\"03:30\"), take: Some(\"first\"), dry_run: false })"
         });
         check("take home before --tag a=b --tag c=d=e --tag f", {
-            "Take { resource: \"home\", name: \"before\", system_disk: false, tags: TagArgs { tags: [(\"a\", \"b\"), \
+            "Take { resource: \"home\", name: Some(\"before\"), system_disk: false, tags: TagArgs { tags: [(\"a\", \"b\"), \
              (\"c\", \"d=e\"), (\"f\", \"\")] } }"
         });
         check("tag home team=web cost --remove why --remove when", {
@@ -426,7 +430,8 @@ mod tests {
             assert!(refused.contains(part), "{line}: {refused}");
         };
         check("statsu", "'status'");
-        check("take home", "<NAME>");
+        check("take", "<RESOURCE>");
+        check("undelete", "<SNAPSHOT>");
         check("take home x --tag =v", "a tag is KEY=VALUE");
         check("tag home", "<KEY[=VALUE]|--remove <KEY>>");
         check("create new --from x1 --disk vdb", "a disk is DISK=NAME");

@@ -15,11 +15,11 @@ pub(super) fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
 pub fn take(
     session: &mut Session<'_, '_>,
     resource: &str,
-    name: &str,
+    name: Option<&str>,
     system_disk: bool,
     args: &TagArgs,
 ) -> Done {
-    let body = TakeBody { name: name.into(), tags: tags(args)?, system_disk };
+    let body = TakeBody { name: name.map(Into::into), tags: tags(args)?, system_disk };
     let accepted = session.client.take(resource, &body)?;
     conclude(session, accepted)
 }
@@ -29,9 +29,34 @@ pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &Ta
     conclude(session, accepted)
 }
 
-pub fn undelete(session: &mut Session<'_, '_>, snapshot: &str) -> Done {
-    let accepted = session.client.undelete(snapshot)?;
-    conclude(session, accepted)
+/// Brings one after the other back; a refusal of one does not stop the others.
+pub fn undelete(session: &mut Session<'_, '_>, snapshots: &[String]) -> Done {
+    each(session, snapshots, |session, snapshot| {
+        let accepted = session.client.undelete(snapshot)?;
+        conclude(session, accepted).map(|_| ())
+    })
+}
+
+/// # Errors
+/// [`CtlError::Partly`] where some of several were refused or failed, which is told here.
+pub(super) fn each<T>(
+    session: &mut Session<'_, '_>,
+    all: &[T],
+    mut one: impl FnMut(&mut Session<'_, '_>, &T) -> Result<(), CtlError>,
+) -> Done {
+    let mut failed = None;
+    for thing in all {
+        if let Err(error) = one(session, thing) {
+            match error.exit_code() {
+                exit::REFUSED if all.len() > 1 && !error.is_broken_pipe() => {
+                    session.complain(&error)?;
+                    failed = Some(CtlError::Partly);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+    failed.map_or(Ok(exit::OK), Err)
 }
 
 pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {

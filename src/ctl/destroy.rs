@@ -1,6 +1,6 @@
 //! Deleting snapshots: what goes is named, and somebody asked.
 
-use super::change::{awaited, report};
+use super::change::{awaited, each, report};
 use super::error::CtlError;
 use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};
@@ -20,7 +20,11 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
             going.push(found);
         }
     }
+    let mut refused = false;
     if !yes {
+        let all = going.len();
+        going = possible(session, going, now)?;
+        refused = going.len() < all;
         let view = session.view();
         let mut page = render::gone(&going, &view);
         page.gap();
@@ -32,7 +36,37 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
         ask(session, page, &question)?;
     }
     // By the labels that were shown: `latest` may mean another one by now.
-    each(session, &going, now)
+    match each(session, &going, |session, snapshot| one(session, snapshot, now)) {
+        Ok(_) if refused => Err(CtlError::Partly),
+        done => done,
+    }
+}
+
+/// Those that may go; why the others may not is told before anything is asked.
+fn possible(
+    session: &mut Session<'_, '_>,
+    going: Vec<Snapshot>,
+    now: bool,
+) -> Result<Vec<Snapshot>, CtlError> {
+    let (rehearsal, all) = (session.client.rehearsal(), going.len());
+    let mut possible = Vec::new();
+    let mut last = None;
+    for snapshot in going {
+        let Err(error) = rehearsal.delete(&snapshot.label, now) else {
+            possible.push(snapshot);
+            continue;
+        };
+        let error = CtlError::from(error);
+        if error.exit_code() != exit::REFUSED || all == 1 {
+            return Err(error);
+        }
+        session.complain(&error)?;
+        last = Some(CtlError::Partly);
+    }
+    match last {
+        Some(error) if possible.is_empty() => Err(error),
+        _ => Ok(possible),
+    }
 }
 
 /// What can be undone, and until when.
@@ -47,23 +81,6 @@ pub(super) fn until(now: bool, view: &View) -> String {
          running time, so at least until {end}.",
         TRASH.as_hours()
     )
-}
-
-/// Deletes one after the other; a refusal of one does not stop the others.
-fn each(session: &mut Session<'_, '_>, going: &[Snapshot], now: bool) -> Done {
-    let mut failed = None;
-    for snapshot in going {
-        if let Err(error) = one(session, snapshot, now) {
-            match error.exit_code() {
-                exit::REFUSED if going.len() > 1 && !error.is_broken_pipe() => {
-                    session.complain(&error)?;
-                    failed = Some(CtlError::Partly);
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-    failed.map_or(Ok(exit::OK), Err)
 }
 
 fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<(), CtlError> {

@@ -59,6 +59,28 @@ impl CtlError {
         matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// For scripts; heptad's own refusals have one of their own.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Client(source) => source.code(),
+            Self::OutOfSight { .. } => "out-of-sight",
+            Self::OperationFailed { .. } => "operation-failed",
+            Self::Partly => "partly",
+            Self::Declined => "declined",
+            Self::Unconfirmed => "unconfirmed",
+            Self::TagTwice(_) => "tag-twice",
+            Self::Path(_) => "bad-path",
+            Self::Exists { .. } => "exists",
+            Self::MountPoint { .. } => "mount-point",
+            Self::PathInSnapshot { .. } => "bad-path-in-snapshot",
+            Self::Unknown { .. } => "unknown",
+            Self::Ambiguous(_) => "ambiguous",
+            Self::File { .. } => "file",
+            Self::Output(_) => "output",
+            Self::Json(_) => "json",
+        }
+    }
+
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Client(source) | Self::OutOfSight { source, .. } => match source {

@@ -17,6 +17,9 @@ pub fn forget(
     if !yes {
         // Refused with a way out before anything is asked.
         let detail = session.client.resource(resource)?;
+        let rehearsal = session.client.rehearsal();
+        let skip_final = body.last.is_none();
+        rehearsal.forget(resource, &ForgetBody { skip_final, ..body.clone() })?;
         let query = SnapshotsQuery {
             resource: Some(resource.into()),
             origin: Some(Origin::Automatic),
@@ -25,6 +28,8 @@ pub fn forget(
         let going = session.client.snapshots(&query)?.snapshots;
         if body.last.is_none() && !body.skip_final {
             farewell(session, &detail, &mut body)?;
+            // The name may be taken.
+            rehearsal.forget(resource, &body)?;
         }
         let page = outcome(session, &detail, &going, &body);
         ask(session, page, &format!("Forget {resource}?"))?;

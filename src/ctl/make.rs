@@ -57,7 +57,10 @@ pub fn rollback(
     may_ask(session, yes)?;
     // By the label that was shown: `latest` may mean another one by then.
     let found = session.client.snapshot(to)?;
+    let body = RollbackBody { to: found.label.clone(), backup_name };
     if !yes {
+        // What is against it is said before anything is asked.
+        session.client.rehearsal().rollback(resource, &body)?;
         let view = session.view();
         let mut page = view.page();
         let (label, taken) = (&found.label, view.wall(found.taken_at));
@@ -67,7 +70,6 @@ pub fn rollback(
         page.prose(0, &Span::plain(text));
         ask(session, page, &format!("Roll {resource} back?"))?;
     }
-    let body = RollbackBody { to: found.label, backup_name };
     let accepted = session.client.rollback(resource, &body)?;
     conclude(session, accepted)
 }

@@ -91,19 +91,30 @@ pub fn run(
     io: &mut Io<'_>,
     environment: &Environment,
 ) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let json = args.iter().any(|word| word == "--json");
     let parsed = command().try_get_matches_from(args);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => match perform(cli, io, environment) {
             Ok(code) => code,
             Err(error) => error.exit_code(),
         },
-        Err(error) => help(&error, io, environment),
+        Err(error) => help(&error, json, io, environment),
     }
 }
 
 /// Help, the version, or what is wrong with the line.
-fn help(error: &clap::Error, io: &mut Io<'_>, environment: &Environment) -> u8 {
+fn help(error: &clap::Error, json: bool, io: &mut Io<'_>, environment: &Environment) -> u8 {
     let wrong = error.use_stderr();
+    if wrong && json {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let hint = "`heptactl --help` shows the commands";
+        // There is nobody left to tell if this cannot be written.
+        let text = serde_json::to_string_pretty(&session::refused("usage", message, hint));
+        let _ = writeln!(io.stdout, "{}", text.unwrap_or_default());
+    }
     let terminal = if wrong { io.terminals.stderr } else { io.terminals.stdout };
     let text = error.render();
     let text = if session::coloured(Color::Auto, terminal, environment.no_color) {
@@ -177,7 +188,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         Command::Mounts => mount::mounts(session),
         Command::Protect(wish) => protect::protect(session, &wish),
         Command::Take { resource, name, system_disk, tags } => {
-            change::take(session, &resource, &name, system_disk, &tags)
+            change::take(session, &resource, name.as_deref(), system_disk, &tags)
         }
         Command::Keep { snapshot, name, tags } => change::keep(session, &snapshot, &name, &tags),
         Command::Tag { name, resource, snapshot, change } => {
@@ -194,7 +205,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         }
         Command::Attach { disk, instance } => make::attach(session, &disk, &instance),
         Command::Detach { disk, instance } => make::detach(session, &disk, &instance),
-        Command::Undelete { snapshot } => change::undelete(session, &snapshot),
+        Command::Undelete { snapshots } => change::undelete(session, &snapshots),
         Command::Acknowledge { resource } => change::acknowledge(session, &resource),
         Command::Rotate { resource, yes } => change::rotate(session, &resource, yes),
         Command::Delete { snapshots, now, yes } => destroy::delete(session, &snapshots, now, yes),

@@ -18,6 +18,7 @@ pub fn protect(session: &mut Session<'_, '_>, wish: &ProtectArgs) -> Done {
         domain,
         name: wish.name.clone(),
         time: wish.time.clone(),
+        first: wish.take.clone(),
         dry_run: wish.dry_run,
     };
     let protected = session.client.protect(&body)?;
@@ -28,7 +29,9 @@ pub fn protect(session: &mut Session<'_, '_>, wish: &ProtectArgs) -> Done {
         None => asked(session, &protected)?,
     };
     match first {
-        Some(name) => change::take(session, &protected.name, &name, false, &TagArgs::default()),
+        Some(name) => {
+            change::take(session, &protected.name, Some(&name), false, &TagArgs::default())
+        }
         None => Ok(exit::OK),
     }
 }

@@ -6,7 +6,7 @@ use super::render::{self, Marks, Page, Span, Tone, View};
 use super::values::Color;
 use super::{Environment, Io, exit};
 use crate::api::client::{Client, ClientError};
-use crate::api::wire::Refused;
+use crate::api::wire::{Refusal, Refused};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Session<'a, 'b> {
     pub io: &'a mut Io<'b>,
     pub global: Global,
     pub directory: PathBuf,
+    /// JSON goes out a line at a time.
+    pub by_line: bool,
     no_color: bool,
     marks: Marks,
     zone: TimeZone,
@@ -34,7 +36,7 @@ impl<'a, 'b> Session<'a, 'b> {
         let marks = if environment.unicode { Marks::Unicode } else { Marks::Ascii };
         let (no_color, directory) = (environment.no_color, environment.directory.clone());
         let zone = environment.zone.clone().filter(|_| !global.utc).unwrap_or(TimeZone::UTC);
-        Self { client, io, global, directory, no_color, marks, zone }
+        Self { client, io, global, directory, by_line: false, no_color, marks, zone }
     }
 
     pub fn view(&self) -> View {
@@ -85,7 +87,10 @@ impl<'a, 'b> Session<'a, 'b> {
 
     /// The wire answer, indented.
     pub fn json(&mut self, answer: &impl Serialize) -> Done {
-        let text = serde_json::to_string_pretty(answer)?;
+        let text = match self.by_line {
+            true => serde_json::to_string(answer)?,
+            false => serde_json::to_string_pretty(answer)?,
+        };
         writeln!(self.io.stdout, "{text}")?;
         self.io.stdout.flush()?;
         Ok(exit::OK)
@@ -107,17 +112,33 @@ impl<'a, 'b> Session<'a, 'b> {
             return Ok(());
         }
         let mut page = self.view().page();
-        if let CtlError::Client(ClientError::Refused { refusal, .. }) = error {
-            if self.global.json {
-                self.json(&Refused { error: refusal.clone() })?;
-            }
-            render::findings(&refusal.findings, &mut page);
-            page.gap();
-        }
         let socket = self.client.socket().to_owned();
-        complaint(&error.sentence(&socket), &error.hints(&socket), &mut page);
+        let (sentence, hints) = (error.sentence(&socket), error.hints(&socket));
+        match error {
+            CtlError::Client(ClientError::Refused { refusal, .. }) => {
+                if self.global.json {
+                    self.json(&Refused { error: refusal.clone() })?;
+                }
+                render::findings(&refusal.findings, &mut page);
+                page.gap();
+            }
+            // Each was told by itself.
+            CtlError::Partly => {}
+            _ if self.global.json => {
+                let refused = refused(error.code(), &sentence, &hints.join("; "));
+                self.json(&refused)?;
+            }
+            _ => {}
+        }
+        complaint(&sentence, &hints, &mut page);
         self.note(&page)
     }
+}
+
+/// What went wrong here, in the shape of heptad's refusals.
+pub fn refused(code: &str, message: &str, hint: &str) -> Refused {
+    let (code, message, hint) = (code.into(), message.into(), hint.into());
+    Refused { error: Refusal { code, message, hint, findings: Vec::new() } }
 }
 
 pub fn complaint(sentence: &str, hints: &[String], page: &mut Page) {

@@ -8,6 +8,7 @@ use crate::api::wire::Changes;
 use std::ops::ControlFlow;
 
 pub fn watch(session: &mut Session<'_, '_>) -> Done {
+    session.by_line = true;
     let first = session.client.status()?;
     if !session.global.quiet && !session.global.json {
         let mut page = session.view().page();

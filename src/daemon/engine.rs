@@ -287,7 +287,7 @@ mod tests {
         let turn = engine.turn(vec![Event::Configured(vec![account.resource.clone()])], reading());
         let look = finished(&turn.orders[0], Done::Surveyed(seen(), Weights::default()));
         engine.turn(vec![look], reading());
-        let (resource, name) = (account.name().clone(), "by-hand".parse().unwrap());
+        let (resource, name) = (account.name().clone(), "by-hand".parse().ok());
         let request = Request::Take { resource, name, tags: Default::default(), part: Part::Whole };
         let ask = Ask { ticket: 1, uid: 0, key: None, request };
         let turn = engine.turn(vec![Event::Asked(ask)], reading());

@@ -204,9 +204,17 @@ pub fn attach(
 pub fn detach(
     backend: &dyn Backend,
     disk: &ResourceName,
+    again: bool,
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
-    backend.detach(&image(disk, around)?).map(|()| Done::Detached).map_err(failure)
+    match backend.detach(&image(disk, around)?).map_err(failure)? {
+        // An earlier try may have taken it away.
+        false if !again => {
+            let message = format!("it does not have disk {disk}, so there is nothing to take away");
+            Err(Failure::new(Fault::Absent, message))
+        }
+        _ => Ok(Done::Detached),
+    }
 }
 
 fn image(disk: &ResourceName, around: &dyn Surroundings) -> Result<Image, Failure> {

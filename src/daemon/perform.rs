@@ -55,7 +55,7 @@ pub fn perform(
             making::roll_back(backend, &order, !again, around)
         }
         Work::Attach { disk } => making::attach(backend, disk, around),
-        Work::Detach { disk } => making::detach(backend, disk, around),
+        Work::Detach { disk, again } => making::detach(backend, disk, *again, around),
     }
 }
 

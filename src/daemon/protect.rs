@@ -169,10 +169,13 @@ fn name(
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
         ledger.accounts.keys().find(same).cloned()
     };
+    let is_free = |name: &ResourceName| clashes(name).is_none();
     if let Some(name) = &wish.name {
         return match clashes(name) {
             Some(other) if &other != name || !ledger.account(name).is_some_and(was) => {
-                Err(Unprotectable::NameTaken { name: other })
+                let like = std::iter::once(name.as_str());
+                let free = name_for(like, ENROLLED_NAME_LIMIT, is_free);
+                Err(Unprotectable::NameTaken { name: other, free })
             }
             _ => Ok(name.clone()),
         };
@@ -189,9 +192,8 @@ fn name(
         ("sqlite" | "libvirt", Some((stem, ending))) if !ending.contains('/') => stem.to_owned(),
         _ => text,
     };
-    let free = |name: &ResourceName| clashes(name).is_none();
-    name_for(text.split('/'), ENROLLED_NAME_LIMIT, free).ok_or_else(|| Unprotectable::Unwritten {
-        why: "no name is free; say one with --name".into(),
+    name_for(text.split('/'), ENROLLED_NAME_LIMIT, is_free).ok_or_else(|| {
+        Unprotectable::Unwritten { why: "no name is free; say one with --name".into() }
     })
 }
 

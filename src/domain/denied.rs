@@ -42,6 +42,8 @@ pub enum Denied {
     NameTaken {
         name: SnapshotName,
         by: ResourceName,
+        /// One like it that is free.
+        free: Option<SnapshotName>,
     },
     SmallerPlan {
         wanted: Plan,
@@ -73,6 +75,8 @@ pub enum Denied {
     },
     ResourceNameTaken {
         name: ResourceName,
+        /// One like it that is free.
+        free: Option<ResourceName>,
     },
     /// A name for an attached disk that the snapshot does not have.
     NoSuchDisk {

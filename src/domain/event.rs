@@ -1,21 +1,20 @@
 //! What comes into the keeper and what goes out: closed enums, so that nothing is forgotten.
 
 pub use super::denied::Denied;
+pub use super::request::{Farewell, Request};
 
 use super::account::{Account, Barred};
 use super::agenda::SlotRecord;
 use super::draft::Draft;
 use super::key::Key;
-use super::name::{ResourceName, SnapshotName};
+use super::name::ResourceName;
 use super::occupied::Occupied;
-use super::operation::{Failure, Leftovers, Operation, OperationId};
+use super::operation::{Failure, Operation, OperationId};
 use super::policy::Retention;
 use super::resource::Resource;
-use super::snapshot::{Card, Content, Facts, Handle, Part, Selector, Seq, Snapshot, Tags};
-use super::tag::Retag;
+use super::snapshot::{Card, Content, Facts, Handle, Seq, Snapshot, Tags};
 use super::told::{Disk, Engine, Told};
 use jiff::Timestamp;
-use jiff::civil::Time;
 use std::collections::BTreeMap;
 
 /// Something happened.
@@ -49,38 +48,6 @@ pub struct Ask {
     pub uid: u32,
     pub key: Option<Key>,
     pub request: Request,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    Take { resource: ResourceName, name: SnapshotName, tags: Tags, part: Part },
-    Keep { from: Selector, name: SnapshotName, tags: Tags },
-    TagResource { resource: ResourceName, change: Retag },
-    TagSnapshot { snapshot: Selector, change: Retag },
-    Create { from: Selector, draft: Box<Draft> },
-    Rollback { resource: ResourceName, to: Selector, safety: Option<SnapshotName> },
-    Attach { instance: ResourceName, disk: ResourceName },
-    Detach { instance: ResourceName, disk: ResourceName },
-    Delete { snapshot: Selector, now: bool },
-    Undelete { snapshot: Selector },
-    Enable { resource: ResourceName, time: Option<Time> },
-    Disable { resource: ResourceName },
-    SetTime { resource: ResourceName, time: Time },
-    Reset { resource: ResourceName },
-    Acknowledge { resource: ResourceName },
-    Rotate { resource: ResourceName },
-    Forget { resource: ResourceName, automatic: Leftovers, last: Farewell },
-}
-
-/// Whether a resource that is forgotten leaves a last snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Farewell {
-    /// Nothing was said; of an instance or a database it has to be (Lightsail's rule for deleting
-    /// a database).
-    #[default]
-    Unsaid,
-    Skip,
-    Take(SnapshotName),
 }
 
 /// What shall happen now, in this order.
@@ -159,6 +126,8 @@ pub enum Work {
     },
     Detach {
         disk: ResourceName,
+        /// It was begun before.
+        again: bool,
     },
     Mark {
         handle: Handle,
@@ -312,28 +281,4 @@ pub struct Mark {
     pub trashed: bool,
     /// All its tags, where they are no longer those that it was taken with.
     pub tags: Option<Tags>,
-}
-
-impl Request {
-    /// The word of the operation that it becomes.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Request::Take { .. } => "take",
-            Request::Keep { .. } => "keep",
-            Request::TagResource { .. } | Request::TagSnapshot { .. } => "tag",
-            Request::Create { .. } => "create",
-            Request::Rollback { .. } => "rollback",
-            Request::Attach { .. } => "attach",
-            Request::Detach { .. } => "detach",
-            Request::Delete { .. } => "delete",
-            Request::Undelete { .. } => "undelete",
-            Request::Enable { .. } => "enable",
-            Request::Disable { .. } => "disable",
-            Request::SetTime { .. } => "set-time",
-            Request::Reset { .. } => "reset",
-            Request::Acknowledge { .. } => "acknowledge",
-            Request::Rotate { .. } => "rotate",
-            Request::Forget { .. } => "forget",
-        }
-    }
 }

@@ -26,6 +26,7 @@ pub mod plan;
 pub mod policy;
 pub mod protect;
 pub mod recovery;
+pub mod request;
 pub mod resource;
 pub mod rotation;
 #[cfg(test)]

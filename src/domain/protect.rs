@@ -51,6 +51,8 @@ pub enum Unprotectable {
     },
     NameTaken {
         name: ResourceName,
+        /// One like it that is free.
+        free: Option<ResourceName>,
     },
     /// The technology needs more than heptad is allowed here.
     NotAllowed {

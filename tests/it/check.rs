@@ -2,15 +2,19 @@
 
 use heptad::config::{DaemonDefaults, Locations};
 use heptad::daemon::check::prepare;
+use std::path::Path;
+
+fn locations(file: &Path) -> Locations {
+    let defaults = DaemonDefaults { socket: "/run/x.sock".into(), state: "/var/lib/heptad".into() };
+    Locations { drop_ins: file.with_file_name("conf.d"), file: file.into(), defaults }
+}
 
 /// Each finding as `LINE: KEY: PROBLEM`, without the hint.
 fn findings(text: &str) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("heptad.toml");
     std::fs::write(&file, text).unwrap();
-    let defaults = DaemonDefaults { socket: "/run/x.sock".into(), state: "/var/lib/heptad".into() };
-    let locations = Locations { drop_ins: dir.path().join("conf.d"), file, defaults };
-    let Err(findings) = prepare(&locations, &[]) else { return Vec::new() };
+    let Err(findings) = prepare(&locations(&file), &[]) else { return Vec::new() };
     let line = |f: &heptad::config::Finding| {
         assert!(!f.hint.is_empty(), "{f}");
         format!("{}: {}: {}", f.line.unwrap_or_default(), f.key, f.problem)
@@ -90,6 +94,33 @@ fn resources_inside_one_another_are_found_unless_that_is_meant() {
          resource.b1 = { files = { path = \"/srv/web-2\" } }\n",
         &[],
     );
+}
+
+#[test]
+fn what_a_resource_is_follows_from_its_technology_unless_it_is_said() {
+    let kind = |kind: &str, table: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("heptad.toml");
+        std::fs::write(&file, format!("resource.it = {{ {kind}{table} }}\n")).unwrap();
+        let setup = prepare(&locations(&file), &[]).unwrap();
+        setup.config.resources[0].resource.kind.word()
+    };
+    for (table, want) in [
+        ("postgres = { data = \"/srv/db\" }", "database"),
+        ("sqlite = { path = \"/srv/app.db\" }", "database"),
+        ("libvirt = { domain = \"web\" }", "instance"),
+        ("libvirt = { image = \"/srv/d\", format = \"raw\" }", "disk"),
+        ("btrfs = { path = \"/srv\" }", "disk"),
+        ("files = { path = \"/srv\" }", "disk"),
+    ] {
+        assert_eq!(kind("", table), want, "{table}");
+        if !table.starts_with("libvirt") {
+            // As it had to be said, or was by mistake, before.
+            for said in ["disk", "database"] {
+                assert_eq!(kind(&format!("kind = \"{said}\", "), table), said, "{table}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 fn take(text: &str) -> Request {
     Request::Take {
         resource: name("web"),
-        name: snapshot_name(text),
+        name: Some(snapshot_name(text)),
         tags: Default::default(),
         part: Part::Whole,
     }

@@ -267,7 +267,7 @@ impl Bench {
         let (web, tags) = (name("web"), Default::default());
         let change = Retag { set: [(n.to_string(), String::new())].into(), ..Retag::default() };
         let request = match n % 9 {
-            0 => Request::Take { resource: web, name: fresh, tags, part: Part::Whole },
+            0 => Request::Take { resource: web, name: Some(fresh), tags, part: Part::Whole },
             1 => Request::Keep { from: one, name: fresh, tags },
             2 => Request::Delete { snapshot: one, now: true },
             3 => Request::Delete { snapshot: one, now: false },
@@ -370,7 +370,8 @@ fn perform_all(engine: &mut Engine, disk: &FakeDisk, mut events: Vec<Event>, rea
 
 fn take(of: &str) -> Request {
     let name = snapshot_name(&format!("of-{of}"));
-    Request::Take { resource: self::name(of), name, tags: Default::default(), part: Part::Whole }
+    let (resource, name) = (self::name(of), Some(name));
+    Request::Take { resource, name, tags: Default::default(), part: Part::Whole }
 }
 
 #[test]

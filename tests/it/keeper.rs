@@ -3,6 +3,7 @@
 mod ahead;
 mod alarmed;
 mod marks;
+mod names;
 mod pace;
 mod paying;
 mod promises;
@@ -55,7 +56,7 @@ fn keep(from: &str, name: &str) -> Request {
 fn take(name_: &str) -> Request {
     Request::Take {
         resource: name("web"),
-        name: snapshot_name(name_),
+        name: Some(snapshot_name(name_)),
         tags: Default::default(),
         part: Part::Whole,
     }
@@ -313,8 +314,12 @@ fn a_resources_tags_count_among_the_fifty_of_what_is_made_from_it() {
         other => panic!("{other:?}"),
     };
     let (web, one) = (name("web"), snapshot_name("one"));
-    let take =
-        |tags| Request::Take { resource: web.clone(), name: one.clone(), tags, part: Part::Whole };
+    let take = |tags| Request::Take {
+        resource: web.clone(),
+        name: Some(one.clone()),
+        tags,
+        part: Part::Whole,
+    };
     let from = selector("web@latest");
     let added = ["k49", "k50"].map(String::from).to_vec();
     let want = TooMany { inherited: 49, added, excess: 1 };

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 fn take(text: &str) -> Request {
     let (tags, part) = (Default::default(), Part::Whole);
-    Request::Take { resource: name("web"), name: snapshot_name(text), tags, part }
+    Request::Take { resource: name("web"), name: Some(snapshot_name(text)), tags, part }
 }
 
 fn keep(from: &str, text: &str) -> Request {

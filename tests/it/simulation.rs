@@ -26,7 +26,7 @@ fn operator(machine: &mut Machine, today: i16) {
         },
         9 => Request::Take {
             resource: web(),
-            name: snapshot_name("by-hand"),
+            name: Some(snapshot_name("by-hand")),
             tags: Default::default(),
             part: Part::Whole,
         },
@@ -182,7 +182,7 @@ fn ask(machine: &mut Machine, which: u8, n: usize) {
     let request = match which {
         0 => Request::Take {
             resource: web(),
-            name: fresh,
+            name: Some(fresh),
             tags: Default::default(),
             part: Part::Whole,
         },

@@ -26,6 +26,8 @@ pub(super) struct Call {
     target: String,
     body: Option<Vec<u8>>,
     key: Option<String>,
+    /// Nothing is to be changed.
+    dry_run: bool,
     /// The protocol that the connection goes on with.
     upgrade: Option<&'static str>,
 }
@@ -43,11 +45,15 @@ impl Call {
         let query = serde_urlencoded::to_string(query);
         let query = query.map_err(|error| ClientError::Unsendable(error.to_string()))?;
         let target = if query.is_empty() { path.into() } else { format!("{path}?{query}") };
-        Ok(Self { method, target, body: None, key: None, upgrade: None })
+        Ok(Self { method, target, body: None, key: None, dry_run: false, upgrade: None })
     }
 
     pub(super) fn with(self, body: Option<Vec<u8>>, key: String) -> Self {
         Self { body, key: Some(key), ..self }
+    }
+
+    pub(super) fn rehearsed(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     pub(super) fn upgrading(self, protocol: &'static str) -> Self {
@@ -63,6 +69,9 @@ impl Call {
             .header(ACCEPT, "application/json, text/event-stream");
         if let Some(key) = self.key {
             request = request.header("idempotency-key", key);
+        }
+        if self.dry_run {
+            request = request.header("heptad-dry-run", "true");
         }
         if let Some(protocol) = self.upgrade {
             request = request.header(UPGRADE, protocol);

@@ -19,6 +19,7 @@ use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
@@ -31,7 +32,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(35);
 pub struct Client {
     socket: PathBuf,
     timeout: Duration,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
+    /// Whether changes are only asked about.
+    dry_run: bool,
 }
 
 impl Client {
@@ -40,7 +43,16 @@ impl Client {
     pub fn new(socket: impl Into<PathBuf>) -> Result<Self, ClientError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ClientError::Runtime)?;
-        Ok(Self { socket: socket.into(), timeout: TIMEOUT, runtime })
+        let (socket, runtime) = (socket.into(), Arc::new(runtime));
+        Ok(Self { socket, timeout: TIMEOUT, runtime, dry_run: false })
+    }
+
+    /// One whose changes are only asked about: refused as they would be, or answered with what they
+    /// would become, and never made.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        let (socket, runtime) = (self.socket.clone(), Arc::clone(&self.runtime));
+        Self { socket, timeout: self.timeout, runtime, dry_run: true }
     }
 
     #[must_use]
@@ -75,6 +87,7 @@ impl Client {
         body: Option<Vec<u8>>,
     ) -> Result<T, ClientError> {
         let call = Call::new(method, path, query)?.with(body, Uuid::new_v4().to_string());
+        let call = call.rehearsed(self.dry_run);
         let send = |call| self.runtime.block_on(http::call(&self.socket, call, self.timeout));
         let answer = match send(call.clone()) {
             Err(ClientError::Broken { .. }) => send(call)?,

@@ -1,6 +1,6 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
-use crate::api::extract::{Named, Referred, Wish};
+use crate::api::extract::{Named, Referred, Terms, Wish};
 use crate::api::meaning::{new_name, parse_retag, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
@@ -21,13 +21,12 @@ use std::fmt::Debug;
 pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
 
 /// Logs who asks for what, asks, and answers with what came of it.
-pub(super) async fn submit(
-    office: &Office,
-    peer: &Peer,
-    key: Option<Key>,
-    request: Request,
-) -> Answer {
+pub(super) async fn submit(office: &Office, peer: &Peer, terms: Terms, request: Request) -> Answer {
     let uid = peer.uid();
+    let Terms { key, dry_run } = terms;
+    if dry_run {
+        return rehearse(office, uid, request).await;
+    }
     let asked = telling::request(&request);
     log_asked(peer, key.as_ref(), &asked, &request);
     let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
@@ -40,6 +39,16 @@ pub(super) async fn submit(
     };
     let status = if operation.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(office.look(|view| view.accepted(&operation)))))
+}
+
+/// What it would become, though nothing is changed; its number means nothing.
+async fn rehearse(office: &Office, uid: u32, request: Request) -> Answer {
+    let request = Request::Rehearse(Box::new(request));
+    let decided = office.soon(office.desk.submit(uid, None, request)).await?;
+    let operation = decided.map_err(|denied| office.look(|view| view.guess(denied)))?;
+    let mut accepted = office.look(|view| view.accepted(&operation));
+    accepted.operation.id = 0;
+    Ok((StatusCode::OK, Json(accepted)))
 }
 
 /// Who asks for what, before anything happens.
@@ -63,12 +72,12 @@ pub(super) async fn take(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<TakeBody>,
+    Wish { terms, body, .. }: Wish<TakeBody>,
 ) -> Answer {
-    let name = new_name(&body.name)?;
+    let name = body.name.as_deref().map(new_name).transpose()?;
     let part = if body.system_disk { Part::SystemDisk } else { Part::Whole };
     let request = Request::Take { resource, name, tags: parse_tags(body.tags)?, part };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Switch automatic snapshots on.
@@ -80,11 +89,11 @@ pub(super) async fn enable(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<EnableBody>,
+    Wish { terms, body, .. }: Wish<EnableBody>,
 ) -> Answer {
     let time = body.time.as_deref().map(parse_time).transpose()?;
     let request = Request::Enable { resource, time };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Switch automatic snapshots off; those that exist stay.
@@ -95,10 +104,10 @@ pub(super) async fn disable(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, .. }: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Disable { resource };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Change the time of day. The answer shows the wished time and that of the next run.
@@ -110,10 +119,10 @@ pub(super) async fn set_time(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<SetTimeBody>,
+    Wish { terms, body, .. }: Wish<SetTimeBody>,
 ) -> Answer {
     let request = Request::SetTime { resource, time: parse_time(&body.time)? };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Take back what commands changed: the configuration holds again.
@@ -124,10 +133,10 @@ pub(super) async fn reset(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, .. }: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Reset { resource };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Accept a suspect snapshot or another identity: rotation goes on.
@@ -138,10 +147,10 @@ pub(super) async fn acknowledge(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, .. }: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Acknowledge { resource };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Drop at once all that rotation would drop two at a time.
@@ -152,10 +161,10 @@ pub(super) async fn rotate(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, .. }: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Rotate { resource };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Forget a resource that left the configuration.
@@ -167,7 +176,7 @@ pub(super) async fn forget(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<ForgetBody>,
+    Wish { terms, body, .. }: Wish<ForgetBody>,
 ) -> Answer {
     let automatic = match body.automatic {
         Leftovers::Keep => operation::Leftovers::Keep,
@@ -183,7 +192,7 @@ pub(super) async fn forget(
         (None, false) => Farewell::Unsaid,
     };
     let request = Request::Forget { resource, automatic, last };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Keep an automatic snapshot as a manual one.
@@ -195,11 +204,11 @@ pub(super) async fn keep(
     office: Shared,
     peer: Peer,
     Referred(from): Referred,
-    Wish { key, body, .. }: Wish<KeepBody>,
+    Wish { terms, body, .. }: Wish<KeepBody>,
 ) -> Answer {
     let name = new_name(&body.name)?;
     let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Change the tags of a resource: they win over the configuration's until reset.
@@ -211,10 +220,10 @@ pub(super) async fn tag_resource(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<TagBody>,
+    Wish { terms, body, .. }: Wish<TagBody>,
 ) -> Answer {
     let request = Request::TagResource { resource, change: parse_retag(body)? };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Change the tags of a snapshot.
@@ -226,10 +235,10 @@ pub(super) async fn tag_snapshot(
     office: Shared,
     peer: Peer,
     Referred(snapshot): Referred,
-    Wish { key, body, .. }: Wish<TagBody>,
+    Wish { terms, body, .. }: Wish<TagBody>,
 ) -> Answer {
     let request = Request::TagSnapshot { snapshot, change: parse_retag(body)? };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Put a snapshot in the trash, or with `now` destroy it.
@@ -240,14 +249,14 @@ pub(super) async fn delete(
     office: Shared,
     peer: Peer,
     Referred(snapshot): Referred,
-    Wish { key, query, .. }: Wish<Nothing, DeleteQuery>,
+    Wish { terms, query, .. }: Wish<Nothing, DeleteQuery>,
 ) -> Answer {
     let now = query.now.unwrap_or(false);
     if now {
         unmounted(&office, &snapshot)?;
     }
     let request = Request::Delete { snapshot, now };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }
 
 /// Nobody is left with an operation that waits for the end of a mount. That the mount may come at
@@ -278,8 +287,8 @@ pub(super) async fn undelete(
     office: Shared,
     peer: Peer,
     Referred(snapshot): Referred,
-    Wish { key, .. }: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Undelete { snapshot };
-    submit(&office, &peer, key, request).await
+    submit(&office, &peer, terms, request).await
 }

@@ -23,7 +23,7 @@ pub(super) async fn create(
     office: Shared,
     peer: Peer,
     Referred(from): Referred,
-    Wish { key, body, .. }: Wish<CreateBody>,
+    Wish { terms, body, .. }: Wish<CreateBody>,
 ) -> Answer {
     if body.size == Some(0) || body.port == Some(0) {
         return Err(Refuse::bad("bad-size", "0 is not a valid size or port", "leave it out"));
@@ -43,7 +43,7 @@ pub(super) async fn create(
             .collect::<Result<_, Refuse>>()?,
     };
     expect_fit(&office, &from, &draft).await?;
-    submit(&office, &peer, key, Request::Create { from, draft: Box::new(draft) }).await
+    submit(&office, &peer, terms, Request::Create { from, draft: Box::new(draft) }).await
 }
 
 /// Says at once what a look at the snapshot tells, and not when the work has begun. What is not there,
@@ -85,13 +85,13 @@ pub(super) async fn rollback(
     office: Shared,
     peer: Peer,
     Named(resource): Named,
-    Wish { key, body, .. }: Wish<RollbackBody>,
+    Wish { terms, body, .. }: Wish<RollbackBody>,
 ) -> Answer {
     let to = body.to.parse().map_err(|error: crate::domain::snapshot::SelectorError| {
         Refuse::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
     })?;
     let safety = body.backup_name.as_deref().map(new_name).transpose()?;
-    submit(&office, &peer, key, Request::Rollback { resource, to, safety }).await
+    submit(&office, &peer, terms, Request::Rollback { resource, to, safety }).await
 }
 
 /// Give an instance a disk, at once and for its next starts.
@@ -103,10 +103,10 @@ pub(super) async fn attach(
     office: Shared,
     peer: Peer,
     Named(instance): Named,
-    Wish { key, body, .. }: Wish<AttachBody>,
+    Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
-    submit(&office, &peer, key, Request::Attach { instance, disk }).await
+    submit(&office, &peer, terms, Request::Attach { instance, disk }).await
 }
 
 /// Take a disk away from an instance. Unmount it in the guest before.
@@ -118,8 +118,8 @@ pub(super) async fn detach(
     office: Shared,
     peer: Peer,
     Named(instance): Named,
-    Wish { key, body, .. }: Wish<AttachBody>,
+    Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
-    submit(&office, &peer, key, Request::Detach { instance, disk }).await
+    submit(&office, &peer, terms, Request::Detach { instance, disk }).await
 }

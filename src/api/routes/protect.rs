@@ -1,13 +1,15 @@
 //! Asking for something new to be protected.
 
 use super::change::{log_asked, log_refused};
-use crate::api::extract;
+use crate::api::extract::{self, Terms};
 use crate::api::meaning::{new_name, parse_place, parse_time};
-use crate::api::office::Shared;
+use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::unprotectable::refuse;
 use crate::api::wire::{ProtectBody, Protected};
+use crate::domain::event::Denied;
+use crate::domain::name::SnapshotName;
 use crate::domain::protect::{Target, Wish};
 use axum::Json;
 use axum::http::StatusCode;
@@ -21,7 +23,7 @@ pub(super) async fn protect(
     peer: Peer,
     asked: extract::Wish<ProtectBody>,
 ) -> Result<(StatusCode, Json<Protected>), Refuse> {
-    let extract::Wish { key, body, .. } = asked;
+    let extract::Wish { terms: Terms { key, dry_run }, body, .. } = asked;
     let target = match (body.path, body.domain) {
         (Some(path), None) => Target::Path(parse_place(path)?),
         (None, Some(domain)) => Target::Domain(domain_name(domain)?),
@@ -30,11 +32,14 @@ pub(super) async fn protect(
             return Err(Refuse::bad("bad-place", "either a path or a domain is protected", hint));
         }
     };
+    if let Some(first) = &body.first {
+        is_free(&office, &new_name(first)?)?;
+    }
     let wish = Wish {
         target,
         name: body.name.as_deref().map(new_name).transpose()?,
         time: body.time.as_deref().map(parse_time).transpose()?,
-        dry_run: body.dry_run,
+        dry_run: body.dry_run || dry_run,
     };
     let uid = peer.uid();
     let asked = match &wish.target {
@@ -50,6 +55,15 @@ pub(super) async fn protect(
             log_refused(uid, &asked, &refuse);
             Err(refuse)
         }
+    }
+}
+
+/// Whether a snapshot can be called so, as far as is known before its resource is.
+fn is_free(office: &Office, name: &SnapshotName) -> Result<(), Refuse> {
+    let by = office.look(|view| view.ledger.named(name).map(|snapshot| snapshot.resource.clone()));
+    match by {
+        Some(by) => Err(Denied::NameTaken { name: name.clone(), by, free: None }.into()),
+        None => Ok(()),
     }
 }
 

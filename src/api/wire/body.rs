@@ -10,7 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBody {
-    pub name: String,
+    /// Without it heptad makes one of the resource's name and the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     #[serde(default)]
     pub tags: Tags,
     /// Only an instance's system disk: a snapshot of a disk.
@@ -21,7 +23,7 @@ pub struct TakeBody {
 impl TakeBody {
     /// All of a resource, under this name.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), tags: Tags::new(), system_disk: false }
+        Self { name: Some(name.into()), tags: Tags::new(), system_disk: false }
     }
 }
 
@@ -128,6 +130,10 @@ pub struct ProtectBody {
     /// `HH:MM`; without it as `[defaults]` of the configuration has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// What a first snapshot is going to be called, which is taken by a request of its own: refused
+    /// here, before anything is declared, if it is no name or belongs to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
     /// Only say what would be done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,

@@ -95,9 +95,11 @@ fn with_a_way_out(error: BackendError, machine: &Machine<'_>) -> BackendError {
     BackendError { detail, ..error }
 }
 
-pub fn detach(settings: &Settings, disk: &Image) -> Result<(), BackendError> {
+/// Whether it had the disk.
+pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, BackendError> {
     let doing = format!("detaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
+    let had = machine.definitions().any(|definition| has(definition, &disk.path).is_some());
     let call = |how: &str, target: &str| {
         machine.virsh.call(&["detach-disk", how, "--domain", &machine.uuid, target], &doing)
     };
@@ -122,7 +124,7 @@ pub fn detach(settings: &Settings, disk: &Image) -> Result<(), BackendError> {
     if let Some(target) = has(&machine.next, &disk.path) {
         call("--config", &target)?;
     }
-    Ok(())
+    Ok(had)
 }
 
 /// What a definition calls the disk whose image this is.

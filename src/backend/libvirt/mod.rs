@@ -258,7 +258,7 @@ impl Backend for Libvirt {
         attach::attach(&self.settings, disk)
     }
 
-    fn detach(&self, disk: &Image) -> Result<(), BackendError> {
+    fn detach(&self, disk: &Image) -> Result<bool, BackendError> {
         attach::detach(&self.settings, disk)
     }
 

@@ -74,18 +74,26 @@ impl Keeper {
 
     /// Snapshot names are one namespace, with those that are still to be made.
     pub(super) fn free(&self, name: &SnapshotName) -> Result<(), Denied> {
-        let taken = |by: &ResourceName| Denied::NameTaken { name: name.clone(), by: by.clone() };
+        match self.bearer(name) {
+            Some(by) => {
+                let free = self.free_like(name);
+                Err(Denied::NameTaken { name: name.clone(), by, free })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The resource whose snapshot has, or will have, the name.
+    pub(super) fn bearer(&self, name: &SnapshotName) -> Option<ResourceName> {
         if let Some(snapshot) = self.ledger.named(name) {
-            return Err(taken(&snapshot.resource));
+            return Some(snapshot.resource.clone());
         }
         let wants = |operation: &Operation| match &operation.act {
             Act::Take { name: Some(other), .. } | Act::Keep { name: other, .. } => other == name,
             _ => false,
         };
-        match self.ledger.open_operations().find(|operation| wants(operation)) {
-            Some(operation) => Err(taken(&operation.resource)),
-            None => Ok(()),
-        }
+        let waiting = self.ledger.open_operations().find(|operation| wants(operation));
+        waiting.map(|operation| operation.resource.clone())
     }
 }
 

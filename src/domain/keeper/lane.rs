@@ -254,7 +254,9 @@ impl Keeper {
                 Ok(Work::Rollback { handle, token, identity, again })
             }
             Act::Attach { disk } => Ok(Work::Attach { disk: disk.clone() }),
-            Act::Detach { disk } => Ok(Work::Detach { disk: disk.clone() }),
+            Act::Detach { disk } => {
+                Ok(Work::Detach { disk: disk.clone(), again: operation.tries > 0 })
+            }
             Act::Destroy { seq, why } => {
                 let snapshot = existing(&account, *seq)?;
                 if *why == Doom::Unfinished && snapshot.health != Health::Taking {

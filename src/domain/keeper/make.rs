@@ -45,7 +45,13 @@ impl Keeper {
         };
         let known = self.ledger.accounts.keys().find(same).cloned();
         let found = known.or_else(|| self.ledger.open_operations().find_map(creating));
-        found.map_or(Ok(()), |name| Err(Denied::ResourceNameTaken { name }))
+        match found {
+            Some(taken) => {
+                let free = self.free_resource_like(name);
+                Err(Denied::ResourceNameTaken { name: taken, free })
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn ask_rollback(
@@ -89,7 +95,7 @@ impl Keeper {
         let numbered = (2_u32..).map(|number| format!("{base}.{number}"));
         let names = std::iter::once(base.clone()).chain(numbered);
         let mut free = names.filter_map(|name| name.parse().ok());
-        let found = free.find(|name| self.free(name).is_ok());
+        let found = free.find(|name| self.bearer(name).is_none());
         #[expect(clippy::expect_used, reason = "numbers do not end before names do")]
         found.expect("a free name")
     }

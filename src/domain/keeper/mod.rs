@@ -14,6 +14,7 @@ mod find;
 mod forget;
 mod lane;
 mod make;
+mod naming;
 mod outcome;
 mod recover;
 mod request;

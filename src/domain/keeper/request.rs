@@ -17,9 +17,16 @@ use std::sync::Arc;
 
 impl Keeper {
     pub(super) fn answer(&mut self, ask: Ask) {
-        let answer = match self.repeated(&ask) {
-            Some(earlier) => repeat(&ask, earlier),
-            None => {
+        let answer = match (&ask.request, self.repeated(&ask)) {
+            // Whatever it would change is thrown away with who tried it.
+            (Request::Rehearse(request), _) => {
+                let mut other = self.clone();
+                let request = (**request).clone();
+                let decided = other.decide(&Ask { request, ..ask.clone() });
+                decided.map(|id| (*other.ledger.operations[&id]).clone())
+            }
+            (_, Some(earlier)) => repeat(&ask, earlier),
+            (_, None) => {
                 self.key.clone_from(&ask.key);
                 let decided = self.decide(&ask);
                 self.key = None;
@@ -44,7 +51,7 @@ impl Keeper {
         let cause = Cause::Peer(ask.uid);
         match &ask.request {
             Request::Take { resource, name, tags, part } => {
-                self.ask_take(resource, name, tags, *part, cause)
+                self.ask_take(resource, name.as_ref(), tags, *part, cause)
             }
             Request::Keep { from, name, tags } => self.ask_keep(from, name, tags, cause),
             Request::TagResource { resource, change } => {
@@ -103,13 +110,16 @@ impl Keeper {
             Request::Forget { resource, automatic, last } => {
                 self.ask_forget(resource, *automatic, last, cause)
             }
+            Request::Rehearse(request) => {
+                self.decide(&Ask { request: (**request).clone(), ..ask.clone() })
+            }
         }
     }
 
     fn ask_take(
         &mut self,
         resource: &ResourceName,
-        name: &SnapshotName,
+        name: Option<&SnapshotName>,
         tags: &Tags,
         part: Part,
         cause: Cause,
@@ -118,15 +128,14 @@ impl Keeper {
         if part == Part::SystemDisk {
             of_kind(&account, Kind::Instance)?;
         }
-        self.free(name)?;
+        if let Some(name) = name {
+            self.free(name)?;
+        }
         room(&account)?;
         let all = inherited(&account, &account.tags(), tags)?;
+        let name = name.cloned().or_else(|| self.invented(&account));
         let seq = self.draw_seq(&mut account);
-        self.queue(
-            resource,
-            Act::Take { seq, slot: None, name: Some(name.clone()), tags: all, part },
-            cause,
-        )
+        self.queue(resource, Act::Take { seq, slot: None, name, tags: all, part }, cause)
     }
 
     fn ask_keep(

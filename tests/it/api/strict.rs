@@ -18,7 +18,7 @@ fn bodies_that_cannot_be_meant_are_refused() {
         refused(send_json(&scene, line, body), want, code, &format!("{line} {body}"));
     };
     let take = "POST /v1/resources/web-1/snapshots";
-    check(take, "", 400, "bad-body");
+    check("POST /v1/snapshots/web-1@latest/keep", "", 400, "bad-body");
     check(take, "{", 400, "malformed-json");
     check(take, "[]", 400, "bad-body");
     check(take, "null", 400, "bad-body");

@@ -174,7 +174,7 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
     let done = State::Succeeded;
     match request {
         Request::Take { resource, name, tags, part } => {
-            let act = Act::Take { seq: Seq(90), slot: None, name: Some(name), tags, part };
+            let act = Act::Take { seq: Seq(90), slot: None, name, tags, part };
             (resource, act, State::Queued)
         }
         Request::SetTime { resource, time } => (resource, Act::SetTime { time }, done),
@@ -205,6 +205,7 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
         Request::Detach { instance, disk } => (instance, Act::Detach { disk }, State::Queued),
         Request::Delete { .. } => (web(), Act::Trash { seq: Seq(7) }, done),
         Request::Undelete { .. } => (web(), Act::Undelete { seq: Seq(7) }, done),
+        Request::Rehearse(request) => meaning(*request),
     }
 }
 

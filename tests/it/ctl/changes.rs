@@ -171,6 +171,13 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         "home: created a resource from milestone\n",
     );
     check(
+        "take home",
+        "POST /v1/resources/home/snapshots",
+        json!({"tags": {}}),
+        operation(1, "take", Some("home-2026-11-22-1100")),
+        "home: took home-2026-11-22-1100\n",
+    );
+    check(
         "undelete milestone",
         "POST /v1/snapshots/milestone/undelete",
         json!({}),

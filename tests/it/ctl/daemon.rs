@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 
-/// Answers by `METHOD /target`: each is used once, the last one for good.
+/// Answers by `METHOD /target`, or `TRY METHOD /target` of what is only tried: each is used once, the last one for good.
 #[derive(Clone, Debug, Default)]
 pub struct Script(BTreeMap<String, Vec<(u16, String)>>);
 
@@ -63,6 +63,9 @@ impl Daemon {
                 1 => replies[0].clone(),
                 _ => replies.remove(0),
             });
+            // Whoever only tries gets what the real thing would get first.
+            let real = request.strip_prefix("TRY ").and_then(|request| script.0.get(request));
+            let reply = reply.or_else(|| real.and_then(|replies| replies.first().cloned()));
             let (status, text) = reply.unwrap_or_else(|| (418, format!("unscripted: {request}")));
             log.lock().unwrap().push((request, body));
             if status != 0 {
@@ -123,7 +126,7 @@ fn read(stream: &UnixStream) -> (String, Value) {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).unwrap();
-    let mut length = 0;
+    let (mut length, mut tries) = (0, false);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -131,13 +134,15 @@ fn read(stream: &UnixStream) -> (String, Value) {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
+        tries |= line == "heptad-dry-run: true";
         if line.is_empty() {
             break;
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let request = first.trim().trim_end_matches(" HTTP/1.1").to_owned();
+    let request = first.trim().trim_end_matches(" HTTP/1.1");
+    let request = if tries { format!("TRY {request}") } else { request.to_owned() };
     (request, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 

@@ -83,6 +83,54 @@ fn one_refusal_does_not_stop_the_others() {
 }
 
 #[test]
+fn what_is_refused_is_said_before_anything_is_asked() {
+    let one =
+        |name: &str, seq| Snapshot { label: name.into(), ..snapshot(name, seq, "18T09:30:00") };
+    let script = Script::default()
+        .on("GET /v1/resources", &facts::resources())
+        .on("GET /v1/resources/home", &facts::detail(facts::home()))
+        .on("GET /v1/snapshots/a1", &one("a1", 1))
+        .on("GET /v1/snapshots/b1", &one("b1", 2))
+        .refuse("TRY DELETE /v1/snapshots/a1", 409, "in-use", "a1 is in use by operation 7", "wait")
+        .refuse("TRY POST /v1/resources/home/rollback", 409, "not-of", "a1 is of web", "look")
+        .refuse("TRY POST /v1/resources/home/forget", 409, "still-configured", "it is", "reload")
+        .on("DELETE /v1/snapshots/b1", &accepted("delete", "b1"));
+    let daemon = Daemon::start(script);
+    let start = Start::at(&daemon).on_a_terminal("y\n");
+    let check = |line: &str, code: u8, said: &str, asked: Option<&str>| {
+        let ran = start.ctl(line);
+        assert_eq!(ran.code, code, "{line}: {}", ran.err);
+        let told = ran.err.find(said).expect(&ran.err);
+        match asked {
+            Some(question) => assert!(told < ran.err.find(question).expect(&ran.err)),
+            None => assert!(!ran.err.contains("[y/N]"), "{}", ran.err),
+        }
+    };
+    check("delete a1", 1, "a1 is in use", None);
+    check("delete a1 b1", 1, "a1 is in use", Some("Delete this snapshot? [y/N]"));
+    check("rollback home --to a1", 1, "a1 is of web", None);
+    check("forget home", 1, "it is", None);
+    let real = |(request, _): &(String, serde_json::Value)| {
+        !request.starts_with("GET") && !request.starts_with("TRY")
+    };
+    let done: Vec<_> =
+        daemon.asked().into_iter().filter(real).map(|(request, _)| request).collect();
+    assert_eq!(done, ["DELETE /v1/snapshots/b1"]);
+}
+
+#[test]
+fn several_come_back_from_the_trash_and_one_refusal_does_not_stop_the_others() {
+    let back = |name: &str| accepted("undelete", name);
+    let script = Script::default()
+        .on("POST /v1/snapshots/a1/undelete", &back("a1"))
+        .refuse("POST /v1/snapshots/b1/undelete", 409, "not-in-trash", "b1 is not in the trash", "")
+        .on("POST /v1/snapshots/c1/undelete", &back("c1"));
+    let ran = Start::at(&Daemon::start(script)).ctl("undelete a1 b1 c1");
+    assert_eq!((ran.code, ran.out.as_str()), (1, "home: a1 is back\nhome: c1 is back\n"));
+    assert!(ran.err.contains("b1 is not in the trash"), "{}", ran.err);
+}
+
+#[test]
 fn a_delete_that_fails_later_fails_the_command() {
     let failed =
         Operation { state: OperationState::Failed, ..operation(402, "delete", Some("a1")) };

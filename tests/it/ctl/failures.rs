@@ -10,7 +10,7 @@ fn without_a_daemon_there_is_a_way_out() {
     let socket = dir.path().join("heptad.sock");
     golden("no-socket", &Start::socket(socket.clone()), "status");
     drop(UnixListener::bind(&socket).unwrap());
-    golden("nobody-listens", &Start::socket(socket.clone()), "status --json");
+    golden("nobody-listens", &Start::socket(socket.clone()), "status");
     std::fs::remove_file(&socket).unwrap();
     std::fs::write(&socket, "").unwrap();
     assert_eq!(Start::socket(socket).ctl("status").code, 3);
@@ -64,6 +64,36 @@ fn refusals_come_with_their_hint_and_a_code_for_each_kind() {
     golden("no-permission", &start, "reload");
     golden("refused-time", &start, "set-time home 25:00");
     assert_eq!(start.ctl("take home x --tag a=1 --tag a=2").code, 2);
+}
+
+#[test]
+fn with_json_every_error_has_the_one_shape_on_standard_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = Start::socket(dir.path().join("heptad.sock"));
+    let script = Script::default()
+        .refuse("GET /v1/resources/hoem", 404, "no-such-resource", "there is none", "")
+        .refuse("GET /v1/snapshots/hoem", 404, "no-such-snapshot", "there is none", "");
+    let daemon = Daemon::start(script);
+    let there = Start::at(&daemon);
+    for (start, line, code, exit) in [
+        (&nowhere, "status --json", "no-socket", 3),
+        (&nowhere, "statsu --json", "usage", 2),
+        (&nowhere, "--json take", "usage", 2),
+        (&nowhere, "delete x --json", "unconfirmed", 2),
+        (&nowhere, "take home x --json --tag a=1 --tag a=2", "tag-twice", 2),
+        (&there, "show hoem --json", "unknown", 1),
+        (&there, "status hoem --json", "no-such-resource", 1),
+    ] {
+        let ran = start.ctl(line);
+        assert_eq!(ran.code, exit, "{line}: {}", ran.err);
+        let said: serde_json::Value = serde_json::from_str(&ran.out).expect(line);
+        let error = &said["error"];
+        assert_eq!(error["code"], code, "{line}");
+        for part in ["message", "hint"] {
+            assert!(error[part].is_string(), "{line}: {said}");
+        }
+        assert!(!error["message"].as_str().unwrap().is_empty(), "{line}");
+    }
 }
 
 #[test]

@@ -187,8 +187,11 @@ fn json_is_what_the_wire_said() {
     check("why home", json(&slots()));
     check("check", json(&Check { loadable: false, findings: findings(), ..Check::default() }));
     let ran = Start::at(&daemon).ctl("watch --json");
-    let lines: Vec<Changes> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    // That the daemon went away is the last line.
+    let (lines, end) = ran.out.trim_end().rsplit_once('\n').unwrap();
+    let lines: Vec<Changes> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines, changes());
+    assert!(end.starts_with("{\"error\":{\"code\":\"ended\""), "{end}");
 }
 
 mod erased {

@@ -149,7 +149,7 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("ROOT/app.db-wal", &["a part of the SQLite database", "protect that"]);
     check("ROOT/cluster/base/5", &["a part of the PostgreSQL cluster", "protect that"]);
     check("ROOT/cluster", &["cannot be protected"]);
-    check("ROOT/www --name mail", &["there is a resource mail already", "--name NAME"]);
+    check("ROOT/www --name mail", &["there is a resource mail already", "--name mail-2"]);
     check("ROOT/www --name MAIL", &["there is a resource mail already"]);
     check("ROOT/www --time 25:00", &["\"25:00\" is not a valid time of day"]);
     check("no-such-guest", &["no-such-guest"]);

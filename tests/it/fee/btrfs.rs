@@ -91,7 +91,7 @@ impl Rig {
         let name_ = snapshot_name(snapshot);
         self.ask(Request::Take {
             resource: name("web"),
-            name: name_,
+            name: Some(name_),
             tags: Default::default(),
             part: Part::Whole,
         });

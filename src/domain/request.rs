@@ -1,0 +1,119 @@
+//! What a client asks for.
+
+use super::draft::Draft;
+use super::name::{ResourceName, SnapshotName};
+use super::operation::Leftovers;
+use super::snapshot::{Part, Selector, Tags};
+use super::tag::Retag;
+use jiff::civil::Time;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Without a name it gets one of the resource's name and the time.
+    Take {
+        resource: ResourceName,
+        name: Option<SnapshotName>,
+        tags: Tags,
+        part: Part,
+    },
+    Keep {
+        from: Selector,
+        name: SnapshotName,
+        tags: Tags,
+    },
+    TagResource {
+        resource: ResourceName,
+        change: Retag,
+    },
+    TagSnapshot {
+        snapshot: Selector,
+        change: Retag,
+    },
+    Create {
+        from: Selector,
+        draft: Box<Draft>,
+    },
+    Rollback {
+        resource: ResourceName,
+        to: Selector,
+        safety: Option<SnapshotName>,
+    },
+    Attach {
+        instance: ResourceName,
+        disk: ResourceName,
+    },
+    Detach {
+        instance: ResourceName,
+        disk: ResourceName,
+    },
+    Delete {
+        snapshot: Selector,
+        now: bool,
+    },
+    Undelete {
+        snapshot: Selector,
+    },
+    Enable {
+        resource: ResourceName,
+        time: Option<Time>,
+    },
+    Disable {
+        resource: ResourceName,
+    },
+    SetTime {
+        resource: ResourceName,
+        time: Time,
+    },
+    Reset {
+        resource: ResourceName,
+    },
+    Acknowledge {
+        resource: ResourceName,
+    },
+    Rotate {
+        resource: ResourceName,
+    },
+    Forget {
+        resource: ResourceName,
+        automatic: Leftovers,
+        last: Farewell,
+    },
+    /// Only whether it would be refused, and what it would become.
+    Rehearse(Box<Request>),
+}
+
+/// Whether a resource that is forgotten leaves a last snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Farewell {
+    /// Nothing was said; of an instance or a database it has to be (Lightsail's rule for deleting
+    /// a database).
+    #[default]
+    Unsaid,
+    Skip,
+    Take(SnapshotName),
+}
+
+impl Request {
+    /// The word of the operation that it becomes.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Request::Take { .. } => "take",
+            Request::Keep { .. } => "keep",
+            Request::TagResource { .. } | Request::TagSnapshot { .. } => "tag",
+            Request::Create { .. } => "create",
+            Request::Rollback { .. } => "rollback",
+            Request::Attach { .. } => "attach",
+            Request::Detach { .. } => "detach",
+            Request::Delete { .. } => "delete",
+            Request::Undelete { .. } => "undelete",
+            Request::Enable { .. } => "enable",
+            Request::Disable { .. } => "disable",
+            Request::SetTime { .. } => "set-time",
+            Request::Reset { .. } => "reset",
+            Request::Acknowledge { .. } => "acknowledge",
+            Request::Rotate { .. } => "rotate",
+            Request::Forget { .. } => "forget",
+            Request::Rehearse(request) => request.word(),
+        }
+    }
+}
