@@ -1,7 +1,7 @@
 //! What the keeper refuses, in public words.
 
 use super::refuse::Refuse;
-use crate::domain::event::Denied;
+use crate::domain::event::{Denied, Firm};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
 use crate::domain::sentence::counted;
@@ -179,6 +179,28 @@ impl From<Denied> for Refuse {
                 format!("{of} would have {total} tags, and {TAG_LIMIT} are the most"),
                 format!("take {} away with the same command: --remove KEY", total - TAG_LIMIT),
             ),
+            Denied::NoSuchOperation { operation } => Self::absent(
+                "no-such-operation",
+                format!("there is no operation {operation} that could be cancelled"),
+                "`heptactl operations --open` shows what is under way",
+            ),
+            Denied::NotCancelled { operation, why: Firm::Over } => Self::clash(
+                "operation-over",
+                format!("operation {operation} is over, so there is nothing to cancel"),
+                format!("`heptactl operation {operation}` shows how it ended"),
+            ),
+            Denied::NotCancelled { operation, why: Firm::Begun } => Self::clash(
+                "operation-begun",
+                format!("operation {operation} has begun, and cannot be stopped: it goes on"),
+                format!("`heptactl operation {operation} --wait` waits for its end"),
+            ),
+            Denied::NotCancelled { operation, why: Firm::Own } => Self::clash(
+                "operation-own",
+                format!(
+                    "operation {operation} is heptad's own, and nothing that anybody asked for"
+                ),
+                format!("`heptactl operation {operation}` shows what it is for"),
+            ),
             Denied::QueueFull { resource } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "queue-full",
@@ -341,6 +363,10 @@ mod tests {
             tags(1, &[], 1),
             tags(49, &["a", "b"], 2),
             Denied::TagsFull { of: snapshot(), total: 52 },
+            Denied::NoSuchOperation { operation },
+            Denied::NotCancelled { operation, why: Firm::Over },
+            Denied::NotCancelled { operation, why: Firm::Begun },
+            Denied::NotCancelled { operation, why: Firm::Own },
             Denied::QueueFull { resource: web() },
             Denied::KeyReused { key: "k1".into(), operation },
             Denied::KeyUnproven { key: "k1".into(), operation },

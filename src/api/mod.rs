@@ -26,6 +26,7 @@
 //! | GET /v1/snapshots/{ref}/diff?against=&path=&limit=&after= | admin | [`wire::Differences`] |
 //! | GET /v1/operations?resource=&open=&before=&limit= | operator | [`wire::Operations`] |
 //! | GET /v1/operations/{id}?wait= | operator | [`wire::Operation`] |
+//! | POST /v1/operations/{id}/cancel | operator (its own) | [`wire::Accepted`] |
 //! | GET /v1/events?after=&wait= | operator | events named `changes`, or one [`wire::Changes`] |
 //! | POST /v1/resources | admin | [`wire::ProtectBody`] → [`wire::Protected`] |
 //! | POST /v1/resources/{name}/snapshots | operator | [`wire::TakeBody`] → [`wire::Accepted`] |

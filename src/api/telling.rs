@@ -142,6 +142,7 @@ pub fn request(request: &Request) -> String {
             format!("forget {resource} after a last snapshot {name}")
         }
         Request::Forget { resource, .. } => format!("forget {resource}"),
+        Request::Cancel { operation } => format!("cancel operation {operation}"),
         Request::Rehearse(of) => self::request(of),
     }
 }

@@ -290,6 +290,11 @@ pub enum Command {
         #[arg(long)]
         wait: bool,
     },
+    /// Cancel an operation that has not begun; yours, or as an admin any
+    Cancel {
+        #[arg(value_name = "OPERATION")]
+        id: u64,
+    },
     /// Say that a suspect snapshot or a changed resource is right, so that rotation goes on
     Acknowledge { resource: String },
     /// Forget a resource that left the configuration, or that `protect` or `create` declared

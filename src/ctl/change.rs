@@ -29,6 +29,18 @@ pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &Ta
     conclude(session, accepted)
 }
 
+/// It ends as cancelled, which is what was asked for.
+pub fn cancel(session: &mut Session<'_, '_>, id: u64) -> Done {
+    let accepted = session.client.cancel(id)?;
+    if session.global.json {
+        return session.json(&accepted);
+    }
+    let operation = &accepted.operation;
+    let (resource, what) = (&operation.resource, render::title(operation));
+    session.say(&format!("{resource}: {what} is cancelled (operation {id})"))?;
+    Ok(exit::OK)
+}
+
 /// Brings one after the other back; a refusal of one does not stop the others.
 pub fn undelete(session: &mut Session<'_, '_>, snapshots: &[String]) -> Done {
     each(session, snapshots, |session, snapshot| {

@@ -14,10 +14,13 @@ pub enum CtlError {
     /// The operation was accepted, but its end could not be awaited.
     #[error("lost contact while waiting for operation {id}: {source}")]
     OutOfSight { id: u64, source: ClientError },
+    /// Whoever waited pressed Ctrl-C.
+    #[error("you do not wait for it any more; {what} goes on as operation {id}")]
+    Interrupted { id: u64, what: String },
     /// It was told already, with all that is known.
     #[error("operation {id} failed")]
     OperationFailed { id: u64 },
-    #[error("some snapshots were not deleted")]
+    #[error("some snapshots stay as they were")]
     Partly,
     #[error("nothing was changed")]
     Declined,
@@ -64,11 +67,13 @@ impl CtlError {
         match self {
             Self::Client(source) => source.code(),
             Self::OutOfSight { .. } => "out-of-sight",
+            Self::Interrupted { .. } => "interrupted",
             Self::OperationFailed { .. } => "operation-failed",
             Self::Partly => "partly",
             Self::Declined => "declined",
             Self::Unconfirmed => "unconfirmed",
             Self::TagTwice(_) => "tag-twice",
+            Self::DiskTwice(_) => "disk-twice",
             Self::Path(_) => "bad-path",
             Self::Exists { .. } => "exists",
             Self::MountPoint { .. } => "mount-point",
@@ -91,6 +96,7 @@ impl CtlError {
                 ClientError::Unsendable(_) => exit::USAGE,
                 _ => exit::UNREACHABLE,
             },
+            Self::Interrupted { .. } => exit::INTERRUPTED,
             Self::OperationFailed { .. }
             | Self::Partly
             | Self::Declined
@@ -158,6 +164,10 @@ impl CtlError {
             Self::Exists { is_directory: true, .. } => {
                 vec!["name another place with -o: a directory is never replaced".into()]
             }
+            Self::Interrupted { id, .. } => vec![
+                format!("`heptactl operation {id} --wait` waits for its end"),
+                format!("`heptactl cancel {id}` takes it back as long as it has not begun"),
+            ],
             Self::Exists { .. } => {
                 vec!["name another place with -o, or replace it with --force".into()]
             }

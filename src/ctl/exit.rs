@@ -11,3 +11,5 @@ pub const NO_PERMISSION: u8 = 4;
 pub const ALARM: u8 = 5;
 /// Of `diff --exit-code` only.
 pub const DIFFERENT: u8 = 6;
+/// Ctrl-C while an operation was awaited; it goes on (128 and SIGINT's number, as shells have it).
+pub const INTERRUPTED: u8 = 130;

@@ -27,9 +27,12 @@ pub fn to_the_end(
         shown: false,
     };
     // The first news comes after a second: what is done at once needs no progress.
-    let ended = session.client.finish(id, |operation| progress.show(operation));
+    let told = operation;
+    let interrupts = session.interrupts;
+    let ended = session.client.finish_unless(id, interrupts, |operation| progress.show(operation));
     progress.clear();
     ended.map_err(|source| match source {
+        ClientError::Interrupted => CtlError::Interrupted { id, what: render::title(&told) },
         source @ ClientError::Refused { .. } => source.into(),
         source => CtlError::OutOfSight { id, source },
     })

@@ -75,6 +75,8 @@ pub struct Environment {
     pub unicode: bool,
     /// Where whoever looks lives, for the times that are shown; UTC without one.
     pub zone: Option<TimeZone>,
+    /// Whether Ctrl-C is ours to see while an operation is awaited.
+    pub interrupts: bool,
     /// Relative paths start here.
     pub directory: PathBuf,
 }
@@ -205,6 +207,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         }
         Command::Attach { disk, instance } => make::attach(session, &disk, &instance),
         Command::Detach { disk, instance } => make::detach(session, &disk, &instance),
+        Command::Cancel { id } => change::cancel(session, id),
         Command::Undelete { snapshots } => change::undelete(session, &snapshots),
         Command::Acknowledge { resource } => change::acknowledge(session, &resource),
         Command::Rotate { resource, yes } => change::rotate(session, &resource, yes),

@@ -21,6 +21,8 @@ pub struct Session<'a, 'b> {
     pub directory: PathBuf,
     /// JSON goes out a line at a time.
     pub by_line: bool,
+    /// Whether Ctrl-C ends only the waiting.
+    pub interrupts: bool,
     no_color: bool,
     marks: Marks,
     zone: TimeZone,
@@ -36,7 +38,17 @@ impl<'a, 'b> Session<'a, 'b> {
         let marks = if environment.unicode { Marks::Unicode } else { Marks::Ascii };
         let (no_color, directory) = (environment.no_color, environment.directory.clone());
         let zone = environment.zone.clone().filter(|_| !global.utc).unwrap_or(TimeZone::UTC);
-        Self { client, io, global, directory, by_line: false, no_color, marks, zone }
+        Self {
+            client,
+            io,
+            global,
+            directory,
+            by_line: false,
+            interrupts: environment.interrupts,
+            no_color,
+            marks,
+            zone,
+        }
     }
 
     pub fn view(&self) -> View {

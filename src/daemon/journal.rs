@@ -6,7 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, Run, SlotRecord, Why};
 use crate::domain::event::Entry;
 use crate::domain::ledger::Ledger;
-use crate::domain::operation::{Act, Operation, State};
+use crate::domain::operation::{Act, Fault, Operation, State};
 use crate::domain::snapshot::{Health, Snapshot};
 use crate::domain::view::Moment;
 use tracing::Level;
@@ -46,6 +46,21 @@ impl Seen<'_> {
         let (id, seq) = (*id, operation.act.seq().map(|seq| seq.0));
         let slot = slot_of(operation);
         match &told.failure {
+            Some(failure) if level == Level::INFO => {
+                let reason = failure.message.as_str();
+                tracing::info!(
+                    operation = id,
+                    resource,
+                    act,
+                    cause,
+                    snapshot,
+                    slot,
+                    seq,
+                    uid,
+                    reason,
+                    "{sentence}"
+                );
+            }
             Some(failure) => {
                 let (fault, reason) = (failure.fault.as_str(), failure.message.as_str());
                 let output = told.output.as_str();
@@ -180,12 +195,23 @@ fn step(told: &wire::Operation, next_try: Option<&str>) -> (Level, String) {
         wire::OperationState::Running => {
             (level, format!("{} ({around})", telling::beginning(told)))
         }
+        wire::OperationState::Failed if is_cancelled(told) => {
+            let why = told.failure.as_ref().map(|failure| failure.message.as_str());
+            let (resource, title) = (&told.resource, telling::title(told));
+            let why = why.unwrap_or_default();
+            (Level::INFO, format!("{resource}: {title} was {why} before it had begun ({around})"))
+        }
         wire::OperationState::Failed => {
             let next = next_try.map(|next| format!("; {next}")).unwrap_or_default();
             (Level::WARN, format!("{}{next} ({around})", telling::failing(told)))
         }
         wire::OperationState::Succeeded => (level, format!("{} ({around})", telling::ending(told))),
     }
+}
+
+fn is_cancelled(told: &wire::Operation) -> bool {
+    let fault = told.failure.as_ref().map(|failure| failure.fault.as_str());
+    fault == Some(Fault::Cancelled.word())
 }
 
 /// Why, by whom, how long: `asked by uid 1000, operation 7, 12 s`.
@@ -221,7 +247,7 @@ fn tell_slot(account: &Account, record: &SlotRecord, outcome: &Outcome) {
         Outcome::Complete => {
             tracing::debug!(%resource, slot, outcome = word, attempts, "{sentence}");
         }
-        skipped if skipped.is_wished() => {
+        skipped if skipped.is_wished() || skipped.is_cancelled() => {
             tracing::info!(%resource, slot, outcome = word, reason, attempts, "{sentence}");
         }
         _ => tracing::warn!(%resource, slot, outcome = word, reason, attempts, "{sentence}"),
@@ -245,7 +271,7 @@ fn ending(account: &Account, record: &SlotRecord, outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Cause, Doom, Failure, Fault};
+    use crate::domain::operation::{Cause, Doom, Failure};
     use crate::domain::sample::{self, Builder, moment};
     use crate::domain::snapshot::{Part, Seq, Tags};
     use std::sync::Arc;

@@ -155,6 +155,7 @@ impl<'a> Stage<'a> {
             now: &|| now,
         };
         let environment = Environment {
+            interrupts: false,
             socket: Some(self.root.join("heptad.sock")),
             directory: self.root.clone(),
             unicode: true,

@@ -32,6 +32,8 @@ const NAMES: i32 = 60;
 
 /// Why a slot is skipped that fell due while it was on, and then was switched off.
 pub const DISABLED: &str = "automatic snapshots were disabled";
+/// With the number of the user behind it.
+pub const CANCELLED: &str = "cancelled by uid ";
 pub const LEFT: &str = "it left the configuration";
 
 /// How many slots of a long absence are recorded one by one.
@@ -87,6 +89,11 @@ impl Outcome {
     /// Whether nothing was taken because a person did not want it.
     pub fn is_wished(&self) -> bool {
         matches!(self, Outcome::Skipped(why) if [DISABLED, LEFT].contains(&why.as_str()))
+    }
+
+    /// Whether a person took its snapshot back: then it is not tried again.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Outcome::Skipped(why) if why.starts_with(CANCELLED))
     }
 
     /// Whether a snapshot exists for the slot, so that none may be taken for it again.
@@ -225,6 +232,7 @@ fn names(period: Period) -> impl Iterator<Item = Slot> {
 pub fn next(facts: &Facts<'_>, beginning: Beginning, now: Timestamp) -> Option<Run> {
     let current = facts.current(now).and_then(|period| match facts.slots.get(&period.slot) {
         Some(record) if facts.is_under_way(record) => None,
+        Some(record) if record.outcome.as_ref().is_some_and(Outcome::is_cancelled) => None,
         Some(record) if record.attempts > 0 => retry(period, record, now),
         _ => Some(first(period, beginning)),
     });

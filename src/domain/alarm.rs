@@ -201,7 +201,7 @@ fn slot_lost(account: &Account, moment: &Moment) -> Option<Alarm> {
     let explained = account.trouble.is_some() || account.stranger.is_some();
     let is_lost = |record: &&SlotRecord| match &record.outcome {
         Some(Outcome::Skipped(_)) if explained => false,
-        Some(outcome) => !outcome.is_taken() && !outcome.is_wished(),
+        Some(outcome) => !outcome.is_taken() && !outcome.is_wished() && !outcome.is_cancelled(),
         None if record.attempts == 0 || account.facts().is_under_way(record) => false,
         None if record.last_failure.as_ref().is_some_and(Failure::is_permanent) => true,
         None => next.is_none_or(|run| run.period.slot != record.slot),

@@ -135,6 +135,14 @@ pub enum Denied {
         of: String,
         total: usize,
     },
+    NoSuchOperation {
+        operation: OperationId,
+    },
+    /// It cannot be cancelled any more, or at all.
+    NotCancelled {
+        operation: OperationId,
+        why: Firm,
+    },
     QueueFull {
         resource: ResourceName,
     },
@@ -152,4 +160,13 @@ pub enum Denied {
         reason: String,
     },
     Stopping,
+}
+
+/// Why an operation cannot be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firm {
+    Over,
+    Begun,
+    /// What heptad does for itself.
+    Own,
 }

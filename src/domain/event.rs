@@ -1,6 +1,6 @@
 //! What comes into the keeper and what goes out: closed enums, so that nothing is forgotten.
 
-pub use super::denied::Denied;
+pub use super::denied::{Denied, Firm};
 pub use super::request::{Farewell, Request};
 
 use super::account::{Account, Barred};

@@ -253,6 +253,8 @@ pub enum Fault {
     Hook,
     /// heptad or the machine stopped in the middle.
     Interrupted,
+    /// A person took it back.
+    Cancelled,
 }
 
 impl Fault {
@@ -266,10 +268,11 @@ impl Fault {
             Fault::Identity => "identity",
             Fault::Hook => "hook",
             Fault::Interrupted => "interrupted",
+            Fault::Cancelled => "cancelled",
         }
     }
 
-    pub const ALL: [Fault; 8] = [
+    pub const ALL: [Fault; 9] = [
         Fault::Transient,
         Fault::Busy,
         Fault::NoSpace,
@@ -278,6 +281,7 @@ impl Fault {
         Fault::Identity,
         Fault::Hook,
         Fault::Interrupted,
+        Fault::Cancelled,
     ];
 }
 

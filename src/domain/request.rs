@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::name::{ResourceName, SnapshotName};
-use super::operation::Leftovers;
+use super::operation::{Leftovers, OperationId};
 use super::snapshot::{Part, Selector, Tags};
 use super::tag::Retag;
 use jiff::civil::Time;
@@ -78,6 +78,10 @@ pub enum Request {
         automatic: Leftovers,
         last: Farewell,
     },
+    /// Takes back what has not begun.
+    Cancel {
+        operation: OperationId,
+    },
     /// Only whether it would be refused, and what it would become.
     Rehearse(Box<Request>),
 }
@@ -113,6 +117,7 @@ impl Request {
             Request::Acknowledge { .. } => "acknowledge",
             Request::Rotate { .. } => "rotate",
             Request::Forget { .. } => "forget",
+            Request::Cancel { .. } => "cancel",
             Request::Rehearse(request) => request.word(),
         }
     }

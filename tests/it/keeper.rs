@@ -2,6 +2,7 @@
 
 mod ahead;
 mod alarmed;
+mod cancelling;
 mod marks;
 mod names;
 mod pace;

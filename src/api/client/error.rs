@@ -22,6 +22,8 @@ pub enum ClientError {
     Refused { status: u16, refusal: Refusal },
     #[error("the connection broke: {source}")]
     Broken { source: hyper::Error },
+    #[error("interrupted")]
+    Interrupted,
     #[error("the daemon ended the stream")]
     Ended,
     #[error("the answer is not one of heptad's: {0}")]
@@ -52,7 +54,10 @@ impl ClientError {
             Self::Refused { refusal, .. } => refusal.hint.clone(),
             Self::Broken { .. } | Self::Ended => "heptad may have been restarted; ask again".into(),
             Self::Garbled(_) => "is another program listening there, or another version?".into(),
-            Self::Unconnectable { .. } | Self::Unsendable(_) | Self::Runtime(_) => String::new(),
+            Self::Interrupted
+            | Self::Unconnectable { .. }
+            | Self::Unsendable(_)
+            | Self::Runtime(_) => String::new(),
         }
     }
 
@@ -67,6 +72,7 @@ impl ClientError {
             Self::Timeout { .. } => "timeout",
             Self::Refused { refusal, .. } => &refusal.code,
             Self::Broken { .. } => "broken",
+            Self::Interrupted => "interrupted",
             Self::Ended => "ended",
             Self::Garbled(_) => "garbled",
             Self::Unsendable(_) => "unsendable",

@@ -14,6 +14,7 @@ use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -145,15 +146,39 @@ impl Client {
         self.look(&path, &OperationQuery { wait }, wait.unwrap_or(0))
     }
 
+    /// The same, but with `interrupts` SIGINT ends the waiting: [`ClientError::Interrupted`]. From then
+    /// on this process does not end by it.
+    pub fn finish_unless(
+        &self,
+        id: u64,
+        interrupts: bool,
+        each: impl FnMut(&Operation),
+    ) -> Answer<Operation> {
+        let _inside = self.runtime.enter();
+        let interrupt = interrupts.then(|| signal(SignalKind::interrupt()).ok()).flatten();
+        let Some(mut interrupt) = interrupt else { return self.finish(id, each) };
+        follow(each, || {
+            self.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = interrupt.recv() => Err(ClientError::Interrupted),
+                    answer = self.glance(id) => answer,
+                }
+            })
+        })
+    }
+
+    /// One look at an operation, which waits for a moment.
+    async fn glance(&self, id: u64) -> Answer<Operation> {
+        let query = OperationQuery { wait: Some(GLANCE) };
+        let call = http::Call::new(Method::GET, &format!("/v1/operations/{id}"), &query)?;
+        let limit = self.timeout + Duration::from_secs(u64::from(GLANCE));
+        http::decode(&http::call(&self.socket, call, limit).await?.body)
+    }
+
     /// Follows an operation to its end; `each` sees it about once a second while it is open.
-    pub fn finish(&self, id: u64, mut each: impl FnMut(&Operation)) -> Answer<Operation> {
-        loop {
-            let operation = self.operation(id, Some(GLANCE))?;
-            if !operation.state.is_open() {
-                return Ok(operation);
-            }
-            each(&operation);
-        }
+    pub fn finish(&self, id: u64, each: impl FnMut(&Operation)) -> Answer<Operation> {
+        follow(each, || self.runtime.block_on(self.glance(id)))
     }
 
     /// What changed after a generation; empty if nothing did within `wait` seconds.
@@ -244,6 +269,11 @@ impl Client {
         self.change(Method::DELETE, &path, &DeleteQuery { now: now.then_some(true) }, None)
     }
 
+    /// Takes back an operation that has not begun.
+    pub fn cancel(&self, id: u64) -> Answer<Accepted> {
+        self.post(&format!("/v1/operations/{id}/cancel"), &Nothing {})
+    }
+
     pub fn undelete(&self, snapshot: &str) -> Answer<Accepted> {
         self.post(&of_snapshot(snapshot, "undelete"), &Nothing {})
     }
@@ -271,4 +301,17 @@ fn of_snapshot(snapshot: &str, verb: &str) -> String {
 
 fn encode(body: &impl Serialize) -> Answer<Vec<u8>> {
     serde_json::to_vec(body).map_err(|error| ClientError::Unsendable(error.to_string()))
+}
+
+fn follow(
+    mut each: impl FnMut(&Operation),
+    mut look: impl FnMut() -> Answer<Operation>,
+) -> Answer<Operation> {
+    loop {
+        let operation = look()?;
+        if !operation.state.is_open() {
+            return Ok(operation);
+        }
+        each(&operation);
+    }
 }

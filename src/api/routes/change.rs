@@ -1,10 +1,10 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
-use crate::api::extract::{Named, Referred, Terms, Wish};
+use crate::api::extract::{Named, Numbered, Referred, Terms, Wish};
 use crate::api::meaning::{new_name, parse_retag, parse_tags, parse_time};
 use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
-use crate::api::roles::Peer;
+use crate::api::roles::{Peer, Role};
 use crate::api::telling;
 use crate::api::wire::{
     Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, Refusal,
@@ -12,7 +12,7 @@ use crate::api::wire::{
 };
 use crate::domain::event::{Farewell, Request};
 use crate::domain::key::Key;
-use crate::domain::operation;
+use crate::domain::operation::{self, Cause};
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
 use axum::http::StatusCode;
@@ -257,6 +257,29 @@ pub(super) async fn delete(
     }
     let request = Request::Delete { snapshot, now };
     submit(&office, &peer, terms, request).await
+}
+
+/// Take back an operation that has not begun: an operator its own, an admin any.
+#[utoipa::path(post, path = "/v1/operations/{id}/cancel",
+    params(("id" = u64, Path, description = "The operation")),
+    responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
+pub(super) async fn cancel(
+    office: Shared,
+    peer: Peer,
+    Numbered(operation): Numbered,
+    Wish { terms, .. }: Wish<Nothing>,
+) -> Answer {
+    let mine = office.look(|view| {
+        let known = view.ledger.operations.get(&operation);
+        known.is_none_or(|known| known.cause == Cause::Peer(peer.uid()))
+    });
+    if peer.role < Role::Admin && !mine {
+        let mut refuse = Refuse::forbidden(&office.rules, Role::Admin);
+        refuse.refusal.message =
+            format!("operation {operation} is not yours: only root and admins may cancel it");
+        return Err(refuse);
+    }
+    submit(&office, &peer, terms, Request::Cancel { operation }).await
 }
 
 /// Nobody is left with an operation that waits for the end of a mount. That the mount may come at

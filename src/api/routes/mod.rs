@@ -54,6 +54,8 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(mount::mounts))
         .route(Operator, routes!(shelf::operations))
         .route(Operator, routes!(shelf::operation))
+        // Its own only: another's is for admins, as the route itself sees.
+        .route(Operator, routes!(change::cancel))
         .route(Operator, routes!(events::events))
         .route(Operator, routes!(change::take))
         .route(Operator, routes!(change::keep))

@@ -58,7 +58,8 @@ impl OperationState {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
-    /// `transient`, `busy`, `no-space`, `permanent`, `absent`, `identity`, `hook` or `interrupted`.
+    /// `transient`, `busy`, `no-space`, `permanent`, `absent`, `identity`, `hook`, `interrupted` or
+    /// `cancelled`.
     pub fault: String,
     pub message: String,
 }

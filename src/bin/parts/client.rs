@@ -36,6 +36,7 @@ fn environment() -> Environment {
         no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|t| t == "dumb"),
         unicode: unicode(),
         zone: zone(),
+        interrupts: true,
         directory: env::current_dir().unwrap_or_default(),
     }
 }

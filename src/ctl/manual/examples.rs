@@ -191,6 +191,7 @@ const ALL: &[(&str, &[Example])] = &[
             ("heptactl operation 402 --wait", "wait for its end; exit code 1 if it fails"),
         ],
     ),
+    ("cancel", &[("heptactl cancel 402", "take back what waits for its turn")]),
     ("acknowledge", &[("heptactl acknowledge www", "a change is intended: rotation goes on")]),
     (
         "forget",

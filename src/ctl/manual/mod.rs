@@ -30,7 +30,7 @@ const GROUPS: &[Group] = &[
     ),
     ("Look into snapshots", &["browse", "get", "diff", "mount", "umount", "mounts"]),
     ("Restore", &["restore", "create", "rollback", "attach", "detach", "undelete"]),
-    ("Repair and clear up", &["acknowledge", "rotate", "delete", "forget"]),
+    ("Repair and clear up", &["acknowledge", "cancel", "rotate", "delete", "forget"]),
     ("Configuration", &["check", "reload"]),
     ("Help", &["help", "man", "completions"]),
 ];
@@ -43,6 +43,7 @@ const EXIT: &[Meaning] = &[
     ("4", "no permission"),
     ("5", "status only: something is in alarm"),
     ("6", "diff --exit-code only: the snapshots differ"),
+    ("130", "Ctrl-C while waiting; the operation goes on"),
 ];
 
 const ENVIRONMENT: &[Meaning] = &[

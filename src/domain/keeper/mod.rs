@@ -8,6 +8,7 @@
 //! touched accounts are *tended*, which compares what should be with what is. An act always has
 //! its intent among the records that come before its start.
 
+mod cancel;
 mod configure;
 mod disks;
 mod find;

@@ -110,6 +110,7 @@ impl Keeper {
             Request::Forget { resource, automatic, last } => {
                 self.ask_forget(resource, *automatic, last, cause)
             }
+            Request::Cancel { operation } => self.ask_cancel(*operation, ask.uid),
             Request::Rehearse(request) => {
                 self.decide(&Ask { request: (**request).clone(), ..ask.clone() })
             }

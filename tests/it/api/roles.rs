@@ -52,6 +52,7 @@ const ROUTES: &[Row] = &[
     ("DELETE", "/v1/snapshots/{ref}", "/v1/snapshots/web-1@latest?now=true", "", false),
     ("POST", "/v1/snapshots/{ref}/undelete", "/v1/snapshots/web-1@latest/undelete", "", false),
     ("POST", "/v1/check", "/v1/check", "", true),
+    ("POST", "/v1/operations/{id}/cancel", "/v1/operations/99999/cancel", "", true),
     ("POST", "/v1/reload", "/v1/reload", "", false),
 ];
 
@@ -147,6 +148,24 @@ fn every_reference_in_the_document_leads_somewhere() {
         let pointer = target.trim_start_matches('#');
         assert!(document.pointer(pointer).is_some(), "{target}");
     }
+}
+
+#[test]
+fn an_operator_cancels_what_it_asked_for_and_nothing_else() {
+    let scene = Scene::new();
+    let ask = |uid: u32, path: &str, more: &[&str]| {
+        let url = format!("http://heptad{path}");
+        let words = ["-X", "POST", "-w", "\n%{http_code}", &url];
+        let answer = output(curl(&scene, uid, &[OPERATORS]).args(more).args(words));
+        let (body, status) = answer.rsplit_once('\n').unwrap();
+        (status.to_owned(), serde_json::from_str::<Value>(body).unwrap())
+    };
+    let json = ["--json", r#"{"name":"mine"}"#];
+    let (_, taken) = ask(61_000, "/v1/resources/web-1/snapshots", &json);
+    let path = format!("/v1/operations/{}/cancel", taken["operation"]["id"]);
+    let (status, refused) = ask(61_001, &path, &[]);
+    assert_eq!((status.as_str(), &refused["error"]["code"]), ("403", &"forbidden".into()));
+    assert_eq!(ask(61_000, &path, &[]).0, "200");
 }
 
 #[test]

@@ -206,6 +206,7 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
         Request::Delete { .. } => (web(), Act::Trash { seq: Seq(7) }, done),
         Request::Undelete { .. } => (web(), Act::Undelete { seq: Seq(7) }, done),
         Request::Rehearse(request) => meaning(*request),
+        Request::Cancel { .. } => (web(), Act::Reset, done),
     }
 }
 

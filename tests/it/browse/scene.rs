@@ -138,6 +138,7 @@ impl Scene {
             now: &|| at("2026-11-22T12:00:00Z"),
         };
         let environment = Environment {
+            interrupts: false,
             socket: Some(self.socket()),
             directory: self.here.clone(),
             no_color: true,

@@ -71,6 +71,7 @@ impl Start {
             now: &facts::now,
         };
         let environment = Environment {
+            interrupts: false,
             socket: None,
             candidates: vec![PathBuf::from("/nonexistent/user.sock"), self.socket.clone()],
             no_color: true,

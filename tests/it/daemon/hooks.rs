@@ -119,7 +119,7 @@ fn a_before_hook_whose_failure_is_ignored_forbids_nothing() {
 }
 
 /// Waits until somebody writes to the pipe beside it.
-const PATIENT: &str = "#!/bin/sh\necho begun > \"$1.begun\"\nread line < \"$1\"\n";
+pub const PATIENT: &str = "#!/bin/sh\necho begun > \"$1.begun\"\nread line < \"$1\"\n";
 
 #[test]
 fn a_stop_under_a_clock_that_stands_still_ends_once_its_acts_have_ended() {

@@ -1,6 +1,7 @@
 //! The programs as a user has them: `heptad` and `heptactl` as processes of their own, on real
 //! file systems. Time is a file that the tests move; nothing here knows the daemon's inside.
 
+mod cancelling;
 mod disk;
 mod faults;
 mod hooks;

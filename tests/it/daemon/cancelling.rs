@@ -1,0 +1,61 @@
+//! Ctrl-C while something is awaited, and taking it back.
+
+use super::hooks::PATIENT;
+use super::host::{Host, PATIENCE, at};
+use super::ready::appears;
+use crate::support::trusted;
+use heptad::api::wire::OperationsQuery;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+#[test]
+fn who_stops_waiting_hears_that_it_goes_on_and_how_to_take_it_back() {
+    let programs = trusted::dir();
+    let program = trusted::script(&programs, "patient", PATIENT);
+    let mut host = Host::new(&at(1, "05:00"));
+    let pipe = host.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let begun = host.path("pipe.begun");
+    std::fs::write(&begun, "").unwrap();
+    host.tree("tree", "one");
+    host.configure(&format!(
+        "[resource.tree]\nfiles = {{ path = \"ROOT/tree\" }}\n\
+         [[resource.tree.before]]\nprogram = {program:?}\nargs = [{pipe:?}]\n"
+    ));
+    host.start();
+    host.ok("take tree first --no-wait");
+    appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+    let mut waiting = host.ctl_command("take tree second");
+    let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "tree: take second: queued\n");
+    kill_process(Pid::from_child(&waiting), Signal::INT).unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(waiting.wait().unwrap().code(), Some(130), "{rest}");
+    let second = host.newest_operation("tree", "take");
+    let id = second.id;
+    for part in [
+        format!("take second goes on as operation {id}"),
+        format!("`heptactl operation {id} --wait`"),
+        format!("`heptactl cancel {id}`"),
+    ] {
+        assert!(rest.contains(&part), "{part}: {rest}");
+    }
+    assert!(second.state.is_open(), "{second:?}");
+    let cancelled = host.ok(&format!("cancel {id}"));
+    assert_eq!(cancelled, format!("tree: take second is cancelled (operation {id})\n"));
+    let query = OperationsQuery { open: Some(true), ..OperationsQuery::default() };
+    let open = host.client().operations(&query).unwrap().operations;
+    let first = open.iter().find(|one| one.snapshot.as_deref() == Some("first")).unwrap().id;
+    let begun = host.ctl(&format!("cancel {first}"));
+    assert!(begun.code == 1 && begun.err.contains("it goes on"), "{}", begun.err);
+    host.logged(0, "tree: take second was cancelled by uid 0 before it had begun");
+    std::fs::write(&pipe, "go\n").unwrap();
+    host.until("the first one", |client| client.snapshot("first").ok());
+    host.settle();
+    assert!(host.client().snapshot("second").is_err());
+}
