@@ -11,7 +11,7 @@ use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};
 use crate::domain::resource::{Kind, Resource};
-use crate::domain::snapshot::{Part, Selector, Snapshot};
+use crate::domain::snapshot::{Health, Part, Selector, Seq, Snapshot};
 use crate::domain::tag::TAG_LIMIT;
 use std::sync::Arc;
 
@@ -98,6 +98,31 @@ impl Keeper {
         let found = free.find(|name| self.bearer(name).is_none());
         #[expect(clippy::expect_used, reason = "numbers do not end before names do")]
         found.expect("a free name")
+    }
+
+    /// A failed rollback leaves the snapshot of what was there: nobody but a person deletes it.
+    pub(super) fn with_safety(
+        &self,
+        name: &ResourceName,
+        safety: Seq,
+        failure: Failure,
+    ) -> Failure {
+        let taken = self.ledger.snapshot(name, safety).filter(|s| s.health == Health::Complete);
+        let Some(label) = taken.map(Snapshot::label) else { return failure };
+        let message = format!(
+            "{}; {label}, taken before, stays: `heptactl delete {label}` removes it",
+            failure.message
+        );
+        Failure { message, ..failure }
+    }
+
+    /// Whatever is there now was put there for a person, whether or not the swap came to its end.
+    pub(super) fn rolled_back(&mut self, name: &ResourceName, identity: Option<String>) {
+        let Some(account) = self.ledger.account(name).cloned() else { return };
+        if identity.is_some() {
+            self.put_account(Account { identity, stranger: None, trouble: None, ..account });
+        }
+        self.survey(name, Cause::Recovery);
     }
 
     pub(super) fn ask_disk(

@@ -203,26 +203,6 @@ impl Keeper {
         Some(operation)
     }
 
-    /// A failed rollback leaves the snapshot of what was there: nobody but a person deletes it.
-    fn with_safety(&self, name: &ResourceName, safety: Seq, failure: Failure) -> Failure {
-        let taken = self.ledger.snapshot(name, safety).filter(|s| s.health == Health::Complete);
-        let Some(label) = taken.map(Snapshot::label) else { return failure };
-        let message = format!(
-            "{}; {label}, taken before, stays: `heptactl delete {label}` removes it",
-            failure.message
-        );
-        Failure { message, ..failure }
-    }
-
-    /// Whatever is there now was put there for a person, whether or not the swap came to its end.
-    fn rolled_back(&mut self, name: &ResourceName, identity: Option<String>) {
-        let Some(account) = self.ledger.account(name).cloned() else { return };
-        if identity.is_some() {
-            self.put_account(Account { identity, stranger: None, trouble: None, ..account });
-        }
-        self.survey(name, Cause::Recovery);
-    }
-
     pub(super) fn set_fate(&mut self, name: &ResourceName, seq: Seq, fate: Fate) {
         if let Some(snapshot) = self.ledger.snapshot(name, seq) {
             self.put(Entry::Snapshot(Box::new(Snapshot { fate, ..snapshot.clone() })));
