@@ -119,11 +119,11 @@ fn back(stage: &mut Stage<'_>) -> Result<(), StageError> {
     stage.compare("notes-rescued", 5)?;
 
     stage.headline("All of it, in its own place; what is there now is saved before")?;
-    stage.roll_back("before-the-move", "what-was-there")?;
+    stage.roll_back("before-the-move", "what-it-was")?;
     stage.compare("notes", 5)?;
 
     stage.headline("Undone: what the rollback replaced is a snapshot like any other")?;
-    stage.roll_back("what-was-there", "the-fifth")?;
+    stage.roll_back("what-it-was", "the-fifth")?;
     stage.expect_empty("notes")?;
 
     stage.headline("What was meant: the notes of the last good day")?;

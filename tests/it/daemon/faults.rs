@@ -165,7 +165,7 @@ fn a_full_store_fails_for_want_of_room_and_keeps_what_it_has() {
     assert_eq!(on_disk(&store.path().join("store"), "tree").len(), 2);
     host.slot_ends("tree", &at(4, "06:00"));
     let told = why(&host, "tree", 3);
-    assert!(told.contains("2026-12-03  failed") && told.contains("no-space"), "{told}");
+    assert!(told.contains("2026-12-03  failed") && told.contains("No space left"), "{told}");
     host.clock(&at(4, "18:01"));
     alarmed(&host, "tree", "no complete snapshot for 60 h");
     std::fs::remove_file(tree.join("big")).unwrap();

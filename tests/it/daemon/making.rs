@@ -306,20 +306,24 @@ fn of_a_database_a_last_snapshot_is_taken_or_declined_and_never_overlooked() {
     };
     host.configure(&(table("notes") + &table("mail")));
     host.start();
+    // What never had a snapshot would leave with its table.
+    host.ok("take notes notes-one");
+    host.ok("take mail mail-one");
     host.configure("");
     host.ok("reload");
     let unsaid = host.ctl("forget notes --yes");
     assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
     assert!(unsaid.err.contains("heptactl forget notes --final NAME"), "{unsaid:?}");
     assert_eq!(host.ok("forget notes --final notes-last --yes"), "notes: forgotten\n");
-    assert_eq!(host.labels("notes"), ["notes-last"]);
+    assert_eq!(host.labels("notes"), ["notes-one", "notes-last"]);
     // The last one cannot be taken, so it is not forgotten.
     std::fs::rename(host.path("mail.db"), host.path("away.db")).unwrap();
     let gone = host.ctl("forget mail --final mail-last --yes");
     assert_ne!(gone.code, 0, "{gone:?}");
     assert!(host.ctl("show mail").code == 0);
+    host.ok("delete mail-one --now --yes");
     host.ok("forget mail --skip-final --yes");
-    assert_eq!(host.ctl("show mail").code, 1, "it had no snapshots, so nothing is left of it");
+    assert_eq!(host.ctl("show mail").code, 1, "it has no snapshots, so nothing is left of it");
 }
 
 const SIZED: &str = "

@@ -191,7 +191,7 @@ fn the_demo_of_an_ordinary_user_shows_each_command_and_ends_well() {
         "  ! notes@2026-01-12 is suspect: it is empty; rotation waits",
         "$ heptactl get notes@2026-01-11 diary.txt -o rescued.txt",
         "$ heptactl create notes-rescued --from before-the-move",
-        "notes: rolled back to what-was-there; what was there is in the-fifth",
+        "notes: rolled back to what-it-was; what was there is in the-fifth",
         "$ heptactl acknowledge notes",
     ] {
         assert!(ran.out.lines().any(|said| said.starts_with(line)), "{line} in\n{}", ran.out);

@@ -50,7 +50,7 @@ fn a_directory_is_declared_taken_forgotten_and_known_again() {
     assert!(said.contains("  [resource.www]\n  kind = \"disk\"\n"), "{said}");
     // As the defaults of the configuration have it.
     assert!(
-        said.contains("next run 2026-12-02 03:00 +01:00; `heptactl forget www` ends it"),
+        said.contains("next run 2026-12-02 02:00 +00:00; `heptactl forget www` ends it"),
         "{said}"
     );
     assert!(said.ends_with("www: took first\n"), "{said}");

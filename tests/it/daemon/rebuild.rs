@@ -156,7 +156,7 @@ fn a_damaged_catalogue_is_set_aside_and_made_anew_at_the_start() {
         host.start();
         host.settle();
         assert_eq!(shown(host), before, "{how}");
-        assert!(host.log().contains("the catalogue was damaged"), "{how}");
+        assert!(host.log().contains("the catalogue is damaged"), "{how}");
         let aside = names(&host.path("state")).into_iter();
         assert!(aside.filter(|name| name.contains("damaged")).count() > 0, "{how}");
     };
