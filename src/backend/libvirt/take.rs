@@ -73,8 +73,8 @@ fn copy_live(
 ) -> Result<(Detail, Vec<String>), BackendError> {
     let from: Vec<PathBuf> = live.disks.iter().map(|disk| disk.file.clone()).collect();
     let into = growing.path.join(DISKS);
-    let whole = || Some(from.iter().map(|disk| allocated(disk)).sum());
-    let growth = Growth { now: &|| allocated(&into), whole: &whole };
+    let whole = |over: &_| Some(from.iter().map(|disk| allocated(disk, over)).sum());
+    let growth = Growth { now: &|over| allocated(&into, over), whole: &whole };
     let copied = telling(progress, &growth, || copy::copy(libvirt, growing, live, part));
     let (live, story) = copied?;
     let mut beside = Vec::new();

@@ -31,6 +31,7 @@ const DEEPEST: usize = 10;
 const QUICK: Duration = Duration::from_secs(20);
 const ALL: Duration = Duration::from_secs(120);
 const CAT: &str = "/bin/cat";
+const UNREADABLE: &str = "the data directory's owner may not read it";
 const FIND: &str = "/usr/bin/find";
 /// The names that the server takes.
 const FILES: &str = "-mindepth 1 -maxdepth 1 -name *.conf ! -name .* ! -xtype d -printf %f\\0";
@@ -85,7 +86,7 @@ impl Gather<'_> {
         if from.as_os_str().is_empty() || !is_there(from) {
             return Ok(());
         }
-        let Some(text) = self.text(from)? else { return Ok(()) };
+        let Some(text) = self.text(from) else { return Ok(()) };
         if !from.starts_with(self.data) {
             self.store(Path::new(name), &text)?;
         }
@@ -126,7 +127,7 @@ impl Gather<'_> {
             return Ok(());
         }
         self.seen.insert(path.to_owned());
-        let Some(text) = self.text(path)? else { return Ok(()) };
+        let Some(text) = self.text(path) else { return Ok(()) };
         if !path.starts_with(self.data) {
             self.store(&stored(path), &text)?;
         }
@@ -140,13 +141,13 @@ impl Gather<'_> {
         inside.push("/");
         let mut args: Vec<OsString> = vec![inside];
         args.extend(FILES.split(' ').map(OsString::from));
-        let Some(said) = run(self.tools, FIND, args, dir)? else {
-            let dir = dir.display();
-            self.notes.push(format!(
-                "what is in {dir} is not in it: it is not there, or the data directory's owner may \
-                 not read it"
-            ));
-            return Ok(Vec::new());
+        let said = match run(self.tools, FIND, args) {
+            Ok(said) => said,
+            Err(why) => {
+                let why = why.unwrap_or_else(|| format!("it is not there, or {UNREADABLE}"));
+                self.notes.push(format!("what is in {} is not in it: {why}", dir.display()));
+                return Ok(Vec::new());
+            }
         };
         if !dir.starts_with(self.data) {
             self.make(&stored(dir))?;
@@ -157,14 +158,13 @@ impl Gather<'_> {
         Ok(names)
     }
 
-    fn text(&mut self, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
-        let text = text(self.tools, path)?;
-        if text.is_none() {
-            let path = path.display();
-            self.notes
-                .push(format!("{path} is not in it: the data directory's owner may not read it"));
+    fn text(&mut self, path: &Path) -> Option<Vec<u8>> {
+        let text = text(self.tools, path);
+        if let Err(why) = &text {
+            let why = why.as_deref().unwrap_or(UNREADABLE);
+            self.notes.push(format!("{} is not in it: {why}", path.display()));
         }
-        Ok(text)
+        text.ok()
     }
 
     fn make(&self, dir: &Path) -> Result<(), BackendError> {
@@ -192,18 +192,14 @@ pub fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-pub fn text(tools: &Tools, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
-    run(tools, CAT, vec!["--".into(), path.into()], path)
+pub fn text(tools: &Tools, path: &Path) -> Result<Vec<u8>, Option<String>> {
+    run(tools, CAT, vec!["--".into(), path.into()])
 }
 
 /// By the owner: the server says which file it is, the server is theirs, and heptad could read what
-/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else.
-fn run(
-    tools: &Tools,
-    program: &str,
-    args: Vec<OsString>,
-    path: &Path,
-) -> Result<Option<Vec<u8>>, BackendError> {
+/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else. What fails is
+/// [`UNREADABLE`], or has the reason why it could not be tried.
+fn run(tools: &Tools, program: &str, args: Vec<OsString>) -> Result<Vec<u8>, Option<String>> {
     let limits = Limits {
         deadline: QUICK,
         grace: GRACE,
@@ -212,9 +208,8 @@ fn run(
         overflow: Overflow::End,
     };
     let spawn = Spawn { args, user: tools.user(), ..Spawn::new(Path::new(program), limits) };
-    let read = spawn.run().map_err(std::io::Error::other);
-    let read = read.doing(|| format!("reading {}", path.display()))?;
-    Ok((read.status.success() && !read.timed_out).then_some(read.stdout.bytes))
+    let read = spawn.run().map_err(|error| Some(error.to_string()))?;
+    if read.status.success() && !read.timed_out { Ok(read.stdout.bytes) } else { Err(None) }
 }
 
 #[cfg(test)]

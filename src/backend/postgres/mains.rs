@@ -8,6 +8,7 @@ use super::tools::Tools;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Debian keeps the configuration of a cluster here, as MAJOR/NAME.
@@ -37,14 +38,15 @@ impl Mains {
         let doing = || format!("looking for the configuration of {}", cluster.path.display());
         let options = read(&cluster.dir, "postmaster.opts").doing(doing)?.unwrap_or_default();
         let started = Started::of(&options);
-        let home = started.home.unwrap_or_else(|| cluster.path.clone());
-        let [main, hba, ident] = started.files;
+        let home = started.home.filter(|home| is_home(home, cluster));
+        let home = home.unwrap_or_else(|| cluster.path.clone());
+        let [main, hba, ident] = started.files.map(|file| Some(home.join(file?)));
         let main = main.unwrap_or_else(|| home.join(NAMES[0]));
         let main = match options.is_empty() && !is_there(&main) {
-            true => of_debian(cluster, tools)?.unwrap_or(main),
+            true => of_debian(cluster, tools).unwrap_or(main),
             false => main,
         };
-        let text = text(tools, &main)?.unwrap_or_default();
+        let text = text(tools, &main).unwrap_or_default();
         let said = |name: &str| {
             let value = settings(&text).into_iter().rfind(|(setting, _)| setting == name)?.1;
             Some(cluster.path.join(OsStr::from_bytes(&value)))
@@ -80,19 +82,29 @@ impl Started {
     }
 }
 
-fn of_debian(cluster: &Cluster, tools: &Tools) -> Result<Option<PathBuf>, BackendError> {
+/// Whether the configuration of this cluster begins in the directory that its last server was given.
+/// That one is another's where the cluster is a copy.
+fn is_home(home: &Path, cluster: &Cluster) -> bool {
+    let (Ok(is), Ok(own)) = (std::fs::metadata(home), rustix::fs::fstat(&cluster.dir)) else {
+        return false;
+    };
+    let is_own = (is.dev(), is.ino()) == (own.st_dev, own.st_ino);
+    home.is_absolute() && is.is_dir() && (is_own || !is_there(&home.join("PG_VERSION")))
+}
+
+fn of_debian(cluster: &Cluster, tools: &Tools) -> Option<PathBuf> {
     let above = Path::new(DEBIAN).join(cluster.major.to_string());
-    let Ok(all) = std::fs::read_dir(above) else { return Ok(None) };
+    let all = std::fs::read_dir(above).ok()?;
     let is_ours = |(name, value): (String, Vec<u8>)| {
         name == "data_directory" && value == cluster.path.as_os_str().as_bytes()
     };
     for main in all.filter_map(|entry| Some(entry.ok()?.path().join(NAMES[0]))) {
-        let found = if is_there(&main) { text(tools, &main)? } else { None };
+        let found = if is_there(&main) { text(tools, &main).ok() } else { None };
         if settings(&found.unwrap_or_default()).into_iter().any(is_ours) {
-            return Ok(Some(main));
+            return Some(main);
         }
     }
-    Ok(None)
+    None
 }
 
 /// By whatever way to its directory the server was given.

@@ -135,17 +135,20 @@ impl Moved<'_> {
         if let Some(place) = known {
             return Becomes::Path(self.new.join(place));
         }
+        // The copy must not read the data directory of the original, but the same place in its own.
+        let inside = target.strip_prefix(self.old);
+        let there = inside.map_or_else(|_| target.clone(), |inside| self.new.join(inside));
         // What may be read is in a snapshot, unless it is from before that was so.
         let is_old = self.detail.config.is_none();
         if include.leads == Leads::FileIfThere || is_old && std::fs::metadata(&target).is_ok() {
-            return Becomes::Path(target);
+            return Becomes::Path(there);
         }
         let (gone, by) = (target.display(), by.display());
         self.notes.push(format!("{gone}, which {by} includes, is not in the snapshot"));
         match grammar {
             Grammar::Settings => Becomes::Comment,
             // A line less could let somebody in.
-            Grammar::Access => Becomes::Path(target),
+            Grammar::Access => Becomes::Path(there),
         }
     }
 

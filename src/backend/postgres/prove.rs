@@ -181,31 +181,26 @@ fn try_out(
     let path = PathBuf::from(handed(&data));
     let lacks = configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
     let mut server = Server { tools, data, is_neutral: false };
-    let (listed, trouble) = match server.ask("template1", LIST) {
-        Err(error) if error.fault == Fault::Identity => {
+    let (databases, trouble) = match server.read() {
+        // Only without its configuration it is the content that is judged.
+        Err((error, lacking)) if error.fault == Fault::Identity => {
             neutral(&server.data, &prepared, detail)?;
             server.is_neutral = true;
-            (server.ask("template1", LIST)?, Some(error.detail))
+            let databases = server.read().map_err(|(error, _)| error)?;
+            (databases, Some((error.detail, lacking)))
         }
-        listed => (listed?, values(&server.ask("template1", ACCESS)?, "error").pop()),
+        Err((error, _)) => return Err(error),
+        Ok(databases) => (databases, server.access()?.map(|why| (why, START))),
     };
-    let trouble = trouble.map(|why| why.replace(&format!("{}/", path.display()), ""));
     let configured = match trouble {
-        Some(why) => format!(", but with its own configuration it does not start: {why}"),
+        Some((why, lacking)) => {
+            let why = why.replace(&format!("{}/", path.display()), "");
+            format!(", but with its own configuration it {lacking}: {why}")
+        }
         None if lacks.is_empty() => ", with its own configuration".to_owned(),
         None => ", with what is stored of its own configuration".to_owned(),
     };
-    let known = "select name from pg_available_extensions where name = 'amcheck'";
-    let checkable = !values(&server.ask("template1", known)?, "name").is_empty();
-    let databases = values(&listed, "datname");
-    if databases.is_empty() {
-        let why = "it lists no database".to_owned();
-        return Err(BackendError::new(Fault::Identity, "proving the copy", why));
-    }
-    for database in &databases {
-        server.ask(database, if checkable { CHECK } else { READ })?;
-    }
-    Ok((databases.len(), configured))
+    Ok((databases, configured))
 }
 
 /// What `create` would write, but for a path that only the server knows.
@@ -285,7 +280,38 @@ struct Server<'a> {
     is_neutral: bool,
 }
 
+/// What a server does not do with its own configuration.
+const START: &str = "does not start";
+const ANSWER: &str = "cannot be read";
+
 impl Server<'_> {
+    /// How many databases were read, which are all; or why not, and what it does not do.
+    fn read(&self) -> Result<usize, (BackendError, &'static str)> {
+        let listed = self.ask("template1", LIST).map_err(|error| (error, START))?;
+        self.check(&values(&listed, "datname")).map_err(|error| (error, ANSWER))
+    }
+
+    fn check(&self, databases: &[String]) -> Result<usize, BackendError> {
+        let known = "select name from pg_available_extensions where name = 'amcheck'";
+        let checkable = !values(&self.ask("template1", known)?, "name").is_empty();
+        if databases.is_empty() {
+            let why = "it lists no database".to_owned();
+            return Err(BackendError::new(Fault::Identity, "proving the copy", why));
+        }
+        for database in databases {
+            self.ask(database, if checkable { CHECK } else { READ })?;
+        }
+        Ok(databases.len())
+    }
+
+    /// What is wrong with who may connect. A file that cannot be read is an error to the server.
+    fn access(&self) -> Result<Option<String>, BackendError> {
+        match self.ask("template1", ACCESS) {
+            Err(error) if error.fault == Fault::Identity => Ok(Some(error.detail)),
+            said => Ok(values(&said?, "error").pop()),
+        }
+    }
+
     /// Starts, asks, stops. What is bad about the answer is a bad snapshot.
     fn ask(&self, database: &str, sql: &str) -> Result<String, BackendError> {
         let doing = format!("proving database {database}");

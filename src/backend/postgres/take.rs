@@ -93,8 +93,8 @@ pub fn take(
         Place::Outside(path) => Some(path),
         Place::Inside(_) => None,
     }));
-    let whole = || Some(from.iter().map(|path| allocated(path)).sum());
-    let growth = Growth { now: &|| allocated(&growing.path), whole: &whole };
+    let whole = |over: &_| Some(from.iter().map(|path| allocated(path, over)).sum());
+    let growth = Growth { now: &|over| allocated(&growing.path, over), whole: &whole };
     let label = manifest.id.simple().to_string();
     let copied = telling(progress, &growth, || copy_live(source, &growing, &label));
     // By now there is something to clear away: that a part went away says nothing else.

@@ -82,8 +82,8 @@ fn copy_live(
         hold_ms: u64::try_from(settings.hold.as_millis()).unwrap_or(u64::MAX),
     };
     let copied = growing.path.join(DATA);
-    let whole = || Some(allocated(&settings.path));
-    let growth = Growth { now: &|| allocated(&copied), whole: &whole };
+    let whole = |over: &_| Some(allocated(&settings.path, over));
+    let growth = Growth { now: &|over| allocated(&copied, over), whole: &whole };
     let answer = telling(progress, &growth, || run::ask(settings, user, act))?;
     let (copy, lost) = seal::seal(&growing.path, file, user)?;
     let detail = Detail::new(&answer, &copy);

@@ -45,7 +45,7 @@ pub fn stage(
     let staged = |at: usize, live: &Path| live.with_file_name(format!("{prefix}{at}"));
     let renames: Vec<(PathBuf, PathBuf)> =
         places.iter().enumerate().map(|(at, (_, live))| (staged(at, live), live.clone())).collect();
-    let total: u64 = places.iter().map(|(stored, _)| allocated(stored)).sum();
+    let total: u64 = places.iter().map(|(stored, _)| allocated(stored, &false.into())).sum();
     let mut done = 0;
     for ((stored, live), (new, _)) in places.iter().zip(&renames) {
         let mut tell = |bytes| {
