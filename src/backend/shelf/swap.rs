@@ -129,7 +129,11 @@ impl<'a> Swap<'a> {
             (Some(note), None) if live.as_ref() != Some(&note.old) => self.sync(),
             (Some(note), Some(aside)) if *aside == note.new && live.as_ref() == Some(&note.old) => {
                 match self.is_as_made(note, replacement) {
-                    true => self.exchange(replacement),
+                    true => {
+                        // What comes to lie beside the live one is the old one's until they swap.
+                        self.step(Step::Staged)?;
+                        self.exchange(replacement)
+                    }
                     false => self.anew(replacement),
                 }
             }
@@ -199,10 +203,16 @@ impl<'a> Swap<'a> {
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self, replacement: &dyn Replacement) -> Result<(), BackendError> {
-        self.expose()?;
+        let exposed = self.exposed()?;
         self.refuse(&replacement.users(self.path)?)?;
         replacement.ready()?;
-        self.swap_names()?;
+        // Not before: until then nobody can have written to the new one.
+        self.step(exposed)?;
+        if let Err(error) = self.swap_names() {
+            // Else its time of change tells the same.
+            let _ = self.step(Step::Staged);
+            return Err(error);
+        }
         let Err(error) = self.judge(replacement) else { return Ok(()) };
         if !replacement.users(self.path).is_ok_and(|users| users.is_empty()) {
             // Nor shall he lose anything who uses the new one already.

@@ -1,7 +1,7 @@
 //! What becomes of the new one where the old one stays: it goes, unless somebody has written to it while
 //! everybody could reach it.
 
-use super::super::super::tree::open_nosymlink;
+use super::super::super::tree::{Meta, Time, open_nosymlink};
 use super::super::super::{BackendError, Doing};
 use super::note::{self, Note, Step};
 use super::print::print;
@@ -11,27 +11,40 @@ use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// So many copies that somebody wrote to one rollback leaves; more of them tell of something else.
 const KEPT: usize = 100;
+/// More than one tick of the clock that files get their times from.
+const TICKS: Duration = Duration::from_millis(20);
 
 impl Swap<'_> {
-    /// Notes how the new one is, before the first moment in which others can reach it.
-    pub(super) fn expose(&self) -> Result<(), BackendError> {
-        let print = print(&self.reference(&self.hidden)?)?;
-        self.step(Step::Exposed(print))
+    /// How the new one is, to be noted before the first moment in which others can reach it.
+    pub(super) fn exposed(&self) -> Result<Step, BackendError> {
+        let new = self.reference(&self.hidden)?;
+        // The exchange must move its time of change, and file systems count in ticks of a clock.
+        std::thread::sleep(TICKS);
+        let changed = Meta::of(&new).doing(|| doing(self.path))?.ctime;
+        Ok(Step::Exposed(print(&new)?, Some(changed)))
     }
 
     /// Whether nobody has written to the new one. In doubt somebody has.
     pub(super) fn is_as_made(&self, note: &Note, replacement: &dyn Replacement) -> bool {
-        let is_same = |was: u64| -> Result<bool, BackendError> {
+        let is_same = |was: u64, changed: Option<Time>| -> Result<bool, BackendError> {
+            let new = self.reference(&self.hidden)?;
+            if print(&new)? != was {
+                return Ok(false);
+            }
+            // Its name was never another: what lies beside the live one belongs to the old one.
+            if changed == Some(Meta::of(&new).doing(|| doing(self.path))?.ctime) {
+                return Ok(true);
+            }
             let unused = replacement.users(&self.hidden_path)?.is_empty();
-            let same = print(&self.reference(&self.hidden)?)? == was;
-            Ok(unused && same && replacement.is_untouched()?)
+            Ok(unused && replacement.is_untouched()?)
         };
         match note.step {
             Step::Staged => true,
-            Step::Exposed(was) => is_same(was).unwrap_or(false),
+            Step::Exposed(was, changed) => is_same(was, changed).unwrap_or(false),
             Step::Written | Step::Judged => false,
         }
     }

@@ -2,6 +2,7 @@
 //! the old one, and how far that is.
 
 use super::super::super::manifest::sync_dir;
+use super::super::super::tree::Time;
 use super::super::super::{BackendError, Doing};
 use super::super::{Shelf, replace};
 use crate::domain::operation::Fault;
@@ -24,8 +25,9 @@ pub struct Note {
 pub enum Step {
     /// The new one is whole, and nobody has seen it.
     Staged,
-    /// It may stand, or have stood, where everybody finds it; its print was this before.
-    Exposed(u64),
+    /// It may stand, or have stood, where everybody finds it; before, its print was this, and its time
+    /// of change, which older notes lack.
+    Exposed(u64, Option<Time>),
     /// Somebody wrote to it there, and it shall go back.
     Written,
     /// The old one may go.
@@ -38,18 +40,32 @@ impl Step {
             None => Self::Staged,
             Some(WRITTEN) => Self::Written,
             Some(JUDGED) => Self::Judged,
-            Some(line) => Self::Exposed(line.strip_prefix(EXPOSED)?.parse().ok()?),
+            Some(line) => {
+                let was = line.strip_prefix(EXPOSED)?;
+                let Some((print, changed)) = was.split_once(' ') else {
+                    return Some(Self::Exposed(was.parse().ok()?, None));
+                };
+                Self::Exposed(print.parse().ok()?, Some(time(changed)?))
+            }
         })
     }
 
     fn line(self) -> String {
         match self {
             Self::Staged => String::new(),
-            Self::Exposed(print) => format!("{EXPOSED}{print}\n"),
+            Self::Exposed(print, None) => format!("{EXPOSED}{print}\n"),
+            Self::Exposed(print, Some(Time { secs, nanos })) => {
+                format!("{EXPOSED}{print} {secs} {nanos}\n")
+            }
             Self::Written => format!("{WRITTEN}\n"),
             Self::Judged => format!("{JUDGED}\n"),
         }
     }
+}
+
+fn time(text: &str) -> Option<Time> {
+    let (secs, nanos) = text.split_once(' ')?;
+    Some(Time { secs: secs.parse().ok()?, nanos: nanos.parse().ok()? })
 }
 
 /// The note of this token; that of another is none.
@@ -95,11 +111,14 @@ mod tests {
 
     #[test]
     fn how_far_it_is_reads_back_as_it_was_written_and_nothing_else_does() {
-        for step in [Step::Staged, Step::Exposed(0), Step::Exposed(u64::MAX), Step::Written] {
+        let exposed = |secs| Step::Exposed(7, Some(Time { secs, nanos: 999_999_999 }));
+        let older = [Step::Exposed(0, None), Step::Exposed(u64::MAX, None)];
+        let others = [Step::Staged, exposed(-1), exposed(1 << 40), Step::Written];
+        for step in older.into_iter().chain(others) {
             assert_eq!(Step::parse(step.line().lines().next()), Some(step));
         }
         assert_eq!(Step::parse(Some("judged")), Some(Step::Judged), "as older ones wrote it");
-        for line in ["", "exposed", "exposed ", "exposed x", "exposed -1", "writ"] {
+        for line in ["", "exposed", "exposed ", "exposed x", "exposed -1", "exposed 1 2", "writ"] {
             assert_eq!(Step::parse(Some(line)), None, "{line:?}");
         }
     }

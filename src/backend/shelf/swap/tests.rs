@@ -170,7 +170,7 @@ fn a_swap_cut_off_right_after_the_exchange_is_judged_before_anything_goes() {
     scene.run(&new).unwrap_err();
     let note = note::read(&scene.shelf, TOKEN).unwrap().unwrap();
     assert_eq!(note.step, Step::Judged, "what may have gone in part is not judged again");
-    note::write(&scene.shelf, TOKEN, &Note { step: Step::Exposed(7), ..note }).unwrap();
+    note::write(&scene.shelf, TOKEN, &Note { step: Step::Exposed(7, None), ..note }).unwrap();
     for fails in ["users", "judge"] {
         new.fails.set(fails);
         let error = scene.run(&new).unwrap_err().to_string();
@@ -250,8 +250,69 @@ fn exposed_and_back(scene: &Scene, content: &str) {
     let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
     New::default().stage(&swap.dir, &swap.hidden).unwrap();
     swap.write_note().unwrap();
-    swap.expose().unwrap();
+    swap.step(swap.exposed().unwrap()).unwrap();
     std::fs::write(scene.hidden(), content).unwrap();
+}
+
+/// What has a log beside it, as a database has.
+struct Logged<'a> {
+    scene: &'a Scene,
+    new: New,
+}
+
+impl Logged<'_> {
+    fn log(&self) -> PathBuf {
+        self.scene.dir.path().join("live-wal")
+    }
+}
+
+impl Replacement for Logged<'_> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+        self.new.stage(dir, name)
+    }
+
+    fn users(&self, _: &Path) -> Result<Vec<String>, BackendError> {
+        let came = self.new.fails.get() == "came" && self.scene.hidden().exists();
+        let is_used = came || self.new.fails.get() == "busy";
+        Ok(is_used.then(|| "somebody".to_owned()).into_iter().collect())
+    }
+
+    fn ready(&self) -> Result<(), BackendError> {
+        self.new.ready()
+    }
+
+    fn is_untouched(&self) -> Result<bool, BackendError> {
+        Ok(!self.log().exists())
+    }
+
+    fn part_with(&self, _: &Aside<'_>, _: &CStr) -> Result<(), BackendError> {
+        std::fs::remove_file(self.log()).unwrap();
+        Ok(())
+    }
+}
+
+#[test]
+fn what_lies_beside_the_live_one_stays_where_nothing_was_exchanged() {
+    for fails in ["came", "ready", "busy"] {
+        for is_resumed in [false, true] {
+            let scene = Scene::new();
+            let logged = Logged { scene: &scene, new: New::default() };
+            std::fs::write(logged.log(), "log").unwrap();
+            if is_resumed {
+                // As a kill leaves it right before the exchange.
+                let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+                logged.stage(&swap.dir, &swap.hidden).unwrap();
+                swap.write_note().unwrap();
+                swap.step(swap.exposed().unwrap()).unwrap();
+            }
+            logged.new.fails.set(fails);
+            let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+            swap.run(&logged).unwrap_err();
+            assert_eq!(std::fs::read_to_string(logged.log()).unwrap(), "log", "{fails}");
+            assert!(!scene.kept("").exists(), "{fails}");
+            assert_eq!((&*scene.live(), scene.aside()), ("old", None), "{fails}");
+        }
+    }
 }
 
 #[test]
