@@ -10,7 +10,7 @@ mod rescue;
 mod restoring;
 mod rolling;
 mod running;
-mod scene;
+pub mod scene;
 mod still;
 mod twins;
 mod whole;

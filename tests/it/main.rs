@@ -39,3 +39,4 @@ mod support;
 mod tarball;
 mod tidy;
 mod units;
+mod verbs;

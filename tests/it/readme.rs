@@ -1,6 +1,7 @@
 //! The README is held to its word: what it names exists, its configuration loads, and what it shows
 //! is what the programs print.
 
+use crate::support::pid1::boot;
 use crate::support::source::{files, root};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -72,6 +73,69 @@ fn every_command_is_named_and_every_named_command_exists() {
     };
     check_program("heptactl", heptad::ctl::command());
     check_program("heptad", heptad::daemon::cli::command());
+}
+
+/// The first block of a language that holds `text`.
+fn block_with(language: &str, text: &str) -> String {
+    blocks(language).into_iter().find(|block| block.contains(text)).unwrap()
+}
+
+/// All but the build, which is done.
+#[test]
+fn what_the_readme_says_installs_upgrades_and_uninstalls_heptad() {
+    let install = block_with("sh", "cargo build --release\ninstall");
+    let release = "target/release/heptad target/release/heptactl";
+    assert!(install.contains(release), "{install}");
+    let (heptad, heptactl) = (env!("CARGO_BIN_EXE_heptad"), env!("CARGO_BIN_EXE_heptactl"));
+    let install = install
+        .replace("cargo build --release\n", "")
+        .replace(release, &format!("{heptad}.built {heptactl}"))
+        .replace(&format!("{heptad}.built"), "/tmp/heptad");
+    let upgrade = block_with("sh", "for copy in heptad-*.conf");
+    let uninstall = block_with("sh", "disable --now heptad.socket");
+    let script = format!(
+        r#"
+        # Away with what is there for other tests.
+        cp /usr/bin/heptad /tmp/heptad
+        umount /usr/bin/heptad
+        rm /usr/bin/heptad /usr/lib/systemd/system/heptad.* /usr/lib/sysusers.d/heptad.conf
+        rm -r /usr/lib/tmpfiles.d/heptad.conf /usr/share/heptad
+        mkdir -p /usr/share/bash-completion/completions
+        cd {root}
+        block() {{ bash -eux; }}
+        install() {{ block <<'BLOCK'
+{install}
+BLOCK
+        }}
+        install
+        ls /usr/local/share/man/man*/heptad.*
+        systemctl daemon-reload
+        systemctl enable --now heptad.socket heptad.service
+        heptactl status
+        heptad check 2>/dev/null
+        test -x /usr/share/heptad/examples/plugin/tarball
+        systemd-analyze verify --man=no /usr/lib/systemd/user/heptad.service
+        # Again, with a configuration and a drop-in of yesterday.
+        mkdir -p /srv/docs /etc/systemd/system/heptad.service.d
+        echo 'resource.docs.files.path = "/srv/docs"' >/etc/heptad/heptad.toml
+        echo '# of yesterday' >/etc/systemd/system/heptad.service.d/heptad-mount.conf
+        install
+        heptad check 2>&1 | grep 'heptad-mount.conf is not that of this heptad'
+        block <<'BLOCK'
+{upgrade}
+BLOCK
+        ! heptad check 2>&1 | grep 'is not that of this heptad'
+        heptactl take docs docs-1
+        cp /usr/bin/heptactl /tmp/heptactl
+        block <<'BLOCK'
+{uninstall}
+BLOCK
+        ! find /usr/bin /usr/lib /usr/local /usr/share /etc/systemd -name '*heptad*' | grep .
+        test -e /etc/heptad/heptad.toml -a -e /var/lib/heptad/store/docs/1"#,
+        root = root().display()
+    );
+    let booted = boot(Path::new(heptad), &script, &[Path::new(heptactl), &root()]);
+    booted.succeeded();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A boot takes half a second; this is for a machine that is very busy.
-const SECONDS: &str = "90";
+const SECONDS: u32 = 90;
 
 /// How the script ended, and what was said meanwhile.
 #[derive(Debug)]
@@ -18,11 +18,17 @@ pub struct Booted {
 /// `/usr/bin/heptad`, runs `script` (bash, `set -eux`) as root in it, and powers off. `paths` of
 /// this machine are seen inside as well, beside its root file system.
 pub fn boot(program: &Path, script: &str, paths: &[&Path]) -> Booted {
+    boot_for(SECONDS, program, script, paths)
+}
+
+/// The same with a limit of its own.
+pub fn boot_for(seconds: u32, program: &Path, script: &str, paths: &[&Path]) -> Booted {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = tempfile::Builder::new().prefix("heptad-boot-").tempdir_in("/var/tmp").unwrap();
     std::fs::write(shared.path().join("script"), format!("set -eux\n{script}\n")).unwrap();
     let output = Command::new("timeout")
-        .args(["--kill-after=5", SECONDS])
+        .arg("--kill-after=5")
+        .arg(seconds.to_string())
         .arg(root.join("tests/it/support/pid1.sh"))
         .args([shared.path(), program, &root.join("systemd")])
         .args(paths)
