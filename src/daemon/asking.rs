@@ -2,6 +2,7 @@
 //! within a bound. Whoever hangs holds up nobody else.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,26 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads that ask. As many disks as this can hang before others are asked late.
 const THREADS: usize = 16;
+
+/// How many threads ask just now. One at a disk that hangs never ends, and whoever asks again and
+/// again shall not use up what threads the daemon may have.
+static ASKING: AtomicUsize = AtomicUsize::new(0);
+const MOST: usize = 64;
+
+struct Asker;
+
+impl Asker {
+    fn new() -> Option<Self> {
+        let asker = Self;
+        (ASKING.fetch_add(1, Ordering::Relaxed) < MOST).then_some(asker)
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        ASKING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 pub type Question<T> = Box<dyn FnOnce() -> T + Send>;
 
@@ -25,13 +46,18 @@ pub fn ask_all<T: Send + 'static>(questions: Vec<Question<T>>) -> Vec<Option<T>>
     for _ in 0..threads {
         let (left, answer) = (Arc::clone(&left), answer.clone());
         let next = move || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        std::thread::spawn(move || {
+        let Some(asker) = Asker::new() else { break };
+        let ask = move || {
+            let _asker = asker;
             while let Some((at, question)) = next() {
                 if answer.send((at, question())).is_err() {
-                    return;
+                    break;
                 }
             }
-        });
+        };
+        if std::thread::Builder::new().spawn(ask).is_err() {
+            break;
+        }
     }
     drop(answer);
     while let Ok((at, told)) = answered.recv_timeout(until.duration_since(Instant::now())) {

@@ -164,6 +164,11 @@ impl Operation {
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Queued | State::Running)
     }
+
+    /// Taken back before it began.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(&self.state, State::Failed(failure) if failure.fault == Fault::Cancelled)
+    }
 }
 
 impl Act {

@@ -55,7 +55,12 @@ pub fn held(
     let (reached, reaches) = (reach(before, old.1), reach(after, new.1));
     let shrinks = |from: SignedDuration| reaches.saturating_mul(SHARE) <= from;
     match account.held {
-        Some(held) if shrinks(held.reach) => Some(Held { calm: None, ..held }),
+        // Once more: what the slower rhythm has made since is held with the rest.
+        Some(held) if shrinks(held.reach) => {
+            let since =
+                held.calm.and_then(|_| account.candidates(&|_| false).last().map(|it| it.seq));
+            Some(Held { seq: since.map_or(held.seq, |seq| seq.max(held.seq)), calm: None, ..held })
+        }
         Some(held) => {
             let newest = Seq(account.next_seq.0.saturating_sub(1));
             Some(Held { calm: held.calm.or(Some(newest)), ..held })

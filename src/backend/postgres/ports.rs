@@ -9,12 +9,17 @@ use super::mains::{DEBIAN, MORE};
 use crate::domain::operation::Fault;
 use crate::host::holders::is_alive;
 use crate::host::listeners::Ports;
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where servers put their sockets unless told otherwise: Debian's, and the project's own default.
 const SOCKETS: [&str; 2] = ["/run/postgresql", "/tmp"];
 /// Ports are looked at one after the other, and never more than so many.
 const TRIED: usize = 1000;
+/// Bytes of a socket's lock that are read; servers write some hundred.
+const LOCK: u64 = 4096;
 /// The first that is for everybody.
 const LOWEST: u16 = 1024;
 /// In the order in which a server reads them: the last line of a setting counts.
@@ -93,10 +98,27 @@ fn among(
 fn server(port: u16, sockets: &[&Path]) -> Option<String> {
     sockets.iter().find_map(|dir| {
         let lock = dir.join(format!(".s.PGSQL.{port}.lock"));
-        let text = std::fs::read_to_string(lock).ok()?;
+        let text = small(&lock)?;
         let (pid, data) = (text.lines().next()?.trim().parse().ok()?, text.lines().nth(1)?);
         is_alive(pid).then(|| format!("the server of {data} (process {pid})"))
     })
+}
+
+/// Anybody may make what has the name of a lock, also a pipe that never ends.
+fn small(path: &Path) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(LOCK).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn directory(path: &Path) -> Option<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).ok().map(File::from)
 }
 
 /// The ports that clusters nearby, and those that Debian knows, are configured for.
@@ -104,7 +126,7 @@ fn reserved(near: &[&Path]) -> Vec<u16> {
     let versions = inside(Path::new(DEBIAN));
     let near = near.iter().map(|dir| dir.to_path_buf());
     let clusters = versions.into_iter().chain(near).flat_map(|dir| inside(&dir));
-    clusters.filter_map(|dir| std::fs::File::open(dir).ok()).filter_map(configured).collect()
+    clusters.filter_map(|dir| directory(&dir)).filter_map(configured).collect()
 }
 
 fn inside(dir: &Path) -> Vec<PathBuf> {

@@ -3,7 +3,7 @@
 use super::Keeper;
 use crate::domain::agenda::{CANCELLED, Outcome};
 use crate::domain::event::{Denied, Firm};
-use crate::domain::operation::{Act, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use std::sync::Arc;
 
 impl Keeper {
@@ -11,6 +11,9 @@ impl Keeper {
     pub(super) fn ask_cancel(&mut self, id: OperationId, uid: u32) -> Result<OperationId, Denied> {
         let found = self.ledger.operations.get(&id).cloned();
         let operation = found.ok_or(Denied::NoSuchOperation { operation: id })?;
+        if operation.is_cancelled() {
+            return Ok(id);
+        }
         if let Some(why) = firm(&operation) {
             return Err(Denied::NotCancelled { operation: id, why });
         }
@@ -37,9 +40,12 @@ impl Keeper {
 
 /// Why an operation cannot be taken back.
 fn firm(operation: &Operation) -> Option<Firm> {
+    let is_asked = matches!(operation.cause, Cause::Peer(_));
     let own = match operation.act {
         Act::Survey | Act::Mark { .. } => true,
-        Act::Destroy { why, .. } => why != Doom::Asked,
+        Act::Destroy { why, .. } => why != Doom::Asked || !is_asked,
+        // What rotation cannot throw away today it would destroy tomorrow.
+        Act::Trash { .. } => !is_asked,
         _ => false,
     };
     match operation.state {

@@ -13,6 +13,7 @@ mod configure;
 mod disks;
 mod find;
 mod forget;
+mod judging;
 mod lane;
 mod make;
 mod naming;

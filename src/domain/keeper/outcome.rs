@@ -1,6 +1,7 @@
 //! What follows from a worker's report.
 
 use super::Keeper;
+use super::judging::{doubt, is_of_accepted, leans};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::draft::Draft;
@@ -8,11 +9,8 @@ use crate::domain::event::{Done, Entry, Finished, Taken};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::pace::{self, Held};
-use crate::domain::snapshot::{
-    Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown,
-};
+use crate::domain::snapshot::{Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
 use crate::domain::sound::sound;
-use crate::domain::suspicion;
 use jiff::SignedDuration;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
@@ -243,9 +241,11 @@ impl Keeper {
             Some(_) if automatic => Some("something else took its place meanwhile".to_owned()),
             _ => doubt(&account, &snapshot, taken.facts.content),
         };
-        let accepted = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot)
-            || doubt.is_none() && leans(&account, &snapshot, taken.facts.content);
-        let doubt = doubt.or(taken.incomplete.filter(|_| !accepted));
+        // That it is as small as one that was accepted excuses nothing that it lacks.
+        let excused = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot);
+        let leans = doubt.is_none() && leans(&account, &snapshot, taken.facts.content);
+        let doubt = doubt.or(taken.incomplete.filter(|_| !excused));
+        let accepted = excused || leans && doubt.is_none();
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
         card.handle = Handle { object: taken.object, ..card.handle };
@@ -390,50 +390,4 @@ fn unmarked(failure: &Failure) -> String {
          --now to have that at once",
         failure.message
     )
-}
-
-/// Whether it is a copy of one that a person accepted although it was suspect.
-fn is_of_accepted(account: &Account, snapshot: &Snapshot) -> bool {
-    let original = snapshot.card.kept_from.and_then(|from| account.snapshots.get(&from));
-    original.is_some_and(|original| original.facts.accepted)
-}
-
-/// Why a new automatic snapshot is not to be trusted, if there is a reason.
-pub(super) fn doubt(
-    account: &Account,
-    snapshot: &Snapshot,
-    content: Option<Content>,
-) -> Option<String> {
-    judge(account, snapshot, content, |_| true)
-}
-
-/// Whether it is beyond doubt only because a person accepted one like it: then it is accepted too, as
-/// that one may be gone when it is judged anew, without the catalogue.
-fn leans(account: &Account, snapshot: &Snapshot, content: Option<Content>) -> bool {
-    let like_it = counted(account, snapshot).next().is_some_and(|last| last.facts.accepted);
-    like_it && judge(account, snapshot, content, |one| !one.facts.accepted).is_some()
-}
-
-fn judge(
-    account: &Account,
-    snapshot: &Snapshot,
-    content: Option<Content>,
-    says: impl Fn(&Snapshot) -> bool,
-) -> Option<String> {
-    if snapshot.card.origin != Origin::Automatic {
-        return None;
-    }
-    let before = counted(account, snapshot).take(7).filter(|before| says(before));
-    let mut contents: Vec<Content> = before.filter_map(|before| before.facts.content).collect();
-    contents.reverse();
-    suspicion::judge(content?, &contents)
-}
-
-/// Those that count before it, the newest first.
-pub(super) fn counted<'a>(
-    account: &'a Account,
-    snapshot: &Snapshot,
-) -> impl Iterator<Item = &'a Snapshot> {
-    let before = account.snapshots.range(..snapshot.seq()).rev().map(|(_, before)| before.as_ref());
-    before.filter(|before| before.counts())
 }

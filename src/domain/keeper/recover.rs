@@ -1,8 +1,9 @@
 //! Bringing the ledger to what a backend shows: at boot, after trouble, and for a lost catalogue.
 
 use super::Keeper;
+use super::judging::{counted, doubt};
 use super::lane::mark_of;
-use super::outcome::{TRASH, counted, doubt};
+use super::outcome::TRASH;
 use crate::domain::agenda::SlotRecord;
 use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
 use crate::domain::name::ResourceName;

@@ -209,6 +209,10 @@ impl Keeper {
         if account.doubt().is_none() && account.held.is_none() {
             return Err(Denied::NothingToAcknowledge { resource: resource.clone() });
         }
+        // Each alarm is answered by its own word: who accepts a snapshot has not looked at the rhythm.
+        if account.doubt().is_none() {
+            account.held = None;
+        }
         if let Some(stranger) = account.stranger.take() {
             (account.identity, account.trouble) = (Some(stranger), None);
         }
@@ -217,7 +221,6 @@ impl Keeper {
         });
         let suspects: Vec<Arc<Snapshot>> = suspects.cloned().collect();
         let operation = self.operation(resource, Act::Acknowledge, cause);
-        account.held = None;
         self.put_account(account);
         for suspect in suspects {
             let mut accepted = (*suspect).clone();

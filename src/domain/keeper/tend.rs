@@ -1,7 +1,7 @@
 //! Comparing what should be with what is, one account at a time.
 
 use super::Keeper;
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Override};
 use crate::domain::agenda::{self, Beginning, Outcome, Run, SlotRecord, Why};
 use crate::domain::clock::Belief;
 use crate::domain::dating::Look;
@@ -51,7 +51,10 @@ impl Keeper {
     fn leaves(&self, name: &ResourceName) -> bool {
         self.ledger.account(name).is_some_and(|account| {
             let gone = !account.declared && !account.forgotten;
-            gone && account.snapshots.is_empty() && account.running.is_none()
+            // What commands changed waits for a file that names it again; a look may find a snapshot.
+            let is_bare = account.snapshots.is_empty() && account.wish == Override::default();
+            let looks = |open: &Arc<Operation>| matches!(open.act, Act::Survey);
+            gone && is_bare && account.running.is_none() && !self.ledger.open_of(name).any(looks)
         })
     }
 

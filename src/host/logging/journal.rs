@@ -6,7 +6,7 @@ use super::text::{Escaped, bounded};
 use std::fmt::{self, Write as _};
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -17,6 +17,7 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 
 pub struct Journal {
     socket: UnixDatagram,
+    path: PathBuf,
 }
 
 impl Journal {
@@ -28,15 +29,16 @@ impl Journal {
 
     fn at(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
-        socket.connect(path)?;
-        Ok(Self { socket })
+        // Only a question: it stays unconnected, since a journal that starts anew is another one.
+        UnixDatagram::unbound()?.connect(path)?;
+        Ok(Self { socket, path: path.to_owned() })
     }
 }
 
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // There is nobody to tell of a journal that does not take it.
-        let _ = self.socket.send(record(event).as_bytes());
+        let _ = self.socket.send_to(record(event).as_bytes(), &self.path);
     }
 }
 

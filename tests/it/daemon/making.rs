@@ -315,14 +315,15 @@ fn of_a_database_a_last_snapshot_is_taken_or_declined_and_never_overlooked() {
     assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
     assert!(unsaid.err.contains("heptactl forget notes --final NAME"), "{unsaid:?}");
     assert_eq!(host.ok("forget notes --final notes-last --yes"), "notes: forgotten\n");
-    assert_eq!(host.labels("notes"), ["notes-one", "notes-last"]);
+    assert_eq!(host.labels("notes"), ["notes-last", "notes-one"]);
     // The last one cannot be taken, so it is not forgotten.
     std::fs::rename(host.path("mail.db"), host.path("away.db")).unwrap();
     let gone = host.ctl("forget mail --final mail-last --yes");
     assert_ne!(gone.code, 0, "{gone:?}");
     assert!(host.ctl("show mail").code == 0);
-    host.ok("delete mail-one --now --yes");
     host.ok("forget mail --skip-final --yes");
+    assert_eq!(host.labels("mail"), ["mail-one"]);
+    host.ok("delete mail-one --now --yes");
     assert_eq!(host.ctl("show mail").code, 1, "it has no snapshots, so nothing is left of it");
 }
 

@@ -133,8 +133,14 @@ fn what_a_person_accepted_once_is_in_no_doubt_after_the_catalogue_is_lost() {
     scene.machine.ask(delete("web@2026-01-07", true)).unwrap();
     scene.run_to(&day(11, "12:00"));
     is_well(&scene, "smaller");
+    // That it is as small as one that was accepted excuses nothing that it lacks.
+    scene.machine.disk.world().incomplete = Some("3 files could not be read".to_owned());
+    scene.run_to(&day(12, "12:00"));
+    assert_eq!(scene.alarms(), ["suspect"]);
+    acknowledge(&mut scene);
+    scene.machine.disk.world().incomplete = None;
     // What nobody accepted is in doubt all the same.
     scene.live().entries = 0;
-    scene.run_to(&day(12, "12:00"));
+    scene.run_to(&day(13, "12:00"));
     assert_eq!(scene.alarms(), ["suspect"]);
 }

@@ -60,6 +60,35 @@ fn a_slip_of_the_pen_that_is_mended_costs_none_of_the_seven() {
 }
 
 #[test]
+fn a_second_slip_holds_also_what_was_made_since_the_first() {
+    let mut scene = slipped();
+    configure(&mut scene, resource("web", "06:00"));
+    scene.run_to(&day(14, "12:00"));
+    configure(&mut scene, cron("* * * * *"));
+    assert_eq!(scene.alarms(), ["rhythm-denser"]);
+    let before = days(&scene);
+    assert!(before.ends_with(&["14".to_owned()]), "{before:?}");
+    scene.run_to(&day(14, "14:00"));
+    assert_eq!(days(&scene), before);
+    scene.no_violations();
+}
+
+#[test]
+fn who_accepts_a_snapshot_has_not_said_that_the_days_may_go() {
+    let acknowledge = Request::Acknowledge { resource: name("web") };
+    let mut scene = slipped();
+    scene.live().entries = 0;
+    scene.run_to(&day(9, "13:07"));
+    assert_eq!(scene.alarms(), ["suspect", "rhythm-denser"]);
+    ask(&mut scene, acknowledge.clone());
+    assert_eq!(scene.alarms(), ["rhythm-denser"]);
+    scene.run_to(&day(9, "14:00"));
+    assert_eq!(days(&scene).len(), 7);
+    ask(&mut scene, acknowledge);
+    assert_eq!(scene.alarms(), [""; 0]);
+}
+
+#[test]
 fn what_a_slower_rhythm_made_goes_when_a_person_says_so() {
     let acknowledge = Request::Acknowledge { resource: name("web") };
     let mut scene = slipped();

@@ -20,6 +20,7 @@ const TICKS: Duration = Duration::from_millis(20);
 
 impl Swap<'_> {
     /// How the new one is, to be noted before the first moment in which others can reach it.
+    #[expect(clippy::disallowed_methods, reason = "no event tells of a tick of the clock")]
     pub(super) fn exposed(&self) -> Result<Step, BackendError> {
         let new = self.reference(&self.hidden)?;
         // The exchange must move its time of change, and file systems count in ticks of a clock.
