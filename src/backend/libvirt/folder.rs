@@ -88,6 +88,13 @@ impl Folder {
         file.map(File::from).doing(|| format!("making {}", self.path.join(name).display()))
     }
 
+    /// Opens a file in it for reading.
+    pub fn open_file(&self, name: &OsStr) -> Result<File, BackendError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
+        file.map(File::from).doing(|| format!("opening {}", self.path.join(name).display()))
+    }
+
     /// What an entry is. A symbolic link is itself.
     pub fn look(&self, name: &OsStr) -> Result<Meta, BackendError> {
         let meta = rustix::fs::openat(&self.dir, name, REFERENCE, Mode::empty()).and_then(Meta::of);

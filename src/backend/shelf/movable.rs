@@ -1,17 +1,25 @@
 //! Which names can be given to another object.
 
-use super::super::tree::{Meta, open_nosymlink, real_path};
+use super::super::tree::{Meta, open_dir, open_nosymlink, real_path};
 use super::super::{BackendError, Doing};
 use super::Shelf;
 use super::swap::doing;
 use crate::domain::operation::Fault;
 use crate::host::holders::place;
 use crate::host::mounts::Mounts;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
 
 /// The way out where something cannot be exchanged.
 pub const OTHERWISE: &str = "make a new resource from the snapshot (heptactl create) and use that";
+
+/// What a file system is told to be that cannot do it.
+pub(super) const NO_EXCHANGE: &str = "the file system there cannot exchange two names at once; make a \
+                                      new resource from the snapshot: heptactl create";
+/// Those that can: ext2 to ext4, XFS, btrfs, tmpfs, F2FS (statfs(2)).
+const EXCHANGING: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010];
 
 /// The directory and the name that can be given to another object.
 ///
@@ -30,7 +38,35 @@ pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
             ),
         );
     }
+    expect_exchange(path, above)?;
     Ok((above, name))
+}
+
+/// That two names in a directory can be exchanged: else all would be copied in vain. What is not known
+/// to be able to is tried with two empty files; what else stands against those is told by others.
+///
+/// # Errors
+/// [`Fault::Permanent`] with the way out.
+fn expect_exchange(path: &Path, above: &Path) -> Result<(), BackendError> {
+    let dir = open_dir(open_nosymlink(above)?).doing(|| doing(path))?;
+    let kind = rustix::fs::fstatfs(&dir).doing(|| doing(path))?.f_type;
+    if EXCHANGING.contains(&u64::from_ne_bytes(kind.to_ne_bytes())) {
+        return Ok(());
+    }
+    let names = [1, 2].map(|n| format!(".heptad-probe-{}-{n}", std::process::id()));
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let made = |name: &String| rustix::fs::openat(&dir, name, flags, Mode::RUSR).is_ok();
+    let tried = names.iter().all(made).then(|| {
+        let [one, two] = &names;
+        rustix::fs::renameat_with(&dir, one, &dir, two, RenameFlags::EXCHANGE)
+    });
+    for name in &names {
+        let _ = rustix::fs::unlinkat(&dir, name, AtFlags::empty());
+    }
+    match tried {
+        Some(Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) => refuse(path, NO_EXCHANGE),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the name can be given to another object, a subvolume's too.
@@ -38,7 +74,7 @@ pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), BackendError> {
 /// # Errors
 /// [`Fault::Permanent`] where something is mounted at or below it: a mount cannot be moved.
 pub fn movable(path: &Path) -> Result<(), BackendError> {
-    named(path)?;
+    expect_exchange(path, named(path)?.0)?;
     let mounts = match Mounts::read() {
         Ok(mounts) => mounts,
         Err(error) => return refuse(path, &error.to_string()),

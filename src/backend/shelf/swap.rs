@@ -15,7 +15,7 @@ mod print;
 
 use super::super::tree::{open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing, identity, in_use};
-use super::movable::{expect_store_apart, named};
+use super::movable::{NO_EXCHANGE, expect_store_apart, named};
 use super::{Shelf, remove};
 use crate::domain::operation::Fault;
 use note::{Note, Step};
@@ -253,9 +253,7 @@ impl<'a> Swap<'a> {
             rustix::fs::renameat_with(&self.dir, &self.hidden, &self.dir, &self.name, flags);
         swapped.map_err(|error| match error {
             Errno::INVAL | Errno::NOSYS => {
-                let why = "the file system there cannot exchange two names at once; make a new \
-                           resource from the snapshot: heptactl create";
-                BackendError::new(Fault::Permanent, doing(self.path), why)
+                BackendError::new(Fault::Permanent, doing(self.path), NO_EXCHANGE)
             }
             other => BackendError::io(doing(self.path), &other.into()),
         })

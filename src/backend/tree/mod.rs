@@ -34,7 +34,7 @@ pub use open::{
 };
 pub use remove::remove_tree;
 pub use report::{Report, Sample, shown};
-pub use resemble::resemble;
+pub use resemble::{begin_like, end_like, resemble};
 pub use trail::Trail;
 pub use walk::{walk, walk_with_mounts};
 pub use xattr::same as same_xattrs;

@@ -188,3 +188,21 @@ fn a_union_of_directories_takes_a_new_resource_whatever_numbers_it_gives() {
     check("mergerfs", &|branch, point| owned(&["-o", "inodecalc=devino-hash", branch, point]));
     check("bindfs", &|branch, point| owned(&[branch, point]));
 }
+
+#[test]
+fn where_names_cannot_be_exchanged_that_is_known_before_anything_is_copied() {
+    let dir = scratch();
+    let [branch, point] = ["branch", "point"].map(|name| dir.path().join(name));
+    fs::create_dir_all(branch.join("live")).unwrap();
+    fs::create_dir(&point).unwrap();
+    let _undo = Undo::new("umount -l \"$1\"", &point);
+    run("mergerfs", &[branch.to_str().unwrap(), point.to_str().unwrap()]);
+    let bench = Bench::new(point.join("live"), dir.path().join("store"), None, &json!({}));
+    bench.take(1);
+    let error = bench.backend.users().unwrap_err();
+    assert_eq!(error.fault, Fault::Permanent);
+    assert!(error.detail.contains("cannot exchange two names at once"), "{error}");
+    assert!(error.detail.contains("heptactl create"), "{error}");
+    let names = fs::read_dir(&branch).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["live"]);
+}

@@ -111,6 +111,26 @@ fn a_rollback_of_which_nothing_was_done_is_given_up_once_its_guest_was_on() {
     assert_ne!(std::fs::read(scene.at("vdb.raw")).unwrap(), b"newer");
 }
 
+/// As a kill leaves it after the images were exchanged back.
+#[test]
+fn what_a_guest_wrote_to_a_copy_that_had_to_go_back_is_kept() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let before = content(&scene);
+    cut_short(&scene, false);
+    let copy = scene.at(&format!(".heptad-{}-1", TOKEN.simple()));
+    std::fs::write(&copy, "the guest's").unwrap();
+    let error = roll(&*backend).unwrap_err();
+    let kept = scene.at(&format!(".heptad-{}-1-written", TOKEN.simple()));
+    assert!(error.fault == Fault::Busy, "{error}");
+    assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
+    assert!(content(&scene) == before && strays(&scene) == 1 && !journal(&scene).exists());
+    assert_eq!(std::fs::read(&kept).unwrap(), b"the guest's");
+    roll(&*backend).unwrap();
+    assert_eq!(std::fs::read(&kept).unwrap(), b"the guest's");
+}
+
 #[test]
 fn whoever_opened_an_image_just_before_it_gave_way_gets_it_back() {
     let scene = Scene::off("xfs", "");
@@ -172,8 +192,18 @@ fn a_copy_gets_the_rights_of_its_image_and_no_more_and_replaces_nothing_but_a_fi
     take(&*backend, 1).unwrap();
     let vdb = scene.at("vdb.raw");
     std::fs::set_permissions(&vdb, PermissionsExt::from_mode(0o6640)).unwrap();
+    run("setfacl", &["-m", "u:33:r", vdb.to_str().unwrap()]);
+    run("chattr", &["+dA", vdb.to_str().unwrap()]);
     roll(&*backend).unwrap();
     assert_eq!(vdb.metadata().unwrap().mode() & 0o7777, 0o640);
+    let said = |program: &str, args: &[&str]| {
+        let output = std::process::Command::new(program).args(args).arg(&vdb).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(said("getfacl", &["-pnE"]).contains("user:33:r--"));
+    let letters = said("lsattr", &["-d"]);
+    let letters = letters.split(' ').next().unwrap();
+    assert!(letters.contains('d') && letters.contains('A'), "{letters}");
     std::fs::remove_file(&vdb).unwrap();
     run("mkfifo", &[vdb.to_str().unwrap()]);
     let order = RollbackOrder { handle: &card(1).handle, token: Uuid::from_u128(8) };

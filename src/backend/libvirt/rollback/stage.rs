@@ -1,7 +1,7 @@
 //! The copies that will replace the live images, each beside its own.
 
 use super::super::super::meanwhile::allocated;
-use super::super::super::tree::Kind;
+use super::super::super::tree::{Kind, begin_like, end_like};
 use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
 use super::super::image;
@@ -60,7 +60,7 @@ pub fn stage(
     Ok(renames)
 }
 
-/// With owner, group and rights of the live one.
+/// With owner, group, rights and attributes of the live one.
 fn copy(
     stored: &Path,
     live: &Path,
@@ -74,8 +74,11 @@ fn copy(
         let why = format!("{} is {}, not an image file", live.display(), was.kind.words());
         return Err(BackendError::new(Fault::Permanent, doing(), why));
     }
+    let live = folder.open_file(live.file_name().unwrap_or_default())?;
     let file = folder.create(name)?;
+    begin_like(&live, &file).doing(doing)?;
     image::fill(&image::open(stored)?, &file, tell).doing(doing)?;
+    end_like(&live, &file).doing(doing)?;
     dress(&file, was.uid, was.gid, was.mode & 0o777).doing(doing)?;
     file.sync_all().doing(doing)?;
     folder.sync()
