@@ -157,7 +157,7 @@ impl Backend for FakeBackend {
         if old.is_some_and(|old| old.card.handle.id != order.card.handle.id) {
             return Err(BackendError::new(Fault::Identity, "taking", "the number is in use"));
         }
-        Ok(Object { object, notes: Vec::new(), incomplete })
+        Ok(Object { object, notes: incomplete.iter().cloned().collect(), incomplete })
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -192,6 +192,11 @@ pub trait Backend: Debug + Send + Sync {
         Err(no_rollback())
     }
 
+    /// What a person still has to do after a rollback, if anything: a sentence with the command.
+    fn left_to_do(&self) -> Option<String> {
+        None
+    }
+
     /// The image that this resource is, if it is a disk that an instance can be given.
     fn image(&self) -> Option<Image> {
         None

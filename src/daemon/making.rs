@@ -11,10 +11,16 @@ use crate::domain::operation::{Failure, Fault};
 use crate::domain::policy::Policy;
 use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Card;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What an order needs beside its backend.
 pub trait Surroundings: Progress {
+    /// Whether that could be declared, before it is made.
+    ///
+    /// # Errors
+    /// A sentence that says what stands against it.
+    fn may_enrol(&self, heir: &Resource) -> Result<(), String>;
+
     /// Declares a new resource by a file of heptad's own and puts that in force.
     ///
     /// # Errors
@@ -27,6 +33,10 @@ pub trait Surroundings: Progress {
 
 /// Nobody watches, nothing is known.
 impl Surroundings for () {
+    fn may_enrol(&self, _heir: &Resource) -> Result<(), String> {
+        Ok(())
+    }
+
     fn enrol(&self, _heir: &Resource) -> Result<(), String> {
         Ok(())
     }
@@ -52,6 +62,12 @@ pub fn create(
     let target = target(backend, draft)?;
     if let Some(why) = allowed::closed_place(&target) {
         return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
+    }
+    if named && let Some(expected) = expected(backend, draft, &target) {
+        around.may_enrol(&patched(heir, &expected)).map_err(|why| {
+            let message = format!("{why}; nothing was made: say another place with --path");
+            Failure::new(Fault::Permanent, message)
+        })?;
     }
     let order = RestoreOrder {
         handle: &card.handle,
@@ -134,6 +150,20 @@ fn may_be_enrolled(name: &ResourceName) -> Result<(), Failure> {
     Err(Failure::new(Fault::Permanent, message))
 }
 
+/// What its options will be, as far as that is known before it is made.
+fn expected(
+    backend: &dyn Backend,
+    draft: &Draft,
+    target: &Path,
+) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let value = match backend.territory().key {
+        "" => return None,
+        "domain" => draft.name.to_string(),
+        _ => target.display().to_string(),
+    };
+    Some([(backend.territory().key.to_owned(), value.into())].into_iter().collect())
+}
+
 fn target(backend: &dyn Backend, draft: &Draft) -> Result<PathBuf, Failure> {
     let chosen = draft.path.as_ref().map(PathBuf::from);
     chosen.or_else(|| backend.beside(&draft.name)).ok_or_else(|| {
@@ -166,15 +196,19 @@ pub fn roll_back(
     was_there: bool,
     around: &dyn Surroundings,
 ) -> Result<Done, Failure> {
+    let mut left = None;
     let (identity, failed) = match backend.rollback(order, &Watched(around)) {
-        Ok(probe) => (Some(probe.identity), None),
+        Ok(probe) => {
+            left = backend.left_to_do();
+            (Some(probe.identity), None)
+        }
         // It may have failed after the swap.
         Err(error) => {
             let seen = backend.probe().ok().filter(|_| was_there);
             (seen.map(|probe| probe.identity), Some(failure(error)))
         }
     };
-    Ok(Done::RolledBack { identity, failure: failed })
+    Ok(Done::RolledBack { identity, failure: failed, left })
 }
 
 /// # Errors

@@ -1,9 +1,11 @@
 //! Making known what a command made, and letting go of it: the file that declares it, and the
 //! configuration in force. A person's files are not loaded by that: they may be half edited.
 
+use super::check;
 use super::desk::Counter;
 use super::enroll::{enroll, withdraw};
 use super::workers::Registrar;
+use crate::backend::registry::{self, Context};
 use crate::config::{Config, Enrolment, Unwritable, enrolled_file};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{BlueprintName, ResourceName};
@@ -11,6 +13,21 @@ use crate::domain::resource::Resource;
 use std::sync::PoisonError;
 
 impl Registrar for Counter {
+    fn may_enrol(&self, heir: &Resource) -> Result<(), String> {
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let context = Context { resource: heir.name.clone(), state: self.state.clone() };
+        let options: serde_json::Map<_, _> =
+            serde_json::from_str(&heir.backend.options).unwrap_or_default();
+        // What else is wrong with its options is told when they are known in full.
+        let Ok(backend) = registry::build(&heir.backend.kind, &options, &context) else {
+            return Ok(());
+        };
+        match check::misfits(&setup, &heir.name, &backend).into_iter().next() {
+            Some(misfit) => Err(misfit.problem),
+            None => Ok(()),
+        }
+    }
+
     fn enrol(&self, heir: &Resource) -> Result<(), String> {
         let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let declared = {

@@ -39,6 +39,10 @@ struct Pool {
 /// Who makes new resources known, and lets go of those that were forgotten.
 pub trait Registrar: Send + Sync {
     /// # Errors
+    /// A sentence that says what would stand against it.
+    fn may_enrol(&self, heir: &Resource) -> Result<(), String>;
+
+    /// # Errors
     /// A sentence that says why it is not known now, and what to do.
     fn enrol(&self, heir: &Resource) -> Result<(), String>;
 
@@ -111,6 +115,10 @@ impl Progress for Around<'_> {
 }
 
 impl Surroundings for Around<'_> {
+    fn may_enrol(&self, heir: &Resource) -> Result<(), String> {
+        self.workers.registrar.get().map_or(Ok(()), |registrar| registrar.may_enrol(heir))
+    }
+
     fn enrol(&self, heir: &Resource) -> Result<(), String> {
         match self.workers.registrar.get() {
             Some(registrar) => registrar.enrol(heir),

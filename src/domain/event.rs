@@ -180,6 +180,8 @@ pub enum Done {
     RolledBack {
         identity: Option<String>,
         failure: Option<Failure>,
+        /// What a person still has to do, as a sentence.
+        left: Option<String>,
     },
     /// Under the name that the guest gives it.
     Attached(String),

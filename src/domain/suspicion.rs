@@ -27,6 +27,13 @@ pub fn judge(new: Content, before: &[Content]) -> Option<String> {
         .or_else(|| shrunken(new.bytes, bytes, FEW_BYTES, "bytes"))
 }
 
+/// Whether all that a snapshot lacks was lacking already in the last one that counts, by the notes of
+/// that, and a person has accepted it so: then this one is no worse, and its own notes say what it lacks.
+pub fn is_accepted(lacks: &str, accepted: bool, notes: &[String]) -> bool {
+    let noted = |part: &str| notes.iter().any(|note| note == part);
+    accepted && (noted(lacks) || lacks.split("; ").all(noted))
+}
+
 fn shrunken(
     new: Option<u64>,
     before: impl Iterator<Item = u64>,
@@ -65,6 +72,22 @@ mod tests {
         check(9, &[100, 100, 9, 9, 9], false);
         check(1, &[19, 19, 19], false);
         check(1_000, &[10], false);
+    }
+
+    #[test]
+    fn what_somebody_accepted_is_no_doubt_the_next_day_and_more_of_it_is_one() {
+        let notes = ["copied 3 files", "1 entry could not be read (a)", "1 entry is too long (b)"];
+        let notes = notes.map(str::to_owned);
+        let check = |lacks: &str, want: bool| {
+            assert_eq!(is_accepted(lacks, true, &notes), want, "{lacks}");
+            assert!(!is_accepted(lacks, false, &notes), "{lacks}");
+        };
+        check("1 entry could not be read (a)", true);
+        check("1 entry could not be read (a); 1 entry is too long (b)", true);
+        check("1 entry could not be read (c)", false);
+        check("2 entries could not be read (a, c)", false);
+        check("1 entry could not be read (a); 1 entry is too long (c)", false);
+        check("", false);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod closed;
 mod durable;
 mod faults;
 mod identity;
+mod mounted;
 mod nested;
 mod rolling;
 mod strangers;

@@ -249,7 +249,7 @@ impl Bench {
             (_, Work::Destroy { .. }) => Ok(Done::Destroyed),
             (_, Work::Rollback { .. }) => {
                 let failure = Some(Failure::new(Fault::Identity, "it says"));
-                Ok(Done::RolledBack { identity: Some("disk-2".into()), failure })
+                Ok(Done::RolledBack { identity: Some("disk-2".into()), failure, left: None })
             }
             _ => Ok(Done::Marked),
         }

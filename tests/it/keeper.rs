@@ -262,6 +262,35 @@ fn a_snapshot_that_lacks_something_is_suspect_by_hand_or_not_and_kept_as_it_is()
 }
 
 #[test]
+fn what_somebody_accepted_as_lacking_is_no_doubt_the_next_day_and_other_entries_are() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(9, "12:00"));
+    let lacks = |why: &str| Some(why.to_owned());
+    scene.machine.disk.world().incomplete = lacks("1 entry could not be read (a)");
+    scene.run_to(&day(10, "12:00"));
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.run_to(&day(13, "12:00"));
+    let outcome = |scene: &Scene, day: &str| scene.slot(day).outcome;
+    for day in ["2026-01-10", "2026-01-11", "2026-01-12", "2026-01-13"] {
+        assert_eq!(outcome(&scene, day), Some(Outcome::Complete), "{day}");
+    }
+    // By hand, as before a rollback, it is told all the same.
+    scene.machine.ask(take("by-hand")).unwrap();
+    scene.machine.settle();
+    assert!(matches!(scene.health(14), Health::Suspect(_)), "{:?}", scene.health(14));
+    // That something has become small and was accepted says nothing of what is lacking since.
+    let other = "1 entry could not be read (b)";
+    scene.live().entries = 0;
+    scene.machine.disk.world().incomplete = None;
+    scene.run_to(&day(14, "12:00"));
+    scene.machine.ask(Request::Acknowledge { resource: name("web") }).unwrap();
+    scene.machine.disk.world().incomplete = lacks(other);
+    scene.run_to(&day(15, "12:00"));
+    assert_eq!(outcome(&scene, "2026-01-15"), Some(Outcome::Suspect(other.into())));
+    scene.no_violations();
+}
+
+#[test]
 fn disabling_keeps_what_is_there_and_enabling_again_rotates_it_out_one_by_one() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(9, "12:00"));

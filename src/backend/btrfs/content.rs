@@ -34,7 +34,7 @@ pub fn choose(
     this.refuse_own_store(place, live, in_it)?;
     let swap_files = SwapFiles::look()?;
     swap_files.refuse(live)?;
-    let earlier = lineage::earlier_states(live, &all, store)?;
+    let earlier = lineage::earlier_states(live, &all, store, &this.sources)?;
     let (earlier, mut nested): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|nested| earlier.contains(&nested.id));
     let (mut notes, mut incomplete) = (Vec::new(), None);
@@ -75,7 +75,7 @@ pub fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, BackendError> {
     let mut found: Vec<OptionFinding> =
         swap_files.obstacle(&live).into_iter().map(|(what, out)| finding(what, out)).collect();
     let store = this.open_store(&place).unwrap_or_default();
-    let earlier = lineage::earlier_states(&live, &all, store.as_ref())?;
+    let earlier = lineage::earlier_states(&live, &all, store.as_ref(), &this.sources)?;
     let (earlier, nested): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|nested| earlier.contains(&nested.id));
     if this.nested == NestedMode::Include {

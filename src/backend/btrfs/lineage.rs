@@ -6,7 +6,10 @@
 use super::live::{Live, Nested};
 use super::store::{Entry, Store};
 use crate::backend::BackendError;
-use std::collections::BTreeSet;
+use crate::domain::event::Wholeness;
+use crate::domain::snapshot::Seq;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 /// The ids of those among `nested`, which are all that are nested in `live`.
@@ -14,6 +17,7 @@ pub fn earlier_states(
     live: &Live,
     nested: &[Nested],
     store: Option<&Store>,
+    sources: &Sources,
 ) -> Result<BTreeSet<u64>, BackendError> {
     let mut known: BTreeSet<Uuid> = nested.iter().map(|nested| nested.uuid).collect();
     known.insert(live.root.uuid());
@@ -24,21 +28,32 @@ pub fn earlier_states(
     };
     known.extend(store.lineage()?);
     if !snapshots().all(|one| is_known(&known, &one)) {
-        known.extend(stored_sources(store)?);
+        known.extend(sources.of(store)?);
     }
     Ok(snapshots().filter(|one| is_known(&known, one)).map(|one| one.id).collect())
 }
 
-/// What the stored snapshots were taken of.
-fn stored_sources(store: &Store) -> Result<Vec<Uuid>, BackendError> {
-    let mut sources = Vec::new();
-    for seq in store.seqs()? {
-        if let Entry::Ours(stored) = store.look(seq)? {
-            sources.push(stored.detail.source);
-            sources.extend(stored.detail.nested.iter().map(|part| part.source));
+/// What the stored snapshots of a resource were taken of. The manifest of each is read once: its number
+/// is never used again.
+#[derive(Debug, Default)]
+pub struct Sources(Mutex<BTreeMap<Seq, Vec<Uuid>>>);
+
+impl Sources {
+    fn of(&self, store: &Store) -> Result<Vec<Uuid>, BackendError> {
+        let seqs: BTreeSet<Seq> = store.seqs()?.into_iter().collect();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|seq, _| seqs.contains(seq));
+        for seq in seqs {
+            if !known.contains_key(&seq)
+                && let Entry::Ours(stored) = store.look(seq)?
+                && stored.wholeness() == Wholeness::Whole
+            {
+                let parts = stored.detail.nested.iter().map(|part| part.source);
+                known.insert(seq, parts.chain([stored.detail.source]).collect());
+            }
         }
+        Ok(known.values().flatten().copied().collect())
     }
-    Ok(sources)
 }
 
 /// What a snapshot says of those that it leaves out.

@@ -1,18 +1,23 @@
 //! The live resource: a subvolume, and those nested in it.
 
 use super::place::Place;
+use super::rollback::expect_current;
 use super::store_root::STORE;
 use crate::backend::subvolume::{self, Subvolume, TOP_ID};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
-use crate::host::sys::{self, ChildRef};
+use crate::host::sys::{self, ChildRef, SearchKey};
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// How often the nested subvolumes are listed while some come and go.
-const LISTINGS: usize = 4;
+/// How often the nested subvolumes are listed at most while some are moved.
+const LISTINGS: usize = 6;
+/// The tree of all subvolumes, and what it has of each that has a name (`BTRFS_ROOT_BACKREF_KEY`).
+const ROOTS: u64 = 1;
+const NAMED: u32 = 144;
 
 /// The resource, open.
 #[derive(Debug)]
@@ -55,6 +60,7 @@ impl Live {
     /// directory is in its place.
     pub fn open(path: &Path, place: &Place) -> Result<Self, BackendError> {
         let doing = || format!("opening {}", path.display());
+        expect_current(path, place)?;
         let root = match subvolume::open_absolute(path) {
             Ok(dir) => Subvolume::new(dir).doing(doing)?,
             Err(Errno::LOOP) => {
@@ -85,34 +91,54 @@ impl Live {
         Self { root, identity, bare: false }
     }
 
+    /// The same, opened by a way on which nothing is mounted.
+    pub fn bare(root: Subvolume, place: &Place) -> Self {
+        Self { bare: true, ..Self::of(root, place) }
+    }
+
     /// Whether it is the subvolume at the top of its file system.
     pub fn is_top(&self) -> bool {
         self.root.info.id == TOP_ID
     }
 
     /// All nested subvolumes, parents before children; heptad's own store is none of them. One that
-    /// is removed meanwhile is not there.
+    /// is removed meanwhile is not there; one that is moved meanwhile is.
+    ///
+    /// # Errors
+    /// [`Fault::Transient`] where they are moved all the time.
     pub fn nested(&mut self) -> Result<Vec<Nested>, BackendError> {
         if self.children(&self.root, Path::new(""))?.is_empty() {
             return Ok(Vec::new());
         }
         self.leave_mounts()?;
+        let (mut before, _) = self.list()?;
         for _ in 1..LISTINGS {
-            if let (found, true) = self.list()? {
-                return Ok(found);
+            let (now, lost) = self.list()?;
+            let known = before.iter().map(|nested| nested.id).chain(lost);
+            if passed_over(known, &now, |id| self.is_named(id))?.is_none() {
+                return Ok(now);
             }
+            before = now;
         }
-        self.list().map(|(found, _)| found)
+        let why = "those that are nested in it are being moved all the time; stop what moves them";
+        Err(BackendError::new(Fault::Transient, "listing nested subvolumes", why))
     }
 
-    /// Also whether all that were listed were still there: one that was not may have been moved.
-    fn list(&self) -> Result<(Vec<Nested>, bool), BackendError> {
-        let (mut found, mut all) = (Vec::new(), true);
+    /// Whether a subvolume still has a name, be it outside of this one.
+    fn is_named(&self, id: u64) -> Result<bool, BackendError> {
+        let key = SearchKey { tree: ROOTS, object: id, item_type: NAMED, offsets: (0, u64::MAX) };
+        let found = sys::btrfs_search(&self.root.dir, key);
+        Ok(found.doing(|| format!("looking for subvolume {id}"))?.0 > 0)
+    }
+
+    /// Also the ids of those that were listed, and were not there any more.
+    fn list(&self) -> Result<(Vec<Nested>, Vec<u64>), BackendError> {
+        let (mut found, mut lost) = (Vec::new(), Vec::new());
         let mut waiting = self.children(&self.root, Path::new(""))?;
         waiting.reverse();
         while let Some((path, child)) = waiting.pop() {
             let Some(open) = find_child(&self.root, &path, child)? else {
-                all = false;
+                lost.push(child.id);
                 continue;
             };
             let mut below = self.children(&open, &path)?;
@@ -120,7 +146,7 @@ impl Live {
             found.push(Nested::new(path, &open));
             waiting.append(&mut below);
         }
-        Ok((found, all))
+        Ok((found, lost))
     }
 
     /// Opens one of them.
@@ -169,6 +195,22 @@ impl Live {
     }
 }
 
+/// One of those that are known and that a listing does not have, though it was not removed: it may have
+/// been moved to where the listing had been already.
+fn passed_over<E>(
+    known: impl Iterator<Item = u64>,
+    listed: &[Nested],
+    mut is_named: impl FnMut(u64) -> Result<bool, E>,
+) -> Result<Option<u64>, E> {
+    let listed: BTreeSet<u64> = listed.iter().map(|nested| nested.id).collect();
+    for id in known.filter(|id| !listed.contains(id)) {
+        if is_named(id)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 /// None where it was moved or removed.
 fn find_child(
     root: &Subvolume,
@@ -195,4 +237,33 @@ fn identity(fsid: Uuid, root: &Subvolume) -> String {
         return format!("{fsid}:top");
     }
     format!("{fsid}:{}", root.uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subvolume_that_a_listing_has_passed_over_is_told_from_one_that_is_gone() {
+        let check = |known: &[u64], listed: &[u64], named: &[u64], want: Option<u64>| {
+            let one = |id: &u64| Nested {
+                path: PathBuf::new(),
+                id: *id,
+                uuid: Uuid::nil(),
+                read_only: false,
+                snapshot_of: Uuid::nil(),
+            };
+            let listed: Vec<Nested> = listed.iter().map(one).collect();
+            let is_named = |id| Ok::<_, ()>(named.contains(&id));
+            assert_eq!(
+                passed_over(known.iter().copied(), &listed, is_named),
+                Ok(want),
+                "{known:?}"
+            );
+        };
+        check(&[7, 8], &[7, 8], &[7, 8], None);
+        check(&[7, 8], &[7, 8, 9], &[7, 8, 9], None);
+        check(&[7, 8], &[8], &[8], None);
+        check(&[7, 8], &[8], &[7, 8], Some(7));
+    }
 }

@@ -20,6 +20,7 @@ mod store_root;
 mod stored;
 mod swap_file;
 mod take;
+mod unseen;
 
 pub use recognise::recognise;
 
@@ -40,14 +41,16 @@ use crate::domain::snapshot::{Content, Handle};
 use crate::domain::told::Told;
 use crate::host::drop_in::DropIn;
 use crate::host::sys;
+use lineage::Sources;
 use live::{Live, Nested};
 use place::Place;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use store::{Entry, Store};
 use stored::Stored;
+use unseen::Unseen;
 
 /// How many acts share a commit best; measured, see `tests/bench/btrfs_take.rs`.
 const IN_FLIGHT: usize = 64;
@@ -62,6 +65,7 @@ pub struct Btrfs {
     nested: NestedMode,
     /// Held while the highest sequence number is read and raised.
     counting: Mutex<()>,
+    sources: Sources,
 }
 
 /// What becomes of subvolumes nested in the resource.
@@ -97,7 +101,14 @@ pub fn build(
         reader.find("store", problem, "choose a directory outside, or leave it out");
     }
     let resource = context.resource.clone();
-    let built = path.map(|path| Btrfs { resource, path, store, nested, counting: Mutex::new(()) });
+    let built = path.map(|path| Btrfs {
+        resource,
+        path,
+        store,
+        nested,
+        counting: Mutex::default(),
+        sources: Sources::default(),
+    });
     reader.finish(built).map(|built| Arc::new(built) as Arc<dyn Backend>)
 }
 
@@ -280,10 +291,20 @@ impl Backend for Btrfs {
         let (handle, place) = (order.handle, Place::of(&self.path)?);
         let stored = self.stored(&place, handle)?.whole()?;
         let data = stored.data.as_ref().ok_or_else(|| self.missing(handle))?;
-        let target = restore::Target::open(order.target, handle.id, &place)?;
+        let unseen = Unseen::find(&self.path, order.target, &place)?;
+        let target = match &unseen {
+            Some(unseen) => unseen.target(handle.id)?,
+            None => restore::Target::open(order.target, handle.id, &place)?,
+        };
         progress.report(0, None);
         target.fill(&stored, data)?;
-        Ok(Restored::at(order.target))
+        let notes = unseen.map(|unseen| unseen.notes()).unwrap_or_default();
+        Ok(Restored { notes, ..Restored::at(order.target) })
+    }
+
+    /// The root of all files has nothing beside it.
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
+        Some(self.path.parent().unwrap_or(Path::new("/mnt")).join(name.as_str()))
     }
 
     fn users(&self) -> Result<Vec<String>, BackendError> {
@@ -297,6 +318,10 @@ impl Backend for Btrfs {
     ) -> Result<Probe, BackendError> {
         progress.report(0, None);
         rollback::rollback(self, order)
+    }
+
+    fn left_to_do(&self) -> Option<String> {
+        rollback::left_to_do(&self.path)
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

@@ -51,8 +51,8 @@ impl Target {
         if place::fsid_of(&parent).doing(doing)? != Some(place.fsid) {
             let point = place.mount.point.display();
             return refuse(format!(
-                "it lies on another file system; a btrfs snapshot can be restored only on its own, \
-                 such as below {point}"
+                "it lies on another file system; a btrfs snapshot can be restored only on its own, the \
+                 one that {point} lies on"
             ));
         }
         let mount = place::mount_of(above)?;
@@ -62,8 +62,12 @@ impl Target {
         if subvolume::exists(&parent, name).doing(doing)? {
             return refuse("something is there already; choose a path that does not exist".into());
         }
-        let hidden = hidden_name(id, name);
-        Ok(Self { parent, name: name.into(), hidden, shown: path.into() })
+        Ok(Self::in_dir(parent, name, id, path))
+    }
+
+    /// In a directory where nothing has the name; `shown` is for messages.
+    pub fn in_dir(parent: OwnedFd, name: &OsStr, id: Uuid, shown: &Path) -> Self {
+        Self { parent, name: name.into(), hidden: hidden_name(id, name), shown: shown.into() }
     }
 
     /// Where a copy grows that is to replace what lies at a path.

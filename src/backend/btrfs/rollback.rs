@@ -7,10 +7,11 @@
 //! one. Then the new one is opened and the old one goes. Each state in between is told from the note
 //! and from who has the hidden name.
 
+mod home;
 mod judge;
 
 use super::carry::{self, Plan};
-use super::lineage;
+use super::lineage::{self, Sources};
 use super::live::Live;
 use super::measure;
 use super::place::{self, Place};
@@ -23,11 +24,13 @@ use crate::backend::in_use;
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing, Probe, RollbackOrder};
 use crate::domain::operation::Fault;
+use home::Home;
 use rustix::fs::RenameFlags;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
+
+pub use home::expect_current;
 
 pub fn users(this: &Btrfs) -> Result<Vec<String>, BackendError> {
     let place = Place::of(&this.path)?;
@@ -40,13 +43,14 @@ pub fn rollback(this: &Btrfs, order: &RollbackOrder<'_>) -> Result<Probe, Backen
     let mut stored = this.stored(&place, order.handle)?.whole()?;
     let data = stored.data.take().ok_or_else(|| this.missing(order.handle))?;
     let store = this.sure_store(&place)?.ok_or_else(|| this.missing(order.handle))?;
-    let mut live = Live::open(&this.path, &place)?;
+    let act = Act::open(this, &place, &store, (&stored, &data), order.token)?;
+    let mut live = act.live()?;
     replaceable(&this.path, &place, &live)?;
     place.writable()?;
-    let act = Act::open(this, &place, &store, (&stored, &data), order.token)?;
     let noted = store.rollback()?.filter(|swap| swap.token == order.token);
     match (noted, act.aside()?) {
-        (Some(swap), Some(aside)) if aside.uuid() == swap.old => {
+        // Whatever else somebody has put in the place since is not ours to open.
+        (Some(swap), Some(aside)) if (aside.uuid(), live.root.uuid()) == (swap.old, swap.new) => {
             act.resume(&swap, &live)?;
             act.finish()?;
         }
@@ -56,11 +60,18 @@ pub fn rollback(this: &Btrfs, order: &RollbackOrder<'_>) -> Result<Probe, Backen
             act.exchange()?;
         }
         _ => {
+            home::expect_current(&this.path, &place)?;
             act.stage(&mut live)?;
             act.exchange()?;
         }
     }
-    Ok(Probe { identity: Live::open(&this.path, &place)?.identity })
+    Ok(Probe { identity: act.live()?.identity })
+}
+
+/// What is left to do for a person after one.
+pub fn left_to_do(path: &Path) -> Option<String> {
+    let place = Place::of(path).ok()?;
+    home::expect_current(path, &place).err().map(|_| home::remount(path))
 }
 
 /// # Errors
@@ -73,12 +84,6 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendErr
     };
     if live.is_top() {
         return refuse("it is the top of its file system, which nothing can replace;");
-    }
-    if place.mount.point == path {
-        return refuse(
-            "it is mounted there, and a mount keeps the subvolume that it was made of. Protect it by \
-             a path below a mount of the directory above it and roll back then; or",
-        );
     }
     if measure::default_subvolume(&live.root.dir)? == Some(live.root.info.id) {
         return refuse(
@@ -95,35 +100,44 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendErr
 /// Destroys what the last rollback could not, of which all that shall stay has been carried over.
 pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), BackendError> {
     let Some(swap) = store.rollback()?.filter(|swap| swap.carried) else { return Ok(()) };
-    let parent = path.parent().unwrap_or(path);
-    let parent = subvolume::open_absolute(parent).doing(|| doing(path))?;
+    let home = Home::of(path, place, store)?;
     let hidden: OsString = hidden(swap.token);
-    let left = Subvolume::open(&parent, &hidden).doing(|| doing(path))?;
+    let left = Subvolume::open(&home.dir, &hidden).doing(|| doing(path))?;
     // Another one with its name is somebody's.
     let Some(left) = left.filter(|left| left.uuid() == swap.old) else { return Ok(()) };
-    let mut left = Live::of(left, place);
-    for nested in left.nested()?.iter().rev() {
-        stored::destroy(&parent, &left.open_nested(nested)?)?;
+    if home::is_mounted(place, &hidden) {
+        return Ok(());
     }
-    stored::destroy(&parent, &left.root)?;
-    subvolume::sync(&parent).doing(|| doing(path))
+    let mut left = home.opened(left, place);
+    let nested = left.nested()?;
+    if !nested.is_empty() {
+        left.root.set_read_only(false).doing(|| doing(path))?;
+    }
+    for nested in nested.iter().rev() {
+        stored::destroy(&home.dir, &left.open_nested(nested)?)?;
+    }
+    stored::destroy(&home.dir, &left.root)?;
+    subvolume::sync(&home.dir).doing(|| doing(path))
 }
 
-/// The name of what is staged, and of what was live.
+/// How the names begin of what is staged, and of what was live; the token follows.
+const HIDDEN: &str = ".heptad-rollback-";
+
 fn hidden(token: Uuid) -> OsString {
-    format!(".heptad-rollback-{token}").into()
+    format!("{HIDDEN}{token}").into()
 }
 
 /// One rollback, whatever is left of it to do.
 struct Act<'a> {
     path: &'a Path,
     mode: NestedMode,
+    sources: &'a Sources,
     place: &'a Place,
     store: &'a Store,
     stored: &'a Stored,
     data: &'a Subvolume,
     token: Uuid,
-    parent: OwnedFd,
+    home: Home,
     hidden: OsString,
 }
 
@@ -136,10 +150,14 @@ impl<'a> Act<'a> {
         token: Uuid,
     ) -> Result<Self, BackendError> {
         let path = this.path.as_path();
-        let parent = path.parent().unwrap_or(path);
-        let parent = subvolume::open_absolute(parent).doing(|| doing(path))?;
-        let hidden = hidden(token);
-        Ok(Self { path, mode: this.nested, place, store, stored, data, token, parent, hidden })
+        let (home, hidden) = (Home::of(path, place, store)?, hidden(token));
+        let (mode, sources) = (this.nested, &this.sources);
+        Ok(Self { path, mode, sources, place, store, stored, data, token, home, hidden })
+    }
+
+    /// What has the resource's name now.
+    fn live(&self) -> Result<Live, BackendError> {
+        self.home.live(self.path, self.place)
     }
 
     /// The subvolumes of the new tree.
@@ -150,17 +168,17 @@ impl<'a> Act<'a> {
     /// What becomes of the nested subvolumes of what is live, or was.
     fn plan(&self, live: &mut Live) -> Result<Plan, BackendError> {
         let nested = live.nested()?;
-        let earlier = lineage::earlier_states(live, &nested, Some(self.store))?;
+        let earlier = lineage::earlier_states(live, &nested, Some(self.store), self.sources)?;
         Ok(Plan::of(self.mode, &self.stored.detail, nested, &earlier))
     }
 
     /// What has the hidden name.
     fn aside(&self) -> Result<Option<Subvolume>, BackendError> {
-        Subvolume::open(&self.parent, &self.hidden).doing(|| doing(self.path))
+        Subvolume::open(&self.home.dir, &self.hidden).doing(|| doing(self.path))
     }
 
     fn target(&self) -> Result<Target, BackendError> {
-        let parent = self.parent.try_clone().doing(|| doing(self.path))?;
+        let parent = self.home.dir.try_clone().doing(|| doing(self.path))?;
         Ok(Target::beside(parent, self.hidden.clone(), self.path))
     }
 
@@ -184,6 +202,7 @@ impl<'a> Act<'a> {
         let replaced = plan.replaced.iter().map(|nested| nested.uuid);
         self.store.note_lineage(&replaced.chain([old]).collect::<Vec<_>>())?;
         let token = self.token;
+        self.store.note_rolled_name(&self.home.name)?;
         self.store.note_rollback(&Swap { token, new, old, judged: false, carried: false })
     }
 
@@ -191,6 +210,7 @@ impl<'a> Act<'a> {
         if let Err(error) = self.swap_unused() {
             // Better nothing than a hidden copy; if this fails too, the next attempt uses it.
             let _ = self.discard();
+            let _ = self.reopen();
             return Err(error);
         }
         self.finish()
@@ -203,8 +223,9 @@ impl<'a> Act<'a> {
         // Staged by an interrupted attempt, perhaps.
         let new = self.aside()?.ok_or_else(|| self.changed())?;
         seal::set(&new.dir, &self.pieces(), Seal::Closed)?;
+        self.close()?;
         self.flush()?;
-        self.refuse_changed(Live::open(self.path, self.place)?)?;
+        self.refuse_changed(self.live()?)?;
         self.swap_names()?;
         self.judge_or_go_back()
     }
@@ -217,6 +238,7 @@ impl<'a> Act<'a> {
         let judged = self.judge_or_go_back();
         if judged.is_err() {
             let _ = self.discard();
+            let _ = self.reopen();
         }
         judged
     }
@@ -241,9 +263,9 @@ impl<'a> Act<'a> {
     }
 
     fn swap_names(&self) -> Result<(), BackendError> {
-        let (parent, name) = (&self.parent, self.path.file_name().unwrap_or_default());
+        let Home { dir, name, .. } = &self.home;
         let flags = RenameFlags::EXCHANGE;
-        let swapped = rustix::fs::renameat_with(parent, &self.hidden, parent, name, flags);
+        let swapped = rustix::fs::renameat_with(dir, &self.hidden, dir, name, flags);
         swapped.doing(|| doing(self.path))
     }
 
@@ -267,7 +289,7 @@ impl<'a> Act<'a> {
 
     fn clear_away(&self) -> Result<(), BackendError> {
         let old = self.aside()?.ok_or_else(|| self.changed())?;
-        let mut new = Live::open(self.path, self.place)?;
+        let mut new = self.live()?;
         let (token, new_id, old_id) = (self.token, new.root.uuid(), old.uuid());
         let swap = Swap { token, new: new_id, old: old_id, judged: true, carried: false };
         self.store.note_rollback(&swap)?;
@@ -275,7 +297,7 @@ impl<'a> Act<'a> {
         let dirs = [&old, &new.root].map(|one| one.dir.try_clone().doing(|| doing(self.path)));
         let [old_dir, new_dir] = dirs;
         let (old_dir, new_dir) = (old_dir?, new_dir?);
-        let mut old = Live::of(old, self.place);
+        let mut old = self.home.opened(old, self.place);
         carry::close_again(self.store, &mut old, &mut new)?;
         let plan = self.plan(&mut old)?;
         self.open_up(&mut old, &plan)?;
@@ -285,10 +307,15 @@ impl<'a> Act<'a> {
         }
         seal::set(&new_dir, &self.pieces(), Seal::Original)?;
         self.store.note_rollback(&Swap { carried: true, ..swap })?;
-        for nested in plan.replaced.iter().rev() {
-            stored::destroy(&self.parent, &old.open_nested(nested)?)?;
+        if self.home.is_mount() {
+            // It is mounted still, and goes with one of the next snapshots.
+            old.root.set_read_only(true).doing(|| doing(self.path))?;
+            return self.sync();
         }
-        stored::destroy(&self.parent, &old.root)?;
+        for nested in plan.replaced.iter().rev() {
+            stored::destroy(&self.home.dir, &old.open_nested(nested)?)?;
+        }
+        stored::destroy(&self.home.dir, &old.root)?;
         self.sync()
     }
 
@@ -305,7 +332,7 @@ impl<'a> Act<'a> {
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        subvolume::sync(&self.parent).doing(|| doing(self.path))
+        subvolume::sync(&self.home.dir).doing(|| doing(self.path))
     }
 
     fn changed(&self) -> BackendError {

@@ -15,8 +15,10 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Seq;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -29,6 +31,8 @@ pub const BACKEND: &str = "btrfs";
 const HIGH_WATER: &str = "user.heptad.high-water";
 /// Another one: the last rollback. Set before the exchange of names, it is durable no later.
 const ROLLBACK: &str = "user.heptad.rollback";
+/// Another one: the name that the resource had then.
+const NAME: &str = "user.heptad.rollback-name";
 /// Another one: the UUIDs that the resource and what is nested in it had, 16 bytes each, oldest first.
 const LINEAGE: &str = "user.heptad.lineage";
 /// So many, that the attribute fits where nodes are smallest.
@@ -177,6 +181,26 @@ impl Store {
 
     pub fn note_rollback(&self, swap: &Swap) -> Result<(), BackendError> {
         self.note(ROLLBACK, &swap.to_string())
+    }
+
+    /// The name that the resource had in its directory when it was rolled back last.
+    pub fn rolled_name(&self) -> Result<Option<OsString>, BackendError> {
+        let mut buffer = [0; 256];
+        match rustix::fs::fgetxattr(&self.dir, NAME, &mut buffer) {
+            Ok(0) | Err(Errno::NODATA) => Ok(None),
+            Ok(length) => {
+                let name = buffer.get(..length).unwrap_or_default();
+                Ok(Some(OsStr::from_bytes(name).to_owned()))
+            }
+            Err(error) => {
+                Err(error).doing(|| format!("reading {NAME} of {}", self.shown.display()))
+            }
+        }
+    }
+
+    pub fn note_rolled_name(&self, name: &OsStr) -> Result<(), BackendError> {
+        let set = rustix::fs::fsetxattr(&self.dir, NAME, name.as_bytes(), XattrFlags::empty());
+        set.doing(|| format!("noting {NAME} of {}", self.shown.display()))
     }
 
     /// UUIDs that the resource and what is nested in it had before rollbacks.

@@ -138,7 +138,10 @@ impl Backend for Exec {
         let object = listing::identity("its object", object);
         let object = object.map_err(|why| self.lie(Verb::Take, why))?;
         let incomplete = incomplete.as_deref().map(listing::sentence);
-        Ok(Object { object, notes: listing::sentences(notes), incomplete })
+        let mut notes = listing::sentences(notes);
+        // Also once somebody has accepted that.
+        notes.extend(incomplete.clone().filter(|lacks| !notes.contains(lacks)));
+        Ok(Object { object, notes, incomplete })
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -15,6 +15,8 @@ const SHOWN: usize = 150;
 pub struct Sample {
     pub count: u64,
     pub first: Vec<String>,
+    /// Tells lists apart that begin alike.
+    digest: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub struct Report {
 impl Sample {
     pub fn add(&mut self, path: &[u8]) {
         self.count += 1;
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        // The byte between, which no path has, keeps one path apart from the next.
+        self.digest = path.iter().chain(&[0]).fold(self.digest ^ self.count, step);
         if self.first.len() < NAMED {
             self.first.push(shown(path));
         }
@@ -83,6 +88,18 @@ impl Sample {
         {
             *last = format!("{last}: {why}");
         }
+    }
+
+    /// The same, for a list that may be compared with that of another day: of what it does not name it
+    /// says how many and, shortly, which.
+    fn full_sentence(&self, one: &str, many: &str) -> Option<String> {
+        let named = self.first.len() as u64;
+        if self.count <= named {
+            return self.sentence(one, many);
+        }
+        let (paths, more) = (self.first.join(", "), grouped(self.count - named));
+        let list = self.digest & 0xffff_ffff;
+        Some(format!("{} {many} ({paths}, and {more} more, list {list:08x})", grouped(self.count)))
     }
 
     fn sentence(&self, one: &str, many: &str) -> Option<String> {
@@ -226,20 +243,20 @@ impl Report {
 
     fn left_out(&self) -> Vec<String> {
         let all = [
-            self.unreadable.sentence("entry could not be read", "entries could not be read"),
-            self.unfit.sentence(
+            self.unreadable.full_sentence("entry could not be read", "entries could not be read"),
+            self.unfit.full_sentence(
                 "entry does not fit into the file system of the copy and was left out",
                 "entries do not fit into the file system of the copy and were left out",
             ),
-            self.too_deep.sentence(
+            self.too_deep.full_sentence(
                 "entry has too long a path and was left out",
                 "entries have too long paths and were left out",
             ),
-            self.special.sentence(
+            self.special.full_sentence(
                 "link or special file could not be made",
                 "links or special files could not be made",
             ),
-            self.unread.sentence(
+            self.unread.full_sentence(
                 "entry has attributes that could not be read",
                 "entries have attributes that could not be read",
             ),

@@ -4,8 +4,24 @@ use crate::domain::account::Account;
 use crate::domain::snapshot::{Content, Origin, Snapshot};
 use crate::domain::suspicion;
 
+/// Whether a person has accepted that it lacks what it lacks: in the one that it is a copy of, or in the
+/// one before it.
+pub(super) fn is_excused(account: &Account, snapshot: &Snapshot, lacks: &str) -> bool {
+    is_of_accepted(account, snapshot) || is_as_accepted(account, snapshot, lacks)
+}
+
+/// Whether it lacks nothing but what the one before it lacked, which a person accepted. What is taken
+/// before a rollback is all that there is of what was, so nothing is passed over in it.
+fn is_as_accepted(account: &Account, snapshot: &Snapshot, lacks: &str) -> bool {
+    let automatic = snapshot.card.origin == Origin::Automatic;
+    let before = counted(account, snapshot).next().filter(|_| automatic);
+    before.is_some_and(|before| {
+        suspicion::is_accepted(lacks, before.facts.accepted, &before.facts.notes)
+    })
+}
+
 /// Whether it is a copy of one that a person accepted although it was suspect.
-pub(super) fn is_of_accepted(account: &Account, snapshot: &Snapshot) -> bool {
+fn is_of_accepted(account: &Account, snapshot: &Snapshot) -> bool {
     let original = snapshot.card.kept_from.and_then(|from| account.snapshots.get(&from));
     original.is_some_and(|original| original.facts.accepted)
 }

@@ -1,7 +1,7 @@
 //! What follows from a worker's report.
 
 use super::Keeper;
-use super::judging::{doubt, is_of_accepted, leans};
+use super::judging::{doubt, is_excused, leans};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::draft::Draft;
@@ -154,10 +154,10 @@ impl Keeper {
                 let failure = Failure::new(failure.fault, message);
                 self.finish(&operation, State::Failed(failure), output);
             }
-            (Act::Rollback { safety, .. }, Ok(Done::RolledBack { identity, failure })) => {
+            (Act::Rollback { safety, .. }, Ok(Done::RolledBack { identity, failure, left })) => {
                 let failed = |failure| State::Failed(self.with_safety(&name, *safety, failure));
                 let state = failure.map_or(State::Succeeded, failed);
-                self.finish(&operation, state, output);
+                self.finish(&operation, state, format!("{output}{}", left.unwrap_or_default()));
                 self.rolled_back(&name, identity);
             }
             (Act::Attach { .. }, Ok(Done::Attached(device))) => {
@@ -242,10 +242,11 @@ impl Keeper {
             _ => doubt(&account, &snapshot, taken.facts.content),
         };
         // That it is as small as one that was accepted excuses nothing that it lacks.
-        let excused = taken.incomplete.is_some() && is_of_accepted(&account, &snapshot);
+        let excused =
+            taken.incomplete.as_ref().is_some_and(|lacks| is_excused(&account, &snapshot, lacks));
         let leans = doubt.is_none() && leans(&account, &snapshot, taken.facts.content);
         let doubt = doubt.or(taken.incomplete.filter(|_| !excused));
-        let accepted = excused || leans && doubt.is_none();
+        let accepted = (excused || leans) && doubt.is_none();
         let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
         let mut card = snapshot.card.clone();
         card.handle = Handle { object: taken.object, ..card.handle };

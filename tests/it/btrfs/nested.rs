@@ -9,6 +9,7 @@ use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use serde_json::json;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Three nested subvolumes, one of them in another one, and one beside.
 fn fill(live: &Path) {
@@ -168,4 +169,36 @@ fn a_whole_file_system_can_be_a_resource() {
         backend.destroy(&find(&*backend, seq).unwrap().card.handle).unwrap();
     }
     assert_eq!(states(&*backend), []);
+}
+
+#[test]
+fn one_that_is_moved_while_the_others_are_listed_is_in_the_snapshot() {
+    let (fs, backend) = live(200);
+    let live = fs.path().join("live");
+    let dirs = ["a", "b"].map(|name| live.join(name));
+    for dir in &dirs {
+        subvolume(dir);
+        // The longer a listing takes, the more is moved past it.
+        (0..20).for_each(|at| subvolume(&dir.join(at.to_string())));
+    }
+    subvolume(&dirs[0].join("moved"));
+    write(&dirs[0], &[("moved/file", b"one")]);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in (0..2).cycle().take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                std::fs::rename(dirs[at].join("moved"), dirs[1 - at].join("moved")).unwrap();
+                // Long enough for some listings to come to their end.
+                rustix::fs::syncfs(std::fs::File::open(&live).unwrap()).unwrap();
+            }
+        });
+        for seq in 1..=12 {
+            let order = TakeOrder { card: &card(seq), source: None, previous: None };
+            match backend.take(&order) {
+                Ok(object) => assert!(object.notes[0].starts_with("43 nested"), "{object:?}"),
+                Err(error) => assert_eq!(error.fault, Fault::Transient, "{error}"),
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
 }

@@ -104,7 +104,7 @@ fn a_nested_subvolume_that_would_have_no_place_stops_the_rollback() {
 
 #[test]
 fn what_cannot_be_exchanged_is_refused_with_the_way_out() {
-    let mut fs = LoopFs::new("btrfs", 200);
+    let fs = LoopFs::new("btrfs", 200);
     subvolume(&fs.path().join("live"));
     let check = |path: &Path, want: &str| {
         let backend = build(RESOURCE, json!({ "path": path }));
@@ -121,9 +121,6 @@ fn what_cannot_be_exchanged_is_refused_with_the_way_out() {
     run("btrfs", &["subvolume", "set-default", fs.path().join("live").to_str().unwrap()]);
     check(&fs.path().join("live"), "the default subvolume");
     run("btrfs", &["subvolume", "set-default", "5", fs.path().to_str().unwrap()]);
-    fs.unmount();
-    fs.mount("subvol=live");
-    check(&fs.path(), "mounted there");
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl World {
                 notes: Vec::new(),
             }),
             Work::Rollback { .. } => {
-                Ok(Done::RolledBack { identity: Some("1".into()), failure: None })
+                Ok(Done::RolledBack { identity: Some("1".into()), failure: None, left: None })
             }
             Work::Attach { .. } => Ok(Done::Attached("vdb".into())),
             Work::Detach { .. } => Ok(Done::Detached),

@@ -83,6 +83,25 @@ fn one_that_is_protected_is_a_resource_like_any_other_until_it_is_forgotten() {
 }
 
 #[test]
+fn what_may_not_be_protected_where_it_is_wished_is_not_made_at_all() {
+    let host = host();
+    host.tree("other", "another");
+    host.configure(&format!("{CONFIG}\n[resource.other]\nfiles = {{ path = \"ROOT/other\" }}\n"));
+    host.ok("reload");
+    let inside = host.path("other/web-2");
+    let line = format!("create web-2 --from web@latest --time 07:30 --path {}", inside.display());
+    let refused = host.ctl(&line);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    for want in ["web-2 is inside resource other", "nothing was made", "--path"] {
+        assert!(refused.err.contains(want), "{}", refused.err);
+    }
+    assert!(!inside.exists());
+    // Without a time it is only content there.
+    host.ok(&format!("create web-2 --from web@latest --path {}", inside.display()));
+    assert!(inside.exists());
+}
+
+#[test]
 fn one_without_snapshots_is_gone_once_its_declaration_is() {
     let host = host();
     host.ok("create web-2 --from web@latest --time 07:30");

@@ -21,7 +21,10 @@ impl Act<'_> {
     pub fn judge(&self) -> Result<(), BackendError> {
         // Whoever was opening it by its name has it open once this is committed, and is seen.
         self.sync()?;
-        let aside = self.path.with_file_name(&self.hidden);
+        // A mount goes with what it was made of.
+        let is_mount = self.home.is_mount();
+        let aside =
+            if is_mount { self.path.into() } else { self.path.with_file_name(&self.hidden) };
         let users = in_use::users(&aside)?;
         if !users.is_empty() {
             // Whoever is told of the hidden name will not find it.
@@ -32,13 +35,33 @@ impl Act<'_> {
         // Nobody can write to it any more: what is in memory now is all that there is.
         self.flush()?;
         let old = self.aside()?.ok_or_else(|| self.changed())?;
-        self.refuse_changed(Live::of(old, self.place))
+        self.refuse_changed(self.home.opened(old, self.place))
+    }
+
+    /// Through a mount of its own what was live stays in everybody's reach: nobody shall write to it any
+    /// more. Who has a file open for that is seen by the judgement.
+    pub fn close(&self) -> Result<(), BackendError> {
+        if !self.home.is_mount() {
+            return Ok(());
+        }
+        self.live()?.root.set_read_only(true).doing(|| doing(self.path))
+    }
+
+    /// It stays what is live.
+    pub fn reopen(&self) -> Result<(), BackendError> {
+        let live = self.live()?;
+        let is_old = self.store.rollback()?.is_some_and(|swap| swap.old == live.root.uuid());
+        if !self.home.is_mount() || !is_old {
+            return Ok(());
+        }
+        let was = self.safety()?.is_some_and(|safety| safety.detail.read_only);
+        live.root.set_read_only(was).doing(|| doing(self.path))
     }
 
     /// Has all that programs wrote written out, so that the file system knows of it.
     pub fn flush(&self) -> Result<(), BackendError> {
         let doing = || format!("writing out what was written to {}", self.path.display());
-        rustix::fs::syncfs(&self.parent).doing(doing)
+        rustix::fs::syncfs(&self.home.dir).doing(doing)
     }
 
     /// What was written after the snapshot that was taken to be safe would be lost. It bears the

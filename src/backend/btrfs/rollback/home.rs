@@ -1,0 +1,105 @@
+//! The directory and the name that one subvolume has and another one gets.
+//!
+//! A subvolume that is mounted itself has its name at a place of the file system that nothing shows; it
+//! is reached by the private mount of the top. The mount keeps what it was made of, so afterwards it
+//! shows, closed to writers, what was there before, until somebody mounts it anew.
+
+use super::{HIDDEN, doing};
+use crate::backend::btrfs::live::Live;
+use crate::backend::btrfs::place::{Place, Top};
+use crate::backend::btrfs::store::Store;
+use crate::backend::subvolume::{self, Subvolume};
+use crate::backend::{BackendError, Doing};
+use crate::domain::operation::Fault;
+use crate::host::mounts::Mounts;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub struct Home {
+    pub dir: OwnedFd,
+    pub name: OsString,
+    /// The private mount that the directory was opened by lives as long; none where a path leads to it.
+    top: Option<Arc<Top>>,
+}
+
+impl Home {
+    pub fn of(path: &Path, place: &Place, store: &Store) -> Result<Self, BackendError> {
+        let doing = || doing(path);
+        if place.mount.point != path {
+            let dir = subvolume::open_absolute(path.parent().unwrap_or(path)).doing(doing)?;
+            return Ok(Self { dir, name: path.file_name().unwrap_or_default().into(), top: None });
+        }
+        let (root, top) = (&place.mount.root, Top::of(place)?);
+        let above = root.parent().unwrap_or(Path::new("/"));
+        let above = above.strip_prefix("/").unwrap_or(above);
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        let dir = subvolume::open_below(&top.dir, above).doing(doing)?;
+        let name = match is_aside(root) {
+            // The top of all has no name.
+            false => root.file_name().unwrap_or(OsStr::new(".")).to_owned(),
+            // The mount has gone with what it was made of.
+            true => store.rolled_name()?.ok_or_else(|| shows_old(path))?,
+        };
+        Ok(Self { dir, name, top: Some(top) })
+    }
+
+    /// Whether what is rolled back is a mount of its own.
+    pub fn is_mount(&self) -> bool {
+        self.top.is_some()
+    }
+
+    /// What has the name now.
+    pub fn live(&self, path: &Path, place: &Place) -> Result<Live, BackendError> {
+        if !self.is_mount() {
+            return Live::open(path, place);
+        }
+        let gone = || BackendError::new(Fault::Absent, doing(path), "its subvolume is gone");
+        let found = Subvolume::open(&self.dir, &self.name).doing(|| doing(path))?;
+        Ok(self.opened(found.ok_or_else(gone)?, place))
+    }
+
+    /// One that was opened in it.
+    pub fn opened(&self, root: Subvolume, place: &Place) -> Live {
+        // Nothing is mounted on what no path leads to.
+        if self.is_mount() { Live::bare(root, place) } else { Live::of(root, place) }
+    }
+}
+
+/// Whether a mount shows what a rollback has replaced.
+pub fn is_aside(root: &Path) -> bool {
+    root.file_name().is_some_and(|name| name.as_bytes().starts_with(HIDDEN.as_bytes()))
+}
+
+/// That the mount at a path shows what it shall.
+///
+/// # Errors
+/// [`Fault::Absent`] where it shows what a rollback has replaced.
+pub fn expect_current(path: &Path, place: &Place) -> Result<(), BackendError> {
+    match place.mount.point == path && is_aside(&place.mount.root) {
+        true => Err(shows_old(path)),
+        false => Ok(()),
+    }
+}
+
+fn shows_old(path: &Path) -> BackendError {
+    let doing = format!("opening {}", path.display());
+    BackendError::new(Fault::Absent, doing, remount(path))
+}
+
+/// What is left to do for a person.
+pub fn remount(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "it still shows, read-only, what was there before the rollback; to see what it was rolled back \
+         to: umount {path} && mount {path}"
+    )
+}
+
+/// Whether something with this name is still mounted somewhere.
+pub fn is_mounted(place: &Place, name: &OsStr) -> bool {
+    let Ok(mounts) = Mounts::read() else { return true };
+    mounts.on(&place.mount.device).any(|mount| mount.root.file_name() == Some(name))
+}
