@@ -130,7 +130,11 @@ impl Backend for FakeBackend {
         identity.map(|identity| Probe { identity }).ok_or_else(|| absent("looking at it"))
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         let card = order.card;
         let mut world = self.act("taking").inspect_err(|_| self.begin(card))?;
         let content = match order.source {

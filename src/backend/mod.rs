@@ -10,6 +10,7 @@ mod error;
 mod exec;
 pub mod fake;
 mod files;
+mod fnv;
 mod identity;
 pub mod image;
 mod in_use;
@@ -98,16 +99,17 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Takes a snapshot under `order.card`. There is exactly one commit point; what has not passed
     /// it is never listed as whole. On return it is durable against a power cut. A snapshot that
-    /// exists whole under the same sequence number and id is returned as it is.
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError>;
-
-    /// The same by a technology that can tell how far it is meanwhile.
+    /// exists whole under the same sequence number and id is returned as it is. Whoever can tells
+    /// `progress` meanwhile.
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,
-        _progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
-        self.take(order)
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError>;
+
+    /// The same with nobody to tell.
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+        self.take_telling(order, &())
     }
 
     /// Everything that bears this resource's marker, whole or partial. Works while the live

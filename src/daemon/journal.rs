@@ -45,66 +45,34 @@ impl Seen<'_> {
         let wire::Operation { id, resource, act, cause, uid, snapshot, .. } = &told;
         let (id, seq) = (*id, operation.act.seq().map(|seq| seq.0));
         let slot = slot_of(operation);
+        // The fields that each of them has; a level has to be known when heptad is built.
+        macro_rules! tell {
+            ($level:ident $(, $more:ident)*) => {
+                tracing::$level!(
+                    operation = id,
+                    resource,
+                    act,
+                    cause,
+                    snapshot,
+                    slot,
+                    seq,
+                    uid,
+                    $($more,)*
+                    "{sentence}"
+                )
+            };
+        }
         match &told.failure {
-            Some(failure) if level == Level::INFO => {
-                let reason = failure.message.as_str();
-                tracing::info!(
-                    operation = id,
-                    resource,
-                    act,
-                    cause,
-                    snapshot,
-                    slot,
-                    seq,
-                    uid,
-                    reason,
-                    "{sentence}"
-                );
-            }
             Some(failure) => {
-                let (fault, reason) = (failure.fault.as_str(), failure.message.as_str());
-                let output = told.output.as_str();
-                tracing::warn!(
-                    operation = id,
-                    resource,
-                    act,
-                    cause,
-                    snapshot,
-                    slot,
-                    seq,
-                    uid,
-                    fault,
-                    reason,
-                    output,
-                    "{sentence}"
-                );
+                let reason = failure.message.as_str();
+                if level == Level::INFO {
+                    return tell!(info, reason);
+                }
+                let (fault, output) = (failure.fault.as_str(), told.output.as_str());
+                tell!(warn, fault, reason, output);
             }
-            None if level == Level::DEBUG => {
-                tracing::debug!(
-                    operation = id,
-                    resource,
-                    act,
-                    cause,
-                    snapshot,
-                    slot,
-                    seq,
-                    uid,
-                    "{sentence}"
-                );
-            }
-            None => {
-                tracing::info!(
-                    operation = id,
-                    resource,
-                    act,
-                    cause,
-                    snapshot,
-                    slot,
-                    seq,
-                    uid,
-                    "{sentence}"
-                );
-            }
+            None if level == Level::DEBUG => tell!(debug),
+            None => tell!(info),
         }
     }
 

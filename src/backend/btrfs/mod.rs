@@ -212,7 +212,11 @@ impl Backend for Btrfs {
         content::oddities(self).unwrap_or_default()
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         take::take(self, order)
     }
 

@@ -126,7 +126,11 @@ impl Backend for Exec {
         self.probed(Verb::Probe, Ask::default())
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         let ask = Ask {
             snapshot: Some(Subject::to_be(order.card)),
             manifest: Some(Manifest::new(&self.resource, NAME, order.card)),

@@ -96,10 +96,6 @@ impl Backend for Files {
         identity::probe(&self.settings.path)
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        self.take_telling(order, &())
-    }
-
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,

@@ -165,10 +165,6 @@ impl Backend for Libvirt {
         Ok(Probe { identity: self.identity()? })
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        self.take_telling(order, &())
-    }
-
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,

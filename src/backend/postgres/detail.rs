@@ -1,6 +1,7 @@
 //! What this backend remembers in the manifest, the cheap look that a listing takes, and the full
 //! measure that verifying takes.
 
+use super::super::fnv::{self, fnv};
 use super::super::manifest::Manifest;
 use super::super::subvolume::Subvolume;
 use super::super::tree::{Kind, Meta, below, walk};
@@ -119,7 +120,7 @@ pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
 
 /// Walks all of it; the bytes themselves are not read.
 pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
-    let mut measure = Measure { digest: FNV, ..Measure::default() };
+    let mut measure = Measure { digest: fnv::START, ..Measure::default() };
     for part in ["data", "tablespaces", "wal"] {
         let root = match open(dir, part) {
             Err(Errno::NOENT) => continue,
@@ -137,16 +138,12 @@ pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
     Ok(measure)
 }
 
-/// FNV-1a, 64 bits: it finds accidents; nobody is kept from forging it, who could forge the
-/// manifest too.
-const FNV: u64 = 0xcbf2_9ce4_8422_2325;
-
+/// Who could forge it could forge the manifest too.
 fn digest(seed: u64, part: &str, path: &[u8], meta: &Meta) -> u64 {
     let Meta { kind, mode, uid, gid, mtime, .. } = meta;
     let size = if *kind == Kind::File { meta.size } else { 0 };
     let text = format!("{part} {} {mode:o} {uid} {gid} {size} {mtime} ", kind.letter());
-    let bytes = text.bytes().chain(path.iter().copied()).chain([0]);
-    bytes.fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    fnv(seed, text.bytes().chain(path.iter().copied()).chain([0]))
 }
 
 /// `base/DATABASE/NUMBER[.N]`, or `OID/PG_VERSION/DATABASE/NUMBER[.N]` among the tablespaces.

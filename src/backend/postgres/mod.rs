@@ -127,10 +127,6 @@ impl Backend for Postgres {
         Ok(Probe { identity: list::identity(self)? })
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        self.take_telling(order, &())
-    }
-
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,

@@ -10,16 +10,13 @@ use crate::domain::operation::Fault;
 use crate::host::holders::is_alive;
 use crate::host::listeners::Ports;
 use rustix::fs::{Mode, OFlags};
-use std::fs::File;
-use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Where servers put their sockets unless told otherwise: Debian's, and the project's own default.
 const SOCKETS: [&str; 2] = ["/run/postgresql", "/tmp"];
 /// Ports are looked at one after the other, and never more than so many.
 const TRIED: usize = 1000;
-/// Bytes of a socket's lock that are read; servers write some hundred.
-const LOCK: u64 = 4096;
 /// The first that is for everybody.
 const LOWEST: u16 = 1024;
 /// In the order in which a server reads them: the last line of a setting counts.
@@ -97,28 +94,16 @@ fn among(
 /// The server that runs with a port at this moment, by the lock of its socket.
 fn server(port: u16, sockets: &[&Path]) -> Option<String> {
     sockets.iter().find_map(|dir| {
-        let lock = dir.join(format!(".s.PGSQL.{port}.lock"));
-        let text = small(&lock)?;
+        // Anybody may make what has the name of a lock, also a pipe that never ends.
+        let text = read(directory(dir)?, &format!(".s.PGSQL.{port}.lock")).ok()??;
         let (pid, data) = (text.lines().next()?.trim().parse().ok()?, text.lines().nth(1)?);
         is_alive(pid).then(|| format!("the server of {data} (process {pid})"))
     })
 }
 
-/// Anybody may make what has the name of a lock, also a pipe that never ends.
-fn small(path: &Path) -> Option<String> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut text = String::new();
-    file.take(LOCK).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-fn directory(path: &Path) -> Option<File> {
+fn directory(path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).ok().map(File::from)
+    rustix::fs::open(path, flags, Mode::empty()).ok()
 }
 
 /// The ports that clusters nearby, and those that Debian knows, are configured for.
@@ -135,7 +120,7 @@ fn inside(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The port that a directory's settings name, if they do.
-pub fn configured(dir: impl std::os::fd::AsFd) -> Option<u16> {
+pub fn configured(dir: impl AsFd) -> Option<u16> {
     let of = |file: &str| setting(&read(&dir, file).ok().flatten()?);
     let [main, auto] = FILES.map(of);
     let more = open(&dir, MORE).and_then(names).unwrap_or_default().into_iter();

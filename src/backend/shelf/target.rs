@@ -1,5 +1,6 @@
 //! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
 
+use super::super::fnv::{self, fnv};
 use super::super::tree::{Kind, Meta, open_dir, open_nosymlink, peek};
 use super::super::{BackendError, Doing};
 use super::Item;
@@ -129,9 +130,6 @@ impl Target {
 /// The same for the same snapshot and target, so that the remains of an interrupted attempt are
 /// found; and of fixed length, as the target's own name may have the longest.
 fn hidden_name(item: &Item, name: &OsStr) -> Result<CString, std::ffi::NulError> {
-    // FNV-1a, 64 bits.
-    let hash = name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = fnv(fnv::START, name.as_bytes().iter().copied());
     CString::new(format!(".heptad-{}-{hash:016x}", item.manifest.id.simple()))
 }

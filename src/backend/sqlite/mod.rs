@@ -111,10 +111,6 @@ impl Backend for Sqlite {
         identity::probe(&self.settings.path)
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
-        self.take_telling(order, &())
-    }
-
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,

@@ -1,5 +1,6 @@
 //! What a copy did, and what it could not do: in numbers, and in sentences for a person.
 
+use super::super::fnv::fnv;
 use super::dress::Lost;
 use super::flags::is_minor;
 use super::trouble::{is_forbidden, why};
@@ -66,9 +67,8 @@ pub struct Report {
 impl Sample {
     pub fn add(&mut self, path: &[u8]) {
         self.count += 1;
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         // The byte between, which no path has, keeps one path apart from the next.
-        self.digest = path.iter().chain(&[0]).fold(self.digest ^ self.count, step);
+        self.digest = fnv(self.digest ^ self.count, path.iter().copied().chain([0]));
         if self.first.len() < NAMED {
             self.first.push(shown(path));
         }

@@ -1,9 +1,6 @@
 //! Ctrl-C while something is awaited, and taking it back.
 
-use super::hooks::PATIENT;
-use super::host::{Host, PATIENCE, at};
-use super::ready::appears;
-use crate::support::trusted;
+use super::hooks::Waiting;
 use heptad::api::wire::OperationsQuery;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
@@ -18,21 +15,7 @@ fn catches_interrupt(pid: u32) -> bool {
 
 #[test]
 fn who_stops_waiting_hears_that_it_goes_on_and_how_to_take_it_back() {
-    let programs = trusted::dir();
-    let program = trusted::script(&programs, "patient", PATIENT);
-    let mut host = Host::new(&at(1, "05:00"));
-    let pipe = host.path("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let begun = host.path("pipe.begun");
-    std::fs::write(&begun, "").unwrap();
-    host.tree("tree", "one");
-    host.configure(&format!(
-        "[resource.tree]\nfiles = {{ path = \"ROOT/tree\" }}\n\
-         [[resource.tree.before]]\nprogram = {program:?}\nargs = [{pipe:?}]\n"
-    ));
-    host.start();
-    host.ok("take tree first --no-wait");
-    appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+    let Waiting { programs: _programs, host, pipe } = Waiting::taking("first");
     let mut waiting = host.ctl_command("take tree second");
     let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = waiting.stderr.take().unwrap();

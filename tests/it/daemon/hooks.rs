@@ -119,25 +119,39 @@ fn a_before_hook_whose_failure_is_ignored_forbids_nothing() {
 }
 
 /// Waits until somebody writes to the pipe beside it.
-pub const PATIENT: &str = "#!/bin/sh\necho begun > \"$1.begun\"\nread line < \"$1\"\n";
+const PATIENT: &str = "#!/bin/sh\necho begun > \"$1.begun\"\nread line < \"$1\"\n";
+
+/// A taking that has begun, and waits in its hook for whoever writes to the pipe.
+pub struct Waiting {
+    pub host: Host,
+    pub pipe: PathBuf,
+    pub programs: TempDir,
+}
+
+impl Waiting {
+    pub fn taking(name: &str) -> Self {
+        let programs = trusted::dir();
+        let program = trusted::script(&programs, "patient", PATIENT);
+        let mut host = Host::new(&at(1, "05:00"));
+        let pipe = host.path("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let begun = host.path("pipe.begun");
+        std::fs::write(&begun, "").unwrap();
+        host.tree("tree", "one");
+        host.configure(&format!(
+            "[resource.tree]\nfiles = {{ path = \"ROOT/tree\" }}\n\
+             [[resource.tree.before]]\nprogram = {program:?}\nargs = [{pipe:?}]\n"
+        ));
+        host.start();
+        host.ok(&format!("take tree {name} --no-wait"));
+        appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+        Self { host, pipe, programs }
+    }
+}
 
 #[test]
 fn a_stop_under_a_clock_that_stands_still_ends_once_its_acts_have_ended() {
-    let programs = trusted::dir();
-    let program = trusted::script(&programs, "patient", PATIENT);
-    let mut host = Host::new(&at(1, "05:00"));
-    let pipe = host.path("pipe");
-    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let begun = host.path("pipe.begun");
-    std::fs::write(&begun, "").unwrap();
-    host.tree("tree", "one");
-    host.configure(&format!(
-        "[resource.tree]\nfiles = {{ path = \"ROOT/tree\" }}\n\
-         [[resource.tree.before]]\nprogram = {program:?}\nargs = [{pipe:?}]\n"
-    ));
-    host.start();
-    host.ok("take tree by-hand --no-wait");
-    appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+    let Waiting { programs: _programs, mut host, pipe } = Waiting::taking("by-hand");
     host.signal(Signal::TERM);
     host.logged(0, "stopping");
     std::fs::write(&pipe, "go\n").unwrap();

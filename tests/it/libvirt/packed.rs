@@ -149,9 +149,13 @@ impl Backend for Packing {
         self.inner.probe()
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         self.mirror.carry();
-        self.inner.take(order)
+        self.inner.take_telling(order, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

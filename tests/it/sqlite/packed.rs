@@ -136,11 +136,15 @@ impl Backend for Packing {
         self.inner.probe()
     }
 
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take_telling(
+        &self,
+        order: &TakeOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
         if self.database.exists() {
             self.mirror.carry();
         }
-        self.inner.take(order)
+        self.inner.take_telling(order, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

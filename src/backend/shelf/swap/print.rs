@@ -1,35 +1,25 @@
 //! One number for how a tree or file is: another one after anybody has written to it.
 
 use super::super::super::BackendError;
+use super::super::super::fnv::{self, fnv};
 use super::super::super::tree::{Meta, walk_with_mounts};
 use std::os::fd::OwnedFd;
 
 /// By what every write, and every change of names, rights and attributes moves. What a change of its
 /// own name moves is left out, and so are the numbers of inodes: not every file system keeps them.
 pub fn print(root: &OwnedFd) -> Result<u64, BackendError> {
-    let mut hash = Hash::NEW;
+    let mut hash = fnv::START;
+    let mut add = |bytes: &[u8]| hash = fnv(hash, bytes.iter().copied());
     walk_with_mounts(root, &mut |path, meta| {
-        hash.add(path);
-        hash.add(&[0, u8::from(meta.is_some())]);
+        add(path);
+        add(&[0, u8::from(meta.is_some())]);
         if let Some(Meta { mode, uid, gid, size, mtime, ctime, kind, .. }) = meta {
             let changed = (!path.is_empty()).then_some(ctime);
-            hash.add(format!("{kind:?} {mode} {uid} {gid} {size} {mtime} {changed:?}").as_bytes());
+            add(format!("{kind:?} {mode} {uid} {gid} {size} {mtime} {changed:?}").as_bytes());
         }
         Ok(())
     })?;
-    Ok(hash.0)
-}
-
-/// FNV-1a, 64 bits: a hash that no library update changes.
-struct Hash(u64);
-
-impl Hash {
-    const NEW: Self = Self(0xcbf2_9ce4_8422_2325);
-
-    fn add(&mut self, bytes: &[u8]) {
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        self.0 = bytes.iter().fold(self.0, step);
-    }
+    Ok(hash)
 }
 
 #[cfg(test)]
