@@ -82,7 +82,7 @@ pub trait Desk: Send + Sync + 'static {
     fn protect(&self, key: Option<Key>, wish: Wish) -> Soon<'_, Result<Protected, Unprotectable>>;
 
     /// Loads the configuration whole, or keeps the old one and says why.
-    fn reload(&self, uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;
+    fn reload(&self) -> Soon<'_, Result<Reloaded, Vec<Finding>>>;
 
     /// Looks at the configuration files as they are now, without loading them.
     fn check(&self) -> Soon<'_, Check>;

@@ -77,6 +77,11 @@ pub fn open_below(at: impl AsFd, path: impl AsRef<Path>) -> Result<OwnedFd, Errn
     rustix::fs::openat2(at, path.as_ref(), DIRECTORY, Mode::empty(), resolve)
 }
 
+/// The same, or that one itself where the path is empty.
+pub fn open_or_same(at: impl AsFd, path: &Path) -> Result<OwnedFd, Errno> {
+    open_below(at, if path.as_os_str().is_empty() { Path::new(".") } else { path })
+}
+
 /// Opens a directory by its absolute path. Symbolic links are refused anywhere in it: whoever owns
 /// one could point it elsewhere at any time.
 pub fn open_absolute(path: &Path) -> Result<OwnedFd, Errno> {

@@ -70,6 +70,16 @@ impl<'r> Fields<'r> {
         Ok(self.maybe_number(column)?.map(SignedDuration::from_nanos))
     }
 
+    /// A text that `read` understands, where there is one.
+    pub(super) fn maybe_read<T>(
+        &self,
+        column: &str,
+        read: impl FnOnce(&str) -> std::result::Result<T, String>,
+    ) -> Result<Option<T>> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| read(&text)).transpose().map_err(|why| self.damaged(column, why))
+    }
+
     /// A text that reads as a `T`.
     pub(super) fn parse<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T> {
         self.need(column, self.maybe_parse(column)?)

@@ -10,16 +10,11 @@ use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::key::Key;
 use crate::domain::name::SnapshotName;
-use crate::domain::occupied::Measured;
 use crate::domain::operation::{Failure, Operation, OperationId};
-use crate::domain::pace::Held;
-use crate::domain::payment::Payment;
-use crate::domain::plan::Plan;
 use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
 use crate::domain::slot::Slot;
 use crate::domain::snapshot::{Card, Content, Facts, Handle, Origin, Seq, Snapshot};
-use crate::domain::told::Told;
 use jiff::Timestamp;
 use rusqlite::Row;
 use std::collections::BTreeSet;
@@ -59,9 +54,9 @@ pub(super) fn account(row: &Row<'_>) -> Result<(Account, Vec<Remark>)> {
         credit: fields.number("credit")?,
         trouble: fields.get("trouble")?,
         taken: fields.parse("taken_days")?,
-        occupied: occupied(&fields)?,
-        payment: payment(&fields)?,
-        held: held_back(&fields)?,
+        occupied: fields.maybe_read("occupied", shapes::occupied)?,
+        payment: fields.maybe_read("payment", shapes::payment)?.unwrap_or_default(),
+        held: fields.maybe_read("held", held::read)?,
         look_again: None,
         ..Account::new(resource, fields.instant("since")?)
     };
@@ -91,32 +86,10 @@ fn resource(fields: &Fields<'_>, unknown: &mut dyn FnMut(&str)) -> Result<Resour
         backend: Binding { kind: fields.text("backend")?, options: fields.text("options")? },
         policy: Policy { rhythm, retention, enabled: fields.get("enabled")? },
         tags: fields.json("tags")?,
-        plan: plan(fields)?,
+        plan: fields.maybe_read("plan", shapes::plan)?,
         blueprint: fields.get("blueprint")?,
         enrolled: fields.get("enrolled")?,
     })
-}
-
-fn occupied(fields: &Fields<'_>) -> Result<Option<Measured>> {
-    let Some(text) = fields.get::<Option<String>>("occupied")? else { return Ok(None) };
-    shapes::occupied(&text).map(Some).map_err(|why| fields.damaged("occupied", why))
-}
-
-fn payment(fields: &Fields<'_>) -> Result<Payment> {
-    let Some(text) = fields.get::<Option<String>>("payment")? else {
-        return Ok(Payment::default());
-    };
-    shapes::payment(&text).map_err(|why| fields.damaged("payment", why))
-}
-
-fn held_back(fields: &Fields<'_>) -> Result<Option<Held>> {
-    let Some(text) = fields.get::<Option<String>>("held")? else { return Ok(None) };
-    held::read(&text).map(Some).map_err(|why| fields.damaged("held", why))
-}
-
-fn plan(fields: &Fields<'_>) -> Result<Option<Plan>> {
-    let Some(text) = fields.get::<Option<String>>("plan")? else { return Ok(None) };
-    shapes::plan(&text).map(Some).map_err(|why| fields.damaged("plan", why))
 }
 
 pub(super) fn snapshot(row: &Row<'_>) -> Result<Snapshot> {
@@ -136,7 +109,7 @@ pub(super) fn snapshot(row: &Row<'_>) -> Result<Snapshot> {
         tags: fields.json("tags")?,
         kind: fields.word("kind")?,
         part: fields.word("part")?,
-        plan: plan(&fields)?,
+        plan: fields.maybe_read("plan", shapes::plan)?,
         blueprint: fields.get("blueprint")?,
     };
     let (health, fate) = (fields.text("health")?, fields.text("fate")?);
@@ -166,13 +139,8 @@ fn facts(fields: &Fields<'_>) -> Result<Facts> {
         notes: fields.json("notes")?,
         accepted: fields.get("accepted")?,
         retagged: fields.maybe_json("retagged")?,
-        told: told(fields)?,
+        told: fields.maybe_read("told", told::read)?.unwrap_or_default(),
     })
-}
-
-fn told(fields: &Fields<'_>) -> Result<Told> {
-    let Some(text) = fields.get::<Option<String>>("told")? else { return Ok(Told::default()) };
-    told::read(&text).map_err(|why| fields.damaged("told", why))
 }
 
 pub(super) fn slot(row: &Row<'_>) -> Result<SlotRecord> {

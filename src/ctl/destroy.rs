@@ -2,9 +2,8 @@
 
 use super::change::{awaited, each, report};
 use super::error::CtlError;
-use super::render::{self, Page, Span, units};
+use super::render::{self, Page, Span, View, units};
 use super::session::{Done, Session};
-use super::{exit, render::View};
 use crate::api::wire::{Fate, Snapshot};
 use jiff::SignedDuration;
 
@@ -23,7 +22,7 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
     let mut refused = false;
     if !yes {
         let all = going.len();
-        going = possible(session, going, now)?;
+        going = possible(session, &going, now)?;
         refused = going.len() < all;
         let view = session.view();
         let mut page = render::gone(&going, &view);
@@ -45,27 +44,18 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
 /// Those that may go; why the others may not is told before anything is asked.
 fn possible(
     session: &mut Session<'_, '_>,
-    going: Vec<Snapshot>,
+    going: &[Snapshot],
     now: bool,
 ) -> Result<Vec<Snapshot>, CtlError> {
-    let (rehearsal, all) = (session.client.rehearsal(), going.len());
-    let mut possible = Vec::new();
-    let mut last = None;
-    for snapshot in going {
-        let Err(error) = rehearsal.delete(&snapshot.label, now) else {
-            possible.push(snapshot);
-            continue;
-        };
-        let error = CtlError::from(error);
-        if error.exit_code() != exit::REFUSED || all == 1 {
-            return Err(error);
-        }
-        session.complain(&error)?;
-        last = Some(CtlError::Partly);
-    }
-    match last {
-        Some(error) if possible.is_empty() => Err(error),
-        _ => Ok(possible),
+    let (rehearsal, mut possible) = (session.client.rehearsal(), Vec::new());
+    let asked = each(session, going, |_, snapshot| {
+        rehearsal.delete(&snapshot.label, now)?;
+        possible.push(snapshot.clone());
+        Ok(())
+    });
+    match asked {
+        Err(CtlError::Partly) if !possible.is_empty() => Ok(possible),
+        asked => asked.map(|_| possible),
     }
 }
 

@@ -121,12 +121,17 @@ pub fn are_roots(paths: &[PathBuf]) -> bool {
 }
 
 /// The same as findings: each of its snapshots will fail.
-pub fn hampered(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
-    let finding = |(name, Barred { why, way_out }): (ResourceName, Barred)| Finding {
+pub fn hampered(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) -> Vec<Finding> {
+    let finding = |(name, Barred { why, way_out }): (&ResourceName, &Barred)| Finding {
         effect: Effect::Hampers,
-        ..setup.config.locate(&name, "", format!("no snapshot can be taken: {why}"), way_out)
+        ..setup.config.locate(
+            name,
+            "",
+            format!("no snapshot can be taken: {why}"),
+            way_out.as_str(),
+        )
     };
-    barred(&setup.posts, allowed).into_iter().map(finding).collect()
+    barred.iter().map(finding).collect()
 }
 
 /// What people can have and do not have: verbs that need more than heptad is allowed. And what they
@@ -152,10 +157,14 @@ pub fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
 }
 
 fn closed_by(setup: &Setup, allowed: &Allowed, drop_in: DropIn) -> Option<Finding> {
-    let missing = Some(allowed.lacking(drop_in)).filter(|missing| !missing.is_empty())?;
+    // Asking what is allowed has a price: not where nobody wants it.
     let names: Vec<&str> = wanting(&setup.posts, drop_in).map(|(name, _)| name.as_str()).collect();
+    let missing = (!names.is_empty()).then(|| allowed.lacking(drop_in))?;
+    if missing.is_empty() {
+        return None;
+    }
     let more = names.len().saturating_sub(NAMED);
-    let shown = names.get(..names.len() - more).filter(|shown| !shown.is_empty())?.join(", ");
+    let shown = names.get(..names.len() - more)?.join(", ");
     let shown = if more == 0 { shown } else { format!("{shown} and {more} more") };
     let opens = drop_in.opens();
     let problem =

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For all together; a healthy disk answers in milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads that ask. As many disks as this can hang before others are asked late.
 const THREADS: usize = 16;

@@ -3,7 +3,7 @@
 
 use super::allowed::{self, Allowed};
 use super::check::{self, Setup};
-use super::desk::{Counter, barred, resources};
+use super::desk::{Counter, resources};
 use super::driver::{Driver, Inbox, Message, Parts, reading};
 use super::engine::Engine;
 use super::fleet::Fleet;
@@ -119,7 +119,8 @@ impl Daemon {
         let logging = start_logging(&options, &setup)?;
         setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
         setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
-        allowed::hampered(&setup, &Allowed::Here).iter().for_each(|f| tracing::error!("{f}"));
+        let barred = allowed::barred(&setup.posts, &Allowed::Here);
+        allowed::hampered(&setup, &barred).iter().for_each(|f| tracing::error!("{f}"));
         allowed::closed(&setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -147,7 +148,7 @@ impl Daemon {
         let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
         let (published, facts) = watch::channel(first_facts(&keeper, first.wall));
         inbox.put(Message::Event(Event::Configured(resources(&setup))));
-        inbox.put(Message::Event(barred(&setup)));
+        inbox.put(Message::Event(Event::Barred(barred)));
         let driver = Driver::new(Parts {
             engine: Engine::new(keeper, catalogue),
             clock: clock.clone(),

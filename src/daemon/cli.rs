@@ -7,7 +7,7 @@ use super::inspect::{Inspection, inspect};
 use super::manual::MANUAL;
 use super::{check, rebuild, simulate};
 use crate::config::{self, Findings, Locations};
-use crate::domain::sentence::plain;
+use crate::domain::sentence::{counted, plain};
 use crate::help::Manual;
 use crate::host::clock::{Clock, ClockError, Simulated, System};
 use crate::host::lock::LockError;
@@ -218,8 +218,8 @@ pub fn check(
         return tell(&findings.into(), err);
     }
     let (count, file) = (setup.config.resources.len(), setup.config.file().display());
-    let plural = if count == 1 { "" } else { "s" };
-    let _ = writeln!(out, "{file}: {count} resource{plural}, nothing wrong");
+    let resources = counted(count, "resource", "resources");
+    let _ = writeln!(out, "{file}: {resources}, nothing wrong");
     0
 }
 
@@ -227,8 +227,7 @@ fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
     for finding in findings {
         let _ = writeln!(err, "{finding}");
     }
-    let (count, plural) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
-    let _ = writeln!(err, "{count} problem{plural} found");
+    let _ = writeln!(err, "{} found", counted(findings.len(), "problem", "problems"));
     1
 }
 
@@ -248,7 +247,11 @@ pub fn rebuild(
             } else {
                 rebuilt.resources.iter().for_each(|one| drop(writeln!(out, "{}", found(one))));
             }
-            let _ = writeln!(err, "{} in the new catalogue", number(rebuilt.snapshots));
+            let _ = writeln!(
+                err,
+                "{} in the new catalogue",
+                counted(rebuilt.snapshots, "snapshot", "snapshots")
+            );
             for (resource, why) in &rebuilt.unseen {
                 let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
             }
@@ -281,12 +284,7 @@ fn found((resource, snapshots, doubted): &(String, usize, usize)) -> String {
         0 => String::new(),
         doubted => format!(", {doubted} of them in doubt"),
     };
-    format!("{resource}: {}{doubted}", number(*snapshots))
-}
-
-fn number(snapshots: usize) -> String {
-    let plural = if snapshots == 1 { "" } else { "s" };
-    format!("{snapshots} snapshot{plural}")
+    format!("{resource}: {}{doubted}", counted(*snapshots, "snapshot", "snapshots"))
 }
 
 /// Runs the simulator. Returns the exit code.

@@ -15,7 +15,7 @@ use crate::api::desk::{
 };
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
-use crate::config::{Effect, Finding, Findings, Locations};
+use crate::config::{Finding, Findings, Locations};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Ask, Denied, Event, Request};
@@ -72,13 +72,14 @@ impl Counter {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut report = compare(&setup, &next);
         report.findings.extend(next.hampered.iter().map(finding));
-        report.findings.extend(allowed::hampered(&next, &Allowed::Here).iter().map(finding));
+        let barred = allowed::barred(&next.posts, &Allowed::Here);
+        report.findings.extend(allowed::hampered(&next, &barred).iter().map(finding));
         report.findings.extend(next.config.remarks().iter().map(remark));
         report.findings.extend(needs_restart(&setup, &next));
         let ledger = self.published.borrow().ledger.clone();
         let log = next.config.daemon.log.clone();
         self.fleet.replace(next.posts.clone(), &ledger, &self.state);
-        let declared = vec![Event::Configured(resources(&next)), barred(&next)];
+        let declared = vec![Event::Configured(resources(&next)), Event::Barred(barred)];
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         if let Err(why) = self.declare(declared) {
             self.fleet.replace(setup.posts.clone(), &ledger, &self.state);
@@ -127,7 +128,8 @@ impl Counter {
         for name in names {
             self.fleet.put(name, next.posts.get(*name).cloned(), &ledger, &self.state);
         }
-        declared.extend([Event::Configured(resources(&next)), barred(&next)]);
+        let barred = allowed::barred(&next.posts, &Allowed::Here);
+        declared.extend([Event::Configured(resources(&next)), Event::Barred(barred)]);
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.declare(declared).map_err(|why| {
             for name in names {
@@ -149,15 +151,10 @@ impl Counter {
 
     /// The old configuration is in force again, as what follows from the new one cannot be recorded.
     fn not_in_force(&self, old: Setup, why: &str) -> Findings {
-        let findings = Findings::from(vec![Finding {
-            file: Some(old.config.file().to_path_buf()),
-            line: None,
-            column: None,
-            key: String::new(),
-            problem: format!("it is not loaded: what follows from it cannot be recorded ({why})"),
-            hint: "the old configuration stays in force; undo what was changed last".into(),
-            effect: Effect::Refuses,
-        }]);
+        let findings = Findings::from(vec![old.config.remark(
+            format!("it is not loaded: what follows from it cannot be recorded ({why})"),
+            "the old configuration stays in force; undo what was changed last",
+        )]);
         tracing::error!("the new configuration is not in force, the old one stays:\n{findings}");
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = old;
         findings
@@ -182,11 +179,6 @@ impl Counter {
 
 /// How long a reload waits for the driver to take it over.
 const TURN: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// What cannot be taken of it as this daemon was started.
-pub fn barred(setup: &Setup) -> Event {
-    Event::Barred(allowed::barred(&setup.posts, &Allowed::Here))
-}
 
 pub fn resources(setup: &Setup) -> Vec<Resource> {
     setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()
@@ -325,7 +317,7 @@ impl Desk for Counter {
         Box::pin(self.put_under_protection(key, wish))
     }
 
-    fn reload(&self, _: u32) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {
+    fn reload(&self) -> Soon<'_, Result<wire::Reloaded, Vec<wire::Finding>>> {
         Box::pin(async move {
             let wire = |findings: Findings| findings.iter().map(finding).collect();
             tokio::task::block_in_place(|| self.load()).map_err(wire)
@@ -334,18 +326,13 @@ impl Desk for Counter {
 
     fn check(&self) -> Soon<'_, wire::Check> {
         Box::pin(async move {
-            match tokio::task::block_in_place(|| self.examine()) {
-                Ok(setup) => wire::Check {
-                    loadable: true,
-                    findings: tokio::task::block_in_place(|| checked(&setup)),
-                    lacks: Allowed::Here.lacks(),
-                },
-                Err(findings) => wire::Check {
-                    loadable: false,
-                    findings: findings.iter().map(finding).collect(),
-                    lacks: Allowed::Here.lacks(),
-                },
-            }
+            tokio::task::block_in_place(|| {
+                let (loadable, findings) = match self.examine() {
+                    Ok(setup) => (true, checked(&setup)),
+                    Err(findings) => (false, findings.iter().map(finding).collect()),
+                };
+                wire::Check { loadable, findings, lacks: Allowed::Here.lacks() }
+            })
         })
     }
 

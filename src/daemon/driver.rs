@@ -220,8 +220,9 @@ impl Driver {
     fn follow(&mut self, turn: Turn, reported: bool) {
         let before = self.parts.published.borrow().ledger.clone();
         let after = self.parts.engine.keeper().ledger();
-        Seen { before: &before, after, moment: self.moment() }.tell(&turn.records);
-        self.publish(reported || !turn.records.is_empty() || !turn.orders.is_empty());
+        let moment = self.moment();
+        Seen { before: &before, after, moment }.tell(&turn.records);
+        self.publish(moment, reported || !turn.records.is_empty() || !turn.orders.is_empty());
         for (ticket, reply) in turn.replies {
             if let Some(answer) = self.tickets.remove(&ticket) {
                 // The client may be gone; its operation goes on.
@@ -248,8 +249,8 @@ impl Driver {
         }
     }
 
-    fn publish(&self, changed: bool) {
-        let (keeper, moment) = (self.parts.engine.keeper(), self.moment());
+    fn publish(&self, moment: Moment, changed: bool) {
+        let keeper = self.parts.engine.keeper();
         let alarms: Vec<Alarm> =
             self.parts.engine.frozen().map(Alarm::catalogue_frozen).into_iter().collect();
         self.parts.published.send_if_modified(|published| {

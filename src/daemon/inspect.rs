@@ -10,9 +10,11 @@ use super::places;
 use crate::backend::BackendError;
 use crate::backend::registry::OptionFinding;
 use crate::config::{Effect, Finding};
+use crate::domain::account::Barred;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::host::trust::trusted_program;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,19 +32,19 @@ type Seen = (Result<(), BackendError>, Vec<OptionFinding>);
 
 /// Everything that can be said of a configuration that can be loaded.
 pub fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
+    let barred = allowed::barred(&setup.posts, allowed);
     let mut all = Inspection::default();
     all.findings.extend(setup.hampered.iter().cloned());
-    all.findings.extend(allowed::hampered(setup, allowed));
+    all.findings.extend(allowed::hampered(setup, &barred));
     all.remarks.extend(setup.config.remarks());
     all.remarks.extend(allowed::closed(setup, allowed));
     all.findings.extend(places::findings(setup));
     all.findings.extend(setup.posts.iter().flat_map(|(name, post)| hooks(setup, name, post)));
-    resources(setup, allowed, &mut all);
+    resources(setup, &barred, &mut all);
     all
 }
 
-fn resources(setup: &Setup, allowed: &Allowed, all: &mut Inspection) {
-    let barred = allowed::barred(&setup.posts, allowed);
+fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut Inspection) {
     // What heptad may not look at is told already.
     let looked = || setup.posts.iter().filter(|(name, _)| !barred.contains_key(*name));
     let ask = |(_, post): (&ResourceName, &Arc<Post>)| {

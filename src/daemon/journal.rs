@@ -45,10 +45,14 @@ impl Seen<'_> {
         let wire::Operation { id, resource, act, cause, uid, snapshot, .. } = &told;
         let (id, seq) = (*id, operation.act.seq().map(|seq| seq.0));
         let slot = slot_of(operation);
-        // The fields that each of them has; a level has to be known when heptad is built.
-        macro_rules! tell {
-            ($level:ident $(, $more:ident)*) => {
-                tracing::$level!(
+        // What is `None` is left out.
+        let failure = told.failure.as_ref();
+        let reason = failure.map(|failure| failure.message.as_str());
+        match level {
+            Level::WARN => {
+                let fault = failure.map(|failure| failure.fault.as_str());
+                let output = told.output.as_str();
+                tracing::warn!(
                     operation = id,
                     resource,
                     act,
@@ -57,22 +61,35 @@ impl Seen<'_> {
                     slot,
                     seq,
                     uid,
-                    $($more,)*
+                    fault,
+                    reason,
+                    output,
                     "{sentence}"
-                )
-            };
-        }
-        match &told.failure {
-            Some(failure) => {
-                let reason = failure.message.as_str();
-                if level == Level::INFO {
-                    return tell!(info, reason);
-                }
-                let (fault, output) = (failure.fault.as_str(), told.output.as_str());
-                tell!(warn, fault, reason, output);
+                );
             }
-            None if level == Level::DEBUG => tell!(debug),
-            None => tell!(info),
+            Level::DEBUG => tracing::debug!(
+                operation = id,
+                resource,
+                act,
+                cause,
+                snapshot,
+                slot,
+                seq,
+                uid,
+                "{sentence}"
+            ),
+            _ => tracing::info!(
+                operation = id,
+                resource,
+                act,
+                cause,
+                snapshot,
+                slot,
+                seq,
+                uid,
+                reason,
+                "{sentence}"
+            ),
         }
     }
 
@@ -88,11 +105,15 @@ impl Seen<'_> {
 
     /// When a failed slot is tried again, or that it is not.
     fn next_try(&self, operation: &Operation) -> Option<String> {
-        let Act::Take { slot: Some(slot), .. } = operation.act else { return None };
+        let (State::Failed(_), Act::Take { slot: Some(slot), .. }) =
+            (&operation.state, &operation.act)
+        else {
+            return None;
+        };
         let account = self.after.account(&operation.resource)?;
         let run = account.next_run(self.moment.beginning(), self.moment.now);
         Some(match run {
-            Some(Run { period, at, why: Why::Retry(_) }) if period.slot == slot => {
+            Some(Run { period, at, why: Why::Retry(_) }) if period.slot == *slot => {
                 let zone = account.policy().rhythm.zone.tz().clone();
                 format!("it is tried again at {}", at.to_zoned(zone).strftime("%H:%M"))
             }

@@ -336,12 +336,12 @@ fn denser(account: &Account) -> Option<Alarm> {
     let (name, rhythm) = (account.name(), account.policy().rhythm);
     let (snapshots, they) = match held {
         0 => return None,
-        1 => ("1 automatic snapshot".to_owned(), "it"),
-        n => (format!("{n} automatic snapshots"), "they"),
+        1 => ("1 automatic snapshot".to_owned(), "it waits"),
+        n => (format!("{n} automatic snapshots"), "they wait"),
     };
     let sentence = format!(
         "its rhythm is now {rhythm}, much denser than before: {snapshots} from before would soon be \
-         rotated out, so {they} wait for you"
+         rotated out, so {they} for you"
     );
     let hint = format!(
         "if the change is intended, `heptactl acknowledge {name}` lets them go one by one, and \

@@ -112,8 +112,10 @@ impl View<'_> {
 
     /// What is beyond those that stay, be it held or not: whoever asks for rotation lets it go.
     fn beyond(&self, account: &Account) -> Vec<String> {
-        let account = Account { held: None, ..account.clone() };
-        let candidates = account.candidates(&|seq| self.is_pinned(&account, seq));
+        let mut candidates = account.candidates(&|_| false);
+        for one in &mut candidates {
+            one.pinned = self.is_pinned(account, one.seq);
+        }
         let judged = rotation::judge(&candidates, account.policy().retention);
         let label = |seq| account.snapshots.get(seq).map(|snapshot| snapshot.label());
         rotation::doomed(&judged, u32::MAX).iter().filter_map(label).collect()

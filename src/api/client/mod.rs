@@ -72,10 +72,18 @@ impl Client {
         query: &impl Serialize,
         wait: u32,
     ) -> Result<T, ClientError> {
+        self.runtime.block_on(self.looked(path, query, wait))
+    }
+
+    async fn looked<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        wait: u32,
+    ) -> Result<T, ClientError> {
         let call = Call::new(Method::GET, path, query)?;
         let limit = self.timeout + Duration::from_secs(u64::from(wait));
-        let answer = self.runtime.block_on(http::call(&self.socket, call, limit))?;
-        http::decode(&answer.body)
+        http::decode(&http::call(&self.socket, call, limit).await?.body)
     }
 
     /// Changes: with a fresh idempotency key, sent once again if the connection breaks.

@@ -171,9 +171,7 @@ impl Client {
     /// One look at an operation, which waits for a moment.
     async fn glance(&self, id: u64) -> Answer<Operation> {
         let query = OperationQuery { wait: Some(GLANCE) };
-        let call = http::Call::new(Method::GET, &format!("/v1/operations/{id}"), &query)?;
-        let limit = self.timeout + Duration::from_secs(u64::from(GLANCE));
-        http::decode(&http::call(&self.socket, call, limit).await?.body)
+        self.looked(&format!("/v1/operations/{id}"), &query, GLANCE).await
     }
 
     /// Follows an operation to its end; `each` sees it about once a second while it is open.

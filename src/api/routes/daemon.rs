@@ -26,7 +26,7 @@ pub(super) async fn reload(
 ) -> Result<Json<Reloaded>, Refuse> {
     let (uid, pid) = (peer.uid(), peer.credentials.pid);
     tracing::info!(uid, pid, "uid {uid} asks: load the configuration anew");
-    match office.soon(office.desk.reload(peer.uid())).await? {
+    match office.soon(office.desk.reload()).await? {
         Ok(reloaded) => Ok(Json(reloaded)),
         Err(findings) => Err(Refuse::unloadable(findings)),
     }

@@ -6,7 +6,7 @@
 use super::NestedMode;
 use super::detail::Detail;
 use super::live::{Live, Nested};
-use super::restore::{open_or_same, remove_stub, times};
+use super::restore::{remove_stub, times};
 use super::store::Store;
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
@@ -72,7 +72,7 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), BackendError> {
         Err(BackendError::new(Fault::Permanent, doing(), format!("{why}; {out}")))
     };
     let Some((above, name)) = split(path) else { return refuse("it is not a valid path") };
-    let above = match open_or_same(new, above) {
+    let above = match subvolume::open_or_same(new, above) {
         Ok(above) => above,
         Err(Errno::NOENT) if housed => return Ok(()),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
@@ -100,9 +100,9 @@ pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result
     let doing = || format!("carrying the nested subvolume {} over", path.display());
     let no_path = || BackendError::new(Fault::Permanent, doing(), "it is not a valid path");
     let (above, name) = split(path).ok_or_else(no_path)?;
-    let from = open_or_same(old, above).doing(doing)?;
+    let from = subvolume::open_or_same(old, above).doing(doing)?;
     make_way(old, new, above).doing(doing)?;
-    let to = open_or_same(new, above).doing(doing)?;
+    let to = subvolume::open_or_same(new, above).doing(doing)?;
     let times = times(&to).doing(doing)?;
     remove_stub(&to, name)?;
     let closed = Subvolume::open(&from, name).doing(doing)?.filter(|it| it.info.read_only);

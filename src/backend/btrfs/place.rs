@@ -129,6 +129,12 @@ impl Top {
         *shared = Arc::downgrade(&top);
         Ok(top)
     }
+
+    /// The directory that something lies in, by its path from the top.
+    pub fn above(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let above = path.parent().unwrap_or(Path::new("/"));
+        subvolume::open_or_same(&self.dir, above.strip_prefix("/").unwrap_or(above))
+    }
 }
 
 /// Mounts the top of the file system privately.

@@ -7,6 +7,7 @@ use super::place::{self, Place};
 use super::seal::{self, Piece, Seal};
 use super::store_root::STORE;
 use super::stored::{self, Stored};
+use crate::backend::fnv::{self, fnv};
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
@@ -121,7 +122,7 @@ impl Target {
             let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(BackendError::new(Fault::Permanent, doing(), "it is not a valid path"));
             };
-            let above = open_or_same(&root, above).doing(doing)?;
+            let above = subvolume::open_or_same(&root, above).doing(doing)?;
             let times = times(&above).doing(doing)?;
             remove_stub(&above, Path::new(name))?;
             sys::btrfs_snapshot(&above, &nested.dir, name, closed(piece, nested)).doing(doing)?;
@@ -183,11 +184,6 @@ impl Target {
     }
 }
 
-pub fn open_or_same(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    subvolume::open_below(root, path)
-}
-
 /// In a snapshot an empty directory stands where a nested subvolume was.
 pub fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), BackendError> {
     let removed = subvolume::remove(above, name, AtFlags::REMOVEDIR);
@@ -211,13 +207,10 @@ pub fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
 
 /// The same for each attempt at one target by one snapshot, and short whatever the target's name.
 fn hidden_name(id: Uuid, name: &OsStr) -> OsString {
-    OsString::from(format!(".heptad-{id}-{:016x}", fnv1a(name.as_bytes())))
-}
-
-/// FNV-1a, 64 bits: a hash that no library update changes.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+    OsString::from(format!(
+        ".heptad-{id}-{:016x}",
+        fnv(fnv::START, name.as_bytes().iter().copied())
+    ))
 }
 
 #[cfg(test)]

@@ -50,10 +50,7 @@ impl Unseen {
     pub fn target(&self, id: Uuid) -> Result<Target, BackendError> {
         let doing = || format!("making the subvolume {}", self.path.display());
         let name = self.path.file_name().unwrap_or_default();
-        let above = self.path.parent().unwrap_or(Path::new("/"));
-        let above = above.strip_prefix("/").unwrap_or(above);
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        let parent = subvolume::open_below(&self.top.dir, above).doing(doing)?;
+        let parent = self.top.above(&self.path).doing(doing)?;
         if subvolume::exists(&parent, name).doing(doing)? {
             let why = "there is one of that name on the file system; choose another name";
             return Err(BackendError::new(Fault::Permanent, doing(), why));

@@ -81,9 +81,12 @@ fn copy_live(
     (previous, progress): (Option<&Handle>, &dyn Progress),
 ) -> Result<(Made, Option<String>), BackendError> {
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
-    let mut notes = Vec::new();
+    let (mut notes, mut earlier) = (Vec::new(), None);
     let past = previous.and_then(|previous| {
-        let past = shelf.whole(previous).and_then(|item| Past::open(&item, &root));
+        let past = shelf.whole(previous).and_then(|item| {
+            earlier = Detail::of(&item.manifest);
+            Past::open(&item, &root)
+        });
         past.inspect_err(|error| {
             notes.push(format!("snapshot {} was of no use: {error}", previous.seq));
         })
@@ -95,7 +98,6 @@ fn copy_live(
     let index = Writer::create(growing.path.join(INDEX), begun)?;
     let mut scribe = Scribe { past, grounds, index };
     let exclude = settings.excluded();
-    let earlier = previous.and_then(|handle| Detail::of(&shelf.whole(handle).ok()?.manifest));
     let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
     let store = Meta::of(&store).doing(|| "looking at the store".into())?;
     let options = Copy {

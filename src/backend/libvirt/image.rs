@@ -16,7 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const PROGRAM: &str = "/usr/bin/qemu-img";
-const QCOW2: &[u8] = b"QFI\xfb";
+/// The beginning of every image in this format.
+pub(super) const QCOW2: &[u8] = b"QFI\xfb";
 /// Looking into an image reads some of its tables.
 const LOOK: Duration = Duration::from_secs(60);
 const OUTPUT: usize = 4 << 20;

@@ -3,12 +3,10 @@
 use super::super::Doing;
 use super::super::recognise::{Answer, Recognised, Seen};
 use super::WORD;
+use super::image::QCOW2;
 use super::settings::URI;
 use super::virsh::Virsh;
 use crate::domain::resource::Kind;
-
-/// The beginning of every image in this format.
-const QCOW2: &[u8] = b"QFI\xfb";
 
 pub fn recognise(seen: &Seen<'_>) -> Answer {
     match seen {

@@ -47,15 +47,19 @@ pub fn assemble(
     item: &Item,
     detail: &Detail,
     site: &Site<'_>,
-    progress: &dyn Progress,
+    progress: Option<&dyn Progress>,
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
     let none = HashSet::new();
     if !snapshot(&from, site).doing(doing)? {
         let (data, _) = below(&from, b"data").doing(doing)?;
-        let known = Known { total: size(&data)?, progress };
-        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, &known, &mut ())?;
+        let known = match progress {
+            Some(progress) => Some(Known { total: size(&data)?, progress }),
+            None => None,
+        };
+        let told: &dyn Progress = known.as_ref().map_or(&(), |known| known);
+        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, told, &mut ())?;
     }
     let data = rustix::fs::openat(site.dir, site.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {

@@ -175,7 +175,7 @@ fn try_out(
         log_inside: false,
         space: &space,
     };
-    let data = Arc::new(assemble(item, detail, &site, &())?);
+    let data = Arc::new(assemble(item, detail, &site, None)?);
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;
     let path = PathBuf::from(handed(&data));

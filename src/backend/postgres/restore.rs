@@ -95,7 +95,7 @@ fn fill(
         log_inside: true,
         space: &space,
     };
-    let data = assemble(new.item, new.detail, &site, progress)?;
+    let data = assemble(new.item, new.detail, &site, Some(progress))?;
     let remarks = new.configure(&data)?;
     Ok((Meta::of(&data).doing(|| "looking at what was made".into())?, remarks))
 }

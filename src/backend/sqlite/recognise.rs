@@ -32,11 +32,7 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
 /// # Errors
 /// [`Fault::Permanent`] for a file that does not begin as a database does.
 pub fn expect(path: &Path) -> Result<(), BackendError> {
-    let doing = || format!("looking at {}", path.display());
-    let reference = open_nosymlink(path)?;
-    let kind = Meta::of(&reference).doing(doing)?.kind;
-    let seen = Seen::Entry { path: "", reference, kind };
-    let head = seen.head(HEADER.len()).doing(doing)?;
+    let head = beginning(path)?;
     if head.is_empty() || head == HEADER {
         return Ok(());
     }
@@ -45,14 +41,20 @@ pub fn expect(path: &Path) -> Result<(), BackendError> {
          as files",
         path.display()
     );
-    Err(BackendError::new(Fault::Permanent, doing(), why))
+    Err(BackendError::new(Fault::Permanent, doing(path), why))
 }
 
 fn is_database(path: &str) -> bool {
-    let place = |path| Some((open_nosymlink(Path::new(path)).ok()?, path));
-    let seen = place(path).and_then(|(reference, path)| {
-        let kind = Meta::of(&reference).ok()?.kind;
-        Some(Seen::Entry { path, reference, kind })
-    });
-    seen.is_some_and(|seen| seen.head(HEADER.len()).is_ok_and(|head| head == HEADER))
+    beginning(Path::new(path)).is_ok_and(|head| head == HEADER)
+}
+
+/// As much of a file as the header takes.
+fn beginning(path: &Path) -> Result<Vec<u8>, BackendError> {
+    let reference = open_nosymlink(path)?;
+    let kind = Meta::of(&reference).doing(|| doing(path))?.kind;
+    Seen::Entry { path: "", reference, kind }.head(HEADER.len()).doing(|| doing(path))
+}
+
+fn doing(path: &Path) -> String {
+    format!("looking at {}", path.display())
 }

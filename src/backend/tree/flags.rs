@@ -110,9 +110,8 @@ impl Flags {
         if !in_store {
             return self.set(to, self.bits & (carried() - LAST), self.project);
         }
-        let is = Self::of(to);
-        let wanted = (self.bits & IFlags::NOCOW) | (is.bits & IFlags::PROJECT_INHERIT);
-        self.set(to, wanted, is.project)
+        let Ok(is) = rustix::fs::ioctl_getflags(to) else { return Ok(()) };
+        change(to, is, (self.bits & IFlags::NOCOW) | (is & IFlags::PROJECT_INHERIT))
     }
 
     /// Gives a copy all of them, or all but those that forbid to give it its name; which letters are
@@ -148,19 +147,7 @@ impl Flags {
             let _ = sys::set_project(to, project);
         }
         let Ok(is) = rustix::fs::ioctl_getflags(to) else { return Ok(()) };
-        let rest = is - carried();
-        if is & carried() == wanted || try_flags(to, rest | wanted)? {
-            return Ok(());
-        }
-        // Together they are refused: one by one.
-        let mut known = is & carried();
-        for (flag, _) in LETTERS {
-            let next = (known - flag) | (wanted & flag);
-            if next != known && try_flags(to, rest | next)? {
-                known = next;
-            }
-        }
-        Ok(())
+        change(to, is, wanted)
     }
 
     fn letters(self) -> String {
@@ -201,6 +188,23 @@ pub fn is_note(name: &CStr) -> bool {
 
 fn note() -> &'static CStr {
     NOTES[usize::from(!nix::unistd::geteuid().is_root())]
+}
+
+/// Changes those that can be carried over, from what they are.
+fn change(to: BorrowedFd<'_>, is: IFlags, wanted: IFlags) -> Result<()> {
+    let rest = is - carried();
+    if is & carried() == wanted || try_flags(to, rest | wanted)? {
+        return Ok(());
+    }
+    // Together they are refused: one by one.
+    let mut known = is & carried();
+    for (flag, _) in LETTERS {
+        let next = (known - flag) | (wanted & flag);
+        if next != known && try_flags(to, rest | next)? {
+            known = next;
+        }
+    }
+    Ok(())
 }
 
 fn try_flags(to: BorrowedFd<'_>, flags: IFlags) -> Result<bool> {

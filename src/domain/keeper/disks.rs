@@ -30,7 +30,7 @@ impl Keeper {
             let name = name.ok_or_else(|| Denied::DiskUnnamed { disk: disk.clone() })?;
             let same = |other: &ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
             let twice = same(&draft.name) || disks.values().any(same);
-            if twice || self.free_resource(&name).is_err() {
+            if twice || self.resource_names().any(same) {
                 return Err(Denied::DiskNameTaken { disk: disk.clone(), name });
             }
             disks.insert(disk.clone(), name);

@@ -8,12 +8,11 @@ use crate::domain::account::Account;
 use crate::domain::draft::Draft;
 use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId};
+use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};
 use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::{Health, Part, Selector, Seq, Snapshot};
 use crate::domain::tag::TAG_LIMIT;
-use std::sync::Arc;
 
 impl Keeper {
     pub(super) fn ask_create(
@@ -36,16 +35,7 @@ impl Keeper {
     /// case, and the configuration refuses them.
     pub(super) fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
-        let creating = |operation: &Arc<Operation>| match &operation.act {
-            Act::Create { draft, .. } => {
-                let mut names = std::iter::once(&draft.name).chain(draft.disks.values());
-                names.find(same).cloned()
-            }
-            _ => None,
-        };
-        let known = self.ledger.accounts.keys().find(same).cloned();
-        let found = known.or_else(|| self.ledger.open_operations().find_map(creating));
-        match found {
+        match self.resource_names().find(same).cloned() {
             Some(taken) => {
                 let free = self.free_resource_like(name);
                 Err(Denied::ResourceNameTaken { name: taken, free })

@@ -3,9 +3,8 @@
 use super::Keeper;
 use crate::domain::account::Account;
 use crate::domain::name::{NAME_LENGTH, ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Operation};
+use crate::domain::operation::Act;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Room for a number behind a name.
 const NUMBER: usize = 8;
@@ -30,17 +29,23 @@ impl Keeper {
     /// Names that differ in case alone are one.
     pub(super) fn free_resource_like(&self, name: &ResourceName) -> Option<ResourceName> {
         let (base, number) = numbered(name.as_str());
-        let known = self.ledger.accounts.keys().map(|name| name.as_str().to_ascii_lowercase());
-        let creating = |operation: &Arc<Operation>| match &operation.act {
-            Act::Create { draft, .. } => Some(draft.name.as_str().to_ascii_lowercase()),
-            _ => None,
-        };
-        let coming = self.ledger.open_operations().filter_map(creating);
-        let taken: BTreeSet<String> = known.chain(coming).collect();
+        let taken: BTreeSet<String> =
+            self.resource_names().map(|name| name.as_str().to_ascii_lowercase()).collect();
         let lower = base.to_ascii_lowercase();
         let free = free_of(&lower, number, &taken);
         let ending = free.get(lower.len()..).unwrap_or_default();
         format!("{base}{ending}").parse().ok()
+    }
+
+    /// The names of resources, with those that are still to be made.
+    pub(super) fn resource_names(&self) -> impl Iterator<Item = &ResourceName> {
+        let drafts = self.ledger.open_operations().filter_map(|operation| match &operation.act {
+            Act::Create { draft, .. } => Some(draft),
+            _ => None,
+        });
+        let coming =
+            drafts.flat_map(|draft| std::iter::once(&draft.name).chain(draft.disks.values()));
+        self.ledger.accounts.keys().chain(coming)
     }
 
     /// The names of snapshots that begin so, with those that are still to be made.

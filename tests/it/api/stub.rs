@@ -310,7 +310,7 @@ impl Desk for Stub {
         Box::pin(async { Ok(answer) })
     }
 
-    fn reload(&self, _uid: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
+    fn reload(&self) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
         Box::pin(async { Ok(Reloaded { added: vec!["db".into()], ..Reloaded::default() }) })
     }
 

@@ -232,7 +232,7 @@ impl Desk for Bench {
         Box::pin(async { Err(Unprotectable::NoSuchPlace { place: "/srv".into() }) })
     }
 
-    fn reload(&self, _: u32) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
+    fn reload(&self) -> Soon<'_, Result<Reloaded, Vec<Finding>>> {
         let finding = |line, key: &str, message: &str, hint: &str| Finding {
             file: Some("/etc/heptad/heptad.toml".into()),
             line: Some(line),

@@ -33,10 +33,7 @@ impl Home {
             return Ok(Self { dir, name: path.file_name().unwrap_or_default().into(), top: None });
         }
         let (root, top) = (&place.mount.root, Top::of(place)?);
-        let above = root.parent().unwrap_or(Path::new("/"));
-        let above = above.strip_prefix("/").unwrap_or(above);
-        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-        let dir = subvolume::open_below(&top.dir, above).doing(doing)?;
+        let dir = top.above(root).doing(doing)?;
         let name = match is_aside(root) {
             // The top of all has no name.
             false => root.file_name().unwrap_or(OsStr::new(".")).to_owned(),
