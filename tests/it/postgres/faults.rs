@@ -1,7 +1,7 @@
 //! What goes wrong with real servers, and what is said about it.
 
 use super::build;
-use super::server::{Server, cluster, scratch, tool};
+use super::server::{Server, cluster, scratch, tool, typed};
 use crate::conformance::{card, fault, find, take};
 use crate::support::copied;
 use crate::support::loopfs::run;
@@ -95,7 +95,8 @@ fn a_restored_cluster_has_a_port_of_its_own_and_archives_nothing() {
     // What it says to type does start it.
     let (_, start) = restored.notes[1].split_once("start it: ").unwrap();
     let log = target.join("log");
-    run("sh", &["-c", &format!("{start} -w -s -l {} -o \"-k /tmp\"", log.display())]);
+    let start = format!("{start} -w -s -l {} -o \"-k /tmp\"", log.display());
+    assert!(typed(&start).status().unwrap().success(), "{start}");
     tool("pg_ctl", &["-D", target.to_str().unwrap(), "-s", "-m", "immediate", "stop"]);
     let second = backend.restore(&copied(&handle, &fs.path().join("second")), &()).unwrap();
     assert!(second.options["port"].as_u64().unwrap() > port.into(), "{second:?}");

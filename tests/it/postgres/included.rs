@@ -2,7 +2,7 @@
 //! which uses no file of the original's, and starts.
 
 use super::build;
-use super::server::{Server, cluster, own, scratch, text};
+use super::server::{Server, cluster, own, scratch, text, typed};
 use crate::conformance::{card, find, take};
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, run};
@@ -10,7 +10,6 @@ use heptad::backend::Backend;
 use heptad::domain::snapshot::Handle;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 struct Scene {
@@ -70,7 +69,7 @@ impl Scene {
         let target = self.at(name);
         let restored = self.backend.restore(&copied(handle, &target), &()).unwrap();
         let start = restored.notes.iter().find_map(|note| note.split_once("start it: ")).unwrap().1;
-        let said = Command::new("sh").args(["-c", start]).output().unwrap();
+        let said = typed(start).output().unwrap();
         text(&std::fs::read_to_string(target.join("server.log")).unwrap_or_default(), said);
         let copy = Server { socket: self.data.with_extension("s"), data: target };
         let answers = settings.iter().map(|name| copy.sql(&format!("show {name}"))).collect();

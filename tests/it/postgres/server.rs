@@ -34,6 +34,14 @@ pub fn text(name: &str, output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What heptad says to type, in a network of its own: the port that was free when the copy was made
+/// may be another test's by now.
+pub fn typed(line: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", "ip link set lo up && eval \"$1\"", "sh", line]);
+    command
+}
+
 /// A mounted file system that the user postgres may enter. It is root's, as a store needs it.
 pub fn scratch(kind: &str, megabytes: u64) -> LoopFs {
     let fs = LoopFs::new(kind, megabytes);
