@@ -4,7 +4,7 @@
 use super::office::Office;
 use super::refuse::Refuse;
 use super::roles::{Peer, Role};
-use super::wire::Nothing;
+use super::wire::{DRY_RUN, Nothing};
 use crate::domain::key::{Digest, Key};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
@@ -54,22 +54,30 @@ pub struct Wish<B, Q = Nothing> {
 /// How it is asked for.
 pub struct Terms {
     pub key: Option<Key>,
-    /// The header [`DRY_RUN`]: only whether it would be refused.
+    /// The query's [`DRY_RUN`]: only whether it would be refused.
     pub dry_run: bool,
 }
 
-/// With `true` nothing is changed: the answer is what a change would become.
-pub const DRY_RUN: &str = "heptad-dry-run";
-
-fn dry_run(headers: &HeaderMap) -> Result<bool, Refuse> {
-    match headers.get(DRY_RUN).map(|value| value.as_bytes()) {
-        None | Some(b"false") => Ok(false),
-        Some(b"true") => Ok(true),
-        Some(_) => {
-            let hint = "write true, or leave it out";
-            Err(Refuse::bad("bad-dry-run", "Heptad-Dry-Run is neither true nor false", hint))
+/// Whether a change is only asked about, and the rest of the query.
+fn dry_run(query: &str) -> Result<(bool, String), Refuse> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).map_err(bad_query)?;
+    let (said, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| key == DRY_RUN);
+    let dry_run = match said.as_slice() {
+        [] => false,
+        [(_, value)] if value == "true" => true,
+        [(_, value)] if value == "false" => false,
+        _ => {
+            let hint = "write dry_run=true once, or leave it out";
+            return Err(Refuse::bad("bad-query", "the query: dry_run is true or false", hint));
         }
-    }
+    };
+    let rest = serde_urlencoded::to_string(rest).map_err(bad_query)?;
+    Ok((dry_run, rest))
+}
+
+fn bad_query(error: impl ToString) -> Refuse {
+    let message = error.to_string();
+    Refuse::bad("bad-query", format!("the query: {}", brief(&message)), guess(&message))
 }
 
 /// The `Idempotency-Key` as it was sent.
@@ -154,9 +162,9 @@ where
     async fn from_request(request: Request, office: &Arc<Office>) -> Result<Self, Refuse> {
         let (mut parts, body) = request.into_parts();
         let KeyText(text) = KeyText::from_request_parts(&mut parts, office).await?;
-        let Asked(query) = Asked::<Q>::from_request_parts(&mut parts, office).await?;
+        let (dry_run, rest) = dry_run(parts.uri.query().unwrap_or_default())?;
+        let query: Q = serde_urlencoded::from_str(&rest).map_err(bad_query)?;
         let peer = Peer::from_request_parts(&mut parts, office).await?;
-        let dry_run = dry_run(&parts.headers)?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let Sent(body) = Sent::<B>::from_request(Request::from_parts(parts, body), office).await?;
         // As it was understood, so that blanks and the order of fields make no other request of it.
@@ -174,10 +182,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Office>> for Asked<T> {
     type Rejection = Refuse;
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
         let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query).map(Asked).map_err(|error| {
-            let message = error.to_string();
-            Refuse::bad("bad-query", format!("the query: {}", brief(&message)), guess(&message))
-        })
+        serde_urlencoded::from_str(query).map(Asked).map_err(bad_query)
     }
 }
 

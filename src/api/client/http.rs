@@ -1,7 +1,7 @@
 //! One request over one connection.
 
 use super::ClientError;
-use crate::api::wire::Refused;
+use crate::api::wire::{DRY_RUN, Refused};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -26,8 +26,6 @@ pub(super) struct Call {
     target: String,
     body: Option<Vec<u8>>,
     key: Option<String>,
-    /// Nothing is to be changed.
-    dry_run: bool,
     /// The protocol that the connection goes on with.
     upgrade: Option<&'static str>,
 }
@@ -45,15 +43,17 @@ impl Call {
         let query = serde_urlencoded::to_string(query);
         let query = query.map_err(|error| ClientError::Unsendable(error.to_string()))?;
         let target = if query.is_empty() { path.into() } else { format!("{path}?{query}") };
-        Ok(Self { method, target, body: None, key: None, dry_run: false, upgrade: None })
+        Ok(Self { method, target, body: None, key: None, upgrade: None })
     }
 
     pub(super) fn with(self, body: Option<Vec<u8>>, key: String) -> Self {
         Self { body, key: Some(key), ..self }
     }
 
-    pub(super) fn rehearsed(self, dry_run: bool) -> Self {
-        Self { dry_run, ..self }
+    /// Nothing is to be changed.
+    pub(super) fn rehearsed(self) -> Self {
+        let joint = if self.target.contains('?') { '&' } else { '?' };
+        Self { target: format!("{}{joint}{DRY_RUN}=true", self.target), ..self }
     }
 
     pub(super) fn upgrading(self, protocol: &'static str) -> Self {
@@ -69,9 +69,6 @@ impl Call {
             .header(ACCEPT, "application/json, text/event-stream");
         if let Some(key) = self.key {
             request = request.header("idempotency-key", key);
-        }
-        if self.dry_run {
-            request = request.header("heptad-dry-run", "true");
         }
         if let Some(protocol) = self.upgrade {
             request = request.header(UPGRADE, protocol);

@@ -95,7 +95,7 @@ impl Client {
         body: Option<Vec<u8>>,
     ) -> Result<T, ClientError> {
         let call = Call::new(method, path, query)?.with(body, Uuid::new_v4().to_string());
-        let call = call.rehearsed(self.dry_run);
+        let call = if self.dry_run { call.rehearsed() } else { call };
         let send = |call| self.runtime.block_on(http::call(&self.socket, call, self.timeout));
         let answer = match send(call.clone()) {
             Err(ClientError::Broken { .. }) => send(call)?,

@@ -22,8 +22,12 @@ pub(super) async fn check(
 pub(super) async fn reload(
     office: Shared,
     peer: Peer,
-    _: Wish<Nothing>,
+    Wish { terms, .. }: Wish<Nothing>,
 ) -> Result<Json<Reloaded>, Refuse> {
+    if terms.dry_run {
+        let hint = "POST /v1/check (`heptactl check`) says what it would say";
+        return Err(Refuse::bad("no-dry-run", "a reload is not tried", hint));
+    }
     let (uid, pid) = (peer.uid(), peer.credentials.pid);
     tracing::info!(uid, pid, "uid {uid} asks: load the configuration anew");
     match office.soon(office.desk.reload()).await? {

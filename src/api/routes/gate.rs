@@ -4,7 +4,7 @@
 use crate::api::office::Office;
 use crate::api::refuse::Refuse;
 use crate::api::roles::{Peer, Role};
-use crate::api::wire::{Refusal, Refused};
+use crate::api::wire::{DRY_RUN, Refusal, Refused};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -20,6 +20,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterE
 const KEY: &str = "Makes it safe to send the request again: while the operation is known, the same \
     request of the same user under the same key is answered with that operation, and another \
     request is refused (409, `key-reused`).";
+
+const TRIED: &str = "With true nothing is changed: it is refused as it would be, or answered with what \
+    it would become (its `id` means nothing).";
 
 pub(super) struct Gate {
     office: Arc<Office>,
@@ -37,6 +40,21 @@ impl Gate {
         components.schemas.insert(Refused::name().into(), Refused::schema());
         components.schemas.insert(Refusal::name().into(), Refusal::schema());
         Self { office: Arc::clone(office), router: OpenApiRouter::with_openapi(document) }
+    }
+
+    /// One that may be asked what it would do.
+    pub(super) fn change(self, needs: Role, route: UtoipaMethodRouter<Arc<Office>>) -> Self {
+        let (schemas, mut paths, methods) = route;
+        for (operation, _) in paths.paths.values_mut().flat_map(operations) {
+            let dry_run = ParameterBuilder::new()
+                .name(DRY_RUN)
+                .parameter_in(ParameterIn::Query)
+                .description(Some(TRIED))
+                .schema(Some(bool::schema()))
+                .build();
+            operation.parameters.get_or_insert_default().push(RefOr::T(dry_run));
+        }
+        self.route(needs, (schemas, paths, methods))
     }
 
     pub(super) fn route(self, needs: Role, route: UtoipaMethodRouter<Arc<Office>>) -> Self {

@@ -19,7 +19,7 @@ use super::refuse::Refuse;
 use super::roles::{Peer, Role};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use gate::Gate;
@@ -35,7 +35,7 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(look::document))
         .route(Operator, routes!(look::metrics))
         .route(Operator, routes!(look::resources))
-        .route(Admin, routes!(protect::protect))
+        .change(Admin, routes!(protect::protect))
         .route(Operator, routes!(look::resource))
         .route(Operator, routes!(look::slots))
         .route(Operator, routes!(look::forecast_of))
@@ -55,26 +55,26 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Operator, routes!(shelf::operations))
         .route(Operator, routes!(shelf::operation))
         // Its own only: another's is for admins, as the route itself sees.
-        .route(Operator, routes!(change::cancel))
+        .change(Operator, routes!(change::cancel))
         .route(Operator, routes!(events::events))
-        .route(Operator, routes!(change::take))
-        .route(Operator, routes!(change::keep))
-        .route(Operator, routes!(change::tag_resource))
-        .route(Operator, routes!(change::tag_snapshot))
-        .route(Operator, routes!(change::enable))
-        .route(Operator, routes!(change::disable))
-        .route(Operator, routes!(change::set_time))
+        .change(Operator, routes!(change::take))
+        .change(Operator, routes!(change::keep))
+        .change(Operator, routes!(change::tag_resource))
+        .change(Operator, routes!(change::tag_snapshot))
+        .change(Operator, routes!(change::enable))
+        .change(Operator, routes!(change::disable))
+        .change(Operator, routes!(change::set_time))
         // It only takes back what an operator may do.
-        .route(Operator, routes!(change::reset))
-        .route(Admin, routes!(change::acknowledge))
-        .route(Admin, routes!(change::rotate))
-        .route(Admin, routes!(change::forget))
-        .route(Admin, routes!(make::create))
-        .route(Admin, routes!(make::rollback))
-        .route(Admin, routes!(make::attach))
-        .route(Admin, routes!(make::detach))
-        .route(Admin, routes!(change::delete))
-        .route(Admin, routes!(change::undelete))
+        .change(Operator, routes!(change::reset))
+        .change(Admin, routes!(change::acknowledge))
+        .change(Admin, routes!(change::rotate))
+        .change(Admin, routes!(change::forget))
+        .change(Admin, routes!(make::create))
+        .change(Admin, routes!(make::rollback))
+        .change(Admin, routes!(make::attach))
+        .change(Admin, routes!(make::detach))
+        .change(Admin, routes!(change::delete))
+        .change(Admin, routes!(change::undelete))
         .route(Operator, routes!(daemon::check))
         .route(Admin, routes!(daemon::reload))
 }
@@ -109,7 +109,26 @@ async fn doorstep(
         let hint = "send no Origin header";
         return Err(Refuse::new(StatusCode::FORBIDDEN, "browser", message, hint));
     }
+    understood(&request)?;
     Ok(next.run(request).await)
+}
+
+/// A header that asks for care and is not known here would be passed over, and what it was to hold
+/// back would happen: so it is refused.
+fn understood(request: &Request) -> Result<(), Refuse> {
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let conditions = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
+    let unknown = |name: &&HeaderName| {
+        name.as_str().starts_with("heptad-") || (!looks && conditions.contains(name))
+    };
+    match request.headers().keys().find(unknown) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("the header {name} means nothing here, so nothing is done");
+            let hint = "leave it out; to ask what a change would do, add ?dry_run=true";
+            Err(Refuse::bad("unknown-header", message, hint))
+        }
+    }
 }
 
 async fn nowhere(request: Request) -> Response {

@@ -3,13 +3,13 @@
 //! they could not mount to.
 
 use super::tree::readable;
-use crate::api::extract::Referred;
+use crate::api::extract::{Asked, Referred};
 use crate::api::office::Shared;
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::server::{PROTOCOL, hand};
 use crate::api::unshown::refuse;
-use crate::api::wire::{Mount, Mounts, SNAPSHOT_HEADER, escape};
+use crate::api::wire::{Mount, Mounts, Nothing, SNAPSHOT_HEADER, escape};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Seq;
 use crate::domain::tree::TreePath;
@@ -33,6 +33,7 @@ pub(super) async fn mount(
     office: Shared,
     peer: Peer,
     Referred(wanted): Referred,
+    _: Asked<Nothing>,
     mut request: Request,
 ) -> Result<Response, Refuse> {
     let asked =

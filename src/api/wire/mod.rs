@@ -56,5 +56,9 @@ pub const MODE_HEADER: &str = "heptad-mode";
 pub const MTIME_HEADER: &str = "heptad-mtime";
 pub const SNAPSHOT_HEADER: &str = "heptad-snapshot";
 
+/// In a change's query. With `true` nothing is changed: the answer is what a change would become.
+/// In the query, and in no header: who does not know it refuses it, and does not act.
+pub const DRY_RUN: &str = "dry_run";
+
 /// Key and value pairs that a person attached.
 pub type Tags = BTreeMap<String, String>;

@@ -1,7 +1,9 @@
 //! Whatever is not understood is refused, with a code, and never with a 5xx.
 
 use super::caller::{get, raw, send, send_json, status};
+use super::roles::changes;
 use super::stub::Scene;
+use heptad::domain::event::Request;
 use serde_json::Value;
 
 fn refused(answer: (u16, Value), want: u16, code: &str, what: &str) {
@@ -132,4 +134,46 @@ fn what_is_no_http_is_closed_with_a_status_of_400() {
         assert!(refused, "{:?}: {answer}", String::from_utf8_lossy(bytes));
     }
     assert_eq!(get(&scene, "/v1/health").0, 200);
+}
+
+#[test]
+fn a_change_that_is_tried_is_handed_on_as_such_and_what_cannot_be_tried_is_refused() {
+    let scene = Scene::new();
+    for (line, body) in changes() {
+        let (status, answer) = send_json(&scene, &joined(&line, "dry_run=true"), &body);
+        assert_eq!(status, 200, "{line}: {answer}");
+        send_json(&scene, &joined(&line, "dry_run=false"), &body);
+    }
+    let asked = scene.stub.asked();
+    let count = asked.iter().filter(|(.., r)| matches!(r, Request::Rehearse(_))).count();
+    assert!(count >= 18 && count * 2 == asked.len(), "{count} of {}", asked.len());
+    refused(send_json(&scene, "POST /v1/reload?dry_run=true", ""), 400, "no-dry-run", "reload");
+}
+
+/// Whoever does not know it must not act: so nothing that is not known is passed over.
+#[test]
+fn what_asks_for_care_in_a_way_that_is_not_known_is_refused_and_nothing_is_done() {
+    let scene = Scene::new();
+    let other = ["POST /v1/check", "POST /v1/reload", "POST /v1/snapshots/web-1@latest/mount"];
+    let other = other.map(|line| (line.to_owned(), String::new()));
+    for (line, body) in changes().into_iter().chain(other) {
+        for query in ["dry-run=true", "try=1", "dry_run=perhaps", "dry_run=true&dry_run=false"] {
+            let line = joined(&line, query);
+            refused(send_json(&scene, &line, &body), 400, "bad-query", &line);
+        }
+        for header in ["Heptad-Dry-Run: true", "Heptad-Try: 1", "If-Match: \"1\""] {
+            let headers = ["Content-Type: application/json", header];
+            let answer = send(&scene, &line, &headers, body.as_bytes());
+            refused(answer, 400, "unknown-header", &format!("{line} with {header}"));
+        }
+    }
+    assert!(scene.stub.asked().is_empty());
+    let (_, document) = get(&scene, "/v1/openapi.json");
+    let told = document.to_string().matches("\"name\":\"dry_run\"").count();
+    assert_eq!(told, 19, "of every change that can be tried");
+}
+
+/// A request's line with more in its query.
+fn joined(line: &str, more: &str) -> String {
+    format!("{line}{}{more}", if line.contains('?') { '&' } else { '?' })
 }

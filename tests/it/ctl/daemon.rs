@@ -126,7 +126,7 @@ fn read(stream: &UnixStream) -> (String, Value) {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).unwrap();
-    let (mut length, mut tries) = (0, false);
+    let mut length = 0;
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -134,7 +134,6 @@ fn read(stream: &UnixStream) -> (String, Value) {
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
-        tries |= line == "heptad-dry-run: true";
         if line.is_empty() {
             break;
         }
@@ -142,7 +141,9 @@ fn read(stream: &UnixStream) -> (String, Value) {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let request = first.trim().trim_end_matches(" HTTP/1.1");
-    let request = if tries { format!("TRY {request}") } else { request.to_owned() };
+    let tried = ["?dry_run=true", "&dry_run=true"].into_iter();
+    let tried = tried.filter_map(|end| request.strip_suffix(end)).next();
+    let request = tried.map_or(request.to_owned(), |request| format!("TRY {request}"));
     (request, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
