@@ -55,11 +55,11 @@ pub trait Replacement {
         Ok(())
     }
 
-    /// Whether what belongs to the new one and lies beside it is as it was made; of the tree or file
-    /// itself that is known. Asked after the names were exchanged back: somebody may have come to it in
-    /// between.
-    fn is_untouched(&self) -> Result<bool, BackendError> {
-        Ok(true)
+    /// Whether the new one, which is live, can give its name back to what lies at `old`: nobody uses
+    /// it, and nothing that lies beside it belongs to it. What cannot be told does: afterwards all that
+    /// lies beside the live one is the old one's, and nobody moves it.
+    fn may_go_back(&self, live: &Path, _old: &Path) -> Result<bool, BackendError> {
+        self.users(live).map(|users| users.is_empty())
     }
 
     /// Somebody has written to the new one, which gets the name `kept` next: what belongs to it and
@@ -117,6 +117,10 @@ impl<'a> Swap<'a> {
         let hidden = c_name(hidden.as_bytes()).doing(doing)?;
         let is_left = Cell::new(false);
         Ok(Self { shelf, path, token, dir, name, hidden, hidden_path, is_left })
+    }
+
+    pub fn hidden_path(&self) -> &Path {
+        &self.hidden_path
     }
 
     /// Does what is left to do of it: all, or nothing if it is done.
@@ -214,7 +218,7 @@ impl<'a> Swap<'a> {
             return Err(error);
         }
         let Err(error) = self.judge(replacement) else { return Ok(()) };
-        if !replacement.users(self.path).is_ok_and(|users| users.is_empty()) {
+        if !replacement.may_go_back(self.path, &self.hidden_path).unwrap_or(false) {
             // Nor shall he lose anything who uses the new one already.
             return Err(self.told_with_place(error));
         }

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::sides::{SIDES, Sides};
 use super::{owner, pages, restore, run, verify};
 use crate::domain::operation::Fault;
-use crate::host::holders::{describe, holders};
+use crate::host::holders::{Holder, describe, holders};
 use crate::host::pins;
 use crate::host::sharers::sharers;
 use rustix::fs::{Gid, Mode, Uid};
@@ -27,15 +27,15 @@ use std::path::{Path, PathBuf};
 
 /// Every process that has the database open, or its log, its index or its journal.
 pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
-    let sides = SIDES.map(|end| beside(path, end));
+    users_of(path, &SIDES)
+}
+
+/// The same of the database, and of what these ends name beside it.
+fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, BackendError> {
+    let sides = sides.iter().map(|end| beside(path, end));
     let mut found = Vec::new();
     for file in std::iter::once(path.to_owned()).chain(sides) {
-        match holders(&file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            held => {
-                found.extend(held.doing(|| format!("looking for users of {}", path.display()))?)
-            }
-        }
+        found.extend(held(&file)?);
     }
     let by_other_names =
         sharers(path, None).doing(|| format!("looking for users of {}", path.display()))?;
@@ -46,6 +46,18 @@ pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
     let mut said = pinned.doing(|| format!("looking for mounts of {}", path.display()))?;
     said.extend(describe(&found));
     Ok(said)
+}
+
+fn held(file: &Path) -> Result<Vec<Holder>, BackendError> {
+    match holders(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        held => held.doing(|| format!("looking for users of {}", file.display())),
+    }
+}
+
+/// The processes that have a file open.
+pub fn holders_of(file: &Path) -> Result<Vec<u32>, BackendError> {
+    held(file).map(|held| held.iter().map(|holder| holder.pid).collect())
 }
 
 pub fn rollback(
@@ -61,9 +73,13 @@ pub fn rollback(
     let swap = Swap::open(shelf, path, order.token)?;
     let (items, _) = shelf.items()?;
     let safety = items.into_iter().find(|item| item.manifest.id == order.token);
-    let (sides, compared) = (Sides::of(&swap)?, Cell::new(None));
-    swap.run(&Back { settings, item: &item, safety, sides, compared, progress })
+    let (sides, hidden) = (Sides::of(&swap)?, swap.hidden_path().to_owned());
+    let compared = Cell::new(None);
+    swap.run(&Back { settings, item: &item, safety, sides, hidden, compared, progress })
 }
+
+const CAME: &str =
+    "it was opened or written to in the last moment: stop what uses it, then ask again";
 
 struct Back<'a> {
     settings: &'a Settings,
@@ -71,6 +87,8 @@ struct Back<'a> {
     /// What was taken of the live database to be safe: it bears the token as its id.
     safety: Option<Item>,
     sides: Sides<'a>,
+    /// Where the one lies that is not live.
+    hidden: PathBuf,
     /// How the live file was when it was compared.
     compared: Cell<Option<Stamp>>,
     progress: &'a dyn Progress,
@@ -95,18 +113,23 @@ impl Replacement for Back<'_> {
         dress(&made, &live).doing(|| doing(self.settings))
     }
 
+    /// What lies beside the hidden name is the old one's wherever that is.
     fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
-        users(at)
+        if at == self.settings.path { users(at) } else { users_of(at, &[]) }
     }
 
     fn ready(&self) -> Result<(), BackendError> {
         // Put aside before a crash, perhaps.
-        self.sides.bring_back()?;
-        settle(self.settings)?;
+        self.undo()?;
+        let is_settled = settle(self.settings)?;
         let doing = || doing(self.settings);
         let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
         self.compared.set(Some(Stamp::of(&live).doing(doing)?));
         self.nothing_newer(live)?;
+        let users = self.users(&self.settings.path)?;
+        if !users.is_empty() || is_settled && self.sides.hold_something()? {
+            return Err(BackendError::new(Fault::Busy, doing(), CAME));
+        }
         self.sides.put_aside()
     }
 
@@ -117,23 +140,19 @@ impl Replacement for Back<'_> {
             return self.nothing_newer(open_file(old.reference).doing(doing)?);
         };
         // A writer that was killed leaves its log or journal.
-        if Stamp::of(old.reference).doing(doing)? == compared && !self.sides.are_there()? {
+        if Stamp::of(old.reference).doing(doing)? == compared && !self.sides.hold_something()? {
             return Ok(());
         }
-        let why = "it was written to in the last moment: stop what writes to it, then ask again";
-        Err(BackendError::new(Fault::Busy, doing(), why))
+        Err(BackendError::new(Fault::Busy, doing(), CAME))
     }
 
-    fn is_untouched(&self) -> Result<bool, BackendError> {
-        self.sides.are_there().map(|are_there| !are_there)
-    }
-
-    fn part_with(&self, _new: &Aside<'_>, kept: &CStr) -> Result<(), BackendError> {
-        self.sides.part_with(kept)
+    fn may_go_back(&self, live: &Path, old: &Path) -> Result<bool, BackendError> {
+        // Who has the old one open has its log or journal by the name that it had.
+        Ok(users_of(live, &[])?.is_empty() && self.sides.are_of(old, live)?)
     }
 
     fn undo(&self) -> Result<(), BackendError> {
-        self.sides.bring_back()
+        self.sides.bring_back(&self.hidden)
     }
 
     fn carry(&self, _old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
@@ -174,14 +193,15 @@ fn dress(made: &OwnedFd, live: &Meta) -> std::io::Result<()> {
     Ok(rustix::fs::fchmod(made, Mode::from_raw_mode(live.mode & 0o777))?)
 }
 
-/// Lets SQLite finish what the last user left. Its failure is no reason to keep a damaged database.
-fn settle(settings: &Settings) -> Result<(), BackendError> {
+/// Lets SQLite finish what the last user left; tells whether it could. That it cannot is no reason to
+/// keep a damaged database.
+fn settle(settings: &Settings) -> Result<bool, BackendError> {
     let (_, live) = owner::open(&settings.path)?;
     let user = owner::of_live(settings, &settings.path, &live)?;
     let settled = run::ask(settings, user, Act::Settle { path: settings.path.clone() });
     match settled {
         Err(error) if error.fault == Fault::Busy => Err(error),
-        _ => Ok(()),
+        settled => Ok(settled.is_ok()),
     }
 }
 

@@ -1,15 +1,22 @@
 //! The log, the index and the journal of a database that gives way to another.
 
 use super::super::shelf::Swap;
-use super::super::tree::{Meta, peek};
+use super::super::tree::{Meta, open_file, open_nosymlink, peek};
 use super::super::{BackendError, Doing};
+use super::rollback::{beside, holders_of};
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
-pub const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub const SIDES: [&str; 3] = [LOG, INDEX, JOURNAL];
+const LOG: &str = "-wal";
+const INDEX: &str = "-shm";
+const JOURNAL: &str = "-journal";
 
 /// The files beside the database while they are out of the way. They go with its names: whoever had
 /// the old one open finds its log where it is.
@@ -38,13 +45,15 @@ impl<'a> Sides<'a> {
     }
 
     /// As they were before an attempt that came to nothing. Beside a database that was written to
-    /// since, such a file would be written into that; the snapshot to be safe has what is in it.
-    pub fn bring_back(&self) -> Result<(), BackendError> {
-        for (live, aside) in &self.names {
+    /// since, such a file would be written into that; the snapshot to be safe has what is in it. One
+    /// that somebody has open is in use, whatever was written.
+    pub fn bring_back(&self, hidden: &Path) -> Result<(), BackendError> {
+        for ((live, aside), end) in self.names.iter().zip(SIDES) {
             let Some(side) = self.look(aside)? else { continue };
             // Putting it aside moved its time of change.
             let database = self.look(&self.database)?;
-            let overtaken = database.is_none_or(|database| database.mtime > side.ctime);
+            let overtaken = database.is_none_or(|database| database.mtime > side.ctime)
+                && holders_of(&beside(hidden, end))?.is_empty();
             if overtaken || self.look(live)?.is_some() {
                 self.unlink(aside)?;
             } else {
@@ -62,24 +71,48 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// Whether one lies beside what is live.
-    pub fn are_there(&self) -> Result<bool, BackendError> {
-        for (live, _) in &self.names {
-            if self.look(live)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether one lies beside what is live that SQLite would read.
+    pub fn hold_something(&self) -> Result<bool, BackendError> {
+        Ok(self.is_read(LOG)? || self.is_read(JOURNAL)?)
     }
 
-    /// What lies beside what is live belongs to a database that is going to be called `kept`.
-    pub fn part_with(&self, kept: &CStr) -> Result<(), BackendError> {
-        for ((live, _), end) in self.names.iter().zip(SIDES) {
-            let to = CString::new([kept.to_bytes(), end.as_bytes()].concat());
-            let to = to.map_err(std::io::Error::from).doing(|| self.doing.clone())?;
-            self.rename(live, &to)?;
+    /// Whether what lies beside the live database can only be that of the one at `old`, whose name it
+    /// was. In doubt it is not.
+    pub fn are_of(&self, old: &Path, live: &Path) -> Result<bool, BackendError> {
+        let theirs = holders_of(old)?;
+        for end in SIDES {
+            let held = holders_of(&beside(live, end))?;
+            let is_theirs = match held.is_empty() {
+                true => !self.is_read(end)? || end == LOG && !self.is_logged(live)?,
+                false => held.iter().all(|pid| theirs.contains(pid)),
+            };
+            if !is_theirs {
+                return Ok(false);
+            }
         }
-        self.sync()
+        Ok(true)
+    }
+
+    /// Whether a database says of itself that it has a log, as every one does before it gets one.
+    fn is_logged(&self, path: &Path) -> Result<bool, BackendError> {
+        let mut head = [0; 20];
+        let file = open_file(open_nosymlink(path)?).doing(|| self.doing.clone())?;
+        let read = File::from(file).read_exact(&mut head);
+        read.doing(|| self.doing.clone()).map(|()| head[18..] != [1, 1])
+    }
+
+    /// Whether this one lies there and SQLite reads it: not the index, which it makes anew, nor a
+    /// journal that begins with a zero, which is done with.
+    fn is_read(&self, end: &str) -> Result<bool, BackendError> {
+        let name = CString::new([self.database.to_bytes(), end.as_bytes()].concat());
+        let name = name.map_err(std::io::Error::from).doing(|| self.doing.clone())?;
+        if end == INDEX || self.look(&name)?.is_none() {
+            return Ok(false);
+        }
+        let mut first = [0];
+        let (reference, _) = peek(self.dir, &name).doing(|| self.doing.clone())?;
+        let mut file = File::from(open_file(reference).doing(|| self.doing.clone())?);
+        file.read(&mut first).doing(|| self.doing.clone()).map(|_| first != [0])
     }
 
     pub fn remove(&self) -> Result<(), BackendError> {

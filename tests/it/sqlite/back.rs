@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 /// Set for the process that rolls back and is killed: the directory of the live database.
 const PLACE: &str = "HEPTAD_TEST_SQLITE_BACK";
+/// And the token that it is done with.
+const WITH: &str = "HEPTAD_TEST_SQLITE_TOKEN";
 const TOKEN: Uuid = Uuid::from_u128(7);
 const SOME: &str = "CREATE TABLE t(n INTEGER PRIMARY KEY, pad BLOB);
     WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 300)
@@ -164,8 +166,9 @@ fn a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one() {
         let place = Path::new(&place);
         let (live, store) = (place.join("live.db"), place.join("store"));
         let backend = backend(super::bench::RESOURCE, &live, &store, &no_options());
+        let token = std::env::var(WITH).unwrap().parse().unwrap();
         let handle = card(1).handle;
-        backend.rollback(&RollbackOrder { handle: &handle, token: TOKEN }, &()).unwrap();
+        backend.rollback(&RollbackOrder { handle: &handle, token }, &()).unwrap();
         return;
     }
     let bench = taken(SOME);
@@ -199,11 +202,82 @@ fn a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one() {
     check("the end", &|before| inode() != before && !hidden.exists());
 }
 
+/// Commits one row more, numbered 9999, and is killed with it in the log alone.
+fn commit_and_die(live: &Path) {
+    let script = "db.execute('PRAGMA journal_mode=WAL')\ndb.execute('PRAGMA wal_autocheckpoint=0')\n\
+                  db.execute('INSERT INTO t VALUES(9999, 1)')\nprint(1, flush=True)\n\
+                  time.sleep(60)\n";
+    let mut app = Other::start(live, 0, script);
+    app.wait_for(1);
+    app.kill();
+    assert!(std::fs::metadata(format!("{}-wal", live.display())).unwrap().len() > 0);
+}
+
+/// Killed right after the exchange: the old database has the hidden name.
+fn killed_in_the_middle(bench: &Bench, token: Uuid) -> PathBuf {
+    let hidden = bench.dir.path().join(format!(".heptad-rollback-{token}"));
+    let inode = |path: &Path| std::fs::metadata(path).map(|file| file.ino()).ok();
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert!(Instant::now() < until, "it was never killed in the middle");
+        let before = inode(&bench.live);
+        let mut child = child_with(bench.dir.path(), token);
+        while inode(&bench.live) == before && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if inode(&hidden) == before {
+            return hidden;
+        }
+        // Killed too late: it was done.
+        let _ = std::fs::remove_file(&hidden);
+        std::fs::remove_file(bench.dir.path().join("store").join(RESOURCE).join("rollback"))
+            .unwrap();
+        back(bench, 2, Uuid::new_v4()).unwrap();
+        fill(&bench.live, "PRAGMA journal_mode=WAL");
+        bench.backend.destroy(&card(2).handle).unwrap();
+        bench.take(2);
+    }
+}
+
+#[test]
+fn what_a_program_commits_after_a_rollback_was_killed_is_in_the_live_database_whichever_that_is() {
+    for is_back in [true, false] {
+        let bench = taken(SOME);
+        fill(&bench.live, &format!("PRAGMA journal_mode=WAL; {MORE}"));
+        bench.take(2);
+        let token = card(2).handle.id;
+        let hidden = killed_in_the_middle(&bench, token);
+        if is_back {
+            // As it is after a kill right after the names were exchanged back.
+            let (hidden, live) = (&hidden, &bench.live);
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            let cwd = rustix::fs::CWD;
+            rustix::fs::renameat_with(cwd, hidden, cwd, live, flags).unwrap();
+        }
+        commit_and_die(&bench.live);
+        let done = back(&bench, 1, token);
+        // What is newer than the snapshot to be safe stands against it.
+        assert_eq!(
+            done.map_err(|error| error.fault),
+            if is_back { Err(Fault::Busy) } else { Ok(()) }
+        );
+        assert_eq!(rows(&bench.live), (if is_back { 601 } else { 301 }, 9999), "{is_back}");
+        assert_eq!(beside(&bench), ["live.db"], "{is_back}");
+    }
+}
+
 /// This very test as another process.
 fn child(place: &Path) -> std::process::Child {
+    child_with(place, TOKEN)
+}
+
+fn child_with(place: &Path, token: Uuid) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let name = "a_rollback_that_is_killed_at_any_step_is_finished_by_the_next_one";
     command.args(["--exact", &format!("sqlite::back::{name}")]).env(PLACE, place);
+    command.env(WITH, token.to_string());
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

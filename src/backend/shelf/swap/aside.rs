@@ -36,12 +36,11 @@ impl Swap<'_> {
             if print(&new)? != was {
                 return Ok(false);
             }
-            // Its name was never another: what lies beside the live one belongs to the old one.
+            // Its name was never another, so nobody else has found it.
             if changed == Some(Meta::of(&new).doing(|| doing(self.path))?.ctime) {
                 return Ok(true);
             }
-            let unused = replacement.users(&self.hidden_path)?.is_empty();
-            Ok(unused && replacement.is_untouched()?)
+            replacement.users(&self.hidden_path).map(|users| users.is_empty())
         };
         match note.step {
             Step::Staged => true,

@@ -281,13 +281,12 @@ impl Replacement for Logged<'_> {
         self.new.ready()
     }
 
-    fn is_untouched(&self) -> Result<bool, BackendError> {
-        Ok(!self.log().exists())
+    fn judge(&self, _: &Aside<'_>) -> Result<(), BackendError> {
+        self.new.step("judge")
     }
 
-    fn part_with(&self, _: &Aside<'_>, _: &CStr) -> Result<(), BackendError> {
-        std::fs::remove_file(self.log()).unwrap();
-        Ok(())
+    fn may_go_back(&self, _: &Path, _: &Path) -> Result<bool, BackendError> {
+        Ok(!self.log().exists())
     }
 }
 
@@ -313,6 +312,36 @@ fn what_lies_beside_the_live_one_stays_where_nothing_was_exchanged() {
             assert_eq!((&*scene.live(), scene.aside()), ("old", None), "{fails}");
         }
     }
+}
+
+#[test]
+fn nothing_that_lies_beside_the_live_one_is_moved_whomever_it_belongs_to() {
+    let check = |back: bool, fails: &'static str, live: &str, aside: Option<&str>| {
+        let scene = Scene::new();
+        let logged = Logged { scene: &scene, new: New::default() };
+        let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+        if back {
+            // As a kill leaves it right after the names were exchanged back.
+            logged.stage(&swap.dir, &swap.hidden).unwrap();
+            swap.write_note().unwrap();
+            swap.step(swap.exposed().unwrap()).unwrap();
+            (0..2).for_each(|_| swap.swap_names().unwrap());
+        }
+        std::fs::write(logged.log(), "log").unwrap();
+        logged.new.fails.set(fails);
+        let ran = swap.run(&logged);
+        assert_eq!(ran.is_ok(), fails.is_empty(), "{fails}: {ran:?}");
+        if let (Some(aside), Err(error)) = (aside, ran) {
+            let way_out = format!("what was there before is left at {}", scene.hidden().display());
+            assert!(aside == "old" && error.to_string().contains(&way_out), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(logged.log()).unwrap(), "log", "{fails}");
+        assert_eq!((&*scene.live(), scene.aside().as_deref()), (live, aside), "{fails}");
+        assert!(!scene.kept("").exists(), "{fails}");
+    };
+    check(false, "judge", "new", Some("old"));
+    check(true, "ready", "old", None);
+    check(true, "", "new", None);
 }
 
 #[test]
