@@ -13,6 +13,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// The mode of a directory that only keeps a name for what is about to have it.
+const PLACE: Mode = Mode::RWXU;
+
 pub struct Target {
     /// The directory that it appears in.
     pub dir: OwnedFd,
@@ -42,12 +45,12 @@ impl Target {
             }
             opened => opened?,
         };
-        if rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-            return Err(refuse("it exists already, and nothing is ever written over".into()));
-        }
         let hidden = hidden_name(item, name).map_err(std::io::Error::from).doing(doing)?;
         let name = CString::new(name.as_bytes()).map_err(std::io::Error::from).doing(doing)?;
-        let target = Self { dir, hidden, name, doing: text };
+        let target = Self { dir, hidden, name, doing: text.clone() };
+        if peek(&target.dir, &target.name).is_ok() && !target.give_name_back()? {
+            return Err(refuse("it exists already, and nothing is ever written over".into()));
+        }
         target.clear()?;
         Ok(target)
     }
@@ -117,13 +120,41 @@ impl Target {
             rustix::fs::linkat(dir, hidden, dir, name, AtFlags::empty())?;
             return rustix::fs::unlinkat(dir, hidden, AtFlags::empty());
         }
-        rustix::fs::mkdirat(dir, name, Mode::RWXU)?;
+        rustix::fs::mkdirat(dir, name, PLACE)?;
         let placed = rustix::fs::renameat(dir, hidden, dir, name);
         if placed.is_err() {
             // One that somebody has put something into stays.
             let _ = rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR);
         }
         placed
+    }
+
+    /// Frees the name where [`Self::take_free_name`] was cut off in the middle, by a power cut: what was
+    /// made has its hidden name still, and the other has it too, or is the empty directory. Returns
+    /// whether it was that; what has been touched since is somebody's.
+    fn give_name_back(&self) -> Result<bool, BackendError> {
+        let doing = || self.doing.clone();
+        let (dir, name) = (&self.dir, &self.name);
+        let (Ok((_, made)), Ok((_, there))) = (peek(dir, &self.hidden), peek(dir, name)) else {
+            return Ok(false);
+        };
+        let ours = nix::unistd::geteuid().as_raw();
+        let freed = match (made.kind, there.kind) {
+            (Kind::Dir, Kind::Dir) if there.uid == ours && there.mode & 0o7777 == PLACE.bits() => {
+                rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
+            }
+            // Giving it the name was the last change.
+            (_, kind)
+                if kind != Kind::Dir && there.same_inode(&made) && there.mtime < there.ctime =>
+            {
+                rustix::fs::unlinkat(dir, name, AtFlags::empty())
+            }
+            _ => return Ok(false),
+        };
+        match freed {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            freed => freed.map(|()| true).doing(doing),
+        }
     }
 }
 
@@ -132,4 +163,94 @@ impl Target {
 fn hidden_name(item: &Item, name: &OsStr) -> Result<CString, std::ffi::NulError> {
     let hash = fnv(fnv::START, name.as_bytes().iter().copied());
     CString::new(format!(".heptad-{}-{hash:016x}", item.manifest.id.simple()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stage;
+    use super::*;
+    use crate::backend::manifest::Manifest;
+    use crate::domain::sample::Builder;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// What is at the target and under the hidden name after a power cut in the middle of an attempt,
+    /// and whether the next one goes on.
+    fn check(left: impl Fn(&Path, &Path), goes_on: bool, what: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("target");
+        let account = Builder::daily().complete(1..=1).account();
+        let card = &account.snapshots.values().next().unwrap().card;
+        let manifest = Manifest::new(account.name(), "test", card);
+        let (seq, stage, path_of) = (card.handle.seq, Stage::Whole, dir.path().join("item"));
+        let item = Item { seq, stage, path: path_of, manifest };
+        let hidden = hidden_name(&item, OsStr::new("target")).unwrap();
+        let hidden = dir.path().join(hidden.to_str().unwrap());
+        left(&path, &hidden);
+        match Target::open(&item, &path) {
+            Ok(_) => assert!(goes_on && !path.exists() && !hidden.exists(), "{what}"),
+            Err(error) => {
+                assert!(error.detail.contains("exists already"), "{what}: {error}");
+                assert!(!goes_on && fs::symlink_metadata(&path).is_ok(), "{what}");
+            }
+        }
+    }
+
+    fn place(path: &Path, mode: u32) {
+        fs::create_dir(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn whole(hidden: &Path) {
+        fs::create_dir(hidden).unwrap();
+        fs::write(hidden.join("file"), "text").unwrap();
+    }
+
+    fn two_names(path: &Path, hidden: &Path) {
+        fs::write(hidden, "text").unwrap();
+        let file = fs::File::options().write(true).open(hidden).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        fs::hard_link(hidden, path).unwrap();
+    }
+
+    #[test]
+    fn an_attempt_that_was_cut_off_while_it_took_its_name_is_no_obstacle() {
+        let empty = |path: &Path, hidden: &Path| {
+            whole(hidden);
+            place(path, 0o700);
+        };
+        check(empty, true, "an empty directory keeps the name");
+        check(two_names, true, "a file has both names");
+    }
+
+    #[test]
+    fn what_somebody_else_has_there_stays() {
+        check(|path, _| place(path, 0o700), false, "no attempt was begun");
+        let dressed = |path: &Path, hidden: &Path| {
+            whole(hidden);
+            place(path, 0o755);
+        };
+        check(dressed, false, "a directory of other rights");
+        let filled = |path: &Path, hidden: &Path| {
+            whole(hidden);
+            place(path, 0o700);
+            fs::write(path.join("mine"), "").unwrap();
+        };
+        check(filled, false, "a directory with something in it");
+        let link = |path: &Path, hidden: &Path| {
+            whole(hidden);
+            symlink("nowhere", path).unwrap();
+        };
+        check(link, false, "a link to nothing");
+        let written = |path: &Path, hidden: &Path| {
+            two_names(path, hidden);
+            fs::write(path, "more text").unwrap();
+        };
+        check(written, false, "a file that was written to");
+        let other = |path: &Path, hidden: &Path| {
+            fs::write(hidden, "text").unwrap();
+            fs::write(path, "text").unwrap();
+        };
+        check(other, false, "another file");
+    }
 }
