@@ -114,11 +114,15 @@ impl Folder {
         renamed.doing(|| format!("replacing {}", self.path.join(to).display()))
     }
 
-    /// Gives an entry a name that is free.
-    pub fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<(), BackendError> {
+    /// Gives an entry a name; `false` where something has it.
+    pub fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<bool, BackendError> {
         let flags = RenameFlags::NOREPLACE;
-        let renamed = rustix::fs::renameat_with(&self.dir, from, &self.dir, to, flags);
-        renamed.doing(|| format!("renaming {}", self.path.join(from).display()))
+        match rustix::fs::renameat_with(&self.dir, from, &self.dir, to, flags) {
+            Err(Errno::EXIST) => Ok(false),
+            renamed => renamed
+                .map(|()| true)
+                .doing(|| format!("renaming {}", self.path.join(from).display())),
+        }
     }
 
     /// Lets two entries exchange their names at once; `false` where the file system cannot.

@@ -42,12 +42,44 @@ fn a_name_that_libvirt_has_is_refused_and_nothing_is_left() {
 /// As it is left between the definition and the last step: the mark says so, and the disks have not
 /// appeared.
 fn cut_short(scene: &Scene) {
+    unsaid(scene);
+    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+}
+
+/// As it is left right before the last step: all is there, and the mark says that it is not.
+fn unsaid(scene: &Scene) {
     let uuid = scene.libvirtd.virsh(&["domuuid", "copy"]);
     let made = scene.libvirtd.virsh(&["dumpxml", "copy"]);
     let begun = made.replace(" snapshot=", &format!(" unfinished='{uuid}' snapshot="));
     assert_ne!(made, begun);
     scene.libvirtd.define(&begun);
-    std::fs::remove_dir_all(scene.at("copy")).unwrap();
+}
+
+#[test]
+fn one_that_was_cut_off_when_all_was_there_is_known_for_its_own_and_made_only_once() {
+    let scene = Scene::off("xfs", "");
+    let backend = scene.backend(&json!({}));
+    take(&*backend, 1).unwrap();
+    let first = restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
+    let domain = || scene.libvirtd.virsh(&["dumpxml", "copy"]);
+    let whole = domain();
+    let (handle, name) = (card(1).handle, "copy".parse().unwrap());
+    let target = scene.at("copy");
+    let order = RestoreOrder::copy(&handle, &name, &target);
+    // By the same order after a restart, and by another one of the same wish.
+    let again: [&dyn Fn() -> Option<Restored>; 2] = [&|| backend.made(&order).unwrap(), &|| {
+        Some(restore(&*backend, 1, "copy", &target).unwrap())
+    }];
+    for again in again {
+        unsaid(&scene);
+        assert_ne!(domain(), whole);
+        let made = again().unwrap();
+        assert_eq!((&made.options, &made.disks), (&first.options, &first.disks));
+        assert_eq!(domain(), whole);
+    }
+    // Now it is somebody's.
+    let error = restore(&*backend, 1, "copy", &target).unwrap_err();
+    assert!(error.to_string().contains("exists already"), "{error}");
 }
 
 #[test]

@@ -127,6 +127,13 @@ fn what_a_guest_wrote_to_a_copy_that_had_to_go_back_is_kept() {
     assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
     assert!(content(&scene) == before && strays(&scene) == 1 && !journal(&scene).exists());
     assert_eq!(std::fs::read(&kept).unwrap(), b"the guest's");
+    // Nor is it in the way of what is kept next.
+    cut_short(&scene, false);
+    std::fs::write(&copy, "more").unwrap();
+    let error = roll(&*backend).unwrap_err();
+    let second = scene.at(&format!(".heptad-{}-1-written-2", TOKEN.simple()));
+    assert!(error.to_string().contains(&second.display().to_string()), "{error}");
+    assert_eq!(std::fs::read(&second).unwrap(), b"more");
     roll(&*backend).unwrap();
     assert_eq!(std::fs::read(&kept).unwrap(), b"the guest's");
 }

@@ -11,6 +11,7 @@ use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::detail::{Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
 use super::newborn::{Birth, Mark, finished, is_unfinished, newborn, origin};
+use super::virsh::Virsh;
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
 use crate::domain::operation::Fault;
@@ -35,6 +36,9 @@ pub fn restore(
     let item = libvirt.shelf.whole(order.handle)?;
     let making = format!("making {}", order.name);
     wish::expect_no_port(order)?;
+    if let Some(made) = unfinished(libvirt, order)? {
+        return Ok(made);
+    }
     let target = Target::open(&item, order.target)?;
     let detail = verify::whole(&libvirt.settings, &item)?;
     let folder = target.dir.try_clone().doing(|| making.clone())?;
@@ -209,11 +213,8 @@ impl Work<'_> {
             let _ = virsh.call(&["undefine", "--keep-nvram", "--domain", uuid], &doing);
         }
         appeared?;
-        // From here on it is somebody's, and no other attempt takes it for its own remains. Whole it
-        // is in any case.
-        let Mark { uri, key, text } = finished(&self.origin());
-        let args = ["metadata", "--config", "--domain", uuid, "--uri", uri, "--key", key];
-        let _ = virsh.call(&[&args[..], &["--set", &text]].concat(), &doing);
+        // Whole it is in any case: without the mark it is taken for what it is by its disks.
+        let _ = hand_over(virsh, &self.origin(), uuid, &doing);
         Ok(())
     }
 
@@ -232,8 +233,21 @@ impl Work<'_> {
     }
 }
 
+/// From here on it is somebody's, and no other attempt takes it for its own remains.
+fn hand_over(
+    virsh: &Virsh,
+    origin: &(String, String),
+    uuid: &str,
+    doing: &str,
+) -> Result<(), BackendError> {
+    let Mark { uri, key, text } = finished(origin);
+    let args = ["metadata", "--config", "--domain", uuid, "--uri", uri, "--key", key];
+    virsh.call(&[&args[..], &["--set", &text]].concat(), doing).map(drop)
+}
+
 /// What an earlier attempt at the same order has made whole: the domain that it defined, with its
-/// disks in their place.
+/// disks in their place. They appear all at once, and after the domain, so where they are there it was
+/// only not said of it.
 ///
 /// # Errors
 /// Where libvirt cannot be asked.
@@ -251,10 +265,29 @@ pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restor
     let ours = (item.manifest.id.to_string(), order.target.display().to_string());
     let is_ours = origin(&definition) == Some((&ours.0, &ours.1));
     let there = |disk: &Stored| order.target.join(disk.file()).is_file();
-    if !is_ours || is_unfinished(&definition, &uuid) || !detail.disks.iter().all(there) {
+    if !is_ours || !detail.disks.iter().all(there) {
         return Ok(None);
     }
+    if is_unfinished(&definition, &uuid) {
+        hand_over(virsh, &ours, &uuid, &format!("completing domain {}", order.name))?;
+    }
     Ok(Some(known_as(libvirt, order, &detail, Vec::new())))
+}
+
+/// The same where nobody was told of it yet: of what somebody was, nobody wants it twice.
+fn unfinished(
+    libvirt: &Libvirt,
+    order: &RestoreOrder<'_>,
+) -> Result<Option<Restored>, BackendError> {
+    let virsh = &libvirt.settings.virsh;
+    match virsh.uuid(order.name.as_str()) {
+        Err(error) if error.fault == Fault::Absent => Ok(None),
+        uuid => {
+            let uuid = uuid?;
+            let is_left = is_unfinished(&virsh.definition(&uuid, true)?, &uuid);
+            if is_left { made(libvirt, order) } else { Ok(None) }
+        }
+    }
 }
 
 /// How a new instance and its disks are declared.

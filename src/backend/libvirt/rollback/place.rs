@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// So many copies that somebody wrote to one rollback leaves; more of them tell of something else.
+const KEPT: usize = 100;
+
 /// One image that gives way to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rename {
@@ -99,8 +102,13 @@ impl<'a> Place<'a> {
         }
         let (new, made) = (name(&self.rename.new), &self.rename.made);
         let is_copy = self.state != State::Exchanged;
-        let kept = match self.folder.fingerprint(new) {
-            Ok(there) if is_copy && there != *made => Some(self.keep(new)?),
+        // What cannot be looked at does not go unseen.
+        let there = match self.folder.fingerprint(new) {
+            Err(error) if error.fault == Fault::Absent => None,
+            there => Some(there?),
+        };
+        let kept = match there {
+            Some(there) if is_copy && there != *made => Some(self.keep(new)?),
             _ => {
                 self.folder.remove(new)?;
                 None
@@ -110,11 +118,22 @@ impl<'a> Place<'a> {
         Ok(kept)
     }
 
+    /// Under a name that is free: one rollback may be tried again and again.
     fn keep(&self, new: &OsStr) -> Result<PathBuf, BackendError> {
-        let mut kept = new.to_owned();
-        kept.push("-written");
-        self.folder.rename_to_free(new, &kept)?;
-        Ok(self.rename.new.with_file_name(kept))
+        for number in 1..=KEPT {
+            let mut kept = new.to_owned();
+            kept.push("-written");
+            if number > 1 {
+                kept.push(format!("-{number}"));
+            }
+            if self.folder.rename_to_free(new, &kept)? {
+                return Ok(self.rename.new.with_file_name(kept));
+            }
+        }
+        let doing = format!("putting {} aside", self.rename.new.display());
+        let why =
+            format!("there are {KEPT} beside it already: take what is missed, then remove them");
+        Err(BackendError::new(Fault::Permanent, doing, why))
     }
 
     /// Who has the image open that is aside.
