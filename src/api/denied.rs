@@ -2,7 +2,7 @@
 
 use super::refuse::Refuse;
 use crate::domain::event::{Denied, Firm};
-use crate::domain::name::ResourceName;
+use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::operation::OperationId;
 use crate::domain::sentence::counted;
 use crate::domain::snapshot::Selector;
@@ -120,8 +120,19 @@ impl From<Denied> for Refuse {
             ),
             Denied::DiskUnnamed { disk } => Self::clash(
                 "disk-unnamed",
-                format!("there is no room in a name for its disk {disk}"),
+                format!(
+                    "the name of its disk {disk} would have more than {ENROLLED_NAME_LIMIT} characters"
+                ),
                 format!("choose a name for it: --disk {disk}=NAME"),
+            ),
+            Denied::LongName { name } => Self::clash(
+                "long-name",
+                format!(
+                    "what heptad declares has a name of up to {ENROLLED_NAME_LIMIT} characters, and \
+                     {name} has {}",
+                    name.as_str().len()
+                ),
+                "choose a shorter name",
             ),
             Denied::NotUsable { snapshot, health } => Self::clash(
                 "not-usable",
@@ -350,6 +361,7 @@ mod tests {
             },
             Denied::DiskNameTaken { disk: "vdb".into(), name: web() },
             Denied::DiskUnnamed { disk: "vdb".into() },
+            Denied::LongName { name: web() },
             Denied::NotUsable { snapshot: snapshot(), health: "missing".into() },
             Denied::InTrash { snapshot: snapshot() },
             Denied::NotInTrash { snapshot: snapshot() },

@@ -19,10 +19,6 @@ use std::path::{Path, PathBuf};
 /// The directory below the state directory.
 pub const ENROLLED: &str = "enrolled";
 
-/// Longest name of an enrolled resource in bytes: its file, and that file while it is written, have
-/// names of at most 255 bytes (NAME_MAX).
-pub const ENROLLED_NAME_LIMIT: usize = 240;
-
 /// A resource to be declared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Enrolment {

@@ -30,7 +30,7 @@ mod tags;
 mod values;
 
 pub use daemon::{Daemon, SOCKET_LIMIT};
-pub use enrolled::{ENROLLED, ENROLLED_NAME_LIMIT, Enrolment, Unwritable, file as enrolled_file};
+pub use enrolled::{ENROLLED, Enrolment, Unwritable, file as enrolled_file};
 pub use fee::PRICE_LIMIT;
 pub use finding::{Effect, Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};

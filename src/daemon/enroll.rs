@@ -1,8 +1,8 @@
 //! Declares the resources that commands make, in files of heptad's own: durable when reported, whole
 //! or not at all, and never over something else. What is in them is the configuration's business.
 
-use crate::config::{ENROLLED, ENROLLED_NAME_LIMIT, Enrolment, Unwritable, enrolled_file};
-use crate::domain::name::ResourceName;
+use crate::config::{ENROLLED, Enrolment, Unwritable, enrolled_file};
+use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions};

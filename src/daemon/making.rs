@@ -2,11 +2,12 @@
 //! disk for an instance.
 
 use super::allowed;
-use crate::backend::{Backend, BackendError, Image, Progress, RestoreOrder, RollbackOrder};
-use crate::config::ENROLLED_NAME_LIMIT;
+use crate::backend::{
+    Backend, BackendError, Image, Progress, RestoreOrder, Restored, RollbackOrder,
+};
 use crate::domain::draft::Draft;
 use crate::domain::event::Done;
-use crate::domain::name::ResourceName;
+use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::policy::Policy;
 use crate::domain::resource::{Kind, Resource};
@@ -60,15 +61,6 @@ pub fn create(
         std::iter::once(&draft.name).chain(draft.disks.values()).try_for_each(may_be_enrolled)?;
     }
     let target = target(backend, draft)?;
-    if let Some(why) = allowed::closed_place(&target) {
-        return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
-    }
-    if named && let Some(expected) = expected(backend, draft, &target) {
-        around.may_enrol(&patched(heir, &expected)).map_err(|why| {
-            let message = format!("{why}; nothing was made: say another place with --path");
-            Failure::new(Fault::Permanent, message)
-        })?;
-    }
     let order = RestoreOrder {
         handle: &card.handle,
         name: &draft.name,
@@ -81,7 +73,12 @@ pub fn create(
     let made = if again { backend.made(&order).map_err(failure)? } else { None };
     let restored = match made {
         Some(made) => made,
-        None => backend.restore(&order, &Watched(around)).map_err(failure)?,
+        None => {
+            if named && let Some(expected) = expected(backend, draft, &target) {
+                may_be_there(&patched(heir, &expected), around)?;
+            }
+            make(backend, &order, around)?
+        }
     };
     let path = target.display().to_string();
     let mut notes = restored.notes;
@@ -107,6 +104,24 @@ pub fn create(
     Ok(Done::Restored { path, notes })
 }
 
+fn make(
+    backend: &dyn Backend,
+    order: &RestoreOrder<'_>,
+    around: &dyn Surroundings,
+) -> Result<Restored, Failure> {
+    if let Some(why) = allowed::closed_place(order.target) {
+        return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
+    }
+    backend.restore(order, &Watched(around)).map_err(failure)
+}
+
+fn may_be_there(heir: &Resource, around: &dyn Surroundings) -> Result<(), Failure> {
+    around.may_enrol(heir).map_err(|why| {
+        let message = format!("{why}; nothing was made: say another place with --path");
+        Failure::new(Fault::Permanent, message)
+    })
+}
+
 /// Makes the attached disks of a new instance known, each as a resource. Nothing automatic is taken of
 /// them: they are in the snapshots of their instance.
 fn know_disks(
@@ -114,7 +129,7 @@ fn know_disks(
     disks: &[(String, serde_json::Map<String, serde_json::Value>)],
     around: &dyn Surroundings,
 ) -> Result<Vec<String>, Failure> {
-    let mut notes = Vec::new();
+    let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     for (disk, options) in disks {
         let Some(name) = draft.disks.get(disk) else { continue };
         let own = Resource {
@@ -125,16 +140,17 @@ fn know_disks(
             blueprint: None,
             ..heir.clone()
         };
-        around.enrol(&patched(&own, options)).map_err(|why| {
-            let message = format!(
-                "{} is whole and known, but heptad does not know its disk {disk} as {name}: {why}",
-                draft.name
-            );
-            Failure::new(Fault::Permanent, message)
-        })?;
-        notes.push(format!("its disk {disk} is the resource {name}"));
+        match around.enrol(&patched(&own, options)) {
+            Ok(()) => notes.push(format!("its disk {disk} is the resource {name}")),
+            Err(why) => unknown.push(format!("its disk {disk} as {name}: {why}")),
+        }
     }
-    Ok(notes)
+    if unknown.is_empty() {
+        return Ok(notes);
+    }
+    let (new, unknown) = (&draft.name, unknown.join("; nor "));
+    let message = format!("{new} is whole and known, but heptad does not know {unknown}");
+    Err(Failure::new(Fault::Permanent, message))
 }
 
 /// # Errors
@@ -269,4 +285,53 @@ impl Progress for Watched<'_> {
 
 fn failure(error: BackendError) -> Failure {
     Failure::new(error.fault, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::sample::Builder;
+    use std::sync::Mutex;
+
+    /// Lets only some be declared.
+    struct Fickle(Mutex<Vec<String>>);
+
+    impl Progress for Fickle {
+        fn report(&self, _: u64, _: Option<u64>) {}
+    }
+
+    impl Surroundings for Fickle {
+        fn may_enrol(&self, _: &Resource) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn enrol(&self, heir: &Resource) -> Result<(), String> {
+            if heir.name.as_str().contains("bad") {
+                return Err("the disk is full".into());
+            }
+            self.0.lock().unwrap().push(heir.name.to_string());
+            Ok(())
+        }
+
+        fn image(&self, _: &ResourceName) -> Option<Image> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_declared_keeps_no_other_from_it() {
+        let heir = Builder::daily().account().resource;
+        let mut draft = Draft::named("new".parse().unwrap());
+        let names = [("vdb", "bad-b"), ("vdc", "good-c"), ("vdd", "bad-d"), ("vde", "good-e")];
+        draft.disks = names.map(|(disk, name)| (disk.into(), name.parse().unwrap())).into();
+        let disks = names.map(|(disk, _)| (disk.to_owned(), serde_json::Map::new()));
+        let around = Fickle(Mutex::default());
+        let failure = know_disks((&draft, &heir), &disks, &around).unwrap_err();
+        assert_eq!(*around.0.lock().unwrap(), ["good-c", "good-e"]);
+        assert_eq!(
+            failure.message,
+            "new is whole and known, but heptad does not know its disk vdb as bad-b: the disk is \
+             full; nor its disk vdd as bad-d: the disk is full"
+        );
+    }
 }

@@ -10,12 +10,12 @@ use super::looking::{Look, build, look, shown};
 use crate::api::wire;
 use crate::backend::Backend;
 use crate::backend::recognise::{Place, Recognised};
-use crate::config::{ENROLLED_NAME_LIMIT, Enrolment, enrolled_file};
+use crate::config::{Enrolment, enrolled_file};
 use crate::domain::account::Account;
 use crate::domain::event::Event;
 use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
-use crate::domain::name::ResourceName;
+use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::policy::When;
 use crate::domain::protect::{Unprotectable, Wish, name_for};
 use crate::domain::snapshot::Tags;
@@ -167,7 +167,7 @@ fn name(
     let was = |account: &Account| (!account.declared || account.forgotten) && is_at(account, found);
     let clashes = |name: &ResourceName| {
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
-        ledger.accounts.keys().find(same).cloned()
+        ledger.resource_names().find(same).cloned()
     };
     let is_free = |name: &ResourceName| clashes(name).is_none();
     if let Some(name) = &wish.name {
@@ -242,5 +242,47 @@ fn enrolment(name: &ResourceName, found: &Recognised, wish: &Wish) -> Enrolment 
         tags: Tags::new(),
         plan: None,
         blueprint: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::draft::Draft;
+    use crate::domain::event::Entry;
+    use crate::domain::operation::{Act, State};
+    use crate::domain::protect::Target;
+    use crate::domain::resource::Kind;
+    use crate::domain::sample::operation;
+    use crate::domain::snapshot::Seq;
+
+    #[test]
+    fn a_name_that_is_promised_to_what_is_still_to_be_made_is_taken() {
+        let mut draft = Draft::named("shop".parse().unwrap());
+        draft.disks.insert("vdb".into(), "shop-vdb".parse().unwrap());
+        let act = Act::Create { from: Seq(1), draft: Box::new(draft) };
+        let mut ledger = Ledger::default();
+        ledger.apply(&Entry::Operation(operation(act, State::Queued)));
+        let check = |path: &str, wished: Option<&str>, want: Result<&str, &str>| {
+            let wish = Wish {
+                target: Target::Path(path.into()),
+                name: wished.map(|name| name.parse().unwrap()),
+                time: None,
+                dry_run: false,
+            };
+            let options = [("path".to_owned(), path.into())].into_iter().collect();
+            let (backend, what) = ("files", "a directory".to_owned());
+            let found = Recognised { backend, kind: Kind::Disk, options, what };
+            let got = name(&wish, &Place::Path(path.into()), &found, &ledger);
+            let got = got.as_ref().map(ResourceName::as_str).map_err(|error| match error {
+                Unprotectable::NameTaken { name, .. } => name.as_str(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(got, want, "{path} {wished:?}");
+        };
+        check("/srv/shop", None, Ok("shop-2"));
+        check("/srv/SHOP-vdb", None, Ok("SHOP-vdb-2"));
+        check("/srv/other", Some("Shop"), Err("shop"));
+        check("/srv/other", None, Ok("other"));
     }
 }

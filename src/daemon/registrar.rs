@@ -3,25 +3,21 @@
 
 use super::check;
 use super::desk::Counter;
-use super::enroll::{enroll, withdraw};
+use super::enroll::{EnrolError, enroll, withdraw};
 use super::workers::Registrar;
-use crate::backend::registry::{self, Context};
+use crate::backend::registry::{self, Context, OptionFinding};
+use crate::backend::{Backend, Territory};
 use crate::config::{Config, Enrolment, Unwritable, enrolled_file};
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{BlueprintName, ResourceName};
 use crate::domain::resource::Resource;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 impl Registrar for Counter {
     fn may_enrol(&self, heir: &Resource) -> Result<(), String> {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let context = Context { resource: heir.name.clone(), state: self.state.clone() };
-        let options: serde_json::Map<_, _> =
-            serde_json::from_str(&heir.backend.options).unwrap_or_default();
         // What else is wrong with its options is told when they are known in full.
-        let Ok(backend) = registry::build(&heir.backend.kind, &options, &context) else {
-            return Ok(());
-        };
+        let Ok(backend) = self.backend_of(heir) else { return Ok(()) };
         match check::misfits(&setup, &heir.name, &backend).into_iter().next() {
             Some(misfit) => Err(misfit.problem),
             None => Ok(()),
@@ -35,7 +31,11 @@ impl Registrar for Counter {
             enrolment(heir, &setup.config)
                 .map_err(|error| format!("the backend's option {error}"))?
         };
-        let path = enroll(&self.state, &declared).map_err(|error| error.to_string())?;
+        let path = match enroll(&self.state, &declared) {
+            // By an attempt that was cut off, and its original was declared anew since.
+            Err(EnrolError::Taken { .. }) if self.is_known_as(heir) => return Ok(()),
+            enrolled => enrolled.map_err(|error| error.to_string())?,
+        };
         let Err(findings) = self.amend(&[&heir.name]) else {
             let (resource, file) = (&heir.name, path.display());
             tracing::info!(%resource, %file, "{resource}: declared in {file}");
@@ -72,6 +72,31 @@ impl Registrar for Counter {
             );
             findings.iter().for_each(|finding| tracing::error!("{finding}"));
         }
+    }
+}
+
+impl Counter {
+    /// Whether the very place of this resource is in force under its name.
+    fn is_known_as(&self, heir: &Resource) -> bool {
+        let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = setup.config.get(&heir.name).is_some_and(|declared| {
+            declared.resource.enrolled && declared.resource.backend.kind == heir.backend.kind
+        });
+        let (Some(post), Ok(wanted)) = (setup.posts.get(&heir.name), self.backend_of(heir)) else {
+            return false;
+        };
+        let place = |backend: &dyn Backend| {
+            let Territory { key, roots, name, .. } = backend.territory();
+            (key, roots, name)
+        };
+        known && place(&*post.backend) == place(&*wanted)
+    }
+
+    fn backend_of(&self, heir: &Resource) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
+        let context = Context { resource: heir.name.clone(), state: self.state.clone() };
+        let options: serde_json::Map<_, _> =
+            serde_json::from_str(&heir.backend.options).unwrap_or_default();
+        registry::build(&heir.backend.kind, &options, &context)
     }
 }
 

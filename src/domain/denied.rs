@@ -93,6 +93,10 @@ pub enum Denied {
     DiskUnnamed {
         disk: String,
     },
+    /// What heptad is to declare has a name that is too long for that.
+    LongName {
+        name: ResourceName,
+    },
     NotUsable {
         snapshot: String,
         health: String,

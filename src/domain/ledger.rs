@@ -4,7 +4,7 @@
 use super::account::Account;
 use super::event::Entry;
 use super::name::{ResourceName, SnapshotName};
-use super::operation::{Operation, OperationId};
+use super::operation::{Act, Operation, OperationId};
 use super::snapshot::{Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,17 @@ impl Ledger {
     pub fn open_of(&self, name: &ResourceName) -> impl Iterator<Item = &Arc<Operation>> {
         let all = (name.clone(), OperationId(0))..=(name.clone(), OperationId(u64::MAX));
         self.open.range(all).filter_map(|(_, id)| self.operations.get(id))
+    }
+
+    /// The names of resources, with those that are promised to what is still to be made.
+    pub fn resource_names(&self) -> impl Iterator<Item = &ResourceName> {
+        let drafts = self.open_operations().filter_map(|operation| match &operation.act {
+            Act::Create { draft, .. } => Some(draft),
+            _ => None,
+        });
+        let promised =
+            drafts.flat_map(|draft| std::iter::once(&draft.name).chain(draft.disks.values()));
+        self.accounts.keys().chain(promised)
     }
 
     /// Applies one entry. Called by the keeper as it decides, and by the catalogue as it loads.

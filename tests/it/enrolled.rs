@@ -1,9 +1,8 @@
 //! Resources that a command made: what is written is what is read, and never over something else.
 
-use heptad::config::{
-    Config, DaemonDefaults, Declared, ENROLLED_NAME_LIMIT, Enrolment, Findings, Locations, load,
-};
+use heptad::config::{Config, DaemonDefaults, Declared, Enrolment, Findings, Locations, load};
 use heptad::daemon::enroll::{EnrolError, enroll, withdraw};
+use heptad::domain::name::ENROLLED_NAME_LIMIT;
 use heptad::domain::policy::{Retention, When};
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Tags;

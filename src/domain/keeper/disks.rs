@@ -3,7 +3,7 @@
 use super::Keeper;
 use crate::domain::draft::Draft;
 use crate::domain::event::Denied;
-use crate::domain::name::ResourceName;
+use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -25,17 +25,28 @@ impl Keeper {
         }
         let mut disks: BTreeMap<String, ResourceName> = BTreeMap::new();
         for disk in attached {
-            let chosen = draft.disks.get(disk).cloned();
-            let name = chosen.or_else(|| format!("{}-{disk}", draft.name).parse().ok());
+            let fits = |name: &ResourceName| name.as_str().len() <= ENROLLED_NAME_LIMIT;
+            let made = || format!("{}-{disk}", draft.name).parse().ok().filter(fits);
+            let name = draft.disks.get(disk).cloned().or_else(made);
             let name = name.ok_or_else(|| Denied::DiskUnnamed { disk: disk.clone() })?;
+            can_be_declared(&name)?;
             let same = |other: &ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
             let twice = same(&draft.name) || disks.values().any(same);
-            if twice || self.resource_names().any(same) {
+            if twice || self.ledger.resource_names().any(same) {
                 return Err(Denied::DiskNameTaken { disk: disk.clone(), name });
             }
             disks.insert(disk.clone(), name);
         }
         Ok(Draft { disks, ..draft.clone() })
+    }
+}
+
+/// # Errors
+/// A name that is too long for the file that declares it.
+pub(super) fn can_be_declared(name: &ResourceName) -> Result<(), Denied> {
+    match name.as_str().len() <= ENROLLED_NAME_LIMIT {
+        true => Ok(()),
+        false => Err(Denied::LongName { name: name.clone() }),
     }
 }
 
@@ -108,8 +119,12 @@ mod tests {
         let has = vec!["vdb".to_owned(), "vdc".to_owned()];
         let Denied::NoSuchDisk { disk, has: got, .. } = unknown else { panic!("{unknown:?}") };
         assert_eq!((disk.as_str(), got), ("vda", has));
-        let long = "w".repeat(255);
-        assert!(matches!(named(&long, &[], "web"), Err(Denied::DiskUnnamed { .. })));
+        let unnamed = |new: &str| matches!(named(new, &[], "web"), Err(Denied::DiskUnnamed { .. }));
+        let long = "w".repeat(ENROLLED_NAME_LIMIT);
+        assert!(unnamed(&long) && unnamed(&long[3..]) && !unnamed(&long[4..]));
+        let longer = "d".repeat(ENROLLED_NAME_LIMIT + 1);
+        let chosen = named("web-2", &[("vdb", &longer)], "web");
+        assert!(matches!(chosen, Err(Denied::LongName { .. })), "{chosen:?}");
         let chosen = [("vdb", "data-b"), ("vdc", "data-c")];
         check(&long, &chosen, "web", "vdb=data-b vdc=data-c");
     }

@@ -2,6 +2,7 @@
 //! other instances.
 
 use super::Keeper;
+use super::disks::can_be_declared;
 use super::find::{inherited, of_kind, room_for};
 use super::tags::descended;
 use crate::domain::account::Account;
@@ -24,6 +25,9 @@ impl Keeper {
         let original = self.find_usable(from)?;
         draft.judge(&original.card)?;
         self.free_resource(&draft.name)?;
+        if draft.time.is_some() || original.card.kind == Kind::Instance {
+            can_be_declared(&draft.name)?;
+        }
         let account = self.account(&original.resource)?;
         inherited(account, &descended(account, &original), &draft.tags)?;
         let draft = Box::new(self.with_named_disks(&original, draft)?);
@@ -35,7 +39,7 @@ impl Keeper {
     /// case, and the configuration refuses them.
     pub(super) fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
-        match self.resource_names().find(same).cloned() {
+        match self.ledger.resource_names().find(same).cloned() {
             Some(taken) => {
                 let free = self.free_resource_like(name);
                 Err(Denied::ResourceNameTaken { name: taken, free })

@@ -30,22 +30,11 @@ impl Keeper {
     pub(super) fn free_resource_like(&self, name: &ResourceName) -> Option<ResourceName> {
         let (base, number) = numbered(name.as_str());
         let taken: BTreeSet<String> =
-            self.resource_names().map(|name| name.as_str().to_ascii_lowercase()).collect();
+            self.ledger.resource_names().map(|name| name.as_str().to_ascii_lowercase()).collect();
         let lower = base.to_ascii_lowercase();
         let free = free_of(&lower, number, &taken);
         let ending = free.get(lower.len()..).unwrap_or_default();
         format!("{base}{ending}").parse().ok()
-    }
-
-    /// The names of resources, with those that are still to be made.
-    pub(super) fn resource_names(&self) -> impl Iterator<Item = &ResourceName> {
-        let drafts = self.ledger.open_operations().filter_map(|operation| match &operation.act {
-            Act::Create { draft, .. } => Some(draft),
-            _ => None,
-        });
-        let coming =
-            drafts.flat_map(|draft| std::iter::once(&draft.name).chain(draft.disks.values()));
-        self.ledger.accounts.keys().chain(coming)
     }
 
     /// The names of snapshots that begin so, with those that are still to be made.

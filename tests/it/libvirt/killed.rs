@@ -3,6 +3,7 @@
 
 use super::scene::{DOMAIN, Scene, wait};
 use crate::daemon::host::{Host, at};
+use heptad::api::wire::OperationState;
 use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
@@ -202,4 +203,47 @@ fn a_helper_that_is_told_to_stop_lets_the_guest_go_first() {
     ward.host.settle();
     assert!(!ward.scene.at("store/web/1").exists(), "it is no snapshot of one moment");
     ward.host.ok("take web at-last");
+}
+
+/// Killed when the new instance is declared, and its attached disk is not yet.
+fn killed_while_declaring(host: &mut Host, scene: &Scene) -> String {
+    for n in 1..=20 {
+        let name = format!("copy-{n}");
+        let declared = |name: &str| host.path(&format!("state/enrolled/{name}.toml"));
+        let (file, of_disk) = (declared(&name), declared(&format!("{name}-vdb")));
+        let path = scene.at(&name).display().to_string();
+        host.ok(&format!("create {name} --from before --path {path} --no-wait"));
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !file.exists() {
+            assert!(std::time::Instant::now() < until, "{name} is not made: {}", host.log());
+            std::thread::yield_now();
+        }
+        host.kill();
+        if !of_disk.exists() {
+            return name;
+        }
+        host.start();
+        host.settle();
+    }
+    panic!("it was never killed in the middle");
+}
+
+#[test]
+fn a_new_instance_is_known_after_a_kill_although_its_original_is_declared_otherwise_since() {
+    let scene = Scene::off("xfs", "");
+    let mut host = Host::new(&at(1, "12:00"));
+    host.configure(&scene.configuration());
+    host.start();
+    host.ok("take web before");
+    let name = killed_while_declaring(&mut host, &scene);
+    let head = "[resource.web]\nkeep = 3\ntags = { team = \"shop\" }\n";
+    host.configure(&scene.configuration().replacen("[resource.web]\n", head, 1));
+    host.start();
+    host.settle();
+    let made = host.newest_operation("web", "create");
+    assert_eq!(made.state, OperationState::Succeeded, "{made:?}");
+    for known in [name.clone(), format!("{name}-vdb")] {
+        assert_eq!(host.ctl(&format!("show {known}")).code, 0, "{known}");
+    }
+    assert_eq!(host.get("/v1/resources/web")["resource"]["retention"]["latest"], 3);
 }
