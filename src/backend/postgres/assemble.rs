@@ -4,7 +4,7 @@ use super::super::shelf::Item;
 use super::super::subvolume::Subvolume;
 use super::super::tree::{Flow, Kind, below, names, peek, remove_tree, shed, walk};
 use super::super::{BackendError, Doing, Progress};
-use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, copy, is_log, name, open, tree};
+use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, is_log, name, open, tree};
 use super::detail::{Detail, Space};
 use super::online::LABEL;
 use crate::host::sys;
@@ -15,6 +15,7 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Where the parts go.
 pub struct Site<'a> {
@@ -51,15 +52,14 @@ pub fn assemble(
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
-    let none = HashSet::new();
-    if !snapshot(&from, site).doing(doing)? {
+    let is_copied = !snapshot(&from, site).doing(doing)?;
+    let told = match progress {
+        Some(progress) => Told::of(&from, is_copied, progress)?,
+        None => Told::nobody(),
+    };
+    if is_copied {
         let (data, _) = below(&from, b"data").doing(doing)?;
-        let known = match progress {
-            Some(progress) => Some(Known { total: size(&data)?, progress }),
-            None => None,
-        };
-        let told: &dyn Progress = known.as_ref().map_or(&(), |known| known);
-        tree(data.as_fd(), site.dir, site.data, Flow::OutOfStore, &none, told, &mut ())?;
+        told.copy(&data, site.dir, site.data)?;
     }
     let data = rustix::fs::openat(site.dir, site.data, DIRECTORY, Mode::empty()).doing(doing)?;
     for file in DROPPED {
@@ -69,30 +69,68 @@ pub fn assemble(
         remove_tree(data.as_fd(), &name(dir)?)?;
         make(&data, dir, detail)?;
     }
-    log(&from, &data, detail)?;
+    log(&from, &data, detail, &told)?;
     if let Some(inside) = &detail.log {
         log_inside(&data, inside, detail, site.log_inside)?;
     }
-    if let Ok((label, _)) = below(&from, LABEL.as_bytes()) {
-        // Not the live server's, which a snapshot of a subvolume may have caught.
-        remove_tree(data.as_fd(), &name(LABEL)?)?;
-        tree(label.as_fd(), data.as_fd(), &name(LABEL)?, Flow::OutOfStore, &none, &(), &mut ())?;
-        give(&data, LABEL, detail).doing(doing)?;
+    match below(&from, LABEL.as_bytes()) {
+        Err(Errno::NOENT) => {}
+        label => {
+            let (label, _) = label.doing(doing)?;
+            // Not the live server's, which a snapshot of a subvolume may have caught.
+            remove_tree(data.as_fd(), &name(LABEL)?)?;
+            told.copy(&label, data.as_fd(), &name(LABEL)?)?;
+            give(&data, LABEL, detail).doing(doing)?;
+        }
     }
-    spaces(&from, &data, detail, site)?;
+    spaces(&from, &data, (detail, site), &told)?;
     rustix::fs::fchmod(&data, Mode::RWXU).doing(doing)?;
     Ok(data)
 }
 
-/// Progress whose end is known.
-struct Known<'a> {
+/// Progress through all parts, whose end is known.
+struct Told<'a> {
     total: u64,
+    /// Of the parts that are done, and of the one that is being copied.
+    done: AtomicU64,
+    part: AtomicU64,
     progress: &'a dyn Progress,
 }
 
-impl Progress for Known<'_> {
+impl<'a> Told<'a> {
+    fn of(
+        from: &std::fs::File,
+        with_data: bool,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, BackendError> {
+        let mut told = Self { progress, ..Self::nobody() };
+        let parts = [("data", with_data), ("wal", true), ("tablespaces", true), (LABEL, true)];
+        for (part, _) in parts.into_iter().filter(|(_, is_copied)| *is_copied) {
+            told.total += match below(from, part.as_bytes()) {
+                Err(Errno::NOENT) => 0,
+                found => size(&found.doing(|| format!("measuring {part}"))?.0)?,
+            };
+        }
+        Ok(told)
+    }
+
+    fn nobody() -> Self {
+        Self { total: 0, done: AtomicU64::new(0), part: AtomicU64::new(0), progress: &() }
+    }
+
+    /// Copies one part whole.
+    fn copy(&self, from: &OwnedFd, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), BackendError> {
+        tree(from.as_fd(), dir, name, Flow::OutOfStore, &HashSet::new(), self, &mut ())?;
+        self.done.fetch_add(self.part.swap(0, Relaxed), Relaxed);
+        Ok(())
+    }
+}
+
+impl Progress for Told<'_> {
     fn report(&self, done: u64, _total: Option<u64>) {
-        self.progress.report(done, Some(self.total));
+        self.part.store(done, Relaxed);
+        let done = self.done.load(Relaxed) + done;
+        self.progress.report(done, Some(self.total.max(done)));
     }
 }
 
@@ -110,7 +148,12 @@ const DIRECTORY: OFlags =
 
 /// The log that was copied beside the data, in place of what the data has. `pg_basebackup` has put
 /// it where it belongs.
-fn log(from: impl AsFd, data: &OwnedFd, detail: &Detail) -> Result<(), BackendError> {
+fn log(
+    from: impl AsFd,
+    data: &OwnedFd,
+    detail: &Detail,
+    told: &Told<'_>,
+) -> Result<(), BackendError> {
     let doing = || "putting the write-ahead log in place".to_owned();
     let wal = match below(&from, b"wal") {
         Err(Errno::NOENT) => return Ok(()),
@@ -118,7 +161,7 @@ fn log(from: impl AsFd, data: &OwnedFd, detail: &Detail) -> Result<(), BackendEr
     };
     let pg_wal = name(WAL)?;
     remove_tree(data.as_fd(), &pg_wal)?;
-    tree(wal.as_fd(), data.as_fd(), &pg_wal, Flow::OutOfStore, &HashSet::new(), &(), &mut ())?;
+    told.copy(&wal, data.as_fd(), &pg_wal)?;
     give(data, WAL, detail).doing(doing)?;
     let inside = open(data, WAL).doing(doing)?;
     make(&inside, "archive_status", detail)
@@ -155,8 +198,8 @@ fn log_inside(
 fn spaces(
     from: impl AsFd,
     data: &OwnedFd,
-    detail: &Detail,
-    site: &Site<'_>,
+    (detail, site): (&Detail, &Site<'_>),
+    told: &Told<'_>,
 ) -> Result<(), BackendError> {
     let mut spots = Vec::new();
     for space in &detail.tablespaces {
@@ -173,15 +216,7 @@ fn spaces(
         let target = match spot {
             Spot::Outside { dir, name: to, link } => {
                 let (part, _) = peek(&above, &name(&space.oid)?).doing(doing)?;
-                tree(
-                    part.as_fd(),
-                    dir.as_fd(),
-                    &to,
-                    Flow::OutOfStore,
-                    &HashSet::new(),
-                    &(),
-                    &mut (),
-                )?;
+                told.copy(&part, dir.as_fd(), &to)?;
                 PathBuf::from(link)
             }
             Spot::Inside(path) => {
@@ -191,7 +226,7 @@ fn spaces(
                     // What the data directory has there is another copy of it, or nothing.
                     remove_tree(into.as_fd(), &file)?;
                     let (reference, _) = peek(&part, &file).doing(doing)?;
-                    copy(reference.as_fd(), into.as_fd(), &file)?;
+                    told.copy(&reference, into.as_fd(), &file)?;
                 }
                 site.path.join(path)
             }

@@ -4,14 +4,17 @@
 use super::super::fnv::{self, fnv};
 use super::super::manifest::Manifest;
 use super::super::subvolume::Subvolume;
-use super::super::tree::{Kind, Meta, below, walk};
+use super::super::tree::{Kind, Meta, below, open_file, walk};
 use super::super::{BackendError, Doing};
 use super::cluster::Tablespace;
+use super::config::DIR;
 use super::copy::open;
 use super::mains::Mains;
+use super::online::LABEL;
 use crate::domain::snapshot::Content;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use uuid::Uuid;
@@ -77,6 +80,19 @@ pub struct Measure {
     pub relation_bytes: u64,
     /// Of all entries: path, kind, mode, owner, size, time of modification.
     pub digest: u64,
+    /// The same of what lies beside them, and of its bytes: the configuration, and where a server
+    /// begins to recover. Snapshots from before this was noted have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
+}
+
+impl Measure {
+    /// Whether this, which was noted, is of what `is` there now.
+    pub fn is_of(&self, is: &Self) -> bool {
+        let Self { relations, relation_bytes, digest, beside } = is;
+        (self.relations, self.relation_bytes, self.digest) == (*relations, *relation_bytes, *digest)
+            && (self.beside.is_none() || self.beside == *beside)
+    }
 }
 
 impl Detail {
@@ -118,7 +134,7 @@ pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Walks all of it; the bytes themselves are not read.
+/// Walks all of it; only of what is small the bytes themselves are read.
 pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
     let mut measure = Measure { digest: fnv::START, ..Measure::default() };
     for part in ["data", "tablespaces", "wal"] {
@@ -135,7 +151,34 @@ pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
             Ok(())
         })?;
     }
+    measure.beside = Some(beside(dir)?);
     Ok(measure)
+}
+
+fn beside(dir: &OwnedFd) -> Result<u64, BackendError> {
+    let mut seed = fnv::START;
+    for part in [DIR, LABEL] {
+        let doing = || format!("reading {part}");
+        let root = match below(dir, part.as_bytes()) {
+            Err(Errno::NOENT) => continue,
+            found => found.doing(doing)?.0,
+        };
+        walk(&root, &mut |path, meta| {
+            seed = digest(seed, part, path, meta);
+            if meta.kind == Kind::File {
+                let file = match path {
+                    b"" => root.try_clone().doing(doing)?,
+                    path => below(&root, path).doing(doing)?.0,
+                };
+                let mut bytes = Vec::new();
+                let mut file = std::fs::File::from(open_file(file).doing(doing)?);
+                file.read_to_end(&mut bytes).doing(doing)?;
+                seed = fnv(seed, bytes);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(seed)
 }
 
 /// Who could forge it could forge the manifest too.

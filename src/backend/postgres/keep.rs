@@ -46,7 +46,7 @@ pub fn keep(source: &Item, growing: &Growing<'_>) -> Result<(Detail, Vec<String>
         let into = growing.dir.as_fd();
         tree(reference.as_fd(), into, &name, Flow::WithinStore, &HashSet::new(), &(), &mut Sharer)?;
     }
-    if measure(&growing.dir)? != detail.measure {
+    if !detail.measure.is_of(&measure(&growing.dir)?) {
         let why = "it is not what its manifest says";
         return Err(BackendError::new(Fault::Permanent, doing(), why));
     }

@@ -14,6 +14,7 @@ use super::configure::New;
 use super::copy::{name, open};
 use super::detail::{Detail, Space};
 use super::offline::control;
+use super::session::timeouts;
 use super::settings::Prove;
 use super::tools::{Tools, handed};
 use super::{Postgres, assemble};
@@ -180,7 +181,7 @@ fn try_out(
     let prepared = control(sound, "reading the control file")?;
     let path = PathBuf::from(handed(&data));
     let lacks = configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
-    let mut server = Server { tools, data, is_neutral: false };
+    let mut server = Server { tools, major: detail.major, data, is_neutral: false };
     let (databases, trouble) = match server.read() {
         // Only without its configuration it is the content that is judged.
         Err((error, lacking)) if error.fault == Fault::Identity => {
@@ -228,7 +229,7 @@ const CHECK: &str = "select count(*) from pg_class\n\
     and i.indisvalid and i.indisready";
 
 /// Whatever the configuration says: nothing is loaded, waited for, written elsewhere, or overlooked.
-const SAFE: [&str; 22] = [
+const SAFE: [&str; 20] = [
     "listen_addresses=",
     "fsync=off",
     "shared_buffers=32MB",
@@ -242,8 +243,6 @@ const SAFE: [&str; 22] = [
     "session_preload_libraries=",
     "local_preload_libraries=",
     "jit=off",
-    "statement_timeout=0",
-    "lock_timeout=0",
     "default_transaction_read_only=off",
     "synchronous_standby_names=",
     "default_tablespace=",
@@ -252,6 +251,12 @@ const SAFE: [&str; 22] = [
     "ignore_checksum_failure=off",
     "ignore_invalid_pages=off",
 ];
+
+/// The same for a version, and no time limit.
+fn safe(major: u32) -> Vec<String> {
+    let off = timeouts(major).map(|name| format!("{name}=0"));
+    SAFE.iter().map(|setting| (*setting).to_owned()).chain(off).collect()
+}
 
 /// A configuration with nothing of the cluster's.
 fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), BackendError> {
@@ -276,6 +281,7 @@ fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), Backend
 
 struct Server<'a> {
     tools: &'a Tools,
+    major: u32,
     data: Arc<OwnedFd>,
     is_neutral: bool,
 }
@@ -321,7 +327,8 @@ impl Server<'_> {
         if self.is_neutral {
             args.extend(["-c", &config]);
         }
-        args.extend(SAFE.iter().flat_map(|setting| ["-c", *setting]));
+        let safe = safe(self.major);
+        args.extend(safe.iter().flat_map(|setting| ["-c", setting]));
         args.push(database);
         let mut spawn = self.tools.spawn("postgres", &args, &self.data, DEADLINE);
         spawn.stdin = format!("{sql}\n").into_bytes();
@@ -351,6 +358,13 @@ fn values(text: &str, column: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_time_limit_of_its_own_configuration_stands_against_a_proof() {
+        let has = |major: u32, setting: &str| safe(major).iter().any(|known| known == setting);
+        assert!(has(13, "statement_timeout=0") && has(13, "fsync=off"));
+        assert!(has(17, "transaction_timeout=0") && !has(16, "transaction_timeout=0"));
+    }
 
     #[test]
     fn answers_of_the_single_user_server_are_read() {

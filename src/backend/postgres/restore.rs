@@ -13,7 +13,7 @@ use super::copy::open;
 use super::detail::{Detail, Space};
 use super::mains::{DEBIAN, MORE};
 use super::settings::Settings;
-use super::{ports, tools};
+use super::{ports, tools, verify};
 use crate::domain::operation::Fault;
 use rustix::fs::{Mode, RenameFlags};
 use rustix::io::Errno;
@@ -36,6 +36,7 @@ pub fn restore(
     RestoreOrder { plan: None, port: None, ..*order }.is_plain()?;
     let path = order.target;
     let target = Target::open(item, path)?;
+    verify::as_stored(item)?;
     let inside = |space: &Space| space.inside(&settings.data);
     let wanted = detail.tablespaces.iter().any(|space| inside(space).is_none());
     let spaces = Spaces::open(item, wanted, path, &target)?;

@@ -15,7 +15,7 @@ use super::offline::{QUICK, control};
 use super::outside::{Outside, expect_apart, retire};
 use super::places::{Place, Terrain};
 use super::tools::{Tools, handed};
-use super::{Postgres, ports, tools};
+use super::{Postgres, ports, tools, verify};
 use crate::domain::operation::Fault;
 use crate::host::holders::{describe, holders, unit_of};
 use crate::host::process::User;
@@ -109,6 +109,7 @@ impl Replacement for Back<'_> {
         self.tools(&live)?;
         // Else all would be copied in vain.
         self.nothing_newer(&live)?;
+        verify::as_stored(self.item)?;
         let doing = || doing(&live);
         let outside = Outside { live: &live, token: self.token };
         let space = |space: &Space| outside.spot(space);

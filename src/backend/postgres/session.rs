@@ -57,6 +57,21 @@ pub struct Stopped {
     pub map: String,
 }
 
+/// What ends a statement, a transaction or a session that takes long, by the first version that knows
+/// it: an older one refuses what it does not know.
+const TIMEOUTS: [(u32, &str); 5] = [
+    (0, "statement_timeout"),
+    (0, "lock_timeout"),
+    (0, "idle_in_transaction_session_timeout"),
+    (14, "idle_session_timeout"),
+    (17, "transaction_timeout"),
+];
+
+/// Those of a version, to be switched off for work of heptad's own.
+pub fn timeouts(major: u32) -> impl Iterator<Item = &'static str> {
+    TIMEOUTS.into_iter().filter(move |(since, _)| *since <= major).map(|(_, name)| name)
+}
+
 /// How to reach the server: `-h`, `-p`, `-U` of all its programs.
 pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<String>, BackendError> {
     let Some(socket) = settings.socket.clone().or_else(|| postmaster.socket.clone()) else {
@@ -153,10 +168,8 @@ impl Session {
     /// Keeps the write-ahead log from here on, and switches backup mode on. Not for a standby.
     pub fn start(&mut self, label: &str) -> Result<(), BackendError> {
         let doing = "switching backup mode on";
-        let mut sql = String::from("set statement_timeout = 0; set lock_timeout = 0;\n");
-        if self.facts.version >= 140_000 {
-            sql.push_str("set idle_session_timeout = 0;\n");
-        }
+        let off = timeouts(self.facts.version / 10_000);
+        let mut sql: String = off.map(|name| format!("set {name} = 0;\n")).collect();
         // Temporary: it goes with the session. Where no slot is free the log is looked for after
         // the copy, and its absence makes the attempt void.
         sql.push_str(&format!(
@@ -256,4 +269,24 @@ fn facts(text: &str) -> Option<(PathBuf, Facts)> {
     let facts =
         Facts { version, standby, segment, senders, minimal, slot_free, role, replicates, config };
     Some((data, facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_is_asked_to_switch_off_the_timeouts_that_it_knows() {
+        let check = |major: u32, has: &[&str], lacks: &[&str]| {
+            let off: Vec<&str> = timeouts(major).collect();
+            assert!(off.contains(&"statement_timeout") && off.contains(&"lock_timeout"), "{major}");
+            assert!(has.iter().all(|name| off.contains(name)), "{major}: {off:?}");
+            assert!(!lacks.iter().any(|name| off.contains(name)), "{major}: {off:?}");
+        };
+        let (idle, transaction) = ("idle_session_timeout", "transaction_timeout");
+        check(13, &[], &[idle, transaction]);
+        check(16, &[idle], &[transaction]);
+        check(17, &[idle, transaction], &[]);
+        check(18, &[idle, transaction], &[]);
+    }
 }

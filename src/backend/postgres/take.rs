@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::tools::Tools;
 use super::{Postgres, WORD, base, keep, offline, online};
 use crate::domain::operation::Fault;
+use crate::domain::snapshot::Seq;
 use crate::host::process::User;
 use std::os::unix::fs::PermissionsExt;
 
@@ -108,7 +109,8 @@ pub fn take(
 fn begin<'a>(shelf: &'a Shelf, manifest: &Manifest) -> Result<Growing<'a>, BackendError> {
     shelf.make()?;
     shelf.sweep()?;
-    shelf.raise(crate::domain::snapshot::Seq(manifest.seq))?;
+    shelf.expect_free(Seq(manifest.seq))?;
+    shelf.raise(Seq(manifest.seq))?;
     let growing = Growing::begin(shelf, manifest)?;
     let mode = std::fs::Permissions::from_mode(PASSABLE);
     std::fs::set_permissions(&growing.path, mode)

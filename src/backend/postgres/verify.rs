@@ -21,15 +21,7 @@ const QUICK: Duration = Duration::from_secs(60);
 const CHECKSUMS: Duration = Duration::from_secs(24 * 3600);
 
 pub fn verify(postgres: &Postgres, item: &Item) -> Result<Content, BackendError> {
-    let doing = || format!("verifying {}", item.path.display());
-    let dir = std::fs::File::open(&item.path).doing(doing)?.into();
-    let detail = Detail::of(&item.manifest);
-    let Some(detail) = detail.filter(|detail| measure(&dir).is_ok_and(|is| is == detail.measure))
-    else {
-        let why = "it is not what its manifest says".to_owned();
-        note(&item.path, &why);
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
-    };
+    let detail = as_stored(item)?;
     let owner = User { uid: detail.uid, gid: detail.gid };
     let tools = Tools::find(&postgres.settings, detail.major, owner)?;
     let sound = check(item, &tools).and_then(|()| {
@@ -48,6 +40,22 @@ pub fn verify(postgres: &Postgres, item: &Item) -> Result<Content, BackendError>
     }
     clear(&item.path)?;
     Ok(detail.content())
+}
+
+/// That every file has the size and time that it had: what was changed meanwhile is not what was asked
+/// for.
+pub fn as_stored(item: &Item) -> Result<Detail, BackendError> {
+    let doing = || format!("verifying {}", item.path.display());
+    let dir = std::fs::File::open(&item.path).doing(doing)?.into();
+    let is = measure(&dir);
+    match Detail::of(&item.manifest).filter(|was| is.is_ok_and(|is| was.measure.is_of(&is))) {
+        Some(detail) => Ok(detail),
+        None => {
+            let why = "it is not what its manifest says".to_owned();
+            note(&item.path, &why);
+            Err(BackendError::new(Fault::Permanent, doing(), why))
+        }
+    }
 }
 
 /// What PostgreSQL's own programs say. [`Fault::Identity`] here means: the content is bad.

@@ -7,6 +7,7 @@ use crate::conformance::{card, find, take};
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, run};
 use heptad::backend::Backend;
+use heptad::domain::event::Wholeness;
 use heptad::domain::snapshot::Handle;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -206,4 +207,56 @@ fn a_configuration_with_which_no_server_starts_is_told_by_the_proof() {
     };
     check("etc/conf.d/b.conf", "no_such_thing = 1\n", "no_such_thing");
     check("etc/pg_hba.conf", "local all postgres peer\nnonsense\n", "line 2 of pg_hba.conf");
+}
+
+/// What lies beside the data is as much of the snapshot as that is.
+#[test]
+fn rot_in_the_stored_configuration_or_label_is_seen_and_nothing_is_made_of_it() {
+    let scene = Scene::new(
+        &[("etc/conf.d/10-first.conf", b"work_mem = '5MB'\n")],
+        "include_dir = 'conf.d'\nunix_socket_directories = 'HERE/data.s'\n",
+    );
+    let server = scene.serve();
+    let handle = take(&*scene.backend, &card(1));
+    drop(server);
+    scene.backend.verify(&handle).unwrap();
+    let stored = scene.at("store/db/1");
+    let included = scene.at("etc/conf.d/10-first.conf");
+    let included = stored.join("config/files").join(included.strip_prefix("/").unwrap());
+    let label = stored.join("backup_label");
+    for (n, path) in [included, stored.join("config/pg_hba.conf"), label].iter().enumerate() {
+        let (was, at) = (std::fs::read(path).unwrap(), std::fs::metadata(path).unwrap());
+        let rotten = |text: &[u8]| {
+            std::fs::write(path, text).unwrap();
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(at.modified().unwrap()).unwrap();
+        };
+        let mut text = was.clone();
+        *text.last_mut().unwrap() ^= 1;
+        rotten(&text);
+        let target = scene.at(&format!("copy-{n}"));
+        let made = scene.backend.restore(&copied(&handle, &target), &()).unwrap_err();
+        assert!(made.to_string().contains("not what its manifest says"), "{made}");
+        assert!(!target.exists());
+        scene.backend.verify(&handle).unwrap_err();
+        assert_eq!(find(&*scene.backend, 1).unwrap().state, Wholeness::Tampered);
+        rotten(&was);
+        scene.backend.verify(&handle).unwrap();
+        assert_eq!(find(&*scene.backend, 1).unwrap().state, Wholeness::Whole);
+    }
+}
+
+/// Older ones have no measure of what lies beside the data.
+#[test]
+fn a_snapshot_from_before_its_configuration_was_measured_is_whole_all_the_same() {
+    let scene = Scene::new(&[], "unix_socket_directories = 'HERE/data.s'\n");
+    let handle = take(&*scene.backend, &card(1));
+    let path = scene.at("store/db/1/manifest.json");
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let measure = manifest["detail"]["measure"].as_object_mut().unwrap();
+    assert!(measure.remove("beside").is_some());
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    scene.backend.verify(&handle).unwrap();
+    scene.backend.restore(&copied(&handle, &scene.at("copy")), &()).unwrap();
 }

@@ -4,7 +4,17 @@
 use super::load::Busy;
 use super::server::{Server, own};
 use crate::support::copied;
+use crate::support::telling::Told;
 use std::path::Path;
+
+/// Of the files in a tree.
+fn bytes(path: &Path) -> u64 {
+    let meta = std::fs::symlink_metadata(path).unwrap();
+    if !meta.is_dir() {
+        return if meta.is_file() { meta.len() } else { 0 };
+    }
+    std::fs::read_dir(path).unwrap().map(|entry| bytes(&entry.unwrap().path())).sum()
+}
 
 fn check(kind: &str) {
     let mut busy = Busy::new(kind);
@@ -18,7 +28,18 @@ fn check(kind: &str) {
     busy.calm();
     busy.server.sql("delete from away");
     let target = busy.target(1);
-    busy.backend.restore(&copied(&one, &target), &()).unwrap();
+    let told = Told::by(&busy.fs.path().join("told"));
+    busy.backend.restore(&copied(&one, &target), &told).unwrap();
+    let stored = busy.fs.path().join("store/db/1");
+    let whole = |part: &str| bytes(&stored.join(part));
+    let all = told.all.lock().unwrap();
+    let (done, total) = *all.last().unwrap();
+    // A subvolume is no data that is copied.
+    let least = whole("tablespaces") + if kind == "btrfs" { 0 } else { whole("data") };
+    assert!(whole("tablespaces") > 100_000 && done >= least, "{done} of {total:?}, {least}");
+    assert_eq!(Some(done), total);
+    assert!(all.is_sorted_by_key(|(done, _)| *done) && all.iter().all(|told| told.1 == total));
+    drop(all);
     let copy = Server::start(&target, "");
     assert_eq!(copy.sql("select count(*) from away"), "5000");
     let lies =
