@@ -3,6 +3,7 @@
 
 use super::allowed::{self, Allowed};
 use super::check::{self, Setup};
+use super::declare::{TURN, Undeclared, declare};
 use super::driver::{Inbox, Message};
 use super::fleet::Fleet;
 use super::inspect::{Inspection, inspect};
@@ -81,7 +82,7 @@ impl Counter {
         self.fleet.replace(next.posts.clone(), &ledger, &self.state);
         let declared = vec![Event::Configured(resources(&next)), Event::Barred(barred)];
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        if let Err(why) = self.declare(declared) {
+        if let Err(why) = declare(&self.inbox, declared, false, TURN) {
             self.fleet.replace(setup.posts.clone(), &ledger, &self.state);
             return Err(self.not_in_force(setup, &why));
         }
@@ -109,17 +110,22 @@ impl Counter {
     /// # Errors
     /// What is wrong with them; then nothing has changed.
     pub fn amend(&self, names: &[&ResourceName]) -> Result<(), Findings> {
-        self.amend_with(Vec::new(), names)
+        self.amended(Vec::new(), names, true)
     }
 
-    /// The same, with what has to be known before.
+    /// Puts a resource in force that was never known, or is known again.
     ///
     /// # Errors
-    /// What is wrong with them; then nothing has changed.
-    pub fn amend_with(
+    /// What is wrong with it; then nothing has changed.
+    pub fn welcome(&self, name: &ResourceName) -> Result<(), Findings> {
+        self.amended(vec![Event::Welcomed(name.clone())], &[name], false)
+    }
+
+    fn amended(
         &self,
         mut declared: Vec<Event>,
         names: &[&ResourceName],
+        lasting: bool,
     ) -> Result<(), Findings> {
         let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -131,7 +137,7 @@ impl Counter {
         let barred = allowed::barred(&next.posts, &Allowed::Here);
         declared.extend([Event::Configured(resources(&next)), Event::Barred(barred)]);
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        self.declare(declared).map_err(|why| {
+        declare(&self.inbox, declared, lasting, TURN).map_err(|why| {
             for name in names {
                 self.fleet.put(name, old.posts.get(*name).cloned(), &ledger, &self.state);
             }
@@ -139,22 +145,10 @@ impl Counter {
         })
     }
 
-    /// # Errors
-    /// Why it is not in force.
-    fn declare(&self, declared: Vec<Event>) -> Result<(), String> {
-        // Who is told that it is loaded may ask for what it added. A driver that is held up, or
-        // gone, is not waited for.
-        let (teller, told) = std::sync::mpsc::channel();
-        self.inbox.put(Message::Declared(declared, teller));
-        told.recv_timeout(TURN).unwrap_or(Ok(()))
-    }
-
-    /// The old configuration is in force again, as what follows from the new one cannot be recorded.
-    fn not_in_force(&self, old: Setup, why: &str) -> Findings {
-        let findings = Findings::from(vec![old.config.remark(
-            format!("it is not loaded: what follows from it cannot be recorded ({why})"),
-            "the old configuration stays in force; undo what was changed last",
-        )]);
+    /// The old configuration is in force again.
+    fn not_in_force(&self, old: Setup, why: &Undeclared) -> Findings {
+        let problem = format!("it is not loaded: {why}");
+        let findings = Findings::from(vec![old.config.remark(problem, why.way_out())]);
         tracing::error!("the new configuration is not in force, the old one stays:\n{findings}");
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = old;
         findings
@@ -176,9 +170,6 @@ impl Counter {
         }
     }
 }
-
-/// How long a reload waits for the driver to take it over.
-const TURN: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub fn resources(setup: &Setup) -> Vec<Resource> {
     setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()

@@ -1,6 +1,7 @@
 //! The loop: wait for something to happen, take one turn, do what follows. One thread; it owns
 //! keeper and catalogue, so nothing else can change them.
 
+use super::declare::{Declaration, Undeclared};
 use super::engine::{Engine, Turn};
 use super::journal::Seen;
 use super::workers::Workers;
@@ -26,9 +27,8 @@ pub enum Message {
     Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
     /// Something to be done with the catalogue, on the thread that owns it.
     Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
-    /// What is declared from now on; to be told when that turn is over and published, and why it is
-    /// not in force, if so.
-    Declared(Vec<Event>, std::sync::mpsc::Sender<Result<(), String>>),
+    /// What is declared from now on; to be told when its turn is over and published.
+    Declared(Declaration),
     /// Persist how long heptad has run, and what time it was.
     NoteClock,
     /// Count what snapshots occupy, for the fee.
@@ -61,7 +61,7 @@ impl Inbox {
         self.bell.ring();
     }
 
-    fn drain(&self) -> VecDeque<Message> {
+    pub(super) fn drain(&self) -> VecDeque<Message> {
         std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -163,7 +163,7 @@ impl Driver {
             );
         }
         let mut events = vec![Event::Tick];
-        let mut waiting = Vec::new();
+        let (mut lasting, mut declared) = (Vec::new(), Vec::new());
         for message in self.parts.inbox.drain() {
             match message {
                 Message::Event(event) => events.push(event),
@@ -174,10 +174,14 @@ impl Driver {
                     events.push(Event::Asked(ask));
                 }
                 Message::Catalogue(act) => act(self.parts.engine.catalogue()),
-                Message::Declared(declared, teller) => {
-                    events.extend(declared);
-                    waiting.push(teller);
-                }
+                Message::Declared(mut declaration) => match declaration.claim() {
+                    Some(all) if declaration.lasting => {
+                        events.extend(all);
+                        lasting.push(declaration);
+                    }
+                    Some(all) => declared.push((all, declaration)),
+                    None => {}
+                },
                 Message::NoteClock => self.parts.engine.note_clock(),
                 Message::CountUsage => self.count_usage(),
                 Message::Stop => {
@@ -191,13 +195,17 @@ impl Driver {
         // The end of a survey that found nothing new is no record, and yet clients see it.
         let reported = events.iter().any(|event| matches!(event, Event::Finished(_)));
         let turn = self.parts.engine.turn(events, self.reading());
-        self.note_freezing(was_frozen);
         let refused = turn.refused.first().cloned();
         self.follow(turn, reported);
-        for teller in waiting {
-            // Whoever waited may have gone.
-            let _ = teller.send(refused.clone().map_or(Ok(()), Err));
+        for declaration in lasting {
+            let why = refused.clone().map(Undeclared::Unrecordable);
+            declaration.tell(why.map_or(Ok(()), Err));
         }
+        for (events, declaration) in declared {
+            let done = self.parts.engine.declare(&events, self.reading());
+            declaration.tell(done.map(|turn| self.follow(turn, true)));
+        }
+        self.note_freezing(was_frozen);
     }
 
     fn note_freezing(&self, was_frozen: bool) {

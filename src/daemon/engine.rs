@@ -6,6 +6,7 @@
 //! event whose records are no records, or that the keeper cannot stand, that event alone did not
 //! happen: the act that it reports has failed, and everything else goes on.
 
+use super::declare::Undeclared;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::domain::clock::{Belief, Reading};
 use crate::domain::event::{Action, Ask, Denied, Entry, Event, Finished, Order};
@@ -75,6 +76,25 @@ impl Engine {
             Err(Failed::Unwritable(error)) => self.freeze(all, error.to_string()),
             Err(_) => self.one_by_one(all.into(), reading),
         }
+    }
+
+    /// Puts in force what is declared, whole, or says why nothing of it is: then nothing of it
+    /// happens later either.
+    ///
+    /// # Errors
+    /// Why it is not in force.
+    pub fn declare(&mut self, events: &[Event], reading: Reading) -> Result<Turn, Undeclared> {
+        if let Some(reason) = &self.frozen {
+            return Err(Undeclared::Frozen(reason.clone()));
+        }
+        self.attempt(events, reading).map_err(|failed| match failed {
+            Failed::Unwritable(error) => {
+                self.frozen = Some(error.to_string());
+                Undeclared::Frozen(error.to_string())
+            }
+            Failed::Refused(error) => Undeclared::Unrecordable(error.to_string()),
+            Failed::Panicked(_) => Undeclared::Unrecordable("a bug in heptad stopped it".into()),
+        })
     }
 
     /// All of them happen, or none.
@@ -324,6 +344,8 @@ mod tests {
         engine.keeper = Keeper::new(ledger, at("01T00:00"), reading(), 8);
         let changed = Resource { enrolled: true, ..other };
         let events = vec![Event::Tick, Event::Configured(vec![known, changed])];
+        let declared = engine.declare(&events, reading());
+        assert!(matches!(declared, Err(Undeclared::Unrecordable(_))), "{declared:?}");
         let turn = engine.turn(events, reading());
         assert_eq!(turn.refused.len(), 1, "{:?}", turn.refused);
         assert_eq!(engine.frozen(), None);

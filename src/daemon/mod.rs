@@ -6,6 +6,7 @@ mod asking;
 pub mod boot;
 pub mod check;
 pub mod cli;
+mod declare;
 mod desk;
 mod driver;
 pub mod engine;

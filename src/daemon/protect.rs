@@ -12,7 +12,6 @@ use crate::backend::Backend;
 use crate::backend::recognise::{Place, Recognised};
 use crate::config::{Enrolment, enrolled_file};
 use crate::domain::account::Account;
-use crate::domain::event::Event;
 use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
@@ -114,8 +113,7 @@ impl Counter {
         if !wish.dry_run {
             enroll(&self.state, &declared).map_err(|error| unwritable(error.to_string()))?;
             // One that was forgotten is known again.
-            let welcomed = vec![Event::Welcomed(name.clone())];
-            self.amend_with(welcomed, &[&name]).map_err(|findings| {
+            self.welcome(&name).map_err(|findings| {
                 let _ = withdraw(&self.state, &name);
                 unwritable(findings.to_string())
             })?;

@@ -67,8 +67,8 @@ impl Registrar for Counter {
             && let Err(findings) = self.amend(&names)
         {
             tracing::error!(
-                "what was forgotten is in force until the next reload, since the \
-                configuration has faults:"
+                "what was forgotten is declared until the configuration is loaded again \
+                (heptactl reload), since now it could not be:"
             );
             findings.iter().for_each(|finding| tracing::error!("{finding}"));
         }

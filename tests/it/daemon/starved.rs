@@ -50,11 +50,15 @@ fn with_the_catalogues_disk_full_nothing_changes_and_all_can_be_read() {
     host.clock(&at(2, "06:00"));
     assert_eq!(host.ctl("take tree again").code, 1);
     assert_eq!(host.labels("tree"), before, "nothing changes");
+    refuses_what_is_declared(&mut host, &fs.path().join("state"));
 
     std::fs::remove_file(fs.path().join("filler")).unwrap();
     host.clock(&at(2, "06:01"));
     host.complete(&["tree"], &day(2));
     assert_eq!(host.ctl("status").code, 0);
+    assert_eq!(host.client().resources().unwrap().resources.len(), 1, "it was refused");
+    host.ok("reload");
+    assert_eq!(host.client().resources().unwrap().resources.len(), 2);
     host.ok("take tree at-last");
     for label in taken {
         assert!(host.ok(&format!("show {label}")).contains(&label));
@@ -63,6 +67,32 @@ fn with_the_catalogues_disk_full_nothing_changes_and_all_can_be_read() {
     host.start();
     host.settle();
     assert!(host.labels("tree").contains(&"at-last".into()));
+}
+
+/// Nobody is told that something is in force which cannot be recorded.
+fn refuses_what_is_declared(host: &mut Host, state: &Path) {
+    host.tree("more", "two");
+    let more = "[resource.more]\ntime = \"06:00\"\nfiles = { path = \"ROOT/more\" }\n";
+    host.configure_whole(&format!(
+        "[daemon]\nsocket = \"ROOT/sock\"\nstate = \"{}\"\n[resource.tree]\ntime = \"06:00\"\n\
+         files = {{ path = \"ROOT/tree\", store = \"ROOT/store\" }}\n{more}",
+        state.display()
+    ));
+    let refused = host.ctl("reload");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    for part in
+        ["it is not loaded: the catalogue cannot be written", "make room", "heptactl reload"]
+    {
+        assert!(refused.err.contains(part), "{part} in {}", refused.err);
+    }
+    let before = host.log().len();
+    host.signal(rustix::process::Signal::HUP);
+    host.logged(before, "the old one stays");
+    assert_eq!(host.client().resources().unwrap().resources.len(), 1, "the old one is in force");
+    host.tree("other", "three");
+    let refused = host.ctl(&format!("protect {}", host.path("other").display()));
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(!refused.out.contains("is protected"), "{refused:?}");
 }
 
 #[test]
