@@ -1,6 +1,7 @@
 //! Sixty days of the shipped keeper on the real catalogue, with the power cut at every single
 //! step, and random histories with a hostile clock.
 
+mod stops;
 mod storms;
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};

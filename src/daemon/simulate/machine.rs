@@ -209,6 +209,20 @@ impl Machine {
         }
         self.orders.clear();
         self.reports.clear();
+        self.boot(off);
+    }
+
+    /// Stops as the daemon does when it is told to: what is in flight ends, which takes so long, and
+    /// the clock is noted last. Boots again after `off`.
+    pub fn stop(&mut self, takes: SignedDuration, off: SignedDuration) {
+        self.turn(Event::Stop);
+        self.advance(takes);
+        self.settle();
+        self.store.record(&[self.keeper.clock_entry()]);
+        self.boot(off);
+    }
+
+    fn boot(&mut self, off: SignedDuration) {
         self.boots += 1;
         self.reading.wall = self.reading.wall.saturating_add(off).unwrap_or(Timestamp::MAX);
         self.reading.boot = SignedDuration::from_secs(20);

@@ -53,6 +53,9 @@ pub struct Keeper {
     left: Option<Timestamp>,
     /// When this daemon started, by the boot clock: it cannot be set.
     started: SignedDuration,
+    /// The newest believed time up to which all slots were looked at. Not the time of a stop: what
+    /// falls due while acts in flight end is the next start's to note.
+    looked: Timestamp,
     wakes: Wakes,
     touched: BTreeSet<ResourceName>,
     actions: Vec<Action>,
@@ -77,6 +80,7 @@ impl Keeper {
             leapt: false,
             left,
             started: reading.boot,
+            looked: floor,
             wakes: Wakes::default(),
             touched: BTreeSet::new(),
             actions: Vec::new(),
@@ -125,6 +129,9 @@ impl Keeper {
             Event::Stop => self.stopping = true,
         }
         self.tend();
+        if !self.stopping {
+            self.looked = self.trust.floor;
+        }
         std::mem::take(&mut self.actions)
     }
 
@@ -169,7 +176,7 @@ impl Keeper {
 
     /// The newest believed time, recorded now and then by the driver's housekeeping.
     pub fn clock_entry(&self) -> Entry {
-        Entry::Clock { floor: self.trust.floor, elapsed: self.reading.elapsed }
+        Entry::Clock { floor: self.looked, elapsed: self.reading.elapsed }
     }
 
     /// An operation in its first state; not yet recorded.
