@@ -197,12 +197,16 @@ impl From<Denied> for Refuse {
             ),
             Denied::NotCancelled { operation, why: Firm::Over } => Self::clash(
                 "operation-over",
-                format!("operation {operation} is over, so there is nothing to cancel"),
+                format!(
+                    "operation {operation} was already finished, so there is nothing to cancel"
+                ),
                 format!("`heptactl operation {operation}` shows how it ended"),
             ),
             Denied::NotCancelled { operation, why: Firm::Begun } => Self::clash(
                 "operation-begun",
-                format!("operation {operation} has begun, and cannot be stopped: it goes on"),
+                format!(
+                    "operation {operation} has begun, and cannot be stopped in the middle: it goes on"
+                ),
                 format!("`heptactl operation {operation} --wait` waits for its end"),
             ),
             Denied::NotCancelled { operation, why: Firm::Own } => Self::clash(

@@ -6,7 +6,7 @@ use super::wire;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Farewell, Request};
 use crate::domain::ledger::Ledger;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Fault, Operation};
 use crate::domain::snapshot::Part;
 
 /// An operation as clients see it, but for its progress.
@@ -96,10 +96,21 @@ pub fn ending(operation: &wire::Operation) -> String {
     }
 }
 
-/// That it failed, and why: `www: take before-upgrade failed: the store is full`.
+/// That it failed, and why: `www: take before-upgrade failed: the store is full`; or that somebody did
+/// not want it any more: `www: take before-upgrade was cancelled by uid 0`.
 pub fn failing(operation: &wire::Operation) -> String {
-    let why = operation.failure.as_ref().map(|failure| format!(": {}", failure.message));
-    format!("{}: {} failed{}", operation.resource, title(operation), why.unwrap_or_default())
+    let (resource, title) = (&operation.resource, title(operation));
+    match &operation.failure {
+        Some(why) if is_cancelled(operation) => format!("{resource}: {title} was {}", why.message),
+        Some(why) => format!("{resource}: {title} failed: {}", why.message),
+        None => format!("{resource}: {title} failed"),
+    }
+}
+
+/// Whether it was not done because somebody did not want it any more.
+pub fn is_cancelled(operation: &wire::Operation) -> bool {
+    let fault = operation.failure.as_ref().map(|failure| failure.fault.as_str());
+    fault == Some(Fault::Cancelled.word())
 }
 
 /// What somebody asks for: `take www as before-upgrade`.
@@ -157,7 +168,7 @@ fn drafted(draft: &Draft) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Act, Doom, Failure, Fault, State};
+    use crate::domain::operation::{Act, Doom, Failure, State};
     use crate::domain::sample::{self, Builder};
     use crate::domain::slot::Slot;
     use crate::domain::snapshot::{Seq, Tags};
@@ -199,6 +210,10 @@ mod tests {
                 "changing the tags of web-1@2026-11-21",
                 "tags of web-1@2026-11-21 changed: set a; remove b",
             ]
+        });
+        let unwanted = Failure::new(Fault::Cancelled, "cancelled by uid 0");
+        check(take(None), State::Failed(unwanted), {
+            ["taking before", "take before was cancelled by uid 0"]
         });
         check(Act::Disable, State::Succeeded, ["disable has begun", "disable is done"]);
     }

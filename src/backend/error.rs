@@ -18,11 +18,18 @@ impl BackendError {
         Self { doing: plain(doing), fault, detail: plain(detail) }
     }
 
+    /// The answer to who does not want it any more.
+    pub fn unwanted() -> Self {
+        Self::new(Fault::Cancelled, "stopping", "it is not wanted any more")
+    }
+
     /// Classifies an operating system error.
     pub fn io(doing: impl Into<String>, error: &std::io::Error) -> Self {
         use rustix::io::Errno;
         let fault = match error.raw_os_error().map(Errno::from_raw_os_error) {
             Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Fault::NoSpace,
+            // No file system says so: it is how a copy of bytes tells that it was asked to stop.
+            Some(Errno::CANCELED) => Fault::Cancelled,
             Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Fault::Busy,
             Some(Errno::NOENT | Errno::NOTDIR | Errno::NODEV | Errno::NXIO) => Fault::Absent,
             // No later try finds another answer: rights, kinds of things, names.
@@ -69,6 +76,7 @@ mod tests {
         };
         check(Fault::NoSpace, &[Errno::NOSPC, Errno::DQUOT, Errno::FBIG]);
         check(Fault::Busy, &[Errno::BUSY, Errno::TXTBSY, Errno::AGAIN]);
+        check(Fault::Cancelled, &[Errno::CANCELED]);
         check(Fault::Absent, &[Errno::NOENT, Errno::NOTDIR, Errno::NODEV, Errno::NXIO]);
         check(Fault::Permanent, &[Errno::ACCESS, Errno::PERM, Errno::ROFS]);
         check(Fault::Permanent, &[Errno::OPNOTSUPP, Errno::INVAL]);

@@ -133,9 +133,10 @@ impl Backend for FakeBackend {
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Object, BackendError> {
         let card = order.card;
+        progress.wanted().inspect_err(|_| self.begin(card))?;
         let mut world = self.act("taking").inspect_err(|_| self.begin(card))?;
         let content = match order.source {
             Some(source) => world.objects.get(&self.key(source)).map(|o| o.content),
@@ -185,7 +186,11 @@ impl Backend for FakeBackend {
         })
     }
 
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        _progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
         let world = self.disk.world();
         let object = world.objects.get(&self.key(handle));
         object.map(|object| object.content).ok_or_else(|| absent("verifying"))
@@ -211,8 +216,9 @@ impl Backend for FakeBackend {
     fn restore(
         &self,
         order: &RestoreOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
+        progress.wanted()?;
         let mut world = self.act("restoring")?;
         if !world.objects.contains_key(&self.key(order.handle)) {
             return Err(absent("restoring"));
@@ -228,9 +234,14 @@ impl Backend for FakeBackend {
     fn rollback(
         &self,
         order: &RollbackOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Probe, BackendError> {
         let mut world = self.act("rolling back")?;
+        let live = world.lives.get(&self.resource);
+        // What is done already cannot be stopped any more.
+        if live.is_none_or(|live| live.turned != Some(order.token)) {
+            progress.wanted()?;
+        }
         let object = world.objects.get(&self.key(order.handle));
         let content = object.ok_or_else(|| absent("rolling back"))?.content;
         if world.lives.get(&self.resource).is_none_or(|live| live.identity.is_none()) {

@@ -86,6 +86,10 @@ mod tests {
             self.0.lock().unwrap().push((done, total));
             drop(self.1.lock().unwrap().take());
         }
+
+        fn is_wanted(&self) -> bool {
+            true
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod meanwhile;
 mod options;
 mod order;
 mod postgres;
+mod progress;
 pub mod recognise;
 pub mod registry;
 mod shelf;
@@ -39,6 +40,7 @@ pub use shelf::unclaimed;
 
 pub use error::{BackendError, Doing};
 pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Usage};
+pub use progress::{Asking, Progress};
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
@@ -100,7 +102,11 @@ pub trait Backend: Debug + Send + Sync {
     /// Takes a snapshot under `order.card`. There is exactly one commit point; what has not passed
     /// it is never listed as whole. On return it is durable against a power cut. A snapshot that
     /// exists whole under the same sequence number and id is returned as it is. Whoever can tells
-    /// `progress` meanwhile.
+    /// `progress` meanwhile; whatever takes long asks it.
+    ///
+    /// # Errors
+    /// [`Fault::Cancelled`] where it is not wanted any more before its commit point. A guest or a
+    /// file system that was held goes on; what was begun may be left, as of any taking that fails.
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,
@@ -117,8 +123,18 @@ pub trait Backend: Debug + Send + Sync {
     /// is an error, never a shorter list.
     fn list(&self) -> Result<Survey, BackendError>;
 
-    /// Measures the content of a snapshot and sees that it can be read.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError>;
+    /// Measures the content of a snapshot and sees that it can be read. Whatever takes long asks
+    /// `progress` whether that is wanted still.
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError>;
+
+    /// The same, to the end.
+    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+        self.verify_asking(handle, &())
+    }
 
     /// Destroys exactly this snapshot, whole or partial: marker, id and object identity are read
     /// from the object again right before. Durable on return; one that is gone already is success.
@@ -133,6 +149,8 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Permanent`] for a size, plan or port that this technology has no use for.
+    /// [`Fault::Cancelled`] where it is not wanted any more: nothing is left then, nor of an earlier
+    /// attempt, also where it never was.
     fn restore(
         &self,
         order: &RestoreOrder<'_>,
@@ -185,7 +203,9 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Busy`] when it is in use after all; [`Fault::Permanent`] where the technology or the
-    /// place does not allow it.
+    /// place does not allow it. [`Fault::Cancelled`] where it is not wanted any more before its commit
+    /// point: the live content is as it was, and nothing else is left. One that has passed it,
+    /// perhaps before a crash, is finished.
     fn rollback(
         &self,
         _order: &RollbackOrder<'_>,
@@ -252,15 +272,6 @@ pub trait Backend: Debug + Send + Sync {
 fn no_rollback() -> BackendError {
     let why = "this backend cannot; make a new resource from the snapshot: heptactl create";
     BackendError::new(Fault::Permanent, "rolling back in place", why)
-}
-
-/// Told how far a long act is. Called often; cheap.
-pub trait Progress: Send + Sync {
-    fn report(&self, done_bytes: u64, total_bytes: Option<u64>);
-}
-
-impl Progress for () {
-    fn report(&self, _done: u64, _total: Option<u64>) {}
 }
 
 /// Facts about a technology; no promises, no policy.

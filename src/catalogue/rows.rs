@@ -185,6 +185,7 @@ pub(super) fn operation(row: &Row<'_>) -> Result<Operation> {
         finished: fields.maybe_parse("finished")?,
         state: fields.known("state", &state, words::state(&state, failure(&fields, "reason")?))?,
         tries: fields.number("tries")?,
+        cancel_asked_by: fields.maybe_number("cancel_asked_by")?,
         output: fields.text("output")?,
     })
 }

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
     include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
 ];
 
 /// The version that this heptad writes and the newest that it reads.

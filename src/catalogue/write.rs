@@ -279,6 +279,7 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
         ":fault": failure.map(|failure| failure.fault.word()),
         ":reason": failure.map(|failure| &failure.message),
         ":tries": operation.tries,
+        ":cancel_asked_by": operation.cancel_asked_by,
         ":output": operation.output,
     };
     run(to, PUT_OPERATION, values)?;
@@ -288,6 +289,7 @@ fn put_operation(to: &Connection, operation: &Operation) -> Result<()> {
 
 const PUT_OPERATION: &str = "
     INSERT OR REPLACE INTO operation (id, resource, act, seq, parameters, cause, retry, uid, key, digest,
-        created, started, finished, state, fault, reason, tries, output)
+        created, started, finished, state, fault, reason, tries, cancel_asked_by, output)
     VALUES (:id, :resource, :act, :seq, :parameters, :cause, :retry, :uid, :key, :digest,
-        :created, :started, :finished, :state, :fault, :reason, :tries, :output)";
+        :created, :started, :finished, :state, :fault, :reason, :tries,
+        :cancel_asked_by, :output)";

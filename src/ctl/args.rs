@@ -290,7 +290,8 @@ pub enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Cancel an operation that has not begun; yours, or as an admin any
+    /// Cancel an operation: one that waits never begins, a take, keep, create or rollback that has
+    /// begun stops and leaves nothing; yours, or as an admin any
     Cancel {
         #[arg(value_name = "OPERATION")]
         id: u64,

@@ -6,6 +6,7 @@ use super::render::{self, Page, Span, units};
 use super::session::{Done, Session, complaint};
 use super::values::TagArgs;
 use super::{exit, follow};
+use crate::api::telling::is_cancelled;
 use crate::api::wire::{Accepted, OperationState, Tags, TakeBody};
 
 pub(super) fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
@@ -27,18 +28,6 @@ pub fn take(
 pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &TagArgs) -> Done {
     let accepted = session.client.keep(snapshot, name, tags(args)?)?;
     conclude(session, accepted)
-}
-
-/// It ends as cancelled, which is what was asked for.
-pub fn cancel(session: &mut Session<'_, '_>, id: u64) -> Done {
-    let accepted = session.client.cancel(id)?;
-    if session.global.json {
-        return session.json(&accepted);
-    }
-    let operation = &accepted.operation;
-    let (resource, what) = (&operation.resource, render::title(operation));
-    session.say(&format!("{resource}: {what} is cancelled (operation {id})"))?;
-    Ok(exit::OK)
 }
 
 /// Brings one after the other back; a refusal of one does not stop the others.
@@ -170,7 +159,8 @@ pub(super) fn awaited(
     }
     let mut page: Page = session.view().page();
     let (resource, id) = (&operation.resource, operation.id);
-    let sentence = format!("{resource}: {} failed (operation {id})", render::title(operation));
+    let failed = if is_cancelled(operation) { "was cancelled" } else { "failed" };
+    let sentence = format!("{resource}: {} {failed} (operation {id})", render::title(operation));
     complaint(&sentence, &[], &mut page);
     render::troubles(operation, &mut page);
     session.note(&page)?;

@@ -17,6 +17,9 @@ pub enum CtlError {
     /// Whoever waited pressed Ctrl-C.
     #[error("you do not wait for it any more; {what} goes on as operation {id}")]
     Interrupted { id: u64, what: String },
+    /// What somebody wanted to cancel has ended otherwise.
+    #[error("operation {id} was already finished: {how}")]
+    AlreadyFinished { id: u64, how: String },
     /// It was told already, with all that is known.
     #[error("operation {id} failed")]
     OperationFailed { id: u64 },
@@ -69,6 +72,7 @@ impl CtlError {
             Self::OutOfSight { .. } => "out-of-sight",
             Self::Interrupted { .. } => "interrupted",
             Self::OperationFailed { .. } => "operation-failed",
+            Self::AlreadyFinished { .. } => "operation-over",
             Self::Partly => "partly",
             Self::Declined => "declined",
             Self::Unconfirmed => "unconfirmed",
@@ -98,6 +102,7 @@ impl CtlError {
             },
             Self::Interrupted { .. } => exit::INTERRUPTED,
             Self::OperationFailed { .. }
+            | Self::AlreadyFinished { .. }
             | Self::Partly
             | Self::Declined
             | Self::Unknown { .. }
@@ -166,7 +171,7 @@ impl CtlError {
             }
             Self::Interrupted { id, .. } => vec![
                 format!("`heptactl operation {id} --wait` waits for its end"),
-                format!("`heptactl cancel {id}` takes it back as long as it has not begun"),
+                format!("`heptactl cancel {id}` stops it"),
             ],
             Self::Exists { .. } => {
                 vec!["name another place with -o, or replace it with --force".into()]

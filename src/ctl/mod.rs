@@ -5,6 +5,7 @@
 //! terminal; the binary hands them in, so that tests and the demo drive the very same code.
 
 mod args;
+mod cancel;
 mod change;
 mod destroy;
 mod error;
@@ -207,7 +208,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Done {
         }
         Command::Attach { disk, instance } => make::attach(session, &disk, &instance),
         Command::Detach { disk, instance } => make::detach(session, &disk, &instance),
-        Command::Cancel { id } => change::cancel(session, id),
+        Command::Cancel { id } => cancel::cancel(session, id),
         Command::Undelete { snapshots } => change::undelete(session, &snapshots),
         Command::Acknowledge { resource } => change::acknowledge(session, &resource),
         Command::Rotate { resource, yes } => change::rotate(session, &resource, yes),

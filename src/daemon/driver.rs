@@ -240,6 +240,9 @@ impl Driver {
         for order in turn.orders {
             self.parts.workers.submit(order);
         }
+        for operation in turn.halts {
+            self.parts.workers.halt(operation);
+        }
         self.parts.workers.let_go(turn.records.iter().filter_map(forgotten).collect());
     }
 

@@ -13,7 +13,7 @@ use crate::domain::event::{Action, Ask, Denied, Entry, Event, Finished, Order};
 use crate::domain::fee::Holding;
 use crate::domain::keeper::Keeper;
 use crate::domain::key::repeat;
-use crate::domain::operation::{Failure, Fault, Operation};
+use crate::domain::operation::{Failure, Fault, Operation, OperationId};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -32,6 +32,8 @@ pub struct Engine {
 #[derive(Debug, Default)]
 pub struct Turn {
     pub orders: Vec<Order>,
+    /// What is under way and not wanted any more.
+    pub halts: Vec<OperationId>,
     pub replies: Vec<(u64, Result<Operation, Denied>)>,
     /// What became known, for the log.
     pub records: Vec<Entry>,
@@ -130,6 +132,7 @@ impl Engine {
             match action {
                 Action::Record(entry) => turn.records.push(entry),
                 Action::Start(order) => turn.orders.push(*order),
+                Action::Halt(operation) => turn.halts.push(operation),
                 Action::Reply(ticket, reply) => turn.replies.push((ticket, reply)),
             }
         }
@@ -257,6 +260,7 @@ impl Engine {
 impl Turn {
     fn add(&mut self, other: Turn) {
         self.orders.extend(other.orders);
+        self.halts.extend(other.halts);
         self.replies.extend(other.replies);
         self.records.extend(other.records);
         self.refused.extend(other.refused);
@@ -268,7 +272,7 @@ mod tests {
     use super::*;
     use crate::domain::event::{Done, Request, Survey, Taken, Weights};
     use crate::domain::ledger::Ledger;
-    use crate::domain::operation::{OperationId, State};
+    use crate::domain::operation::State;
     use crate::domain::resource::Resource;
     use crate::domain::sample::{Builder, at};
     use crate::domain::snapshot::{Content, Facts, Part, Seq};

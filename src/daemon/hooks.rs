@@ -65,6 +65,8 @@ enum HookError {
     Process(#[from] ProcessError),
     #[error("not done after {seconds} s, and ended")]
     Late { seconds: u64 },
+    #[error("ended, as the snapshot is not wanted any more")]
+    Unwanted,
     #[error("{status}{said}")]
     Status { status: std::process::ExitStatus, said: String },
 }
@@ -75,13 +77,16 @@ enum HookError {
 /// Without success of every before-hook (unless its failure is ignored) the act does not happen
 /// and the failure is [`Fault::Hook`]. A panic of the act becomes a failure, so that after-hooks
 /// run even then; an after-hook's own failure is only in the output.
+///
+/// A before-hook is ended as soon as the act is not `wanted` any more; after-hooks never are.
 pub fn around<T>(
     hooks: &Hooks,
     occasion: &Occasion<'_>,
+    wanted: &dyn Fn() -> bool,
     act: impl FnOnce() -> Result<T, Failure>,
 ) -> (Result<T, Failure>, String) {
     let mut output = Output::new();
-    let result = before(hooks, occasion, &mut output).and_then(|()| caught(act));
+    let result = before(hooks, occasion, wanted, &mut output).and_then(|()| caught(act));
     run_after(hooks, occasion, result.as_ref().err(), &mut output);
     (result, output.text)
 }
@@ -93,10 +98,19 @@ pub fn after(hooks: &Hooks, occasion: &Occasion<'_>, failure: &Failure) -> Strin
     output.text
 }
 
-fn before(hooks: &Hooks, occasion: &Occasion<'_>, output: &mut Output) -> Result<(), Failure> {
+fn before(
+    hooks: &Hooks,
+    occasion: &Occasion<'_>,
+    wanted: &dyn Fn() -> bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
     for hook in &hooks.before {
-        let variables = vec![("HEPTAD_PHASE", "before".into())];
-        let Err(error) = run(hook, occasion, "before", variables, output) else { continue };
+        let told = Told { phase: "before", variables: vec![("HEPTAD_PHASE", "before".into())] };
+        let ended = run(hook, occasion, told, Some(wanted), output);
+        if !wanted() {
+            return Err(Failure::new(Fault::Cancelled, "it is not wanted any more"));
+        }
+        let Err(error) = ended else { continue };
         if hook.on_failure == OnFailure::Fail {
             let message = format!("before-hook {}: {error}", hook.program.display());
             return Err(Failure::new(Fault::Hook, message));
@@ -119,7 +133,7 @@ fn run_after(
             variables.push(("HEPTAD_MESSAGE", plain(&failure.message, MESSAGE)));
         }
         // Its failure stands in the output, where `run` put it.
-        let _ = run(hook, occasion, "after", variables, output);
+        let _ = run(hook, occasion, Told { phase: "after", variables }, None, output);
     }
 }
 
@@ -133,14 +147,21 @@ fn caught<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     })
 }
 
+/// What one hook is run for.
+struct Told {
+    phase: &'static str,
+    variables: Vec<(&'static str, String)>,
+}
+
 fn run(
     hook: &Hook,
     occasion: &Occasion<'_>,
-    phase: &str,
-    variables: Vec<(&str, String)>,
+    told: Told,
+    wanted: Option<&dyn Fn() -> bool>,
     output: &mut Output,
 ) -> Result<(), HookError> {
-    let started = start(hook, occasion, variables);
+    let phase = told.phase;
+    let started = start(hook, occasion, told.variables, wanted);
     let (printed, ended) = match started {
         Ok(finished) => {
             let ended = judge(&finished);
@@ -153,7 +174,7 @@ fn run(
     if let Err(why) = &ended {
         // One that stops the act is told as its failure.
         let stops = phase == "before" && hook.on_failure == OnFailure::Fail;
-        if !stops {
+        if !stops && !matches!(why, HookError::Unwanted) {
             let (resource, snapshot) = (occasion.resource, occasion.snapshot);
             let program = hook.program.display();
             tracing::warn!(%resource, snapshot, %program, reason = %why,
@@ -172,6 +193,7 @@ fn start(
     hook: &Hook,
     occasion: &Occasion<'_>,
     variables: Vec<(&str, String)>,
+    wanted: Option<&dyn Fn() -> bool>,
 ) -> Result<Finished, HookError> {
     trusted_program(&hook.program)?;
     let mut env = vec![
@@ -193,10 +215,13 @@ fn start(
         env: env.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
         ..Spawn::new(&hook.program, limits)
     };
-    Ok(spawn.run()?)
+    Ok(spawn.run_while(wanted)?)
 }
 
 fn judge(finished: &Finished) -> Result<(), HookError> {
+    if finished.stopped {
+        return Err(HookError::Unwanted);
+    }
     if finished.timed_out {
         return Err(HookError::Late { seconds: finished.elapsed.as_secs() });
     }

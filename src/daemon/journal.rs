@@ -6,7 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, Run, SlotRecord, Why};
 use crate::domain::event::Entry;
 use crate::domain::ledger::Ledger;
-use crate::domain::operation::{Act, Fault, Operation, State};
+use crate::domain::operation::{Act, Operation, State};
 use crate::domain::snapshot::{Health, Snapshot};
 use crate::domain::view::Moment;
 use tracing::Level;
@@ -41,7 +41,10 @@ impl Seen<'_> {
 
     fn tell_operation(&self, operation: &Operation) {
         let told = telling::operation(self.ledger_of(operation), operation);
-        let (level, sentence) = step(&told, self.next_try(operation).as_deref());
+        let (level, sentence) = match self.who_stops(operation) {
+            Some(uid) => (Level::INFO, stopping(&told, uid)),
+            None => step(&told, self.next_try(operation).as_deref()),
+        };
         let wire::Operation { id, resource, act, cause, uid, snapshot, .. } = &told;
         let (id, seq) = (*id, operation.act.seq().map(|seq| seq.0));
         let slot = slot_of(operation);
@@ -91,6 +94,13 @@ impl Seen<'_> {
                 "{sentence}"
             ),
         }
+    }
+
+    /// Who asked in this turn that it stops.
+    fn who_stops(&self, operation: &Operation) -> Option<u32> {
+        let known = self.before.operations.get(&operation.id);
+        let is_new = known.is_none_or(|known| known.cancel_asked_by.is_none());
+        operation.cancel_asked_by.filter(|_| is_new && operation.is_open())
     }
 
     /// What is gone after the turn is called as it was called before.
@@ -184,11 +194,9 @@ fn step(told: &wire::Operation, next_try: Option<&str>) -> (Level, String) {
         wire::OperationState::Running => {
             (level, format!("{} ({around})", telling::beginning(told)))
         }
-        wire::OperationState::Failed if is_cancelled(told) => {
-            let why = told.failure.as_ref().map(|failure| failure.message.as_str());
-            let (resource, title) = (&told.resource, telling::title(told));
-            let why = why.unwrap_or_default();
-            (Level::INFO, format!("{resource}: {title} was {why} before it had begun ({around})"))
+        wire::OperationState::Failed if telling::is_cancelled(told) => {
+            let when = if told.tries == 0 { " before it had begun" } else { "" };
+            (Level::INFO, format!("{}{when} ({around})", telling::failing(told)))
         }
         wire::OperationState::Failed => {
             let next = next_try.map(|next| format!("; {next}")).unwrap_or_default();
@@ -198,9 +206,10 @@ fn step(told: &wire::Operation, next_try: Option<&str>) -> (Level, String) {
     }
 }
 
-fn is_cancelled(told: &wire::Operation) -> bool {
-    let fault = told.failure.as_ref().map(|failure| failure.fault.as_str());
-    fault == Some(Fault::Cancelled.word())
+/// That somebody asked what has begun to stop.
+fn stopping(told: &wire::Operation, uid: u32) -> String {
+    let (resource, title, id) = (&told.resource, telling::title(told), told.id);
+    format!("{resource}: {title} shall stop, asked by uid {uid} (operation {id})")
 }
 
 /// Why, by whom, how long: `asked by uid 1000, operation 7, 12 s`.
@@ -260,7 +269,7 @@ fn ending(account: &Account, record: &SlotRecord, outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Cause, Doom, Failure};
+    use crate::domain::operation::{Cause, Doom, Failure, Fault};
     use crate::domain::sample::{self, Builder, moment};
     use crate::domain::snapshot::{Part, Seq, Tags};
     use std::sync::Arc;
@@ -322,6 +331,38 @@ mod tests {
             "web-1: noting beside web-1@2026-11-20 what is known of it (asked by uid 1000, \
              operation 7)"
         });
+    }
+
+    #[test]
+    fn who_wanted_something_to_stop_is_named_and_whether_it_had_begun() {
+        let ledger = ledger(Builder::daily().account());
+        let cancelled = || State::Failed(Failure::new(Fault::Cancelled, "cancelled by uid 7"));
+        let of = |state, tries| {
+            let operation = sample::operation(take("2026-11-23"), state);
+            Operation { tries, cancel_asked_by: (tries > 0).then_some(7), ..operation }
+        };
+        let check = |operation: Operation, want: &str| {
+            let told = telling::operation(&ledger, &operation);
+            assert_eq!(step(&told, None), (Level::INFO, want.to_owned()));
+        };
+        check(of(cancelled(), 0), {
+            "web-1: take web-1@2026-11-23 was cancelled by uid 7 before it had begun (asked by uid \
+             1000, operation 7, 12 s)"
+        });
+        check(of(cancelled(), 1), {
+            "web-1: take web-1@2026-11-23 was cancelled by uid 7 (asked by uid 1000, operation 7, 12 s)"
+        });
+        let asked = of(State::Running, 1);
+        let told = telling::operation(&ledger, &asked);
+        let before = Ledger::default();
+        let seen = Seen { before: &before, after: &ledger, moment: moment("23T12:00") };
+        assert_eq!(seen.who_stops(&asked), Some(7));
+        assert_eq!(stopping(&told, 7), {
+            "web-1: take web-1@2026-11-23 shall stop, asked by uid 7 (operation 7)"
+        });
+        let mut before = Ledger::default();
+        before.put_operation(&asked);
+        assert_eq!(Seen { before: &before, ..seen }.who_stops(&asked), None, "told once");
     }
 
     #[test]

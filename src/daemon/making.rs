@@ -71,6 +71,9 @@ pub fn create(
     };
     // Heptad may have stopped after it was made and before all was known.
     let made = if again { backend.made(&order).map_err(failure)? } else { None };
+    if !again {
+        around.wanted().map_err(failure)?;
+    }
     let restored = match made {
         Some(made) => made,
         None => {
@@ -281,6 +284,10 @@ impl Progress for Watched<'_> {
     fn report(&self, done_bytes: u64, total_bytes: Option<u64>) {
         self.0.report(done_bytes, total_bytes);
     }
+
+    fn is_wanted(&self) -> bool {
+        self.0.is_wanted()
+    }
 }
 
 fn failure(error: BackendError) -> Failure {
@@ -298,6 +305,10 @@ mod tests {
 
     impl Progress for Fickle {
         fn report(&self, _: u64, _: Option<u64>) {}
+
+        fn is_wanted(&self) -> bool {
+            true
+        }
     }
 
     impl Surroundings for Fickle {

@@ -50,6 +50,7 @@ pub fn perform(
             if !again {
                 making::idle(backend)?;
                 same(&backend.probe().map_err(failure)?.identity, identity.as_deref())?;
+                around.wanted().map_err(failure)?;
             }
             let order = RollbackOrder { handle, token: *token };
             making::roll_back(backend, &order, !again, around)
@@ -128,6 +129,7 @@ fn take(
     identity: Option<&str>,
     progress: &dyn Progress,
 ) -> Result<Taken, Failure> {
+    progress.wanted().map_err(failure)?;
     if *source == Source::Live {
         same(&backend.probe().map_err(failure)?.identity, identity)?;
     }
@@ -146,7 +148,7 @@ fn take(
         .take_telling(&order, progress)
         .map_err(|error| given_up(backend, &card.handle, error))?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
-    let content = backend.verify(&handle).map_err(unverified)?;
+    let content = backend.verify_asking(&handle, progress).map_err(unverified)?;
     let usage = backend.usage(&handle).unwrap_or_default();
     // It is complete whatever this last look shows: only rotation waits for a better one.
     let mut survey = backend.list().unwrap_or_default();

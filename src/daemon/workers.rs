@@ -12,7 +12,7 @@ use crate::domain::operation::{Failure, Fault, OperationId};
 use crate::domain::resource::Resource;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub struct Workers {
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
     progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+    /// Of each order that waits or is performed, whether it is wanted still.
+    wanted: Mutex<BTreeMap<OperationId, Arc<AtomicBool>>>,
     registrar: OnceLock<Arc<dyn Registrar>>,
 }
 
@@ -57,11 +59,13 @@ struct Meter {
     done: AtomicU64,
     /// `u64::MAX` while unknown.
     total: AtomicU64,
+    wanted: Arc<AtomicBool>,
 }
 
 impl Meter {
-    fn new() -> Self {
-        Self { begun: Instant::now(), done: AtomicU64::new(0), total: AtomicU64::new(u64::MAX) }
+    fn new(wanted: Arc<AtomicBool>) -> Self {
+        let (done, total) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Self { begun: Instant::now(), done, total, wanted }
     }
 
     /// Nothing before the backend has told any.
@@ -100,6 +104,10 @@ impl Progress for Meter {
         self.done.store(done, Ordering::Relaxed);
         self.total.store(total.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
 }
 
 /// What one order has around it.
@@ -111,6 +119,10 @@ struct Around<'a> {
 impl Progress for Around<'_> {
     fn report(&self, done: u64, total: Option<u64>) {
         self.meter.report(done, total);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.meter.is_wanted()
     }
 }
 
@@ -138,6 +150,7 @@ impl Workers {
             report,
             pools: Mutex::default(),
             progress: Mutex::default(),
+            wanted: Mutex::default(),
             registrar: OnceLock::new(),
         })
     }
@@ -149,6 +162,8 @@ impl Workers {
             self.fail(order.operation, message);
             return;
         };
+        let wanted = Arc::new(AtomicBool::new(order.wanted));
+        lock(&self.wanted).insert(order.operation, wanted);
         let name = post.backend.pool();
         let limit = post.backend.capabilities().in_flight.clamp(1, MOST);
         let mut pools = lock(&self.pools);
@@ -158,6 +173,13 @@ impl Workers {
             pool.running += 1;
             drop(pools);
             self.start(name);
+        }
+    }
+
+    /// What is under way shall stop where it still can; its report tells whether it did.
+    pub fn halt(&self, operation: OperationId) {
+        if let Some(wanted) = lock(&self.wanted).get(&operation) {
+            wanted.store(false, Ordering::Relaxed);
         }
     }
 
@@ -228,7 +250,8 @@ impl Workers {
     /// Performs one order after the other until the pool's queue is empty.
     fn drain(&self, name: &str) {
         while let Some((order, post)) = self.next(name) {
-            let meter = Arc::new(Meter::new());
+            let wanted = lock(&self.wanted).get(&order.operation).cloned();
+            let meter = Arc::new(Meter::new(wanted.unwrap_or_default()));
             lock(&self.progress).insert(order.operation, meter.clone());
             if let Some(unended) = self.fleet.unended(&order.resource) {
                 end(&order.resource, &post, &unended);
@@ -237,6 +260,7 @@ impl Workers {
                 run(&order, &post, &Around { workers: self, meter: &meter })
             });
             lock(&self.progress).remove(&order.operation);
+            lock(&self.wanted).remove(&order.operation);
             (self.report)(finished);
         }
     }
@@ -285,6 +309,7 @@ impl Workers {
     }
 
     fn fail(&self, operation: OperationId, message: &str) {
+        lock(&self.wanted).remove(&operation);
         let result = Err(Failure::new(Fault::Permanent, message));
         (self.report)(Finished { operation, result, output: String::new() });
     }
@@ -324,7 +349,7 @@ fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
                 seq: card.handle.seq,
                 slot: card.slot,
             };
-            hooks::around(&post.hooks, &occasion, act)
+            hooks::around(&post.hooks, &occasion, &|| around.is_wanted(), act)
         }
         _ => {
             let bug = |_| Err(Failure::new(Fault::Permanent, "a bug in heptad stopped it"));
@@ -365,7 +390,7 @@ mod tests {
         let weighs = [Weigh::Nothing, Weigh::All, Weigh::Together, Weigh::Nothing];
         for (n, (resource, weigh)) in (1..).zip(names.into_iter().zip(weighs)) {
             let work = Work::Survey { known: Vec::new(), weigh };
-            workers.submit(Order { operation: OperationId(n), resource, work });
+            workers.submit(Order { operation: OperationId(n), resource, work, wanted: true });
         }
         drop(held);
         let order: Vec<_> = reports.iter().take(4).collect();

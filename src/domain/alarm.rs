@@ -477,6 +477,7 @@ mod tests {
             finished: None,
             state,
             tries: 1,
+            cancel_asked_by: None,
             output: String::new(),
         }
     }

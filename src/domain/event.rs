@@ -56,6 +56,8 @@ pub enum Action {
     /// Make it durable before anything that follows.
     Record(Entry),
     Start(Box<Order>),
+    /// Nobody wants it any more: its worker shall stop where it still can.
+    Halt(OperationId),
     Reply(u64, Result<Operation, Denied>),
 }
 
@@ -81,6 +83,9 @@ pub struct Order {
     pub operation: OperationId,
     pub resource: ResourceName,
     pub work: Work,
+    /// Else only what an earlier try left of it is cleared away or, past the point of no return,
+    /// finished.
+    pub wanted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

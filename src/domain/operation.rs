@@ -40,6 +40,8 @@ pub struct Operation {
     pub state: State,
     /// How often it was begun; more than once only after a crash.
     pub tries: u32,
+    /// Who asked that it stops, after it had begun.
+    pub cancel_asked_by: Option<u32>,
     /// What hooks and backend printed, for a person.
     pub output: String,
 }
@@ -165,7 +167,17 @@ impl Operation {
         matches!(self.state, State::Queued | State::Running)
     }
 
-    /// Taken back before it began.
+    /// Before a crash, perhaps: then something of it may be there.
+    pub fn has_begun(&self) -> bool {
+        self.tries > 0
+    }
+
+    /// Whether somebody asked that it stops, and it has not ended yet.
+    pub fn is_stopping(&self) -> bool {
+        self.is_open() && self.cancel_asked_by.is_some()
+    }
+
+    /// A person did not want it any more, and it was not done.
     pub fn is_cancelled(&self) -> bool {
         matches!(&self.state, State::Failed(failure) if failure.fault == Fault::Cancelled)
     }
@@ -227,6 +239,16 @@ impl Act {
             Act::Forget { last, .. } => *last == Some(snapshot),
             _ => false,
         }
+    }
+
+    /// Whether its worker asks now and then whether it is wanted still.
+    pub fn is_stoppable(&self) -> bool {
+        self.makes_snapshot() || matches!(self, Act::Create { .. } | Act::Rollback { .. })
+    }
+
+    /// Of what is begun of one nothing is left unless all of it is there.
+    pub fn makes_snapshot(&self) -> bool {
+        matches!(self, Act::Take { .. } | Act::Keep { .. })
     }
 
     /// The snapshot that has to be complete before it may begin.

@@ -78,7 +78,7 @@ pub enum Request {
         automatic: Leftovers,
         last: Farewell,
     },
-    /// Takes back what has not begun.
+    /// Takes back what has not begun, and asks what has begun to stop.
     Cancel {
         operation: OperationId,
     },

@@ -45,6 +45,7 @@ pub fn operation(act: Act, state: State) -> Operation {
         finished: over.then(|| began + SignedDuration::from_secs(12)),
         state,
         tries: 1,
+        cancel_asked_by: None,
         output: String::new(),
     }
 }

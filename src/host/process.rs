@@ -85,6 +85,8 @@ pub struct Finished {
     pub stderr: Captured,
     /// Its deadline passed; the status is then how it took that.
     pub timed_out: bool,
+    /// It was not wanted any more; the same holds.
+    pub stopped: bool,
     pub elapsed: Duration,
 }
 
@@ -122,6 +124,14 @@ impl Spawn {
     /// # Errors
     /// When it could not be started or watched. An exit code or a deadline is no error here.
     pub fn run(&self) -> Result<Finished, ProcessError> {
+        self.run_while(None)
+    }
+
+    /// The same; and it is ended, as at its deadline, as soon as it is not `wanted` any more.
+    ///
+    /// # Errors
+    /// As [`Spawn::run`]. That it was stopped is no error here, either.
+    pub fn run_while(&self, wanted: Option<&dyn Fn() -> bool>) -> Result<Finished, ProcessError> {
         if !self.program.is_absolute() {
             return Err(ProcessError::Relative { program: self.program.clone() });
         }
@@ -132,7 +142,8 @@ impl Spawn {
             self.guarded.then(|| guard::Guard::start(self.user)).transpose().map_err(start)?;
         let announce = guard.as_ref().and_then(guard::Guard::input);
         let mut child = self.command(announce).spawn().map_err(start)?;
-        let watched = watch::until_the_end(&mut child, &self.stdin, self.limits, started);
+        let terms = watch::Terms { limits: self.limits, started, wanted };
+        let watched = watch::until_the_end(&mut child, &self.stdin, terms);
         signal(&child, Signal::KILL);
         // Before the program is reaped: from then on its number may be anybody's.
         drop(guard);
@@ -140,8 +151,8 @@ impl Spawn {
         let both = watched.and_then(|seen| status.map(|status| (seen, status)));
         let (seen, status) =
             both.map_err(|source| ProcessError::Watch { program: program(), source })?;
-        let watch::Seen { stdout, stderr, timed_out } = seen;
-        Ok(Finished { status, stdout, stderr, timed_out, elapsed: started.elapsed() })
+        let watch::Seen { stdout, stderr, timed_out, stopped } = seen;
+        Ok(Finished { status, stdout, stderr, timed_out, stopped, elapsed: started.elapsed() })
     }
 
     /// Starts it and lets it be: it ends when it likes, and nobody hears what it prints. Limits and

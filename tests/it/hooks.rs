@@ -44,11 +44,20 @@ impl Scene {
         hooks: &Hooks,
         act: impl FnOnce() -> Result<u32, Failure>,
     ) -> (Result<u32, Failure>, String) {
+        self.around_while(hooks, &|| true, act)
+    }
+
+    fn around_while(
+        &self,
+        hooks: &Hooks,
+        wanted: &dyn Fn() -> bool,
+        act: impl FnOnce() -> Result<u32, Failure>,
+    ) -> (Result<u32, Failure>, String) {
         let slot = Some("2026-11-22".parse().unwrap());
         let resource = "notes".parse().unwrap();
         let occasion =
             Occasion { resource: &resource, snapshot: "notes@2026-11-22", seq: Seq(7), slot };
-        hooks::around(hooks, &occasion, || {
+        hooks::around(hooks, &occasion, wanted, || {
             std::fs::write(self.dir.path().join("acted"), "").unwrap();
             act()
         })
@@ -178,4 +187,21 @@ fn a_hook_that_others_could_change_is_not_run() {
     let hooks = Hooks { before: vec![missing], after: vec![] };
     assert_eq!(scene.around(&hooks, || Ok(5)).0.unwrap_err().fault, Fault::Hook);
     assert!(!scene.acted());
+}
+
+#[test]
+fn a_before_hook_of_what_is_not_wanted_any_more_is_ended_and_the_after_hooks_undo_their_part() {
+    let scene = Scene::new();
+    let begun = scene.dir.path().join("begun");
+    let script = format!("touch {}; sleep 600", begun.display());
+    let ignored = Hook { on_failure: OnFailure::Ignore, ..scene.logging("long", &script) };
+    let hooks = Hooks {
+        before: vec![ignored, scene.logging("next", "")],
+        after: vec![scene.logging("after", "")],
+    };
+    let (result, output) = scene.around_while(&hooks, &|| !begun.exists(), || Ok(5));
+    assert_eq!(result.unwrap_err().fault, Fault::Cancelled);
+    assert!(!scene.acted());
+    assert_eq!(scene.log(), ["long", "after failed"]);
+    assert!(output.contains("not wanted any more"), "{output}");
 }

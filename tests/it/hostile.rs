@@ -187,7 +187,7 @@ impl Bench {
             match action {
                 Action::Record(entry) => records.push(entry),
                 Action::Start(order) => self.orders.push_back(*order),
-                Action::Reply(..) => {}
+                Action::Halt(_) | Action::Reply(..) => {}
             }
         }
         self.catalogue.record(&records).unwrap();
@@ -407,6 +407,7 @@ fn an_event_that_the_keeper_cannot_stand_fails_its_own_act_only() {
             finished: None,
             state: State::Queued,
             tries: 0,
+            cancel_asked_by: None,
             output: String::new(),
         };
         ledger.put_operation(&operation);

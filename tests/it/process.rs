@@ -114,6 +114,19 @@ fn at_the_deadline_it_is_asked_and_then_killed() {
 }
 
 #[test]
+fn what_is_not_wanted_any_more_is_asked_to_end_and_what_has_ended_by_then_has_not_been_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let begun = dir.path().join("begun");
+    let script =
+        format!("trap 'echo tidied; exit 0' TERM; touch {}; sleep 600 & wait", begun.display());
+    let ended = shell(&script, LIMITS).run_while(Some(&|| !begun.exists())).unwrap();
+    assert!(ended.stopped && !ended.timed_out && ended.status.success());
+    assert_eq!(text(&ended.stdout.bytes), "tidied\n");
+    let done = shell("echo done", LIMITS).run_while(Some(&|| true)).unwrap();
+    assert!(!done.stopped && text(&done.stdout.bytes) == "done\n");
+}
+
+#[test]
 fn a_grandchild_that_holds_the_pipe_hangs_nobody_and_is_killed() {
     let done = run("sleep 600 & echo $!", LIMITS);
     assert!(done.status.success() && !done.timed_out);

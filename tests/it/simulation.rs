@@ -115,14 +115,26 @@ fn sixty_days_with_the_power_cut_at_every_single_step() {
 #[derive(Clone, Debug)]
 enum Happening {
     Hours(i64),
-    Clock { days: i64, synchronised: bool },
-    Cut { in_the_act: bool, hours: i64 },
+    Clock {
+        days: i64,
+        synchronised: bool,
+    },
+    Cut {
+        in_the_act: bool,
+        hours: i64,
+    },
     Fault(Fault),
     Unmount,
     Mount,
     Empty,
     Fill,
     Ask(u8),
+    /// What is under way, or waits; then perhaps the power goes.
+    Cancel {
+        steps: u8,
+        queued: bool,
+        cut: Option<bool>,
+    },
     Retention(u32),
 }
 
@@ -140,6 +152,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Empty),
         1 => Just(Happening::Fill),
         3 => (0u8..11).prop_map(Happening::Ask),
+        3 => (0u8..4, any::<bool>(), prop::option::of(any::<bool>()))
+            .prop_map(|(steps, queued, cut)| Happening::Cancel { steps, queued, cut }),
         1 => (1u32..10).prop_map(Happening::Retention),
     ]
 }
@@ -169,6 +183,17 @@ fn happen(scene: &mut Scene, what: &Happening, n: usize) {
         Happening::Empty => scene.live().entries = 0,
         Happening::Fill => scene.live().entries = 100,
         Happening::Ask(which) => ask(machine, *which, n),
+        Happening::Cancel { steps, queued, cut } => {
+            ask(machine, [0, 1, 7][n % 3], n);
+            for _ in 0..*steps {
+                machine.step();
+            }
+            cancel(machine, *queued);
+            if let Some(in_the_act) = cut {
+                let moment = if *in_the_act { Moment::InTheAct } else { Moment::Between };
+                machine.cut(moment, SignedDuration::from_mins(10));
+            }
+        }
         Happening::Retention(latest) => {
             let mut changed = resource("web", "06:00");
             changed.policy.retention.latest = *latest;
@@ -205,6 +230,28 @@ fn ask(machine: &mut Machine, which: u8, n: usize) {
     let _ = machine.ask(request);
 }
 
+/// Whatever runs, or what waits first. Some cannot be stopped, and say so.
+fn cancel(machine: &mut Machine, queued: bool) {
+    let Some(account) = machine.keeper().ledger().account(&name("web")) else { return };
+    let waits = account.queue.first().copied().filter(|_| queued);
+    if let Some(operation) = waits.or(account.running) {
+        let _ = machine.ask(Request::Cancel { operation });
+    }
+}
+
+/// What ended as cancelled is nowhere, and what was made is not told to be cancelled.
+fn cancelled_are_gone(scene: &Scene) -> Result<(), TestCaseError> {
+    let ledger = scene.machine.keeper().ledger();
+    let account = scene.account();
+    for operation in ledger.operations.values().filter(|operation| operation.is_cancelled()) {
+        let seq = operation.act.seq().filter(|_| operation.act.makes_snapshot());
+        let made = seq.and_then(|seq| account.snapshots.get(&seq));
+        let is_left = made.is_some_and(|s| s.health != Health::Taking && !s.fate.is_doomed());
+        prop_assert!(!is_left, "{:?} was cancelled, and there is {:?}", operation, made);
+    }
+    Ok(())
+}
+
 fn manual(scene: &Scene) -> Vec<String> {
     let world = scene.machine.disk.world();
     let kept = world.objects.values().filter(|o| o.card.origin == Origin::Manual);
@@ -221,6 +268,7 @@ proptest! {
         for (n, what) in happenings.iter().enumerate() {
             happen(&mut scene, what, n);
             prop_assert_eq!(&scene.machine.oracle.violations, &[]);
+            cancelled_are_gone(&scene)?;
             let now = manual(&scene);
             // Nobody deletes one here, so each that was whole once is there for good. One that is
             // being made again after a cut may be away for a moment.

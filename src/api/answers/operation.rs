@@ -58,6 +58,7 @@ pub fn operation(
         started: operation.started,
         finished: operation.finished,
         tries: operation.tries,
+        cancel_asked_by: operation.cancel_asked_by,
         progress,
         output: operation.output.clone(),
     }

@@ -36,6 +36,9 @@ pub struct Operation {
     pub finished: Option<Timestamp>,
     /// How often it was begun; more than once only after a crash.
     pub tries: u32,
+    /// The uid of who asked that it stops, after it had begun. Only the state says what came of it.
+    #[serde(default)]
+    pub cancel_asked_by: Option<u32>,
     pub progress: Option<Progress>,
     /// What hooks and backend printed.
     pub output: String,

@@ -215,8 +215,10 @@ impl Backend for Btrfs {
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Object, BackendError> {
+        // Once it has begun it is done.
+        progress.wanted()?;
         take::take(self, order)
     }
 
@@ -246,7 +248,11 @@ impl Backend for Btrfs {
         Ok(survey)
     }
 
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        _progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
         let stored = self.stored(&Place::of(&self.path)?, handle)?.whole()?;
         let data = stored.data.as_ref().ok_or_else(|| self.missing(handle))?;
         measure::content(&stored, data)
@@ -301,7 +307,7 @@ impl Backend for Btrfs {
             None => restore::Target::open(order.target, handle.id, &place)?,
         };
         progress.report(0, None);
-        target.fill(&stored, data)?;
+        target.fill(&stored, data, progress)?;
         let notes = unseen.map(|unseen| unseen.notes()).unwrap_or_default();
         Ok(Restored { notes, ..Restored::at(order.target) })
     }
@@ -321,7 +327,7 @@ impl Backend for Btrfs {
         progress: &dyn Progress,
     ) -> Result<Probe, BackendError> {
         progress.report(0, None);
-        rollback::rollback(self, order)
+        rollback::rollback(self, order, progress)
     }
 
     fn left_to_do(&self) -> Option<String> {

@@ -9,7 +9,7 @@ use super::store_root::STORE;
 use super::stored::{self, Stored};
 use crate::backend::fnv::{self, fnv};
 use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing};
+use crate::backend::{BackendError, Doing, Progress};
 use crate::domain::operation::Fault;
 use crate::host::sys;
 use rustix::fs::{AtFlags, RenameFlags, Timestamps};
@@ -78,8 +78,14 @@ impl Target {
     }
 
     /// Builds the copy and lets it appear.
-    pub fn fill(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+    pub fn fill(
+        &self,
+        stored: &Stored,
+        data: &Subvolume,
+        progress: &dyn Progress,
+    ) -> Result<(), BackendError> {
         self.clear(stored, data)?;
+        progress.wanted()?;
         let built = self.build(stored, data, &[], Seal::Original);
         let result =
             built.and_then(|()| self.appear()).and_then(|()| self.expect(&self.name, data));

@@ -22,7 +22,7 @@ use super::stored::{self, Stored};
 use super::{Btrfs, NestedMode};
 use crate::backend::in_use;
 use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing, Probe, RollbackOrder};
+use crate::backend::{BackendError, Doing, Probe, Progress, RollbackOrder};
 use crate::domain::operation::Fault;
 use home::Home;
 use rustix::fs::RenameFlags;
@@ -38,12 +38,16 @@ pub fn users(this: &Btrfs) -> Result<Vec<String>, BackendError> {
     in_use::users(&this.path)
 }
 
-pub fn rollback(this: &Btrfs, order: &RollbackOrder<'_>) -> Result<Probe, BackendError> {
+pub fn rollback(
+    this: &Btrfs,
+    order: &RollbackOrder<'_>,
+    progress: &dyn Progress,
+) -> Result<Probe, BackendError> {
     let place = Place::of(&this.path)?;
     let mut stored = this.stored(&place, order.handle)?.whole()?;
     let data = stored.data.take().ok_or_else(|| this.missing(order.handle))?;
     let store = this.sure_store(&place)?.ok_or_else(|| this.missing(order.handle))?;
-    let act = Act::open(this, &place, &store, (&stored, &data), order.token)?;
+    let act = Act::open(this, &place, &store, (&stored, &data), (order.token, progress))?;
     let mut live = act.live()?;
     replaceable(&this.path, &place, &live)?;
     place.writable()?;
@@ -137,6 +141,7 @@ struct Act<'a> {
     stored: &'a Stored,
     data: &'a Subvolume,
     token: Uuid,
+    progress: &'a dyn Progress,
     home: Home,
     hidden: OsString,
 }
@@ -147,12 +152,12 @@ impl<'a> Act<'a> {
         place: &'a Place,
         store: &'a Store,
         (stored, data): (&'a Stored, &'a Subvolume),
-        token: Uuid,
+        (token, progress): (Uuid, &'a dyn Progress),
     ) -> Result<Self, BackendError> {
         let path = this.path.as_path();
         let (home, hidden) = (Home::of(path, place, store)?, hidden(token));
         let (mode, sources) = (this.nested, &this.sources);
-        Ok(Self { path, mode, sources, place, store, stored, data, token, home, hidden })
+        Ok(Self { path, mode, sources, place, store, stored, data, token, progress, home, hidden })
     }
 
     /// What has the resource's name now.
@@ -194,6 +199,7 @@ impl<'a> Act<'a> {
     }
 
     fn fill(&self, target: &Target, live: &mut Live) -> Result<(), BackendError> {
+        self.progress.wanted()?;
         let plan = self.plan(live)?;
         target.build(self.stored, self.data, &plan.carried, Seal::Closed)?;
         let new = self.aside()?.ok_or_else(|| self.changed())?;
@@ -219,6 +225,7 @@ impl<'a> Act<'a> {
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
     fn swap_unused(&self) -> Result<(), BackendError> {
+        self.progress.wanted()?;
         in_use::refuse_users(self.path)?;
         // Staged by an interrupted attempt, perhaps.
         let new = self.aside()?.ok_or_else(|| self.changed())?;

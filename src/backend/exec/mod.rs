@@ -129,7 +129,7 @@ impl Backend for Exec {
     fn take_telling(
         &self,
         order: &TakeOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Object, BackendError> {
         let ask = Ask {
             snapshot: Some(Subject::to_be(order.card)),
@@ -138,7 +138,7 @@ impl Backend for Exec {
             previous: order.previous.map(Subject::new),
             ..Ask::default()
         };
-        let Taken { object, notes, incomplete } = self.ask(Verb::Take, ask)?;
+        let Taken { object, notes, incomplete } = self.ask_while(Verb::Take, ask, progress)?;
         let object = listing::identity("its object", object);
         let object = object.map_err(|why| self.lie(Verb::Take, why))?;
         let incomplete = incomplete.as_deref().map(listing::sentence);
@@ -153,8 +153,12 @@ impl Backend for Exec {
         listing::survey(&self.resource, listing).map_err(|why| self.lie(Verb::List, why))
     }
 
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
-        let verified: Verified = self.ask(Verb::Verify, about(handle))?;
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
+        let verified: Verified = self.ask_while(Verb::Verify, about(handle), progress)?;
         Ok(verified.content.into())
     }
 
@@ -170,7 +174,7 @@ impl Backend for Exec {
     fn restore(
         &self,
         order: &RestoreOrder<'_>,
-        _progress: &dyn Progress,
+        progress: &dyn Progress,
     ) -> Result<Restored, BackendError> {
         order.is_plain()?;
         let (handle, target) = (order.handle, order.target);
@@ -181,7 +185,14 @@ impl Backend for Exec {
         if target.symlink_metadata().is_ok() {
             return fail(format!("{text} exists already; name a path that does not"));
         }
-        let Done {} = self.ask(Verb::Restore, Ask { target: Some(text), ..about(handle) })?;
+        let ask = Ask { target: Some(text), ..about(handle) };
+        match self.ask_while(Verb::Restore, ask, progress) {
+            Ok(Done {}) => {}
+            Err(error) if error.fault == Fault::Cancelled && target.symlink_metadata().is_ok() => {
+                return fail(format!("it was stopped, and yet {text} is there: look at it"));
+            }
+            Err(error) => return Err(error),
+        }
         match target.symlink_metadata() {
             Ok(_) => Ok(Restored::default()),
             Err(error) => fail(format!("it claims success, but at {text}: {error}")),
@@ -195,14 +206,16 @@ impl Backend for Exec {
     }
 
     /// The plugin itself sees to it that nobody uses the resource: only it knows whether the order
-    /// is done already, and then it does not matter.
+    /// is done already, and then it does not matter. Nor does anybody else know where its point of no
+    /// return is, so what has begun is not stopped.
     fn rollback(
         &self,
         order: &RollbackOrder<'_>,
         _progress: &dyn Progress,
     ) -> Result<Probe, BackendError> {
         self.must_roll_back()?;
-        self.probed(Verb::Rollback, Ask { token: Some(order.token), ..about(order.handle) })
+        let ask = Ask { token: Some(order.token), ..about(order.handle) };
+        self.probed(Verb::Rollback, ask)
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
@@ -237,8 +250,18 @@ impl Exec {
         verb: Verb,
         ask: Ask<'_>,
     ) -> Result<T, BackendError> {
+        self.ask_while(verb, ask, &())
+    }
+
+    /// The same; the plugin is ended as soon as its answer is not wanted any more.
+    fn ask_while<T: serde::de::DeserializeOwned>(
+        &self,
+        verb: Verb,
+        ask: Ask<'_>,
+        progress: &dyn Progress,
+    ) -> Result<T, BackendError> {
         self.agree()?;
-        self.plugin.ask(verb, ask)
+        self.plugin.ask(verb, ask, progress)
     }
 
     fn agree(&self) -> Result<(), BackendError> {
@@ -248,7 +271,7 @@ impl Exec {
         if stamp.is_some() && self.known().map(|(stamp, _)| stamp) == stamp {
             return Ok(());
         }
-        let info: Info = self.plugin.ask(Verb::Info, Ask::default())?;
+        let info: Info = self.plugin.ask(Verb::Info, Ask::default(), &())?;
         *self.info.lock().unwrap_or_else(PoisonError::into_inner) =
             stamp.map(|stamp| (stamp, info));
         Ok(())

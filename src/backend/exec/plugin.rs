@@ -1,7 +1,7 @@
 //! One conversation with a plugin: start it, ask, and believe the answer only if all is right.
 
 use super::protocol::{Ask, Refusal, Request, VERSION, Verb};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Progress};
 use crate::domain::operation::Fault;
 use crate::host::process::{Finished, Limits, Overflow, ProcessError, Spawn, plain};
 use crate::host::trust::trusted_program;
@@ -45,15 +45,20 @@ impl Plugin {
         &self,
         verb: Verb,
         ask: Ask<'_>,
+        progress: &dyn Progress,
     ) -> Result<T, BackendError> {
         let request =
             Request { protocol: VERSION, resource: &self.resource, options: &self.options, ask };
         let run = || -> Result<T, Complaint> {
+            if !progress.is_wanted() {
+                return Err(unwanted());
+            }
             let stdin = serde_json::to_vec(&request)
                 .map_err(|error| Complaint(Fault::Permanent, error.to_string()))?;
             trusted_program(&self.program)
                 .map_err(|error| Complaint(Fault::Permanent, format!("not run: {error}")))?;
-            let finished = self.spawn(verb, stdin).run().map_err(not_run)?;
+            let wanted = || progress.is_wanted();
+            let finished = self.spawn(verb, stdin).run_while(Some(&wanted)).map_err(not_run)?;
             judge(&finished).and_then(|answer| read(answer, &finished))
         };
         run().map_err(|Complaint(fault, why)| self.error(verb, fault, why))
@@ -86,6 +91,10 @@ impl Plugin {
     }
 }
 
+fn unwanted() -> Complaint {
+    Complaint(Fault::Cancelled, "it is not wanted any more".into())
+}
+
 /// A missing program is not a missing resource, so it never counts as absent.
 fn not_run(error: ProcessError) -> Complaint {
     let fault = match &error {
@@ -105,6 +114,11 @@ fn judge(finished: &Finished) -> Result<Map<String, Value>, Complaint> {
     let seconds = finished.elapsed.as_secs();
     let complaint = |fault, why: String| Complaint(fault, with_stderr(why, finished));
     let complain = |fault, why| Err(complaint(fault, why));
+    // Whatever it made of that: what it answered in time stands.
+    let answered = finished.status.success() && !finished.stdout.bytes.is_empty();
+    if finished.stopped && !answered {
+        return Err(unwanted());
+    }
     if finished.timed_out {
         return complain(Fault::Transient, format!("not done after {seconds} s, and ended"));
     }
@@ -193,6 +207,7 @@ mod tests {
             stdout: captured(stdout),
             stderr: captured("Traceback\n  at line 7\n"),
             timed_out: false,
+            stopped: false,
             elapsed: Duration::from_secs(3),
         }
     }
@@ -229,6 +244,11 @@ mod tests {
         check(512, r#"{"error": {"fault": "busy", "message": "held"}}"#, Busy, "exit code 2");
         check(0, r#"{"error": {"fault": "hook", "message": "m"}}"#, Permanent, "\"hook\" is none");
         check(0, r#"{"error": "no"}"#, Permanent, "no fault and message");
+        let stopped = Finished { stopped: true, ..finished(15, "") };
+        assert_eq!(refused(&stopped).0, Fault::Cancelled);
+        let tidied = Finished { stopped: true, ..finished(256, "{}") };
+        assert_eq!(refused(&tidied).0, Fault::Cancelled);
+        assert!(judge(&Finished { stopped: true, ..finished(0, "{}") }).is_ok(), "in time");
         let late = Finished { timed_out: true, ..finished(0, "{}") };
         assert_eq!(refused(&late).0, Transient);
         let mut long = finished(0, "{}");

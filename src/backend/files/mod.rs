@@ -111,7 +111,11 @@ impl Backend for Files {
     /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of
     /// modification. The bytes themselves are not read again: on a disk of terabytes that would
     /// take longer than the day.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        _progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
         verify::verify(&self.shelf.whole(handle)?)
     }
 

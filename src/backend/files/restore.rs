@@ -24,6 +24,7 @@ pub fn restore(
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
     let filled = fill(item, target.dir.as_fd(), &target.hidden, &HashSet::new(), progress);
+    let filled = filled.and_then(|made| progress.wanted().map(|()| made));
     let placed = filled.and_then(|made| target.appear(&made.root).map(|placed| (made, placed)));
     if placed.is_err() {
         // The first error is the one to tell; a second try clears what this leaves.

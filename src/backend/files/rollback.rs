@@ -88,7 +88,8 @@ impl Replacement for Rollback<'_> {
     }
 
     fn ready(&self) -> Result<(), BackendError> {
-        self.expendable().map(|_| ())
+        self.expendable()?;
+        self.progress.wanted()
     }
 
     fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {

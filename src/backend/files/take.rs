@@ -58,6 +58,7 @@ pub fn take(
     };
     manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
     manifest.notes = notes;
+    progress.wanted()?;
     growing.commit(&manifest)?;
     Ok(Object::of(&manifest))
 }

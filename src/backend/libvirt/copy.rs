@@ -5,7 +5,7 @@
 //! Not running: share or copy, and see that the guest did not begin to run meanwhile.
 
 use super::super::shelf::Growing;
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::detail::{DISKS, NVRAM};
 use super::domain::{Disk, Domain};
 use super::hold::{Held, Unfrozen};
@@ -41,14 +41,15 @@ pub fn copy(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     mut live: Live,
-    part: Part,
+    (part, progress): (Part, &dyn Progress),
 ) -> Result<(Live, Story), BackendError> {
     let dir = growing.path.join(DISKS);
     for _ in 0..TRIES {
+        progress.wanted()?;
         let state = live.guest.as_ref().map_or(State::Off, |guest| guest.state);
         match state {
             State::Running => {
-                let story = running(libvirt, growing, &dir, &live)?;
+                let story = running(libvirt, growing, &dir, (&live, progress))?;
                 return Ok((live, story));
             }
             State::Ending => return Err(restless(&live, "it is being shut down; try again later")),
@@ -57,7 +58,7 @@ pub fn copy(
                 let _alone = alone(&libvirt.settings, &live)?;
                 let before = written(&live)?;
                 if live.is_same(&libvirt.settings)? {
-                    let story = still(&libvirt.settings, growing, &dir, &live)?;
+                    let story = still(&libvirt.settings, growing, &dir, (&live, progress))?;
                     if live.is_same(&libvirt.settings)? && written(&live)? == before {
                         return Ok((live, Story { seen: before, ..story }));
                     }
@@ -112,7 +113,7 @@ fn running(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     dir: &Path,
-    live: &Live,
+    (live, progress): (&Live, &dyn Progress),
 ) -> Result<Story, BackendError> {
     let Some(guest) = &live.guest else { return Err(restless(live, "it has no guest")) };
     let files = open(live)?;
@@ -129,9 +130,8 @@ fn running(
         }
         clear(growing, dir)?;
     }
-    let held = push::push(libvirt, growing, dir, live, guest, &mut || {
-        copy_nvram(nvram.as_deref(), growing)
-    })?;
+    let mut meanwhile = || copy_nvram(nvram.as_deref(), growing);
+    let held = push::push(libvirt, growing, dir, (live, guest), (&mut meanwhile, progress))?;
     Ok(story(&held, live, "its disks were copied by qemu, as they were at that moment"))
 }
 
@@ -171,7 +171,9 @@ fn share(live: &Live, files: &[File], dir: &Path) -> Result<bool, BackendError> 
 fn copy_nvram(nvram: Option<&Path>, growing: &Growing<'_>) -> Result<(), BackendError> {
     let Some(path) = nvram else { return Ok(()) };
     match image::open(path) {
-        Ok(file) => image::share_or_copy(&file, &growing.path.join(NVRAM), &mut |_| {}).map(|_| ()),
+        Ok(file) => {
+            image::share_or_copy(&file, &growing.path.join(NVRAM), &mut |_| true).map(|_| ())
+        }
         // libvirt makes it at the first start.
         Err(error) if error.fault == Fault::Absent => Ok(()),
         Err(error) => Err(error),
@@ -183,16 +185,19 @@ fn still(
     settings: &Settings,
     growing: &Growing<'_>,
     dir: &Path,
-    live: &Live,
+    (live, progress): (&Live, &dyn Progress),
 ) -> Result<Story, BackendError> {
     let mut all_shared = true;
     for disk in &live.disks {
         let to = place(dir, disk);
         if image::facts(&disk.file, disk.format)?.backing.is_some() {
-            image::flatten(&disk.file, disk.format, &to, settings.deadline)?;
+            image::flatten(&disk.file, disk.format, &to, settings.deadline, progress)?;
             all_shared = false;
         } else {
-            all_shared &= image::share_or_copy(&image::open(&disk.file)?, &to, &mut |_| {})?;
+            all_shared &= {
+                let mut tell = |_| progress.is_wanted();
+                image::share_or_copy(&image::open(&disk.file)?, &to, &mut tell)?
+            };
         }
     }
     let domain: Option<&Domain> = live.instance.as_ref().map(|(domain, _)| domain);

@@ -4,7 +4,7 @@
 //! from its first to its last byte. Its bytes are the guest's, so e2fsprogs look at them as nobody.
 //! In all other cases the guest itself grows it, and is told how.
 
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::detail::Stored;
 use super::domain::Format;
 use super::folder::Folder;
@@ -31,6 +31,7 @@ pub struct Image<'a> {
     pub file: &'a File,
     pub folder: &'a Folder,
     pub name: &'a OsStr,
+    pub progress: &'a dyn Progress,
 }
 
 /// Grows the file system on an image, which is larger already, if that is safe. Returns a sentence
@@ -53,6 +54,7 @@ pub fn grow(
     match run(image) {
         Ok(()) => Ok(format!("its disk {name} has {now} now, and so has its file system")),
         Err(why) => {
+            image.progress.wanted()?;
             again()?;
             Ok(format!("{inside}; it could not be done from outside: {why}"))
         }
@@ -73,21 +75,20 @@ fn run(image: &Image<'_>) -> Result<(), String> {
         fchown(image.file, Some(NOBODY.uid), Some(NOBODY.gid)).map_err(said)?;
     }
     // Whoever owns the directory could exchange it: nobody has no power over what is there then.
-    let name = image.name;
-    let mut image = OsString::from(format!("/proc/self/fd/{}/", dir.as_raw_fd()));
-    image.push(name);
+    let mut path = OsString::from(format!("/proc/self/fd/{}/", dir.as_raw_fd()));
+    path.push(image.name);
     // Whether the file system was closed properly; it replays a journal, as after a power cut.
-    tool("/usr/sbin/e2fsck", &["-f", "-p"], &image, &dir, root, 1)?;
-    tool("/usr/sbin/resize2fs", &[], &image, &dir, root, 0)
+    let wanted = || image.progress.is_wanted();
+    tool("/usr/sbin/e2fsck", &["-f", "-p"], &path, (&dir, root, 1), &wanted)?;
+    tool("/usr/sbin/resize2fs", &[], &path, (&dir, root, 0), &wanted)
 }
 
 fn tool(
     program: &str,
     args: &[&str],
     image: &OsString,
-    dir: &Arc<OwnedFd>,
-    root: bool,
-    best: i32,
+    (dir, root, best): (&Arc<OwnedFd>, bool, i32),
+    wanted: &dyn Fn() -> bool,
 ) -> Result<(), String> {
     let limits = Limits {
         deadline: DEADLINE,
@@ -104,7 +105,7 @@ fn tool(
         dir: Some(Arc::clone(dir)),
         ..Spawn::new(Path::new(program), limits)
     };
-    let finished = spawn.run().map_err(|error| error.to_string())?;
+    let finished = spawn.run_while(Some(wanted)).map_err(|error| error.to_string())?;
     match finished.status.code() {
         Some(code) if code <= best && !finished.timed_out => Ok(()),
         _ => Err(format!("{program}: {} ({})", finished.stderr.first_lines(2), finished.status)),

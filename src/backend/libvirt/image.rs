@@ -2,11 +2,11 @@
 //!
 //! Every call of qemu-img names the format, and none writes to an image that a guest may have open.
 
-use super::super::tree::{copy_data, disinherit, share_data};
-use super::super::{BackendError, Doing};
+use super::super::tree::{Tell, copy_data, disinherit, share_data};
+use super::super::{BackendError, Doing, Progress};
 use super::domain::Format;
 use crate::domain::operation::Fault;
-use crate::host::process::{GRACE, Limits, Overflow, Spawn};
+use crate::host::process::{Finished, GRACE, Limits, Overflow, Spawn};
 use rustix::fs::{IFlags, OFlags, Stat};
 use serde_json::Value;
 use std::fs::File;
@@ -131,16 +131,12 @@ fn share_into(from: &File, to: &File) -> rustix::io::Result<bool> {
 }
 
 /// Shares an image's blocks with a new file, or copies them without its holes.
-pub fn share_or_copy(
-    from: &File,
-    path: &Path,
-    tell: &mut dyn FnMut(u64),
-) -> Result<bool, BackendError> {
+pub fn share_or_copy(from: &File, path: &Path, tell: Tell<'_>) -> Result<bool, BackendError> {
     fill(from, &create(path)?, tell).doing(|| format!("copying to {}", path.display()))
 }
 
 /// The same with a file that is open, and empty.
-pub fn fill(from: &File, to: &File, tell: &mut dyn FnMut(u64)) -> std::io::Result<bool> {
+pub fn fill(from: &File, to: &File, tell: Tell<'_>) -> std::io::Result<bool> {
     if share_into(from, to)? {
         return Ok(true);
     }
@@ -158,13 +154,16 @@ pub fn flatten(
     format: Format,
     to: &Path,
     deadline: Duration,
+    progress: &dyn Progress,
 ) -> Result<(), BackendError> {
     let doing = format!("copying image {} with what it is based on", from.display());
     expect_formats(from, format, &doing)?;
     drop(create(to)?);
     let word = format.word();
     // A paused guest holds its lock on the image, but writes nothing.
-    qemu_img(&["convert", "-U", "-f", word, "-O", word], &[from, to], &doing, deadline)?;
+    let args = ["convert", "-U", "-f", word, "-O", word];
+    while_wanted(&args, &[from, to], &doing, deadline, progress)
+        .and_then(|it| judge(it, &doing))?;
     Ok(())
 }
 
@@ -214,14 +213,19 @@ pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(),
 ///
 /// # Errors
 /// [`Fault::Permanent`] where they contradict one another.
-pub fn check(path: &Path, format: Format, deadline: Duration) -> Result<u64, BackendError> {
+pub fn check(
+    path: &Path,
+    format: Format,
+    deadline: Duration,
+    progress: &dyn Progress,
+) -> Result<u64, BackendError> {
     let doing = format!("checking image {}", path.display());
     if format == Format::Raw {
         return used(path).doing(|| doing);
     }
     let args = ["check", "--output=json", "-f", format.word()];
     // It prints its findings and fails with 2 for damage, 3 for blocks that nobody uses.
-    let finished = spawn(&args, &[path], &doing, deadline)?;
+    let finished = while_wanted(&args, &[path], &doing, deadline, progress)?;
     let said: Value = serde_json::from_slice(&finished.stdout.bytes).unwrap_or_default();
     let count = |what: &str| said[what].as_u64().unwrap_or_default();
     let (damage, errors) = (count("corruptions"), count("check-errors"));
@@ -235,10 +239,15 @@ pub fn check(path: &Path, format: Format, deadline: Duration) -> Result<u64, Bac
 }
 
 /// Mends the reference counts of a copy whose original was in use.
-pub fn mend(path: &Path, format: Format, deadline: Duration) -> Result<(), BackendError> {
+pub fn mend(
+    path: &Path,
+    format: Format,
+    deadline: Duration,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
     let doing = format!("mending image {}", path.display());
     let args = ["check", "-q", "-r", "all", "-f", format.word()];
-    let finished = spawn(&args, &[path], &doing, deadline)?;
+    let finished = while_wanted(&args, &[path], &doing, deadline, progress)?;
     if finished.status.success() {
         return Ok(());
     }
@@ -257,7 +266,10 @@ fn qemu_img(
     doing: &str,
     deadline: Duration,
 ) -> Result<String, BackendError> {
-    let finished = spawn(args, paths, doing, deadline)?;
+    judge(while_wanted(args, paths, doing, deadline, &())?, doing)
+}
+
+fn judge(finished: Finished, doing: &str) -> Result<String, BackendError> {
     if finished.status.success() {
         return Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned());
     }
@@ -266,20 +278,26 @@ fn qemu_img(
     Err(BackendError::new(fault, doing, format!("{said} ({})", finished.status)))
 }
 
-fn spawn(
+/// # Errors
+/// [`Fault::Cancelled`] where it was ended because nobody wants it any more.
+fn while_wanted(
     args: &[&str],
     paths: &[&Path],
     doing: &str,
     deadline: Duration,
-) -> Result<crate::host::process::Finished, BackendError> {
+    progress: &dyn Progress,
+) -> Result<Finished, BackendError> {
     let limits =
         Limits { deadline, grace: GRACE, stdout: OUTPUT, stderr: ERRORS, overflow: Overflow::End };
     let args = args.iter().map(Into::into).chain(paths.iter().map(|path| path.as_os_str().into()));
     let spawn = Spawn { args: args.collect(), ..Spawn::new(Path::new(PROGRAM), limits) };
-    let finished = spawn.run().map_err(|error| {
+    let finished = spawn.run_while(Some(&|| progress.is_wanted())).map_err(|error| {
         let why = format!("{error}; the package qemu-utils has it");
         BackendError::new(Fault::Permanent, doing, why)
     })?;
+    if finished.stopped {
+        return Err(BackendError::unwanted());
+    }
     if finished.timed_out {
         let why = format!("it took longer than {} s: raise deadline", deadline.as_secs());
         return Err(BackendError::new(Fault::Transient, doing, why));

@@ -192,8 +192,12 @@ impl Backend for Libvirt {
     }
 
     /// Sees that the images look as they did, and checks the tables of those that have some.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
-        verify::verify(&self.settings, &self.shelf.whole(handle)?)
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
+        verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {

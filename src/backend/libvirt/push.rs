@@ -3,7 +3,7 @@
 //! is copied first.
 
 use super::super::shelf::{Growing, Shelf};
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::copy::place;
 use super::detail::DISKS;
 use super::domain::{Format, is_disk, target};
@@ -42,9 +42,8 @@ pub fn push(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     dir: &Path,
-    live: &Live,
-    guest: &Guest,
-    meanwhile: &mut dyn FnMut() -> Result<(), BackendError>,
+    (live, guest): (&Live, &Guest),
+    (meanwhile, progress): (&mut dyn FnMut() -> Result<(), BackendError>, &dyn Progress),
 ) -> Result<Held, BackendError> {
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
@@ -71,7 +70,7 @@ pub fn push(
     let args = ["backup-begin", "--reuse-external", "--domain", &guest.uuid, "/dev/stdin"];
     let begun = settings.virsh.feed(&args, &order.print(), &doing).and_then(|_| meanwhile());
     let held = hold.release();
-    let done = begun.and_then(|()| wait(settings, &guest.uuid, &doing));
+    let done = begun.and_then(|()| wait(settings, &guest.uuid, &doing, progress));
     if done.is_err() || held.is_err() {
         recover(&libvirt.copying)?;
     }
@@ -105,10 +104,16 @@ fn order(
 }
 
 /// Waits for the end of the copy.
-fn wait(settings: &Settings, domain: &str, doing: &str) -> Result<(), BackendError> {
+fn wait(
+    settings: &Settings,
+    domain: &str,
+    doing: &str,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
     let until = Instant::now() + settings.deadline;
     let fail = |fault, why: String| Err(BackendError::new(fault, doing, why));
     loop {
+        progress.wanted()?;
         let now = settings.virsh.call(&["domjobinfo", "--domain", domain], doing)?;
         if field(&now, "Job type").is_none_or(|kind| kind == "None") {
             break;

@@ -38,7 +38,7 @@ pub fn take(
         Some(source) => {
             let item = shelf.whole(source)?;
             // A copy of something changed would pass for the snapshot that it was.
-            verify::verify(&libvirt.settings, &item)?;
+            verify::verify(&libvirt.settings, &item, progress)?;
             Source::Snapshot(item)
         }
     };
@@ -61,6 +61,7 @@ pub fn take(
         .map_err(std::io::Error::from)
         .doing(|| "writing the manifest".into())?;
     manifest.notes = notes;
+    progress.wanted()?;
     growing.commit(&manifest)?;
     Ok(Object::of(&manifest))
 }
@@ -75,7 +76,8 @@ fn copy_live(
     let into = growing.path.join(DISKS);
     let whole = |over: &_| Some(from.iter().map(|disk| allocated(disk, over)).sum());
     let growth = Growth { now: &|over| allocated(&into, over), whole: &whole };
-    let copied = telling(progress, &growth, || copy::copy(libvirt, growing, live, part));
+    let copied =
+        telling(progress, &growth, || copy::copy(libvirt, growing, live, (part, progress)));
     let (live, story) = copied?;
     let mut beside = Vec::new();
     if let Some((_, definition)) = &live.instance {
@@ -87,7 +89,7 @@ fn copy_live(
             beside.push((NVRAM.to_owned(), look(&nvram).doing(looking)?));
         }
     }
-    let stored = live.disks.iter().map(|disk| stored(libvirt, growing, disk));
+    let stored = live.disks.iter().map(|disk| stored(libvirt, growing, disk, progress));
     let disks = stored.collect::<Result<Vec<_>, _>>()?;
     let original = live
         .instance
@@ -108,12 +110,17 @@ fn write(path: &Path, text: &[u8]) -> Result<(), BackendError> {
 }
 
 /// Sees that a copied image is sound, and measures it.
-fn stored(libvirt: &Libvirt, growing: &Growing<'_>, disk: &Disk) -> Result<Stored, BackendError> {
+fn stored(
+    libvirt: &Libvirt,
+    growing: &Growing<'_>,
+    disk: &Disk,
+    progress: &dyn Progress,
+) -> Result<Stored, BackendError> {
     let file = growing.path.join(DISKS).join(format!("{}.{}", disk.target, disk.format.word()));
     let deadline = libvirt.settings.deadline;
     let mut facts = image::facts(&file, disk.format)?;
     if facts.dirty {
-        image::mend(&file, disk.format, deadline)?;
+        image::mend(&file, disk.format, deadline, progress)?;
         facts = image::facts(&file, disk.format)?;
     }
     if facts.backing.is_some() {
@@ -121,7 +128,7 @@ fn stored(libvirt: &Libvirt, growing: &Growing<'_>, disk: &Disk) -> Result<Store
         let doing = format!("copying image {}", disk.file.display());
         return Err(BackendError::new(Fault::Busy, doing, why));
     }
-    let used = image::check(&file, disk.format, deadline)?;
+    let used = image::check(&file, disk.format, deadline, progress)?;
     let original = std::fs::metadata(&disk.file);
     let original = original.doing(|| format!("looking at {}", disk.file.display()))?;
     Ok(Stored {

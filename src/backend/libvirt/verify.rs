@@ -1,7 +1,7 @@
 //! Seeing that the stored images are what they were.
 
 use super::super::shelf::{Item, Seal, clear_tampered, note_tampered};
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::detail::Detail;
 use super::image;
 use super::settings::Settings;
@@ -13,8 +13,12 @@ use crate::domain::snapshot::Content;
 ///
 /// # Errors
 /// [`Fault::Permanent`] where they have changed or are damaged; the listing remembers that.
-pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
-    let verified = compare(settings, item);
+pub fn verify(
+    settings: &Settings,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Content, BackendError> {
+    let verified = compare(settings, item, progress);
     match &verified {
         Ok(_) => clear_tampered(&item.path)?,
         Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
@@ -24,8 +28,12 @@ pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError>
 }
 
 /// As [`verify`], and what is known of the snapshot.
-pub fn whole(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
-    verify(settings, item)?;
+pub fn whole(
+    settings: &Settings,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Detail, BackendError> {
+    verify(settings, item, progress)?;
     let doing = || format!("reading {}", item.path.display());
     Detail::of(&item.manifest)
         .ok_or(std::io::ErrorKind::InvalidData)
@@ -33,7 +41,11 @@ pub fn whole(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
         .doing(doing)
 }
 
-fn compare(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
+fn compare(
+    settings: &Settings,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Detail, BackendError> {
     let doing = || format!("verifying {}", item.path.display());
     let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
@@ -43,7 +55,7 @@ fn compare(settings: &Settings, item: &Item) -> Result<Detail, BackendError> {
         return differs("it has changed since it was taken, or a part of it is gone");
     }
     for disk in &detail.disks {
-        image::check(&disk.path(&item.path), disk.format, settings.deadline)?;
+        image::check(&disk.path(&item.path), disk.format, settings.deadline, progress)?;
     }
     Ok(detail)
 }

@@ -48,15 +48,12 @@ pub fn assemble(
     item: &Item,
     detail: &Detail,
     site: &Site<'_>,
-    progress: Option<&dyn Progress>,
+    progress: &dyn Progress,
 ) -> Result<OwnedFd, BackendError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
     let is_copied = !snapshot(&from, site).doing(doing)?;
-    let told = match progress {
-        Some(progress) => Told::of(&from, is_copied, progress)?,
-        None => Told::nobody(),
-    };
+    let told = Told::of(&from, is_copied, progress)?;
     if is_copied {
         let (data, _) = below(&from, b"data").doing(doing)?;
         told.copy(&data, site.dir, site.data)?;
@@ -103,7 +100,8 @@ impl<'a> Told<'a> {
         with_data: bool,
         progress: &'a dyn Progress,
     ) -> Result<Self, BackendError> {
-        let mut told = Self { progress, ..Self::nobody() };
+        let (done, part) = (AtomicU64::new(0), AtomicU64::new(0));
+        let mut told = Self { total: 0, done, part, progress };
         let parts = [("data", with_data), ("wal", true), ("tablespaces", true), (LABEL, true)];
         for (part, _) in parts.into_iter().filter(|(_, is_copied)| *is_copied) {
             told.total += match below(from, part.as_bytes()) {
@@ -112,10 +110,6 @@ impl<'a> Told<'a> {
             };
         }
         Ok(told)
-    }
-
-    fn nobody() -> Self {
-        Self { total: 0, done: AtomicU64::new(0), part: AtomicU64::new(0), progress: &() }
     }
 
     /// Copies one part whole.
@@ -131,6 +125,10 @@ impl Progress for Told<'_> {
         self.part.store(done, Relaxed);
         let done = self.done.load(Relaxed) + done;
         self.progress.report(done, Some(self.total.max(done)));
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.progress.is_wanted()
     }
 }
 

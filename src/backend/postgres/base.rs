@@ -7,7 +7,7 @@ use super::copy::open;
 use super::online::spaces;
 use super::session::{Session, address};
 use super::take::Source;
-use super::tools::{handed, run};
+use super::tools::{handed, run_while};
 use crate::domain::operation::Fault;
 use rustix::fs::AtFlags;
 use std::os::unix::fs::DirBuilderExt;
@@ -66,7 +66,8 @@ pub fn copy(
     // It has a process of its own for the log, which would hold slot and backup mode for ever.
     spawn.guarded = true;
     let doing = format!("copying the server of {}", cluster.path.display());
-    run(&spawn, Fault::Transient, &doing).map_err(|error| refused(error, &facts.role))?;
+    run_while(&spawn, Fault::Transient, &doing, source.progress)
+        .map_err(|error| refused(error, &facts.role))?;
     if cluster.tablespaces()? != before {
         let why = "a tablespace was created or dropped meanwhile";
         return Err(BackendError::new(Fault::Transient, doing, why));

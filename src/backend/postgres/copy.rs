@@ -55,8 +55,9 @@ pub fn copy(
     from: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     name: &CStr,
+    progress: &dyn Progress,
 ) -> Result<Report, BackendError> {
-    tree(from, into, name, Flow::IntoStore, &HashSet::new(), &(), &mut ())
+    tree(from, into, name, Flow::IntoStore, &HashSet::new(), progress, &mut ())
 }
 
 /// As [`copy`], with all that the copier can be told. What could not be read is an error: a
@@ -86,7 +87,11 @@ pub fn tree(
 
 /// Copies the data directory to `into/data`, without its log and what belongs to the server, and
 /// without what is copied by itself though it lies inside.
-pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendError> {
+pub fn data(
+    cluster: &Cluster,
+    into: BorrowedFd<'_>,
+    progress: &dyn Progress,
+) -> Result<Report, BackendError> {
     let mut exclude: HashSet<Vec<u8>> = HashSet::from([WAL.into(), CONTROL.into()]);
     exclude.extend(EMPTIED.iter().chain(&DROPPED).map(|name| name.as_bytes().to_vec()));
     let version = cluster.version_dir();
@@ -96,11 +101,12 @@ pub fn data(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<Report, BackendEr
     if let Some(place) = cluster.log_place()? {
         exclude.extend(inside(cluster, &place, &is_log)?);
     }
-    let report = tree(cluster.dir.as_fd(), into, c"data", Flow::IntoStore, &exclude, &(), &mut ())?;
+    let from = cluster.dir.as_fd();
+    let report = tree(from, into, c"data", Flow::IntoStore, &exclude, progress, &mut ())?;
     let doing = || format!("copying {CONTROL}");
     let (control, _) = super::super::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
     let global = open(into, "data/global").doing(doing)?;
-    copy(control.as_fd(), global.as_fd(), c"pg_control")?;
+    copy(control.as_fd(), global.as_fd(), c"pg_control", progress)?;
     Ok(report)
 }
 
@@ -128,7 +134,11 @@ pub fn is_log(name: &str) -> bool {
 }
 
 /// Copies what this version keeps in each tablespace to `into/OID`.
-pub fn tablespaces(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<(), BackendError> {
+pub fn tablespaces(
+    cluster: &Cluster,
+    into: BorrowedFd<'_>,
+    progress: &dyn Progress,
+) -> Result<(), BackendError> {
     for space in cluster.tablespaces()? {
         let doing = || format!("copying tablespace {}", space.location.display());
         let from = cluster.open_own(&space.place.path(&cluster.path))?;
@@ -140,7 +150,7 @@ pub fn tablespaces(cluster: &Cluster, into: BorrowedFd<'_>) -> Result<(), Backen
             }
             let (reference, meta) = peek(&from, &name).doing(doing)?;
             if meta.kind == Kind::Dir && meta.uid == cluster.uid {
-                copy(reference.as_fd(), to.as_fd(), &name)?;
+                copy(reference.as_fd(), to.as_fd(), &name, progress)?;
             }
         }
     }

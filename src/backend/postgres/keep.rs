@@ -4,7 +4,7 @@ use super::super::manifest::{MANIFEST, MARK};
 use super::super::shelf::{Growing, Item};
 use super::super::subvolume::Subvolume;
 use super::super::tree::{Entry, Flow, Visitor, names, peek};
-use super::super::{BackendError, Doing};
+use super::super::{Asking, BackendError, Doing, Progress};
 use super::copy::tree;
 use super::detail::{Detail, look, measure};
 use super::list::state;
@@ -25,7 +25,11 @@ impl Visitor for Sharer {
     }
 }
 
-pub fn keep(source: &Item, growing: &Growing<'_>) -> Result<(Detail, Vec<String>), BackendError> {
+pub fn keep(
+    source: &Item,
+    growing: &Growing<'_>,
+    progress: &dyn Progress,
+) -> Result<(Detail, Vec<String>), BackendError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let detail = Detail::of(&source.manifest);
     let Some(mut detail) = detail.filter(|_| matches!(state(source), Ok(Wholeness::Whole))) else {
@@ -43,8 +47,9 @@ pub fn keep(source: &Item, growing: &Growing<'_>) -> Result<(Detail, Vec<String>
             continue;
         }
         let (reference, _) = peek(&from, &name).doing(doing)?;
-        let into = growing.dir.as_fd();
-        tree(reference.as_fd(), into, &name, Flow::WithinStore, &HashSet::new(), &(), &mut Sharer)?;
+        let (from, into, none) = (reference.as_fd(), growing.dir.as_fd(), HashSet::new());
+        let asking = Asking(progress);
+        tree(from, into, &name, Flow::WithinStore, &none, &asking, &mut Sharer)?;
     }
     if !detail.measure.is_of(&measure(&growing.dir)?) {
         let why = "it is not what its manifest says";

@@ -145,8 +145,12 @@ impl Backend for Postgres {
     /// Compares the stored files' sizes and times with those at the time of taking, has PostgreSQL
     /// check its control file and, where `pg_basebackup` left checksums, all bytes; and proves it by
     /// starting a server where that is due.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
-        verify::verify(self, &self.shelf.whole(handle)?)
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
+        verify::verify(self, &self.shelf.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {

@@ -28,15 +28,17 @@ pub fn copy(
             ground::snapshot(cluster, growing)?;
             "btrfs snapshot".to_owned()
         }
-        Ground::Reflink | Ground::Plain => copy::data(cluster, growing.dir.as_fd())?.how(),
+        Ground::Reflink | Ground::Plain => {
+            copy::data(cluster, growing.dir.as_fd(), source.progress)?.how()
+        }
     };
     if !cluster.tablespaces()?.is_empty() {
         let to = open(&growing.dir, "tablespaces").doing(|| "opening tablespaces".into())?;
-        copy::tablespaces(cluster, to.as_fd())?;
+        copy::tablespaces(cluster, to.as_fd(), source.progress)?;
     }
     let first = first_log(source, &cluster.dir)?;
     let to = make_wal(growing)?;
-    wal::copy_from(cluster.wal()?.as_fd(), to.as_fd(), &first)?;
+    wal::copy_from(cluster.wal()?.as_fd(), to.as_fd(), &first, source.progress)?;
     if cluster.postmaster()?.is_some() || cluster.control()? != before {
         let doing = format!("copying {}", cluster.path.display());
         let why = "the server was started meanwhile";

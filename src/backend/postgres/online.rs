@@ -32,11 +32,13 @@ pub fn copy(
             ground::snapshot(cluster, growing)?;
             "btrfs snapshot".to_owned()
         }
-        Ground::Reflink | Ground::Plain => copy::data(cluster, growing.dir.as_fd())?.how(),
+        Ground::Reflink | Ground::Plain => {
+            copy::data(cluster, growing.dir.as_fd(), source.progress)?.how()
+        }
     };
     if !before.is_empty() {
         let to = open(&growing.dir, "tablespaces").doing(|| "opening tablespaces".into())?;
-        copy::tablespaces(cluster, to.as_fd())?;
+        copy::tablespaces(cluster, to.as_fd(), source.progress)?;
     }
     let stopped = session.stop()?;
     // Its creation in the log would be done again at the place where it was created.
@@ -65,7 +67,13 @@ fn log(
         BackendError::new(Fault::Permanent, "reading the backup label", why)
     })?;
     let to = make_wal(growing)?;
-    wal::copy_between(source.cluster.wal()?.as_fd(), to.as_fd(), first, stopped.lsn)
+    wal::copy_between(
+        source.cluster.wal()?.as_fd(),
+        to.as_fd(),
+        first,
+        stopped.lsn,
+        source.progress,
+    )
 }
 
 /// The directory for the log, beside the data.

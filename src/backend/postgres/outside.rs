@@ -84,7 +84,7 @@ impl Outside<'_> {
         let into = open(&dir, &made).doing(doing)?;
         for file in names(&wal).doing(doing)? {
             let (reference, _) = peek(&wal, &file).doing(doing)?;
-            copy(reference.as_fd(), into.as_fd(), &file)?;
+            copy(reference.as_fd(), into.as_fd(), &file, &())?;
         }
         remove_tree(data.as_fd(), &name(WAL)?)?;
         rustix::fs::symlinkat(&path, data, WAL).doing(doing)?;

@@ -8,7 +8,7 @@
 use super::super::manifest::{Manifest, read_proof, write_proof};
 use super::super::shelf::{Item, Stage, remove};
 use super::super::tree::remove_tree;
-use super::super::{BackendError, Doing};
+use super::super::{Asking, BackendError, Doing, Progress};
 use super::assemble::{Site, Spot, assemble, give};
 use super::configure::New;
 use super::copy::{name, open};
@@ -16,7 +16,7 @@ use super::detail::{Detail, Space};
 use super::offline::control;
 use super::session::timeouts;
 use super::settings::Prove;
-use super::tools::{Tools, handed};
+use super::tools::{Tools, handed, run_while};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
 use crate::domain::told::Proof;
@@ -86,11 +86,11 @@ pub fn prove(
     postgres: &Postgres,
     item: &Item,
     detail: &Detail,
-    tools: &Tools,
+    (tools, progress): (&Tools, &dyn Progress),
 ) -> Result<(), BackendError> {
     let _one = postgres.proving.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::make(postgres, item)?;
-    let (databases, configured) = try_out(postgres, &scratch, item, detail, tools)?;
+    let (databases, configured) = try_out(postgres, &scratch, (item, detail), (tools, progress))?;
     drop(scratch);
     let plural = if databases == 1 { "" } else { "s" };
     let by =
@@ -157,9 +157,8 @@ impl Drop for Scratch {
 fn try_out(
     postgres: &Postgres,
     scratch: &Scratch,
-    item: &Item,
-    detail: &Detail,
-    tools: &Tools,
+    (item, detail): (&Item, &Detail),
+    (tools, progress): (&Tools, &dyn Progress),
 ) -> Result<(usize, String), BackendError> {
     let doing = || "preparing a copy to prove".to_owned();
     assemble::make(&scratch.dir, "tablespaces", detail)?;
@@ -176,12 +175,12 @@ fn try_out(
         log_inside: false,
         space: &space,
     };
-    let data = Arc::new(assemble(item, detail, &site, None)?);
+    let data = Arc::new(assemble(item, detail, &site, &Asking(progress))?);
     let sound = tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, DEADLINE);
     let prepared = control(sound, "reading the control file")?;
     let path = PathBuf::from(handed(&data));
     let lacks = configured(item, detail, &postgres.settings.data, &path).configure(&data)?;
-    let mut server = Server { tools, major: detail.major, data, is_neutral: false };
+    let mut server = Server { tools, progress, major: detail.major, data, is_neutral: false };
     let (databases, trouble) = match server.read() {
         // Only without its configuration it is the content that is judged.
         Err((error, lacking)) if error.fault == Fault::Identity => {
@@ -281,6 +280,7 @@ fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), Backend
 
 struct Server<'a> {
     tools: &'a Tools,
+    progress: &'a dyn Progress,
     major: u32,
     data: Arc<OwnedFd>,
     is_neutral: bool,
@@ -332,7 +332,7 @@ impl Server<'_> {
         args.push(database);
         let mut spawn = self.tools.spawn("postgres", &args, &self.data, DEADLINE);
         spawn.stdin = format!("{sql}\n").into_bytes();
-        let finished = super::tools::run(&spawn, Fault::Identity, &doing)?;
+        let finished = run_while(&spawn, Fault::Identity, &doing, self.progress)?;
         let said = finished.stderr.text();
         let is_bad = |line: &&str| {
             ["ERROR:", "FATAL:", "PANIC:"].iter().any(|severity| line.contains(severity))

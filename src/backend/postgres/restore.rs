@@ -52,6 +52,7 @@ pub fn restore(
     let (port, note) = (chosen.port, chosen.note);
     let new = New { item, detail, path, original, port, spaces: spaces_at, start, adopt };
     let made = fill(&new, &target, (&spaces, &inside), progress)
+        .and_then(|made| progress.wanted().map(|()| made))
         .and_then(|made| spaces.appear(&target).map(|()| made))
         .and_then(|(made, remarks)| target.appear(&made).map(|_| remarks));
     if made.is_err() {
@@ -96,7 +97,7 @@ fn fill(
         log_inside: true,
         space: &space,
     };
-    let data = assemble(new.item, new.detail, &site, Some(progress))?;
+    let data = assemble(new.item, new.detail, &site, progress)?;
     let remarks = new.configure(&data)?;
     Ok((Meta::of(&data).doing(|| "looking at what was made".into())?, remarks))
 }

@@ -116,7 +116,7 @@ impl Replacement for Back<'_> {
         let log_inside = !matches!(live.log_place()?, Some(Place::Outside(_)));
         let site =
             Site { dir: dir.as_fd(), data: name, path: &live.path, log_inside, space: &space };
-        let data = assemble(self.item, self.detail, &site, Some(self.progress))?;
+        let data = assemble(self.item, self.detail, &site, self.progress)?;
         outside.log(&data, self.detail)?;
         let staged = OsStr::from_bytes(name.to_bytes());
         outside.sync(&Cluster::open(&live.path.with_file_name(staged))?)?;
@@ -130,7 +130,8 @@ impl Replacement for Back<'_> {
     }
 
     fn ready(&self) -> Result<(), BackendError> {
-        self.nothing_newer(&self.live()?)
+        self.nothing_newer(&self.live()?)?;
+        self.progress.wanted()
     }
 
     fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {

@@ -4,7 +4,7 @@ use super::super::manifest::Manifest;
 use super::super::meanwhile::{Growth, allocated, telling};
 use super::super::shelf::{Growing, Shelf, expect_store_apart};
 use super::super::subvolume::Subvolume;
-use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Asking, BackendError, Doing, Object, Progress, TakeOrder};
 use super::cluster::{Cluster, Postmaster, read};
 use super::config::keep_outside;
 use super::copy::TABLESPACE_MAP;
@@ -29,11 +29,13 @@ pub struct Source<'a> {
     pub settings: &'a Settings,
     pub cluster: Cluster,
     pub tools: Tools,
+    /// Whether it is wanted still; how far it is tells the growth of the copy.
+    pub progress: &'a dyn Progress,
     server: Option<(Postmaster, Session)>,
 }
 
 impl<'a> Source<'a> {
-    fn find(settings: &'a Settings) -> Result<Self, BackendError> {
+    fn find(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self, BackendError> {
         let cluster = Cluster::open(&settings.data)?;
         let owner = User { uid: cluster.uid, gid: cluster.gid };
         let tools = Tools::find(settings, cluster.major, owner)?;
@@ -49,7 +51,7 @@ impl<'a> Source<'a> {
                 None
             }
         };
-        Ok(Self { settings, cluster, tools, server })
+        Ok(Self { settings, cluster, tools, progress, server })
     }
 }
 
@@ -80,13 +82,14 @@ pub fn take(
     if let Some(source) = order.source {
         let source = shelf.whole(source)?;
         let growing = begin(shelf, &manifest)?;
-        let (detail, notes) = keep::keep(&source, &growing)?;
+        let (detail, notes) = keep::keep(&source, &growing, progress)?;
         manifest.incomplete.clone_from(&source.manifest.incomplete);
         return commit(growing, &mut manifest, &detail, notes);
     }
+    let asking = Asking(progress);
     // It would be copied into itself.
     expect_store_apart(shelf, &postgres.settings.data)?;
-    let source = Source::find(&postgres.settings)?;
+    let source = Source::find(&postgres.settings, &asking)?;
     let growing = begin(shelf, &manifest)?;
     let mut from = vec![postgres.settings.data.clone()];
     let spaces = source.cluster.tablespaces()?.into_iter();
@@ -103,6 +106,7 @@ pub fn take(
         Fault::Absent | Fault::Identity => BackendError { fault: Fault::Transient, ..error },
         _ => error,
     })?;
+    progress.wanted()?;
     commit(growing, &mut manifest, &detail, notes)
 }
 

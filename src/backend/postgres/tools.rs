@@ -1,6 +1,6 @@
 //! The programs of PostgreSQL, run as the data directory's owner.
 
-use super::super::BackendError;
+use super::super::{BackendError, Progress};
 use super::settings::Settings;
 use crate::domain::operation::Fault;
 use crate::host::process::{Finished, GRACE, Limits, Overflow, Spawn, User};
@@ -122,9 +122,25 @@ pub fn handed(dir: &OwnedFd) -> String {
 /// # Errors
 /// `fault` with what it said; [`Fault::Transient`] when it ran out of time.
 pub fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, BackendError> {
+    run_while(spawn, fault, doing, &())
+}
+
+/// The same.
+///
+/// # Errors
+/// Beside those [`Fault::Cancelled`] where it was ended because nobody wants it any more.
+pub fn run_while(
+    spawn: &Spawn,
+    fault: Fault,
+    doing: &str,
+    progress: &dyn Progress,
+) -> Result<Finished, BackendError> {
     let finished = spawn
-        .run()
+        .run_while(Some(&|| progress.is_wanted()))
         .map_err(|error| BackendError::new(Fault::Permanent, doing, error.to_string()))?;
+    if finished.stopped {
+        return Err(BackendError::unwanted());
+    }
     if finished.timed_out {
         let why = format!("it took longer than {} s", spawn.limits.deadline.as_secs());
         return Err(BackendError::new(Fault::Transient, doing, why));

@@ -2,12 +2,12 @@
 
 use super::super::manifest::sync_dir;
 use super::super::shelf::Item;
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::copy::{BACKUP_MANIFEST, open};
 use super::detail::{Detail, measure};
 use super::list::TAMPERED;
 use super::offline::control;
-use super::tools::{Tools, handed, run};
+use super::tools::{Tools, handed, run_while};
 use super::{Postgres, prove};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
@@ -20,13 +20,17 @@ const QUICK: Duration = Duration::from_secs(60);
 /// Every byte is read again.
 const CHECKSUMS: Duration = Duration::from_secs(24 * 3600);
 
-pub fn verify(postgres: &Postgres, item: &Item) -> Result<Content, BackendError> {
+pub fn verify(
+    postgres: &Postgres,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Content, BackendError> {
     let detail = as_stored(item)?;
     let owner = User { uid: detail.uid, gid: detail.gid };
     let tools = Tools::find(&postgres.settings, detail.major, owner)?;
-    let sound = check(item, &tools).and_then(|()| {
+    let sound = check(item, &tools, progress).and_then(|()| {
         if prove::is_due(postgres, item)? {
-            prove::prove(postgres, item, &detail, &tools)
+            prove::prove(postgres, item, &detail, (&tools, progress))
         } else {
             Ok(())
         }
@@ -59,7 +63,7 @@ pub fn as_stored(item: &Item) -> Result<Detail, BackendError> {
 }
 
 /// What PostgreSQL's own programs say. [`Fault::Identity`] here means: the content is bad.
-fn check(item: &Item, tools: &Tools) -> Result<(), BackendError> {
+fn check(item: &Item, tools: &Tools, progress: &dyn Progress) -> Result<(), BackendError> {
     let doing = format!("verifying {}", item.path.display());
     let data = std::fs::File::open(&item.path).and_then(|dir| Ok(open(&dir, "data")?));
     let data = Arc::new(data.doing(|| doing.clone())?);
@@ -73,7 +77,7 @@ fn check(item: &Item, tools: &Tools) -> Result<(), BackendError> {
     let copied = !item.path.join("wal").exists();
     if copied && item.path.join("data").join(BACKUP_MANIFEST).exists() {
         let spawn = tools.spawn("pg_verifybackup", &["-q", "-e", &handed(&data)], &data, CHECKSUMS);
-        run(&spawn, Fault::Identity, &doing)?;
+        run_while(&spawn, Fault::Identity, &doing, progress)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::super::tree::names;
 use super::super::tree::{Kind, peek};
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::copy::copy;
 use crate::domain::operation::Fault;
 use std::ffi::CString;
@@ -56,6 +56,7 @@ pub fn copy_between(
     into: BorrowedFd<'_>,
     first: Segment,
     lsn: u64,
+    progress: &dyn Progress,
 ) -> Result<(), BackendError> {
     for segment in first.until(lsn) {
         let name = CString::new(segment.name()).map_err(std::io::Error::from);
@@ -68,9 +69,9 @@ pub fn copy_between(
         if meta.size != segment.size {
             return Err(gone());
         }
-        copy(file.as_fd(), into, &name)?;
+        copy(file.as_fd(), into, &name, progress)?;
     }
-    copy_where(wal, into, &|name| name.ends_with(".history"))
+    copy_where(wal, into, &|name| name.ends_with(".history"), progress)
 }
 
 /// Copies the files from the one named `first` on. Names are in the order of the log within a
@@ -79,16 +80,19 @@ pub fn copy_from(
     wal: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     first: &str,
+    progress: &dyn Progress,
 ) -> Result<(), BackendError> {
-    copy_where(wal, into, &|name| {
+    let wanted = |name: &str| {
         name.ends_with(".history") || name.len() == 24 && name.get(8..) >= first.get(8..)
-    })
+    };
+    copy_where(wal, into, &wanted, progress)
 }
 
 fn copy_where(
     wal: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     wanted: &dyn Fn(&str) -> bool,
+    progress: &dyn Progress,
 ) -> Result<(), BackendError> {
     let doing = || "reading the write-ahead log's directory".to_owned();
     for name in names(wal).doing(doing)? {
@@ -97,7 +101,7 @@ fn copy_where(
         }
         let (file, meta) = peek(wal, &name).doing(doing)?;
         if meta.kind == Kind::File {
-            copy(file.as_fd(), into, &name)?;
+            copy(file.as_fd(), into, &name, progress)?;
         }
     }
     Ok(())

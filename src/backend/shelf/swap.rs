@@ -42,7 +42,8 @@ pub trait Replacement {
     /// Called right before the exchange of names, perhaps once more after a crash.
     ///
     /// # Errors
-    /// [`Fault::Busy`] when something would be lost that is stored nowhere.
+    /// [`Fault::Busy`] when something would be lost that is stored nowhere; [`Fault::Cancelled`] when it
+    /// is not wanted any more, as after it nothing asks.
     fn ready(&self) -> Result<(), BackendError> {
         Ok(())
     }

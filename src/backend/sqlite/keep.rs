@@ -26,12 +26,13 @@ impl Visitor for Sharer {
 pub fn keep(
     growing: &Growing<'_>,
     source: &Item,
+    progress: &dyn Progress,
 ) -> Result<(Option<Detail>, Vec<String>), BackendError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
-    let report =
-        whole(from.as_fd(), growing.dir.as_fd(), c"data", Flow::WithinStore, &(), &mut Sharer)?;
+    let (from, into) = (from.as_fd(), growing.dir.as_fd());
+    let report = whole(from, into, c"data", Flow::WithinStore, progress, &mut Sharer)?;
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().cloned());
     Ok((Detail::of(&source.manifest), notes))

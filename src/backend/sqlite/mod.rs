@@ -125,8 +125,12 @@ impl Backend for Sqlite {
     }
 
     /// Sees that the copy looks as it did and lets SQLite check it, as thoroughly as configured.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
-        verify::verify(&self.settings, &self.shelf.whole(handle)?)
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
+        verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {

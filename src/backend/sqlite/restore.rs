@@ -24,9 +24,10 @@ pub fn restore(
     progress: &dyn Progress,
 ) -> Result<(), BackendError> {
     let target = Target::open(item, target)?;
-    verify::verify(settings, item)?;
+    verify::verify(settings, item, progress)?;
     let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|made| {
         let made = Meta::of(&made).doing(|| "looking at what was made".into())?;
+        progress.wanted()?;
         target.appear(&made).map(drop)
     });
     if placed.is_err() {
@@ -47,6 +48,7 @@ pub fn fill(
     let doing = || format!("restoring snapshot {}", item.seq);
     let from = database(&item.path).doing(doing)?;
     keep::whole(from.as_fd(), dir.as_fd(), name, Flow::OutOfStore, progress, &mut ())?;
+    progress.wanted()?;
     let (made, _) = peek(dir, name).doing(doing)?;
     let made = open_file(&made).doing(doing)?;
     if same_content(open_file(&from).doing(doing)?, &made).doing(doing)? {

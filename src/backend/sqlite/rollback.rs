@@ -108,7 +108,7 @@ impl Stamp {
 impl Replacement for Back<'_> {
     fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
         let (_, live) = owner::open(&self.settings.path)?;
-        verify::verify(self.settings, self.item)?;
+        verify::verify(self.settings, self.item, self.progress)?;
         let made = restore::fill(self.item, dir, name, self.progress)?;
         dress(&made, &live).doing(|| doing(self.settings))
     }
@@ -121,6 +121,7 @@ impl Replacement for Back<'_> {
     fn ready(&self) -> Result<(), BackendError> {
         // Put aside before a crash, perhaps.
         self.undo()?;
+        self.progress.wanted()?;
         let is_settled = settle(self.settings)?;
         let doing = || doing(self.settings);
         let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
@@ -198,7 +199,7 @@ fn dress(made: &OwnedFd, live: &Meta) -> std::io::Result<()> {
 fn settle(settings: &Settings) -> Result<bool, BackendError> {
     let (_, live) = owner::open(&settings.path)?;
     let user = owner::of_live(settings, &settings.path, &live)?;
-    let settled = run::ask(settings, user, Act::Settle { path: settings.path.clone() });
+    let settled = run::ask(settings, user, Act::Settle { path: settings.path.clone() }, &());
     match settled {
         Err(error) if error.fault == Fault::Busy => Err(error),
         settled => Ok(settled.is_ok()),

@@ -1,6 +1,6 @@
 //! Running the helper and believing its answer only if all is right.
 
-use super::super::BackendError;
+use super::super::{BackendError, Progress};
 use super::protocol::{Act, Answer, Order, Reply};
 use super::settings::Settings;
 use crate::domain::operation::Fault;
@@ -19,8 +19,14 @@ const PRINTED: usize = 64 * 1024;
 /// Lets the helper do something.
 ///
 /// # Errors
-/// The helper's own; [`Fault::Transient`] when it was ended from outside.
-pub fn ask(settings: &Settings, user: Option<User>, act: Act) -> Result<Answer, BackendError> {
+/// The helper's own; [`Fault::Transient`] when it was ended from outside, [`Fault::Cancelled`] when it
+/// was ended because its answer is not wanted any more.
+pub fn ask(
+    settings: &Settings,
+    user: Option<User>,
+    act: Act,
+    progress: &dyn Progress,
+) -> Result<Answer, BackendError> {
     let doing = format!("examining database {}", settings.path.display());
     let fail = |fault, why: String| Err(BackendError::new(fault, &doing, why));
     let user = user.map(|user| (user.uid, user.gid));
@@ -42,7 +48,8 @@ pub fn ask(settings: &Settings, user: Option<User>, act: Act) -> Result<Answer, 
         overflow: Overflow::End,
     };
     let spawn = Spawn { args: vec![COMMAND.into()], stdin, ..Spawn::new(program, limits) };
-    match spawn.run() {
+    match spawn.run_while(Some(&|| progress.is_wanted())) {
+        Ok(finished) if finished.stopped => Err(BackendError::unwanted()),
         Ok(finished) => judge(&finished).map_err(|(fault, why)| match why {
             Refusal::Helper(error) => error,
             Refusal::Told(why) => BackendError::new(fault, &doing, why),
@@ -98,6 +105,7 @@ mod tests {
                 stdout: captured(stdout),
                 stderr: captured(""),
                 timed_out,
+                stopped: false,
                 elapsed: Duration::from_secs(1),
             };
             assert_eq!(judge(&finished).err().map(|(fault, _)| fault), want, "{stdout}");

@@ -38,7 +38,7 @@ pub fn take(
         Some(source) => {
             let item = shelf.whole(source)?;
             // A copy of something changed would pass for the snapshot that it was.
-            verify::verify(settings, &item)?;
+            verify::verify(settings, &item, progress)?;
             Source::Snapshot(item)
         }
     };
@@ -58,12 +58,13 @@ pub fn take(
         }
         Source::Snapshot(item) => {
             manifest.incomplete.clone_from(&item.manifest.incomplete);
-            keep::keep(&growing, &item)?
+            keep::keep(&growing, &item, progress)?
         }
     };
     let writing = || "writing the manifest".to_owned();
     manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
     manifest.notes = notes;
+    progress.wanted()?;
     growing.commit(&manifest)?;
     Ok(Object::of(&manifest))
 }
@@ -84,7 +85,7 @@ fn copy_live(
     let copied = growing.path.join(DATA);
     let whole = |over: &_| Some(allocated(&settings.path, over));
     let growth = Growth { now: &|over| allocated(&copied, over), whole: &whole };
-    let answer = telling(progress, &growth, || run::ask(settings, user, act))?;
+    let answer = telling(progress, &growth, || run::ask(settings, user, act, progress))?;
     let (copy, lost) = seal::seal(&growing.path, file, user)?;
     let detail = Detail::new(&answer, &copy);
     Ok((detail, answer.notes.into_iter().chain(lost).collect()))

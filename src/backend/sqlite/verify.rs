@@ -2,7 +2,7 @@
 
 use super::super::shelf::{Item, clear_tampered, note_tampered};
 use super::super::tree::Meta;
-use super::super::{BackendError, Doing};
+use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
@@ -15,8 +15,12 @@ use rustix::io::Errno;
 /// # Errors
 /// [`Fault::Permanent`] where the copy is not what was stored, or no sound database; the listing
 /// remembers that.
-pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
-    let verified = compare(settings, item);
+pub fn verify(
+    settings: &Settings,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Content, BackendError> {
+    let verified = compare(settings, item, progress);
     match &verified {
         Ok(_) => clear_tampered(&item.path)?,
         Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
@@ -25,7 +29,11 @@ pub fn verify(settings: &Settings, item: &Item) -> Result<Content, BackendError>
     verified
 }
 
-fn compare(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
+fn compare(
+    settings: &Settings,
+    item: &Item,
+    progress: &dyn Progress,
+) -> Result<Content, BackendError> {
     let doing = || format!("verifying {}", item.path.display());
     let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
@@ -39,7 +47,7 @@ fn compare(settings: &Settings, item: &Item) -> Result<Content, BackendError> {
         return differs("its database has changed");
     }
     let user = owner::of_copy(settings, &copy)?;
-    let answer = run::ask(settings, user, Act::Check { dir: item.path.join(DATA) })?;
+    let answer = run::ask(settings, user, Act::Check { dir: item.path.join(DATA) }, progress)?;
     if (answer.used_bytes, answer.empty) != (detail.used_bytes, detail.empty) {
         return differs("its manifest says something else than its database");
     }

@@ -68,7 +68,7 @@ impl Visitor for () {}
 /// # Errors
 /// [`Fault::Permanent`] if the root may not be read; [`Fault::NoSpace`] and what else the kernel
 /// says of the root or of the copy's file system. What was copied until then stays: the caller
-/// removes it. What is wrong with one entry is no error but in the report.
+/// removes it, also where [`Fault::Cancelled`] tells that nobody wants the copy any more. What is wrong with one entry is no error but in the report.
 pub fn copy_tree(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -76,6 +76,7 @@ pub fn copy_tree(
     options: &Copy<'_>,
     visitor: &mut dyn Visitor,
 ) -> Result<Report, BackendError> {
+    options.progress.wanted()?;
     let meta = Meta::of(from).doing(|| "looking at the root of the tree".into())?;
     match meta.kind {
         Kind::Dir => {

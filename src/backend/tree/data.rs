@@ -5,17 +5,24 @@ use rustix::fs::SeekFrom;
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// Hears of bytes that were copied, and says whether more are wanted.
+pub type Tell<'a> = &'a mut dyn FnMut(u64) -> bool;
+
 /// Which side an error is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     Read(Errno),
     Write(Errno),
+    /// Of neither: nobody wants the copy any more.
+    Off,
 }
 
 impl From<Broken> for Errno {
     fn from(broken: Broken) -> Self {
-        let (Broken::Read(error) | Broken::Write(error)) = broken;
-        error
+        match broken {
+            Broken::Read(error) | Broken::Write(error) => error,
+            Broken::Off => Errno::CANCELED,
+        }
     }
 }
 
@@ -37,12 +44,15 @@ pub fn clone(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Opt
 }
 
 /// Copies the first `size` bytes of `from` into the empty file `to`; holes stay holes. What is
-/// appended meanwhile is not chased: a busy log would never end. `tell` hears the bytes.
+/// appended meanwhile is not chased: a busy log would never end.
+///
+/// # Errors
+/// [`Errno::CANCELED`] where no more are wanted.
 pub fn copy(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     size: u64,
-    tell: &mut dyn FnMut(u64),
+    tell: Tell<'_>,
 ) -> rustix::io::Result<()> {
     transfer(from, to, size, tell).map_err(Errno::from)
 }
@@ -52,7 +62,7 @@ pub fn transfer(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     size: u64,
-    tell: &mut dyn FnMut(u64),
+    tell: Tell<'_>,
 ) -> Result<(), Broken> {
     // First, so that a file which cannot be so large there is not written in vain.
     rustix::fs::ftruncate(to, size).map_err(Broken::Write)?;
@@ -101,7 +111,7 @@ fn copy_range(
     to: BorrowedFd<'_>,
     start: u64,
     stop: u64,
-    tell: &mut dyn FnMut(u64),
+    tell: Tell<'_>,
 ) -> Result<u64, Broken> {
     let mut at = start;
     let mut by_kernel = true;
@@ -125,7 +135,9 @@ fn copy_range(
             break;
         }
         at += done;
-        tell(done);
+        if !tell(done) {
+            return Err(Broken::Off);
+        }
     }
     Ok(at)
 }

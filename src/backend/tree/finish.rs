@@ -70,6 +70,7 @@ impl Copier<'_> {
     }
 
     pub fn record(&mut self, was: &Meta, is: &Meta) -> Result<(), BackendError> {
+        self.options.progress.wanted()?;
         if !self.path.is_empty() || is.kind != Kind::Dir {
             self.report.entries += 1;
         }

@@ -39,6 +39,7 @@ impl Copier<'_> {
         let copied = match self.steady(source.as_fd(), meta, target.as_fd()) {
             Err(Broken::Read(error)) => self.read(Err(error), "reading"),
             Err(Broken::Write(error)) => self.made(Err(error), "copying"),
+            Err(Broken::Off) => return Err(BackendError::unwanted()),
             Ok(read) => Ok(Some(read)),
         };
         match copied? {
@@ -108,6 +109,7 @@ impl Copier<'_> {
         data::transfer(from, to, meta.size, &mut |more| {
             done = done.saturating_add(more);
             self.options.progress.report(done, self.options.total);
+            self.options.progress.is_wanted()
         })?;
         Ok(false)
     }

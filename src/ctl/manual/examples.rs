@@ -191,7 +191,13 @@ const ALL: &[(&str, &[Example])] = &[
             ("heptactl operation 402 --wait", "wait for its end; exit code 1 if it fails"),
         ],
     ),
-    ("cancel", &[("heptactl cancel 402", "take back what waits for its turn")]),
+    (
+        "cancel",
+        &[
+            ("heptactl cancel 402", "stop it, or take it back before it begins"),
+            ("heptactl cancel 402 --no-wait", "without waiting for what comes of that"),
+        ],
+    ),
     ("acknowledge", &[("heptactl acknowledge www", "a change is intended: rotation goes on")]),
     (
         "forget",

@@ -101,6 +101,9 @@ pub fn operation(operation: &Operation, view: &View) -> Page {
     if let Some(detail) = &operation.detail {
         page.field("detail", &Span::plain(detail));
     }
+    if let Some(uid) = operation.cancel_asked_by {
+        page.field("cancel", &Span::plain(format!("asked by user {uid}")));
+    }
     if operation.tries > 1 {
         page.field("begun", &Span::plain(format!("{} times", operation.tries)));
     }

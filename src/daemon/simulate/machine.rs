@@ -2,6 +2,7 @@
 
 use super::oracle::Oracle;
 use super::store::Store;
+use super::whim::Whim;
 use crate::backend::fake::{FakeDisk, FakeObject};
 use crate::daemon::perform::perform;
 use crate::domain::clock::Reading;
@@ -10,11 +11,11 @@ use crate::domain::event::{
 };
 use crate::domain::keeper::Keeper;
 use crate::domain::key::Key;
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, OperationId};
 use crate::domain::resource::Resource;
 use crate::domain::snapshot::Content;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Where the power may be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Machine {
     orders: VecDeque<Order>,
     reports: VecDeque<Finished>,
     replies: Vec<Result<Operation, Denied>>,
+    /// What is under way and not wanted any more.
+    halted: BTreeSet<OperationId>,
     boots: u64,
 }
 
@@ -67,6 +70,7 @@ impl Machine {
             orders: VecDeque::new(),
             reports: VecDeque::new(),
             replies: Vec::new(),
+            halted: BTreeSet::new(),
             boots: 1,
         };
         machine.turn(Event::Configured(machine.resources.clone()));
@@ -130,7 +134,8 @@ impl Machine {
         let Some(order) = self.orders.pop_front() else { return false };
         self.oracle.before(&order, &self.disk);
         let backend = self.disk.backend(&order.resource);
-        let result = perform(&backend, &order, &());
+        let whim = Whim::of(&order, self.halted.remove(&order.operation));
+        let result = perform(&backend, &order, &whim);
         self.oracle.after(&order, &self.disk, self.reading);
         let output = String::new();
         self.reports.push_back(Finished { operation: order.operation, result, output });
@@ -196,6 +201,7 @@ impl Machine {
             orders: self.orders.clone(),
             reports: self.reports.clone(),
             replies: Vec::new(),
+            halted: self.halted.clone(),
             boots: self.boots,
         }
     }
@@ -223,6 +229,7 @@ impl Machine {
     }
 
     fn boot(&mut self, off: SignedDuration) {
+        self.halted.clear();
         self.boots += 1;
         self.reading.wall = self.reading.wall.saturating_add(off).unwrap_or(Timestamp::MAX);
         self.reading.boot = SignedDuration::from_secs(20);
@@ -285,6 +292,9 @@ impl Machine {
             match action {
                 Action::Record(entry) => entries.push(entry),
                 Action::Start(order) => self.orders.push_back(*order),
+                Action::Halt(operation) => {
+                    self.halted.insert(operation);
+                }
                 Action::Reply(_, reply) => self.replies.push(reply),
             }
         }

@@ -6,6 +6,7 @@ mod machine;
 mod oracle;
 mod store;
 mod sweep;
+mod whim;
 
 pub use machine::{Machine, Moment};
 pub use oracle::{Oracle, Violation};

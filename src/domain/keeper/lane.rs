@@ -1,6 +1,7 @@
 //! Each resource's lane: one operation in flight, the others queued behind it in order.
 
 use super::Keeper;
+use super::cancel::verdict;
 use super::make::heir;
 use super::tags::retagging;
 use crate::domain::account::Account;
@@ -75,6 +76,10 @@ impl Keeper {
             self.leave_queue(resource, id);
             if let Some(failure) = self.unprepared(&operation) {
                 self.finish(&operation, State::Failed(failure), String::new());
+                continue;
+            }
+            if operation.is_stopping() && operation.act.makes_snapshot() {
+                self.stop_unfinished(&operation);
                 continue;
             }
             if let Act::Forget { automatic, .. } = operation.act {
@@ -166,11 +171,12 @@ impl Keeper {
             operation: operation.id,
             resource: operation.resource.clone(),
             work,
+            wanted: operation.cancel_asked_by.is_none(),
         })));
     }
 
     /// Records an operation's new state; a survey's is only remembered.
-    fn put_operation(&mut self, operation: Operation) {
+    pub(super) fn put_operation(&mut self, operation: Operation) {
         if operation.act == Act::Survey {
             self.ledger.apply(&Entry::Operation(operation));
         } else {
@@ -181,6 +187,10 @@ impl Keeper {
     /// Ends an operation.
     pub(super) fn finish(&mut self, operation: &Operation, state: State, output: String) {
         let finished = Some(self.now());
+        let state = match state {
+            State::Failed(failure) => State::Failed(verdict(operation, failure)),
+            other => other,
+        };
         self.put_operation(Operation { state, finished, output, ..operation.clone() });
         self.touched.insert(operation.resource.clone());
     }

@@ -194,6 +194,7 @@ impl Keeper {
             finished: None,
             state: State::Queued,
             tries: 0,
+            cancel_asked_by: None,
             output: String::new(),
         }
     }

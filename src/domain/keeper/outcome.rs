@@ -1,6 +1,7 @@
 //! What follows from a worker's report.
 
 use super::Keeper;
+use super::cancel::{cancelled, verdict};
 use super::judging::{doubt, is_excused, leans};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
@@ -146,7 +147,9 @@ impl Keeper {
                 let made = Operation { act, ..(*operation).clone() };
                 self.finish(&made, State::Succeeded, format!("{output}{}", notes.join("\n")));
             }
-            (Act::Create { .. }, Err(failure)) if operation.tries > 1 => {
+            (Act::Create { .. }, Err(failure))
+                if operation.tries > 1 && failure.fault != Fault::Cancelled =>
+            {
                 let why = &failure.message;
                 let message = format!(
                     "{why}; heptad had stopped in the middle of it: what exists is whole, and not protected yet"
@@ -155,7 +158,10 @@ impl Keeper {
                 self.finish(&operation, State::Failed(failure), output);
             }
             (Act::Rollback { safety, .. }, Ok(Done::RolledBack { identity, failure, left })) => {
-                let failed = |failure| State::Failed(self.with_safety(&name, *safety, failure));
+                let failed = |failure| {
+                    let failure = verdict(&operation, failure);
+                    State::Failed(self.with_safety(&name, *safety, failure))
+                };
                 let state = failure.map_or(State::Succeeded, failed);
                 self.finish(&operation, state, format!("{output}{}", left.unwrap_or_default()));
                 self.rolled_back(&name, identity);
@@ -171,6 +177,7 @@ impl Keeper {
                 self.survey(&name, Cause::Recovery);
             }
             (Act::Rollback { safety, .. }, Err(failure)) => {
+                let failure = verdict(&operation, failure);
                 let failure = self.with_safety(&name, *safety, failure);
                 self.finish(&operation, State::Failed(failure), output);
             }
@@ -337,6 +344,8 @@ impl Keeper {
             // Its snapshot turned up meanwhile.
             return;
         }
+        let failure = failure.map(|failure| verdict(operation, failure));
+        let outcome = outcome.or_else(|| cancelled(failure.as_ref()?));
         let record = SlotRecord {
             started: record.started.or(operation.started),
             finished: Some(self.now()),

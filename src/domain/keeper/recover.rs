@@ -243,8 +243,7 @@ impl Keeper {
 
     fn open_take(&self, name: &ResourceName, seq: Seq) -> Option<Operation> {
         let takes = |operation: &&Arc<Operation>| {
-            let making = matches!(operation.act, Act::Take { .. } | Act::Keep { .. });
-            making && operation.act.seq() == Some(seq)
+            operation.act.makes_snapshot() && operation.act.seq() == Some(seq)
         };
         self.ledger.open_of(name).find(takes).map(|operation| (**operation).clone())
     }
@@ -252,14 +251,13 @@ impl Keeper {
 
 /// The number of what an operation makes.
 fn makes(operation: &Operation) -> Option<Seq> {
-    let making = matches!(operation.act, Act::Take { .. } | Act::Keep { .. });
-    operation.act.seq().filter(|_| making)
+    operation.act.seq().filter(|_| operation.act.makes_snapshot())
 }
 
 /// Whether a taking that was interrupted is done again, because a person asked for it.
 fn is_done_again(operation: &Operation) -> bool {
     let automatic = matches!(operation.act, Act::Take { slot: Some(_), .. });
-    !automatic && operation.tries < 2
+    !automatic && operation.tries < 2 && !operation.is_stopping()
 }
 
 /// Whether a mark says less than it should.

@@ -14,21 +14,28 @@ use std::time::{Duration, Instant};
 /// other end open for ever.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How often it is asked whether the program is wanted still.
+const ASK: Duration = Duration::from_millis(100);
+
+/// Until when it may run.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) limits: Limits,
+    pub(super) started: Instant,
+    pub(super) wanted: Option<&'a dyn Fn() -> bool>,
+}
+
 /// What came out.
 pub(super) struct Seen {
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
     pub(super) timed_out: bool,
+    pub(super) stopped: bool,
 }
 
 /// Returns when the program has ended and its output is read. It is not reaped.
-pub(super) fn until_the_end(
-    child: &mut Child,
-    input: &[u8],
-    limits: Limits,
-    started: Instant,
-) -> io::Result<Seen> {
-    let mut watch = Watch::new(child, input, limits, started)?;
+pub(super) fn until_the_end(child: &mut Child, input: &[u8], terms: Terms<'_>) -> io::Result<Seen> {
+    let mut watch = Watch::new(child, input, terms)?;
     loop {
         let now = Instant::now();
         if watch.stage == Stage::Ended && (watch.has_all() || watch.is_over(now)) {
@@ -38,11 +45,15 @@ pub(super) fn until_the_end(
             watch.timed_out |= watch.stage == Stage::Running;
             watch.press(child, now);
         }
+        if watch.stage == Stage::Running && !terms.wanted.is_none_or(|wanted| wanted()) {
+            watch.stopped = true;
+            watch.press(child, now);
+        }
         let ready = watch.wait(now)?;
         watch.advance(child, ready)?;
     }
-    let Watch { out, err, timed_out, .. } = watch;
-    Ok(Seen { stdout: out.captured, stderr: err.captured, timed_out })
+    let Watch { out, err, timed_out, stopped, .. } = watch;
+    Ok(Seen { stdout: out.captured, stderr: err.captured, timed_out, stopped })
 }
 
 struct Watch<'a> {
@@ -56,6 +67,9 @@ struct Watch<'a> {
     /// When the stage is over; never, if there is nothing more to be done but wait.
     until: Option<Instant>,
     timed_out: bool,
+    stopped: bool,
+    /// Somebody has to be asked.
+    asked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,12 +88,8 @@ enum Stage {
 struct Ready([bool; 4]);
 
 impl<'a> Watch<'a> {
-    fn new(
-        child: &mut Child,
-        input: &'a [u8],
-        limits: Limits,
-        started: Instant,
-    ) -> io::Result<Self> {
+    fn new(child: &mut Child, input: &'a [u8], terms: Terms<'_>) -> io::Result<Self> {
+        let Terms { limits, started, wanted } = terms;
         Ok(Self {
             pidfd: pidfd_open(Pid::from_child(child), PidfdFlags::empty())?,
             input: child.stdin.take().map(|pipe| unblocked(pipe.into())).transpose()?,
@@ -90,6 +100,8 @@ impl<'a> Watch<'a> {
             stage: Stage::Running,
             until: started.checked_add(limits.deadline),
             timed_out: false,
+            stopped: false,
+            asked: wanted.is_some(),
         })
     }
 
@@ -134,7 +146,9 @@ impl<'a> Watch<'a> {
             }
         }
         let left = self.until.map(|until| until.saturating_duration_since(now));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let ask = (self.asked && self.stage == Stage::Running).then_some(ASK);
+        let timeout =
+            left.into_iter().chain(ask).min().and_then(|left| Timespec::try_from(left).ok());
         let mut ready = Ready::default();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {}

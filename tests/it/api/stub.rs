@@ -146,6 +146,7 @@ impl Stub {
                 finished: None,
                 state,
                 tries: 0,
+                cancel_asked_by: None,
                 output: String::new(),
             };
             ledger.put_operation(&operation);

@@ -322,6 +322,7 @@ pub fn operation(id: OperationId, n: u64, f: u64) -> Operation {
         finished: maybe(f / 3, at(f + 2)),
         state: states[f as usize % states.len()].clone(),
         tries: f as u32 % 4,
+        cancel_asked_by: maybe(f / 7, f as u32),
         output: odd(f).into(),
     }
 }

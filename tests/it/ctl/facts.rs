@@ -261,6 +261,7 @@ pub fn operation(id: u64, act: &str, snapshot: Option<&str>) -> Operation {
         started: Some(now()),
         finished: None,
         tries: 1,
+        cancel_asked_by: None,
         progress: None,
         output: String::new(),
     }

@@ -72,7 +72,7 @@ impl World {
         while let Some(event) = events.pop_front() {
             for action in self.keeper.handle(event, self.reading) {
                 match action {
-                    Action::Record(_) => {}
+                    Action::Record(_) | Action::Halt(_) => {}
                     Action::Reply(_, answer) => reply = Some(answer),
                     Action::Start(order) => events.push_back(Event::Finished(self.perform(&order))),
                 }

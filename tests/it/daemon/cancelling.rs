@@ -35,15 +35,27 @@ fn who_stops_waiting_hears_that_it_goes_on_and_how_to_take_it_back() {
     }
     assert!(second.state.is_open(), "{second:?}");
     let cancelled = host.ok(&format!("cancel {id}"));
-    assert_eq!(cancelled, format!("tree: take second is cancelled (operation {id})\n"));
+    let was = format!("operation {id} was cancelled; take second of tree was not done\n");
+    assert_eq!(cancelled, was);
+    assert_eq!(host.ok(&format!("cancel {id}")), was, "again");
     let query = OperationsQuery { open: Some(true), ..OperationsQuery::default() };
     let open = host.client().operations(&query).unwrap().operations;
     let first = open.iter().find(|one| one.snapshot.as_deref() == Some("first")).unwrap().id;
-    let begun = host.ctl(&format!("cancel {first}"));
-    assert!(begun.code == 1 && begun.err.contains("it goes on"), "{}", begun.err);
     host.logged(0, "tree: take second was cancelled by uid 0 before it had begun");
-    std::fs::write(&pipe, "go\n").unwrap();
-    host.until("the first one", |client| client.snapshot("first").ok());
+    // The first one is in its before-hook.
+    let cancelled = host.ok(&format!("cancel {first}"));
+    let was = format!("operation {first} was cancelled; take first of tree was not done\n");
+    assert_eq!(cancelled, was);
+    host.logged(0, &format!("tree: take first shall stop, asked by uid 0 (operation {first})"));
+    host.logged(0, "tree: take first was cancelled by uid 0 (");
     host.settle();
-    assert!(host.client().snapshot("second").is_err());
+    assert_eq!(host.labels("tree"), [] as [&str; 0]);
+    // The hook waits again until it is told.
+    let mut third = host.ctl_command("take tree third").spawn().unwrap();
+    std::fs::write(&pipe, "go\n").unwrap();
+    assert!(third.wait().unwrap().success());
+    let done = host.newest_operation("tree", "take").id;
+    let over = host.ctl(&format!("cancel {done}"));
+    let sentence = format!("operation {done} was already finished: tree: took third");
+    assert!(over.code == 1 && over.err.contains(&sentence), "{}", over.err);
 }

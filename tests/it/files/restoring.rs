@@ -57,6 +57,10 @@ fn the_remains_of_an_interrupted_restore_are_cleared() {
             let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
             *self.1.lock().unwrap() = names.collect();
         }
+
+        fn is_wanted(&self) -> bool {
+            true
+        }
     }
     let (bench, dir) = (bench(), scratch());
     let spy = Spy(dir.path(), Mutex::default());
@@ -79,6 +83,10 @@ struct Heard(Mutex<Vec<(u64, Option<u64>)>>);
 impl Progress for Heard {
     fn report(&self, done: u64, total: Option<u64>) {
         self.0.lock().unwrap().push((done, total));
+    }
+
+    fn is_wanted(&self) -> bool {
+        true
     }
 }
 
@@ -142,6 +150,10 @@ fn what_was_exchanged_while_it_was_made_is_no_success() {
                 fs::create_dir(&grows).unwrap();
                 fs::write(grows.join("planted"), "x").unwrap();
             }
+        }
+
+        fn is_wanted(&self) -> bool {
+            true
         }
     }
     let (bench, dir) = (bench(), scratch());

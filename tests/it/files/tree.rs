@@ -40,6 +40,10 @@ impl Progress for Meddler {
             inner.0.write_all(b"more").unwrap();
         }
     }
+
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }
 
 #[test]

@@ -162,8 +162,12 @@ impl Backend for Packing {
         self.inner.list()
     }
 
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
-        self.inner.verify(handle)
+    fn verify_asking(
+        &self,
+        handle: &Handle,
+        progress: &dyn Progress,
+    ) -> Result<Content, BackendError> {
+        self.inner.verify_asking(handle, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {

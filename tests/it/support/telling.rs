@@ -33,4 +33,8 @@ impl Progress for Told {
         self.all.lock().unwrap().push((done, total));
         std::fs::write(&self.file, "").unwrap();
     }
+
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }

@@ -40,7 +40,7 @@ pub fn restore(
         return Ok(made);
     }
     let target = Target::open(&item, order.target)?;
-    let detail = verify::whole(&libvirt.settings, &item)?;
+    let detail = verify::whole(&libvirt.settings, &item, progress)?;
     let folder = target.dir.try_clone().doing(|| making.clone())?;
     let folder = Rc::new(Folder::at(folder, order.target.parent().unwrap_or(Path::new("/"))));
     let mut work = Work {
@@ -101,6 +101,7 @@ impl Work<'_> {
         };
         let (size, folder) = (self.wish().size(disk)?, Rc::clone(&self.folder));
         let notes = self.place(disk, &folder, grows(target), size)?;
+        self.progress.wanted()?;
         self.shown(target)?;
         let options = of_disk(self.order.target, disk);
         Ok(Restored { options, notes, ..Restored::default() })
@@ -122,6 +123,7 @@ impl Work<'_> {
             let filled = image::fill(&from, &file, &mut |bytes| {
                 done += bytes;
                 progress.report(done, Some(total.max(done)));
+                progress.is_wanted()
             });
             filled.map(|_| ()).doing(|| format!("copying to {}", shown.display()))
         };
@@ -134,7 +136,7 @@ impl Work<'_> {
                 copy()?;
                 image::resize(&file, &shown, disk.format, size)
             };
-            let image = grow::Image { file: &file, folder, name };
+            let image = grow::Image { file: &file, folder, name, progress };
             notes.push(grow::grow(&image, disk, size, &mut again)?);
         }
         self.done = done;
@@ -204,6 +206,7 @@ impl Work<'_> {
         uuid: &str,
         target: &Target,
     ) -> Result<(), BackendError> {
+        self.progress.wanted()?;
         let virsh = &self.libvirt.settings.virsh;
         let doing = format!("defining domain {}", self.order.name);
         virsh.feed(&["define", "/dev/stdin"], &definition.print(), &doing)?;
@@ -228,7 +231,7 @@ impl Work<'_> {
         }
         let from = image::open(&self.item.path.join(NVRAM))?;
         let file = folder.create(OsStr::new(NVRAM))?;
-        let filled = image::fill(&from, &file, &mut |_| {});
+        let filled = image::fill(&from, &file, &mut |_| true);
         filled.map(|_| ()).doing(|| format!("copying {NVRAM} of {}", self.order.name))
     }
 }

@@ -38,11 +38,11 @@ pub fn rollback(
         let live = Live::look(&libvirt.settings)?;
         // Before anything can refuse: who stands in the way may do so for long.
         stage::sweep(order.token, &live.images())?;
-        let detail = verify::whole(&libvirt.settings, &item)?;
+        let detail = verify::whole(&libvirt.settings, &item, progress)?;
         let places = places(&live, &item, &detail)?;
         users::expect_none(&libvirt.settings)?;
         let staged = stage::stage(order.token, &places, progress)?;
-        let begun = begin(libvirt, order, live.uuid, &staged);
+        let begun = progress.wanted().and_then(|()| begin(libvirt, order, live.uuid, &staged));
         if begun.is_err() {
             withdraw(&libvirt.rolling, order.token)?;
             stage::discard(&staged);

@@ -1,7 +1,7 @@
 //! The copies that will replace the live images, each beside its own.
 
 use super::super::super::meanwhile::allocated;
-use super::super::super::tree::{Kind, begin_like, end_like};
+use super::super::super::tree::{Kind, Tell, begin_like, end_like};
 use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
 use super::super::image;
@@ -51,8 +51,10 @@ pub fn stage(
         let mut tell = |bytes| {
             done += bytes;
             progress.report(done, Some(total.max(done)));
+            progress.is_wanted()
         };
-        if let Err(error) = copy(stored, live, new, &mut tell) {
+        let copied = progress.wanted().and_then(|()| copy(stored, live, new, &mut tell));
+        if let Err(error) = copied {
             discard(&renames);
             return Err(error);
         }
@@ -61,12 +63,7 @@ pub fn stage(
 }
 
 /// With owner, group, rights and attributes of the live one.
-fn copy(
-    stored: &Path,
-    live: &Path,
-    new: &Path,
-    tell: &mut dyn FnMut(u64),
-) -> Result<(), BackendError> {
+fn copy(stored: &Path, live: &Path, new: &Path, tell: Tell<'_>) -> Result<(), BackendError> {
     let doing = || format!("making {}", new.display());
     let (folder, name) = Folder::around(new)?;
     let was = folder.look(live.file_name().unwrap_or_default())?;
