@@ -11,11 +11,18 @@ pub struct BackendError {
     pub doing: String,
     pub fault: Fault,
     pub detail: String,
+    /// The content of the live resource was read, and is not what its own software can use.
+    pub damaged: bool,
 }
 
 impl BackendError {
     pub fn new(fault: Fault, doing: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { doing: plain(doing), fault, detail: plain(detail) }
+        Self { doing: plain(doing), fault, detail: plain(detail), damaged: false }
+    }
+
+    /// For content that its own software cannot use, now or later.
+    pub fn damaged(doing: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { damaged: true, ..Self::new(Fault::Permanent, doing, detail) }
     }
 
     /// The answer to who does not want it any more.

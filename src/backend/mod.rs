@@ -118,6 +118,21 @@ pub trait Backend: Debug + Send + Sync {
         self.take_telling(order, &())
     }
 
+    /// Saves the live content byte for byte, though it is damaged: a rollback is to mend it, and what
+    /// is there goes no other way. `why` is what [`Backend::take_telling`] failed for, and what the
+    /// snapshot is suspect for, see [`crate::domain::suspicion::as_it_was`].
+    ///
+    /// # Errors
+    /// `why` where this technology cannot.
+    fn take_damaged(
+        &self,
+        _order: &TakeOrder<'_>,
+        why: BackendError,
+        _progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
+        Err(why)
+    }
+
     /// Everything that bears this resource's marker, whole or partial. Works while the live
     /// resource is absent, as long as the store can be reached. A listing that might be cut short
     /// is an error, never a shorter list.

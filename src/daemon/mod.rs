@@ -29,4 +29,5 @@ mod reading;
 pub mod rebuild;
 mod registrar;
 pub mod simulate;
+mod way_out;
 mod workers;

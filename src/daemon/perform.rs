@@ -3,6 +3,7 @@
 
 use super::allowed;
 use super::making::{self, Surroundings};
+use super::way_out;
 use crate::backend::{Backend, BackendError, Progress, RollbackOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
@@ -27,12 +28,22 @@ pub fn perform(
             let weights = weigh_all(backend, &survey, *weigh);
             Ok(Done::Surveyed(survey, weights))
         }
-        Work::Take { card, source, identity, idle } => {
-            if *idle {
-                making::idle(backend)?;
-            }
-            let taken = take(backend, card, source, identity.as_deref(), around);
-            taken.map(Done::Taken).map_err(|failure| allowed::explain(backend, failure))
+        Work::Take { card, source, identity, replaced_by } => {
+            let identity = identity.as_deref();
+            let wish = Wish { card, source, identity, damaged_too: replaced_by.is_some() };
+            let Some(successor) = replaced_by else {
+                let taken = take(backend, &wish, around);
+                return taken.map(Done::Taken).map_err(|fault| allowed::explain(backend, fault));
+            };
+            making::idle(backend)
+                .map_err(|failure| way_out::of_idle(backend, successor, failure))?;
+            take(backend, &wish, around).map(Done::Taken).map_err(|failure| {
+                let explained = allowed::explain(backend, failure.clone());
+                match explained == failure {
+                    true => way_out::of_taking(backend, successor, failure),
+                    false => explained,
+                }
+            })
         }
         Work::Destroy { handle, guard } => {
             if let Some(why) = unpaid(backend, handle, guard)? {
@@ -122,13 +133,17 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: Weigh) -> Weights {
     Weights { each, together }
 }
 
-fn take(
-    backend: &dyn Backend,
-    card: &Card,
-    source: &Source,
-    identity: Option<&str>,
-    progress: &dyn Progress,
-) -> Result<Taken, Failure> {
+/// What is to be taken.
+struct Wish<'a> {
+    card: &'a Card,
+    source: &'a Source,
+    identity: Option<&'a str>,
+    /// Also what is damaged, as it is: it is about to be replaced.
+    damaged_too: bool,
+}
+
+fn take(backend: &dyn Backend, wish: &Wish<'_>, progress: &dyn Progress) -> Result<Taken, Failure> {
+    let Wish { card, source, identity, damaged_too } = *wish;
     progress.wanted().map_err(failure)?;
     if *source == Source::Live {
         same(&backend.probe().map_err(failure)?.identity, identity)?;
@@ -146,6 +161,10 @@ fn take(
     let order = TakeOrder { card, source: from, previous };
     let object = backend
         .take_telling(&order, progress)
+        .or_else(|error| match damaged_too && error.damaged {
+            true => backend.take_damaged(&order, error, progress),
+            false => Err(error),
+        })
         .map_err(|error| given_up(backend, &card.handle, error))?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
     let content = backend.verify_asking(&handle, progress).map_err(unverified)?;
@@ -276,7 +295,9 @@ mod tests {
             disk.world().lives.insert(account.name().clone(), live);
             // The first act is a listing.
             disk.world().faults = [None, Some(fault)].into();
-            let failed = take(&disk.backend(account.name()), &card, &Source::Live, None, &());
+            let wish =
+                Wish { card: &card, source: &Source::Live, identity: None, damaged_too: false };
+            let failed = take(&disk.backend(account.name()), &wish, &());
             assert_eq!(failed.map(|_| ()).unwrap_err().fault, fault);
             let left = !disk.world().objects.is_empty();
             // The keeper orders those to be destroyed.

@@ -337,7 +337,9 @@ fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
     let act = || perform(post.backend.as_ref(), order, around);
     let (result, output) = match &order.work {
         // Before a rollback nobody uses it: there is nothing to stop, and nothing to start again.
-        Work::Take { card, source: crate::domain::event::Source::Live, idle: false, .. } => {
+        Work::Take {
+            card, source: crate::domain::event::Source::Live, replaced_by: None, ..
+        } => {
             let snapshot = match (&card.name, &card.slot) {
                 (Some(name), _) => name.to_string(),
                 (None, Some(slot)) => format!("{}@{slot}", order.resource),

@@ -77,6 +77,15 @@ pub enum Entry {
     },
 }
 
+/// What a rollback puts in the place of what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// The snapshot that it comes from.
+    pub label: String,
+    /// A name that a new resource could have, made of that snapshot instead.
+    pub heir: String,
+}
+
 /// Work for a backend, complete in itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -101,8 +110,8 @@ pub enum Work {
         source: Source,
         /// The identity that the resource had when it was last seen.
         identity: Option<String>,
-        /// Only if nobody uses it: what comes next replaces it.
-        idle: bool,
+        /// Only if nobody uses it: this comes next.
+        replaced_by: Option<Successor>,
     },
     Destroy {
         handle: Handle,

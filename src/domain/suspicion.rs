@@ -27,6 +27,20 @@ pub fn judge(new: Content, before: &[Content]) -> Option<String> {
         .or_else(|| shrunken(new.bytes, bytes, FEW_BYTES, "bytes"))
 }
 
+/// What a snapshot of damaged content is suspect for from its first moment. The words stand durable
+/// beside it, so it is known by them without a catalogue, too.
+const AS_IT_WAS: &str = "saved as it was, it is damaged";
+
+/// The doubt about a copy that holds every byte of a damaged original.
+pub fn as_it_was(why: &str) -> String {
+    format!("{AS_IT_WAS}: {why}")
+}
+
+/// Whether nothing is missing in it that the original had: it is only as damaged as that.
+pub fn is_as_it_was(doubt: &str) -> bool {
+    doubt.starts_with(AS_IT_WAS)
+}
+
 /// Whether all that a snapshot lacks was lacking already in the last one that counts, by the notes of
 /// that, and a person has accepted it so: then this one is no worse, and its own notes say what it lacks.
 pub fn is_accepted(lacks: &str, accepted: bool, notes: &[String]) -> bool {

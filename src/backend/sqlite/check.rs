@@ -3,7 +3,6 @@
 use super::super::BackendError;
 use super::explain::{Explain, explain};
 use super::protocol::{Answer, Check};
-use crate::domain::operation::Fault;
 use crate::host::process::plain;
 use rusqlite::{Connection, ErrorCode};
 
@@ -45,7 +44,7 @@ fn sound(copy: &Connection, how: Check) -> Result<Option<String>, BackendError> 
         Ok(found) if found.iter().all(|line| line == "ok") => Ok(None),
         Ok(found) => {
             let found: Vec<String> = found.iter().map(|line| plain(line, LENGTH)).collect();
-            Err(BackendError::new(Fault::Permanent, doing(), found.join("; ")))
+            Err(BackendError::damaged(doing(), found.join("; ")))
         }
         // A function or collation that only its own program knows.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {

@@ -21,11 +21,20 @@ pub struct Detail {
     pub empty: bool,
     /// How the copy looks: a change changes its time.
     pub look: String,
+    /// It was saved byte for byte, and is none that SQLite could use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 impl Detail {
     pub fn new(answer: &Answer, copy: &Meta) -> Self {
-        Self { used_bytes: answer.used_bytes, empty: answer.empty, look: look(copy) }
+        let (used_bytes, empty) = (answer.used_bytes, answer.empty);
+        Self { used_bytes, empty, look: look(copy), damaged: false }
+    }
+
+    /// Of a copy that holds every byte of a damaged database.
+    pub fn damaged(copy: &Meta) -> Self {
+        Self { used_bytes: copy.size, empty: false, look: look(copy), damaged: true }
     }
 }
 

@@ -28,7 +28,8 @@ pub fn explain(doing: impl Into<String>, error: &Error) -> BackendError {
         Some(OutOfMemory | SystemIoFailure) => (Fault::Transient, said),
         _ => (Fault::Permanent, said),
     };
-    BackendError::new(fault, doing, detail)
+    let damaged = matches!(error.sqlite_error_code(), Some(NotADatabase | DatabaseCorrupt));
+    BackendError { damaged, ..BackendError::new(fault, doing, detail) }
 }
 
 /// Adds what was being done to a result of SQLite's.

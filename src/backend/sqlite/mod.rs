@@ -17,6 +17,7 @@
 
 mod check;
 mod copy;
+mod damaged;
 mod denied;
 mod detail;
 mod elsewhere;
@@ -117,6 +118,15 @@ impl Backend for Sqlite {
         progress: &dyn Progress,
     ) -> Result<Object, BackendError> {
         take::take(&self.settings, &self.shelf, order, progress)
+    }
+
+    fn take_damaged(
+        &self,
+        order: &TakeOrder<'_>,
+        why: BackendError,
+        progress: &dyn Progress,
+    ) -> Result<Object, BackendError> {
+        damaged::take(&self.settings, &self.shelf, order, &why, progress)
     }
 
     fn list(&self) -> Result<Survey, BackendError> {

@@ -51,18 +51,19 @@ pub struct Complaint {
     fault: String,
     doing: String,
     detail: String,
+    damaged: bool,
 }
 
 impl From<BackendError> for Complaint {
     fn from(error: BackendError) -> Self {
-        let BackendError { doing, fault, detail } = error;
-        Self { fault: fault.word().into(), doing, detail }
+        let BackendError { doing, fault, detail, damaged } = error;
+        Self { fault: fault.word().into(), doing, detail, damaged }
     }
 }
 
 impl From<Complaint> for BackendError {
-    fn from(Complaint { fault, doing, detail }: Complaint) -> Self {
+    fn from(Complaint { fault, doing, detail, damaged }: Complaint) -> Self {
         let known = Fault::ALL.into_iter().find(|known| known.word() == fault);
-        Self::new(known.unwrap_or(Fault::Permanent), doing, detail)
+        Self { damaged, ..Self::new(known.unwrap_or(Fault::Permanent), doing, detail) }
     }
 }

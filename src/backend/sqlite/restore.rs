@@ -5,7 +5,7 @@ use super::super::tree::{Flow, Meta, open_file, peek, same_content};
 use super::super::{BackendError, Doing, Progress};
 use super::detail::database;
 use super::settings::Settings;
-use super::{keep, verify};
+use super::{damaged, keep, verify};
 use crate::domain::operation::Fault;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,6 +28,7 @@ pub fn restore(
     let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|made| {
         let made = Meta::of(&made).doing(|| "looking at what was made".into())?;
         progress.wanted()?;
+        damaged::restore_sides(item, &target.dir, &target.name)?;
         target.appear(&made).map(drop)
     });
     if placed.is_err() {

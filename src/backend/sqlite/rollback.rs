@@ -9,11 +9,12 @@
 use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, movable};
 use super::super::tree::{Meta, Time, open_file, open_nosymlink};
 use super::super::{BackendError, Doing, Progress, RollbackOrder};
-use super::detail::database;
+use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
 use super::sides::{SIDES, Sides};
-use super::{owner, pages, restore, run, verify};
+use super::{damaged, owner, pages, restore, run, verify};
+use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::host::holders::{Holder, describe, holders};
 use crate::host::pins;
@@ -68,6 +69,7 @@ pub fn rollback(
 ) -> Result<(), BackendError> {
     let path = &settings.path;
     let item = shelf.whole(order.handle)?;
+    refuse_damaged(settings, &item)?;
     movable(path)?;
     refuse_links(path)?;
     let swap = Swap::open(shelf, path, order.token)?;
@@ -122,11 +124,13 @@ impl Replacement for Back<'_> {
         // Put aside before a crash, perhaps.
         self.undo()?;
         self.progress.wanted()?;
-        let is_settled = settle(self.settings)?;
+        // What SQLite cannot use is saved with all that lies beside it, and it must stay so.
+        let as_it_was = self.safety.as_ref().is_some_and(is_damaged);
+        let is_settled = !as_it_was && settle(self.settings)?;
         let doing = || doing(self.settings);
         let live = open_file(open_nosymlink(&self.settings.path)?).doing(doing)?;
         self.compared.set(Some(Stamp::of(&live).doing(doing)?));
-        self.nothing_newer(live)?;
+        self.nothing_newer(live, true)?;
         let users = self.users(&self.settings.path)?;
         if !users.is_empty() || is_settled && self.sides.hold_something()? {
             return Err(BackendError::new(Fault::Busy, doing(), CAME));
@@ -138,7 +142,7 @@ impl Replacement for Back<'_> {
         let doing = || doing(self.settings);
         let Some(compared) = self.compared.get() else {
             // The exchange was an interrupted attempt's.
-            return self.nothing_newer(open_file(old.reference).doing(doing)?);
+            return self.nothing_newer(open_file(old.reference).doing(doing)?, false);
         };
         // A writer that was killed leaves its log or journal.
         if Stamp::of(old.reference).doing(doing)? == compared && !self.sides.hold_something()? {
@@ -167,13 +171,19 @@ fn doing(settings: &Settings) -> String {
 
 impl Back<'_> {
     /// The snapshot to be safe has all that the live database holds.
-    fn nothing_newer(&self, was: OwnedFd) -> Result<(), BackendError> {
+    fn nothing_newer(&self, was: OwnedFd, with_sides: bool) -> Result<(), BackendError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || doing(self.settings);
-        let then = database(&safety.path).and_then(open_file).doing(doing)?;
-        let (mut was, mut then) = (File::from(was), File::from(then));
-        let bytes = was.metadata().doing(doing)?.len();
-        if pages::same(&mut was, bytes, &mut then).doing(doing)? {
+        let has_all = match is_damaged(safety) {
+            true => damaged::has_all(self.settings, safety, &was, with_sides)?,
+            false => {
+                let then = database(&safety.path).and_then(open_file).doing(doing)?;
+                let (mut was, mut then) = (File::from(was), File::from(then));
+                let bytes = was.metadata().doing(doing)?.len();
+                pages::same(&mut was, bytes, &mut then).doing(doing)?
+            }
+        };
+        if has_all {
             return Ok(());
         }
         let why = format!(
@@ -183,6 +193,23 @@ impl Back<'_> {
         );
         Err(BackendError::new(Fault::Busy, doing(), why))
     }
+}
+
+fn is_damaged(item: &Item) -> bool {
+    Detail::of(&item.manifest).is_some_and(|detail| detail.damaged)
+}
+
+/// SQLite must not find a damaged database where it is used; a person may want to look into a copy.
+fn refuse_damaged(settings: &Settings, item: &Item) -> Result<(), BackendError> {
+    if !is_damaged(item) {
+        return Ok(());
+    }
+    let why = format!(
+        "snapshot {} is of a damaged database, saved as it was: make a new one of it instead: \
+         heptactl create",
+        item.seq
+    );
+    Err(BackendError::new(Fault::Permanent, doing(settings), why))
 }
 
 /// Owner, group and mode of the live file; no set-user-id bit, whatever lies there.

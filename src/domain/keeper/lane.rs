@@ -5,13 +5,14 @@ use super::cancel::verdict;
 use super::make::heir;
 use super::tags::retagging;
 use crate::domain::account::Account;
-use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Weigh, Work};
+use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Successor, Weigh, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{
     Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot, Thrown,
 };
+use crate::domain::suspicion::is_as_it_was;
 use std::sync::Arc;
 
 impl Keeper {
@@ -111,10 +112,21 @@ impl Keeper {
         let snapshot = self.ledger.snapshot(&operation.resource, seq);
         if let Some(Snapshot { health: Health::Suspect(why), .. }) = snapshot
             && operation.tries == 0
+            && !is_as_it_was(why)
         {
+            let way_out = match (&operation.act, self.ledger.account(&operation.resource)) {
+                (Act::Rollback { to, .. }, Some(account)) => {
+                    let Successor { label, heir } = self.succeeded_by(account, *to);
+                    format!(
+                        "; `heptactl create {heir} --from {label}` makes a new one beside it, which \
+                         you can put in its place yourself"
+                    )
+                }
+                _ => String::new(),
+            };
             let message = format!(
                 "the snapshot that was taken before it is suspect: {why}; what is not in it would be \
-                 lost, so nothing was changed"
+                 lost, so nothing was changed{way_out}"
             );
             return Some(Failure::new(Fault::Permanent, message));
         }
@@ -233,8 +245,8 @@ impl Keeper {
                     blueprint: account.resource.blueprint.clone(),
                 };
                 let identity = account.identity.clone();
-                let idle = self.is_safety(&account, *seq);
-                Ok(self.intend(&account, card, Source::Live, identity, idle))
+                let replaced_by = self.successor(&account, *seq);
+                Ok(self.intend(&account, card, Source::Live, identity, replaced_by))
             }
             Act::Keep { from, seq, name, tags } => {
                 let original = usable(&account, *from)?;
@@ -248,7 +260,7 @@ impl Keeper {
                     ..original.card.clone()
                 };
                 let source = Source::Snapshot(original.card.handle.clone());
-                Ok(self.intend(&account, card, source, None, false))
+                Ok(self.intend(&account, card, source, None, None))
             }
             Act::Create { from, draft } => {
                 let original = usable(&account, *from)?;
@@ -319,11 +331,23 @@ impl Keeper {
         }
     }
 
-    /// Whether a snapshot to be taken is one that a rollback waits for.
-    fn is_safety(&self, account: &Account, seq: Seq) -> bool {
+    /// What replaces that of which a snapshot is to be taken, if a rollback waits for it.
+    fn successor(&self, account: &Account, seq: Seq) -> Option<Successor> {
         let waiting = account.queue.iter().filter_map(|id| self.ledger.operations.get(id));
-        let mut acts = waiting.map(|operation| &operation.act);
-        acts.any(|act| matches!(act, Act::Rollback { safety, .. } if *safety == seq))
+        let to = waiting.map(|operation| &operation.act).find_map(|act| match act {
+            Act::Rollback { to, safety } if *safety == seq => Some(*to),
+            _ => None,
+        })?;
+        Some(self.succeeded_by(account, to))
+    }
+
+    fn succeeded_by(&self, account: &Account, to: Seq) -> Successor {
+        let label = account.snapshots.get(&to).map(|snapshot| snapshot.label());
+        let heir = self.free_resource_like(account.name());
+        Successor {
+            label: label.unwrap_or_else(|| "SNAPSHOT".into()),
+            heir: heir.map_or_else(|| "NEW".into(), |name| name.to_string()),
+        }
     }
 
     fn intend(
@@ -332,7 +356,7 @@ impl Keeper {
         card: Card,
         source: Source,
         identity: Option<String>,
-        idle: bool,
+        replaced_by: Option<Successor>,
     ) -> Work {
         self.put(Entry::Snapshot(Box::new(Snapshot {
             resource: account.name().clone(),
@@ -341,7 +365,7 @@ impl Keeper {
             fate: Fate::Live,
             facts: Facts::default(),
         })));
-        Work::Take { card, source, identity, idle }
+        Work::Take { card, source, identity, replaced_by }
     }
 }
 

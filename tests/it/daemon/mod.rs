@@ -8,6 +8,7 @@ mod hooks;
 pub mod host;
 mod lives;
 mod making;
+mod mending;
 mod mounting;
 mod nine_days;
 mod people;

@@ -4,7 +4,8 @@ use super::bench::{Bench, NOBODY, Other, RESOURCE, backend, fill, no_options, ro
 use crate::conformance::{card, fault, take};
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, run};
-use heptad::backend::{BackendError, RollbackOrder};
+use heptad::backend::{BackendError, RollbackOrder, TakeOrder};
+use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -335,4 +336,44 @@ fn a_database_keeps_its_access_list_and_stays_without_copy_on_write() {
     let order = RollbackOrder { handle: &handle, token: uuid::Uuid::from_u128(1001) };
     backend.rollback(&order, &()).unwrap();
     assert_eq!(look(&live), before);
+}
+
+/// No snapshot by SQLite can be had of it, and going back is why a person asks.
+#[test]
+fn a_damaged_database_is_saved_as_it_is_and_rolled_back() {
+    let check = |damage: &dyn Fn(&mut Vec<u8>), log: Option<&str>| {
+        let bench = taken(SOME);
+        fill(&bench.live, MORE);
+        let mut bytes = std::fs::read(&bench.live).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&bench.live, &bytes).unwrap();
+        let side = PathBuf::from(format!("{}-wal", bench.live.display()));
+        log.iter().for_each(|log| std::fs::write(&side, log).unwrap());
+        let why = bench.try_take(2).unwrap_err();
+        assert!(why.damaged && why.fault == Fault::Permanent, "{why}");
+        // What the failed attempt left goes first.
+        let order = TakeOrder { card: &card(2), source: None, previous: None };
+        let saved = bench.backend.take_damaged(&order, why, &()).unwrap();
+        let doubt = saved.incomplete.unwrap();
+        assert!(doubt.starts_with("saved as it was, it is damaged: "), "{doubt}");
+        bench.backend.verify(&card(2).handle).unwrap();
+        assert_eq!(bench.states(), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
+        // What came later would be lost.
+        std::fs::write(&bench.live, [&bytes[..], b"more"].concat()).unwrap();
+        assert_eq!(fault(back(&bench, 1, card(2).handle.id)), Fault::Busy);
+        std::fs::write(&bench.live, &bytes).unwrap();
+        back(&bench, 1, card(2).handle.id).unwrap();
+        assert_eq!(rows(&bench.live), (300, 300));
+        assert_eq!(beside(&bench), ["live.db"]);
+        // It is all there for whoever tries to rescue something, and never goes live again.
+        assert_eq!(fault(back(&bench, 2, Uuid::new_v4())), Fault::Permanent);
+        let target = bench.restore(2);
+        assert_eq!(std::fs::read(&target).unwrap(), bytes);
+        let found = std::fs::read_to_string(format!("{}-wal", target.display())).ok();
+        assert_eq!(found.as_deref(), log);
+    };
+    check(&|bytes| bytes[..200].fill(b'x'), None);
+    check(&|bytes| bytes[..200].fill(b'x'), Some("frames"));
+    check(&|bytes| bytes[4096..40_960].fill(b'x'), None);
+    check(&|bytes| bytes.truncate(20_000), None);
 }
