@@ -96,7 +96,7 @@ pub fn run(
 ) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let json = args.iter().any(|word| word == "--json");
-    let parsed = command().try_get_matches_from(args);
+    let parsed = crate::help::parse(&command(), &args);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => match perform(cli, io, environment) {
             Ok(code) => code,

@@ -155,8 +155,10 @@ pub fn command() -> clap::Command {
 impl Cli {
     /// What the process was asked for; help, and what is wrong with the line, end it.
     pub fn read() -> Self {
-        let matches = command().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let args: Vec<_> = std::env::args_os().collect();
+        let read = crate::help::parse(&command(), &args);
+        let read = read.and_then(|matches| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| error.exit())
     }
 }
 

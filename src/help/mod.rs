@@ -8,7 +8,9 @@ mod page;
 
 pub use page::page;
 
-use clap::Command;
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgMatches, Command};
+use std::ffi::OsString;
 use std::fmt::Write;
 
 /// Help is as wide as a terminal surely is.
@@ -86,6 +88,24 @@ impl Manual {
         }
         text.trim_end().to_owned()
     }
+}
+
+/// What a command line says, or what is wrong with it, with what was probably meant.
+///
+/// # Errors
+/// clap's: help, the version, or what is wrong.
+pub fn parse(command: &Command, args: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let error = match command.clone().try_get_matches_from(args) {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidSubcommand) else {
+        return Err(error);
+    };
+    // clap guesses at a command that it does not know, but not behind `help`.
+    let alone = [command.get_name().into(), OsString::from(wrong)];
+    let guessed = command.clone().try_get_matches_from(alone).err();
+    Err(guessed.filter(|guessed| guessed.kind() == error.kind()).unwrap_or(error))
 }
 
 /// `  name   what it is`, wrapped in its own column.

@@ -50,6 +50,12 @@ fn help_is_a_command_too_and_names_every_other_one_in_its_group() {
     let slip = offline("help tkae");
     assert_eq!(slip.code, 2);
     assert!(slip.err.contains("'tkae'"), "{}", slip.err);
+    assert!(slip.err.contains("similar subcommand") && slip.err.contains("'take'"), "{}", slip.err);
+    assert_eq!(slip.err, offline("tkae").err);
+    assert!(!offline("help zzzzzz").err.contains("similar"));
+    let args = ["heptad", "help", "chek"].map(Into::into);
+    let slip = heptad::help::parse(&heptad::daemon::cli::command(), &args).unwrap_err();
+    assert!(slip.to_string().contains("'check'"), "{slip}");
 }
 
 #[test]
