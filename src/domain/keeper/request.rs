@@ -210,6 +210,7 @@ impl Keeper {
             return Err(Denied::NothingToAcknowledge { resource: resource.clone() });
         }
         // Each alarm is answered by its own word: who accepts a snapshot has not looked at the rhythm.
+        let output = accepted(&account);
         if account.doubt().is_none() {
             account.held = None;
         }
@@ -221,6 +222,7 @@ impl Keeper {
         });
         let suspects: Vec<Arc<Snapshot>> = suspects.cloned().collect();
         let operation = self.operation(resource, Act::Acknowledge, cause);
+        let operation = Operation { output, ..operation };
         self.put_account(account);
         for suspect in suspects {
             let mut accepted = (*suspect).clone();
@@ -281,4 +283,35 @@ impl Keeper {
         let operation = self.operation(resource, act, cause);
         Ok(self.enqueue(operation))
     }
+}
+
+/// At most so many snapshots are named.
+const NAMED: usize = 5;
+
+/// What an acknowledgement accepts, line by line, and what still waits for one.
+fn accepted(account: &Account) -> String {
+    let rhythm = "what its rhythm of before made, which goes one by one now";
+    if account.doubt().is_none() {
+        return format!("accepted: {rhythm}\n");
+    }
+    let stranger = account.stranger.iter().map(|id| format!("accepted: the identity {id}\n"));
+    let suspects = account.snapshots.values().filter_map(|snapshot| match &snapshot.health {
+        Health::Suspect(why) if snapshot.fate == Fate::Live => {
+            Some(format!("accepted: {}: {why}\n", snapshot.label()))
+        }
+        _ => None,
+    });
+    let all: Vec<String> = stranger.chain(suspects).collect();
+    let mut text: String = all.iter().take(NAMED).map(String::as_str).collect();
+    if all.len() > NAMED {
+        text.push_str(&format!("accepted: {} more\n", all.len() - NAMED));
+    }
+    if account.held.is_some_and(|held| held.calm.is_none()) {
+        let name = account.name();
+        text.push_str(&format!(
+            "still to be acknowledged: its denser rhythm, by which snapshots of before would go; \
+             look at it (heptactl status {name}), then once more: heptactl acknowledge {name}\n"
+        ));
+    }
+    text
 }

@@ -80,7 +80,10 @@ fn who_accepts_a_snapshot_has_not_said_that_the_days_may_go() {
     scene.live().entries = 0;
     scene.run_to(&day(9, "13:07"));
     assert_eq!(scene.alarms(), ["suspect", "rhythm-denser"]);
-    ask(&mut scene, acknowledge.clone());
+    let said = scene.machine.ask(acknowledge.clone()).unwrap().output;
+    assert!(said.contains("accepted: web@2026-01-09T13:05:00Z: it is empty"), "{said}");
+    assert!(said.contains("still to be acknowledged: its denser rhythm"), "{said}");
+    scene.machine.settle();
     assert_eq!(scene.alarms(), ["rhythm-denser"]);
     scene.run_to(&day(9, "14:00"));
     assert_eq!(days(&scene).len(), 7);
