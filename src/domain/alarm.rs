@@ -5,6 +5,7 @@ use super::account::{Account, STALE};
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
 use super::ledger::Ledger;
+use super::marking;
 use super::operation::{Act, Failure, State};
 use super::payment;
 use super::policy::When;
@@ -47,6 +48,8 @@ pub enum AlarmCode {
     Tampered,
     /// A snapshot could not be destroyed, again.
     Stuck,
+    /// What is known of a snapshot cannot be written beside it.
+    Unmarked,
     /// An operation runs for longer than [`LONG`].
     Slow,
     /// It left the configuration and was not forgotten.
@@ -62,7 +65,7 @@ pub enum AlarmCode {
 }
 
 impl AlarmCode {
-    pub const ALL: [AlarmCode; 16] = [
+    pub const ALL: [AlarmCode; 17] = [
         AlarmCode::Stale,
         AlarmCode::SlotLost,
         AlarmCode::Suspect,
@@ -72,6 +75,7 @@ impl AlarmCode {
         AlarmCode::Missing,
         AlarmCode::Tampered,
         AlarmCode::Stuck,
+        AlarmCode::Unmarked,
         AlarmCode::Slow,
         AlarmCode::Undeclared,
         AlarmCode::ZoneLost,
@@ -93,6 +97,7 @@ impl AlarmCode {
             AlarmCode::Missing => "missing",
             AlarmCode::Tampered => "tampered",
             AlarmCode::Stuck => "stuck",
+            AlarmCode::Unmarked => "unmarked",
             AlarmCode::Slow => "slow",
             AlarmCode::Undeclared => "undeclared",
             AlarmCode::ZoneLost => "zone-lost",
@@ -151,6 +156,7 @@ pub fn alarms(ledger: &Ledger, account: &Account, moment: &Moment) -> Vec<Alarm>
         lost(account, AlarmCode::Missing),
         lost(account, AlarmCode::Tampered),
         stuck(ledger, account),
+        unmarked(ledger, account),
         slow(ledger, account, moment.now),
         undeclared(account),
         zone_lost(account),
@@ -295,6 +301,21 @@ fn stuck(ledger: &Ledger, account: &Account) -> Option<Alarm> {
         let hint = format!("it is tried again every hour; see `heptactl operation {id}`");
         Some(Alarm::new(AlarmCode::Stuck, sentence, hint))
     })
+}
+
+/// Without its mark a lost catalogue would lose what is known of a snapshot.
+fn unmarked(ledger: &Ledger, account: &Account) -> Option<Alarm> {
+    let (snapshot, tried) = marking::unmarked(ledger, account)?;
+    let (label, times, why) = (snapshot.label(), tried.times, &tried.failure.message);
+    let sentence = format!(
+        "what heptad knows of {label} cannot be written beside it, in {times} tries: {why}; should \
+         the catalogue be lost, that is lost too"
+    );
+    let hint = format!(
+        "make its store writable; it is tried again with growing pauses, see `heptactl operation {}`",
+        tried.last.id
+    );
+    Some(Alarm::new(AlarmCode::Unmarked, sentence, hint))
 }
 
 fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {

@@ -17,6 +17,7 @@ pub mod forecast;
 pub mod keeper;
 pub mod key;
 pub mod ledger;
+pub mod marking;
 pub mod name;
 pub mod occupied;
 pub mod operation;

@@ -6,6 +6,7 @@ use super::lane::mark_of;
 use super::outcome::TRASH;
 use crate::domain::agenda::SlotRecord;
 use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
+use crate::domain::marking;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery::{self, Step};
@@ -64,7 +65,12 @@ impl Keeper {
         };
         let unmarked = survey.found.iter().filter(unmarked).map(|found| found.card.handle.seq);
         for seq in unmarked.collect::<Vec<_>>() {
-            if !self.ledger.open_of(name).any(|operation| operation.act.seq() == Some(seq)) {
+            let now = self.now();
+            let rests = self.ledger.account(name).is_some_and(|account| {
+                marking::in_vain(&self.ledger, account, seq).is_some_and(|tried| tried.rests(now))
+            });
+            let is_open = |operation: &Arc<Operation>| operation.act.seq() == Some(seq);
+            if !rests && !self.ledger.open_of(name).any(is_open) {
                 let mark = self.operation(name, Act::Mark { seq }, Cause::Recovery);
                 self.enqueue(mark);
             }

@@ -78,6 +78,39 @@ fn a_mark_that_could_not_be_written_is_written_at_the_next_sweep() {
 }
 
 #[test]
+fn a_mark_that_fails_for_ever_is_an_alarm_and_tried_less_and_less() {
+    let mut scene = Scene::daily("06:00");
+    scene.live().entries = 0;
+    scene.run_to(&day(1, "05:00"));
+    let fails = [Some(Fault::Permanent)];
+    scene.machine.disk.world().faults.extend(std::iter::repeat_n(None, TAKING).chain(fails));
+    scene.run_to(&day(1, "07:00"));
+    let tries = |scene: &Scene| {
+        let all = scene.machine.keeper().ledger().operations.values();
+        all.filter(|o| o.act.word() == "mark" && matches!(o.state, State::Failed(_))).count()
+    };
+    // Every hour a look, for sixteen hours, which finds the mark missing and tries it or not.
+    let mut at_hour = Vec::new();
+    for hour in 8..24 {
+        scene.run_to(&day(1, &format!("{hour:02}:00")));
+        scene.machine.disk.world().faults.extend([None, Some(Fault::Permanent)]);
+        scene.machine.sweep();
+        scene.machine.settle();
+        // Where nothing was tried, the fault is left over.
+        scene.machine.disk.world().faults.clear();
+        at_hour.push(tries(&scene));
+        let alarmed = scene.alarms().contains(&"unmarked");
+        assert_eq!(alarmed, tries(&scene) >= 3, "{hour}: {at_hour:?}");
+    }
+    assert_eq!(at_hour, [2, 3, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6]);
+    scene.run_to(&day(2, "05:30"));
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert!(!scene.alarms().contains(&"unmarked"), "{:?}", scene.alarms());
+    scene.no_violations();
+}
+
+#[test]
 fn what_a_failed_taking_left_is_cleared_before_the_next_one_begins() {
     let mut scene = Scene::daily("06:00");
     scene.machine.disk.world().faults.extend([None, Some(Fault::NoSpace)]);
