@@ -7,7 +7,7 @@ use super::inspect::{Inspection, inspect};
 use super::manual::MANUAL;
 use super::{check, rebuild, simulate};
 use crate::config::{self, Findings, Locations};
-use crate::domain::sentence::{counted, plain};
+use crate::domain::sentence::{Part, counted, parts, plain};
 use crate::help::Manual;
 use crate::host::clock::{Clock, ClockError, Simulated, System};
 use crate::host::lock::LockError;
@@ -214,7 +214,7 @@ pub fn check(
         false => inspect(&setup, &Allowed::of_service(&setup.config)),
     };
     for remark in remarks {
-        let _ = writeln!(err, "remark: {remark}");
+        say(&format!("remark: {remark}"), err);
     }
     if !findings.is_empty() {
         return tell(&findings.into(), err);
@@ -225,10 +225,18 @@ pub fn check(
     0
 }
 
-fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
-    for finding in findings {
-        let _ = writeln!(err, "{finding}");
+/// A long command has a line of its own, to be copied from.
+fn say(text: &str, err: &mut dyn Write) {
+    for part in parts(text, None) {
+        let _ = match part {
+            Part::Prose(text) => writeln!(err, "{text}"),
+            Part::Command(command) => writeln!(err, "    {command}"),
+        };
     }
+}
+
+fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
+    findings.iter().for_each(|finding| say(&finding.to_string(), err));
     let _ = writeln!(err, "{} found", counted(findings.len(), "problem", "problems"));
     1
 }

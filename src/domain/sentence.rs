@@ -34,9 +34,71 @@ pub fn times(number: u64) -> String {
     }
 }
 
+/// A part of a sentence that has commands in backquotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    Prose(&'a str),
+    /// To be pasted into a shell, so on a line of its own and whole; without its backquotes.
+    Command(&'a str),
+}
+
+/// A command of more characters is not read within a sentence.
+const LONG: usize = 60;
+
+/// Takes the commands out that are longer than that, or than `limit`. Never empty.
+pub fn parts(text: &str, limit: Option<usize>) -> Vec<Part<'_>> {
+    let limit = limit.map_or(LONG, |limit| limit.min(LONG));
+    let (mut parts, mut begin, mut from) = (Vec::new(), 0, 0);
+    while let Some((open, close)) = quoted(text, from) {
+        let command = &text[open + 1..close];
+        from = close + 1;
+        if command.chars().count() > limit && command.contains(' ') {
+            prose(&text[begin..open], begin > 0, &mut parts);
+            parts.push(Part::Command(command));
+            begin = from;
+        }
+    }
+    prose(&text[begin..], begin > 0, &mut parts);
+    if parts.is_empty() { vec![Part::Prose(text)] } else { parts }
+}
+
+/// The next two backquotes.
+fn quoted(text: &str, from: usize) -> Option<(usize, usize)> {
+    let open = from + text[from..].find('`')?;
+    Some((open, open + 1 + text[open + 1..].find('`')?))
+}
+
+/// After a command no line begins with what ended it.
+fn prose<'a>(text: &'a str, after: bool, parts: &mut Vec<Part<'a>>) {
+    let text = if after { text.trim_start_matches([',', ';', ':', '.', ')', ' ']) } else { text };
+    let text = text.trim_end_matches(' ');
+    if !text.is_empty() {
+        parts.push(Part::Prose(text));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_command_is_taken_out_of_its_sentence_whole() {
+        use Part::{Command, Prose};
+        let long = "install -D -m 644 -t /etc/systemd/system /usr/share/heptad/heptad-mount.conf";
+        let check = |text: &str, limit, want: &[Part<'_>]| {
+            assert_eq!(parts(text, limit), want, "{text}");
+        };
+        check("", None, &[Prose("")]);
+        check("no command", None, &[Prose("no command")]);
+        check("say `heptactl list` now", None, &[Prose("say `heptactl list` now")]);
+        let narrow = [Prose("say"), Command("heptactl list"), Prose("now")];
+        check("say `heptactl list` now", Some(9), &narrow);
+        let apart = [Prose("allow it:"), Command(long), Prose("then wait")];
+        check(&format!("allow it: `{long}`, then wait"), None, &apart);
+        check(&format!("`{long}`; `{long}`."), None, &[Command(long), Command(long)]);
+        check(&format!("half `{long}"), None, &[Prose(&format!("half `{long}"))]);
+        check(&format!("`{}`", "x".repeat(90)), None, &[Prose(&format!("`{}`", "x".repeat(90)))]);
+    }
 
     #[test]
     fn one_is_never_called_as_many() {

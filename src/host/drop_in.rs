@@ -86,11 +86,11 @@ impl DropIn {
         Path::new(TO).join(self.file())
     }
 
-    /// How to allow it.
+    /// How to allow it: one line to paste.
     pub fn commands(self) -> String {
         format!(
-            "`install -D -m 644 -t {TO} {FROM}/{}`, then `systemctl daemon-reload && systemctl \
-             restart heptad`",
+            "`install -D -m 644 -t {TO} {FROM}/{} && systemctl daemon-reload && systemctl restart \
+             heptad`",
             self.file()
         )
     }

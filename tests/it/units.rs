@@ -247,13 +247,11 @@ PYTHON
     boot(&program, script, &[dir.path(), &mount, Path::new(HEPTAD)]).succeeded();
 }
 
-/// The commands that a refusal names, as they are printed.
+/// The command that a refusal names, a line of its own, as it is printed.
 pub const ALLOW: &str = r#"
     allow() { # FILE-WITH-WHAT-WAS-SAID NAME
-        grep --only-matching '`[^`]*`' "$1" | tr -d '`' | grep --max-count=1 "$2" >/tmp/first
-        grep --only-matching '`[^`]*`' "$1" | tr -d '`' | grep --max-count=1 daemon-reload >/tmp/second
-        bash -eux /tmp/first
-        bash -eux /tmp/second
+        grep --max-count=1 "^ *install .*$2 && systemctl daemon-reload && systemctl restart heptad$" "$1" >/tmp/allow
+        bash -eux /tmp/allow
     }
 "#;
 

@@ -20,7 +20,7 @@ mod tree;
 
 pub use crate::domain::plan::Size;
 /// As a person writes one.
-pub use crate::domain::sentence::plain;
+pub use crate::domain::sentence::{Part, parts, plain};
 pub use body::{
     AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
     KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,

@@ -2,6 +2,7 @@
 //! that no rendering can forget it; colour is added last, and only where it is wanted.
 
 use super::text;
+use crate::api::wire::{Part, parts};
 use anstyle::{AnsiColor, Style};
 
 /// What a span means; the colour follows from it and never says more than the words do.
@@ -55,6 +56,19 @@ impl Span {
 
     pub fn width(&self) -> usize {
         text::width(&self.text)
+    }
+
+    /// Within a sentence: a word stays whole even where it is too wide, so that a path can be
+    /// copied, and a command that is longer than a line has one of its own.
+    fn told(&self, limit: Option<usize>) -> Vec<Span> {
+        let mut lines = Vec::new();
+        for part in parts(&self.text, limit) {
+            match part {
+                Part::Prose(text) => lines.extend(text::wrap_whole(text, limit)),
+                Part::Command(command) => lines.push(format!("  {command}")),
+            }
+        }
+        lines.into_iter().map(|text| Span { text, tone: self.tone }).collect()
     }
 
     pub(super) fn wrapped(&self, limit: Option<usize>) -> Vec<Span> {
@@ -154,7 +168,7 @@ impl Page {
         let indent = lead.width();
         let limit = self.width.map(|width| width.saturating_sub(indent).max(NARROW));
         let mut lead = lead;
-        for piece in text.wrapped(limit) {
+        for piece in text.told(limit) {
             let start = std::mem::replace(&mut lead, Span::plain(" ".repeat(indent)));
             self.lines.push(vec![start, piece]);
         }
@@ -182,6 +196,26 @@ mod tests {
         page.line([Span::new(Tone::Bad, "no\u{1b}[0m!"), Span::plain(" ok")]);
         assert_eq!(page.print(false), "no\\u{1b}[0m! ok\n");
         assert_eq!(page.print(true), "\u{1b}[1m\u{1b}[31mno\\u{1b}[0m!\u{1b}[0m ok\n");
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_is_never_broken() {
+        let command =
+            "install -D -m 644 -t /etc/systemd/system/heptad.service.d /usr/share/heptad/x";
+        let said = format!("who wants it: `{command}`, and `heptactl status` shows it");
+        for width in [None, Some(20), Some(80), Some(200)] {
+            let mut page = Page::new(width);
+            page.prose(2, &Span::plain(&said));
+            let text = page.print(false);
+            assert!(text.lines().any(|line| line == format!("    {command}")), "{width:?}: {text}");
+            assert!(text.contains("`heptactl status`"), "{width:?}: {text}");
+        }
+        let mut page = Page::new(Some(24));
+        page.prose(2, &Span::plain("a long path: /var/lib/libvirt/images/web-1.qcow2 is there"));
+        assert_eq!(
+            page.print(false),
+            "  a long path:\n  /var/lib/libvirt/images/web-1.qcow2\n  is there\n"
+        );
     }
 
     #[test]

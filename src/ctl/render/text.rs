@@ -35,6 +35,16 @@ pub fn width(text: &str) -> usize {
 /// Breaks at spaces so that no line is wider than `limit` columns (at least 1); a word that is
 /// wider is broken where it must be. Never empty.
 pub fn wrap(text: &str, limit: Option<usize>) -> Vec<String> {
+    wrap_words(text, limit, true)
+}
+
+/// The same, but a word that is wider has a line of its own, which the terminal breaks where it
+/// must: copied from there it is whole.
+pub fn wrap_whole(text: &str, limit: Option<usize>) -> Vec<String> {
+    wrap_words(text, limit, false)
+}
+
+fn wrap_words(text: &str, limit: Option<usize>, broken: bool) -> Vec<String> {
     let limit = limit.map_or(usize::MAX, |limit| limit.max(1));
     if width(text) <= limit {
         return vec![text.to_owned()];
@@ -50,6 +60,10 @@ pub fn wrap(text: &str, limit: Option<usize>) -> Vec<String> {
         }
         if gap == 1 {
             lines.push(String::new());
+        }
+        if !broken {
+            last(&mut lines).push_str(word);
+            continue;
         }
         for c in word.chars() {
             let room = limit.saturating_sub(width(last(&mut lines)));
