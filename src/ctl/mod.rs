@@ -27,12 +27,13 @@ mod tag;
 mod values;
 mod watch;
 
+pub use crate::api::client::{SYSTEM_SOCKET, is_failing};
 pub use error::CtlError;
 pub use generate::write_pages;
 pub use manual::MANUAL;
 pub use values::Color;
 
-use crate::api::client::Client;
+use crate::api::client::{Client, Failing};
 use crate::api::wire::ForgetBody;
 use args::{Cli, Command, Global};
 use clap::{CommandFactory, FromArgMatches};
@@ -80,6 +81,8 @@ pub struct Environment {
     pub interrupts: bool,
     /// Relative paths start here.
     pub directory: PathBuf,
+    /// Whom to ask whether the daemon of a socket does not start.
+    pub failing: Option<Failing>,
 }
 
 /// The tree of commands, for completions and manual pages.
@@ -137,7 +140,7 @@ fn perform(cli: Cli, io: &mut Io<'_>, environment: &Environment) -> Done {
     let Cli { global, command } = cli;
     let socket = socket(&global, environment);
     let client = match Client::new(socket) {
-        Ok(client) => client,
+        Ok(client) => client.with_failing(environment.failing),
         Err(error) => {
             // There is nobody left to tell if this cannot be written.
             let _ = writeln!(io.stderr, "heptactl: {error}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const NAME: &str = "heptad.service";
 
-const PROPERTIES: &str = "--property=LoadState,ActiveState,CapabilityBoundingSet,\
+const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,CapabilityBoundingSet,\
                           RestrictNamespaces,DevicePolicy,DeviceAllow,ProtectSystem";
 
 /// systemd answers in milliseconds, or it is in trouble.
@@ -49,6 +49,11 @@ impl Unit {
         let mut unit = Self { is_active: false, said: said.to_owned() };
         unit.is_active = ["active", "reloading"].contains(&unit.property("ActiveState"));
         (unit.property("LoadState") == "loaded").then_some(unit)
+    }
+
+    /// Whether its last start failed: it waits for the next, or for somebody.
+    pub fn is_failing(&self) -> bool {
+        self.property("ActiveState") == "failed" || self.property("SubState") == "auto-restart"
     }
 
     fn property<'a>(&'a self, name: &'a str) -> &'a str {
@@ -104,6 +109,20 @@ mod tests {
         CapabilityBoundingSet=cap_chown cap_kill cap_setgid cap_setuid cap_sys_ptrace\n\
         RestrictNamespaces=mnt\nDevicePolicy=closed\nDeviceAllow=block-* r\n\
         DeviceAllow=/dev/fuse rw\nProtectSystem=no\n";
+
+    #[test]
+    fn a_service_that_does_not_start_is_told_from_one_that_starts() {
+        let check = |active, sub, want| {
+            let said = format!("LoadState=loaded\nActiveState={active}\nSubState={sub}\n");
+            assert_eq!(Unit::read(&said).unwrap().is_failing(), want, "{active} {sub}");
+        };
+        check("activating", "auto-restart", true);
+        check("failed", "failed", true);
+        check("activating", "start-pre", false);
+        check("activating", "start", false);
+        check("active", "running", false);
+        check("inactive", "dead", false);
+    }
 
     #[test]
     fn what_systemd_says_of_the_service_tells_what_it_lacks() {

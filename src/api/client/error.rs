@@ -16,6 +16,8 @@ pub enum ClientError {
     Unconnectable { path: PathBuf, source: std::io::Error },
     #[error("too many wait at {} to be let in", path.display())]
     Crowded { path: PathBuf },
+    #[error("heptad does not start")]
+    DoesNotStart,
     #[error("no answer within {seconds} s")]
     Timeout { seconds: u64 },
     #[error("{}", refusal.message)]
@@ -47,9 +49,14 @@ impl ClientError {
             Self::NoPermission { .. } => "the directory of the socket is closed to you; ask to be \
                                           added to the group heptad, then log in again"
                 .into(),
+            Self::DoesNotStart => {
+                "`heptad check` and `journalctl -u heptad` say why; once that is \
+                                   mended it starts by itself"
+                    .into()
+            }
             Self::Crowded { .. } => "end what asks so much of heptad, or try again later".into(),
-            Self::Timeout { .. } => "the daemon is busy or stuck: `heptactl status` shows what \
-                                     runs; asking again is safe"
+            Self::Timeout { .. } => "the daemon is busy or stuck: `systemctl status heptad` and \
+                                     `journalctl -u heptad` say more; asking again is safe"
                 .into(),
             Self::Refused { refusal, .. } => refusal.hint.clone(),
             Self::Broken { .. } | Self::Ended => "heptad may have been restarted; ask again".into(),
@@ -69,6 +76,7 @@ impl ClientError {
             Self::NoPermission { .. } => "no-permission",
             Self::Unconnectable { .. } => "unconnectable",
             Self::Crowded { .. } => "crowded",
+            Self::DoesNotStart => "does-not-start",
             Self::Timeout { .. } => "timeout",
             Self::Refused { refusal, .. } => &refusal.code,
             Self::Broken { .. } => "broken",

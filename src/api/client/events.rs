@@ -28,7 +28,7 @@ impl Client {
         let call = Call::new(Method::GET, "/v1/events", &query)?;
         self.runtime.block_on(async {
             let late = ClientError::Timeout { seconds: self.timeout.as_secs() };
-            let opened = timeout(self.timeout, http::open(&self.socket, call)).await;
+            let opened = timeout(self.timeout, http::open(&self.door, call)).await;
             let mut body = opened.unwrap_or(Err(late))?.into_body();
             let mut reader = Reader::default();
             loop {

@@ -36,7 +36,7 @@ impl Client {
         let late = ClientError::Timeout { seconds: self.timeout.as_secs() };
         let opened = self
             .runtime
-            .block_on(async { timeout(self.timeout, http::open(&self.socket, call)).await });
+            .block_on(async { timeout(self.timeout, http::open(&self.door, call)).await });
         FileAnswer::new(self, opened.unwrap_or(Err(late))?)
     }
 }

@@ -1,6 +1,6 @@
 //! One request over one connection.
 
-use super::ClientError;
+use super::{ClientError, Failing};
 use crate::api::wire::{DRY_RUN, Refused};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -11,13 +11,47 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
 /// Answers beyond this are not heptad's.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Where to ask.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub socket: PathBuf,
+    pub failing: Option<Failing>,
+}
+
+/// How long an answer may take before it is asked whether there is anybody to give one; each time
+/// twice as long.
+const DOUBT: Duration = Duration::from_secs(1);
+
+impl Door {
+    /// What comes of the work, unless nobody is there to do it.
+    async fn answered<T>(
+        &self,
+        work: impl Future<Output = Result<T, ClientError>>,
+        mut doubt: Duration,
+    ) -> Result<T, ClientError> {
+        let Some(failing) = self.failing else { return work.await };
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = timeout(doubt, &mut work).await {
+                return done;
+            }
+            let socket = self.socket.clone();
+            if tokio::task::spawn_blocking(move || failing(&socket)).await.unwrap_or(false) {
+                return Err(ClientError::DoesNotStart);
+            }
+            doubt *= 2;
+        }
+    }
+}
 
 /// A request before it is sent; may be sent again.
 #[derive(Clone, Debug)]
@@ -83,13 +117,9 @@ impl Call {
 }
 
 /// Sends a call and reads the whole answer.
-pub(super) async fn call(
-    socket: &Path,
-    call: Call,
-    limit: Duration,
-) -> Result<Answer, ClientError> {
+pub(super) async fn call(door: &Door, call: Call, limit: Duration) -> Result<Answer, ClientError> {
     let work = async {
-        let answer = open(socket, call).await?;
+        let answer = open(door, call).await?;
         let body = read(answer.into_body()).await?;
         Ok(Answer { body })
     };
@@ -98,7 +128,8 @@ pub(super) async fn call(
 }
 
 /// Sends a call and returns the answer's head with its body still to come. A refusal is an error.
-pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>, ClientError> {
+pub(super) async fn open(door: &Door, call: Call) -> Result<Response<Incoming>, ClientError> {
+    let socket = &door.socket;
     let stream = patiently(|| UnixStream::connect(socket), PAUSE).await;
     let stream = stream.map_err(|error| ClientError::connect(socket, error))?;
     let broken = |source| ClientError::Broken { source };
@@ -106,7 +137,9 @@ pub(super) async fn open(socket: &Path, call: Call) -> Result<Response<Incoming>
     let (mut sender, connection) = shake.map_err(broken)?;
     // Its error reaches us through the sender and the body.
     tokio::spawn(connection.with_upgrades());
-    let answer = sender.send_request(call.request()?).await.map_err(broken)?;
+    let request = call.request()?;
+    let work = async { sender.send_request(request).await.map_err(broken) };
+    let answer = door.answered(work, DOUBT).await?;
     if answer.status().is_success() || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(answer);
     }
@@ -180,6 +213,26 @@ mod tests {
         };
         let came = runtime.block_on(patiently(attempt, Duration::ZERO));
         (came.err().map(|error: std::io::Error| error.kind()), tried.get())
+    }
+
+    #[test]
+    fn nobody_waits_for_a_daemon_that_does_not_start() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let door = |failing: Failing| Door { socket: "/x".into(), failing: Some(failing) };
+        let ask = |failing, work| {
+            let door: Door = door(failing);
+            runtime.block_on(async { door.answered(work, Duration::from_nanos(1)).await })
+        };
+        let never = Box::pin(std::future::pending::<Result<(), ClientError>>());
+        assert!(matches!(ask(|_| true, never), Err(ClientError::DoesNotStart)));
+        // It is slow, but it is there.
+        let late = Box::pin(async {
+            sleep(Duration::from_millis(50)).await;
+            Ok(())
+        });
+        let late: std::pin::Pin<Box<dyn Future<Output = Result<(), ClientError>>>> = late;
+        let door = door(|_| false);
+        assert!(runtime.block_on(door.answered(late, Duration::from_nanos(1))).is_ok());
     }
 
     #[test]

@@ -8,13 +8,15 @@ mod events;
 mod file;
 mod http;
 mod mount;
+mod service;
 mod verbs;
 
 pub use error::ClientError;
 pub use file::FileAnswer;
 pub use mount::MountAnswer;
+pub use service::{SYSTEM_SOCKET, is_failing};
 
-use http::Call;
+use http::{Call, Door};
 use hyper::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,10 +29,13 @@ use uuid::Uuid;
 /// How long an answer may take, beyond what the request itself asks to wait.
 pub const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A door to one socket. Makes no connection until asked.
+/// Whether what should answer at a socket does not start. May ask others, and take its time.
+pub type Failing = fn(&Path) -> bool;
+
+/// The way to one socket. Makes no connection until asked.
 #[derive(Debug)]
 pub struct Client {
-    socket: PathBuf,
+    door: Door,
     timeout: Duration,
     runtime: Arc<Runtime>,
     /// Whether changes are only asked about.
@@ -43,16 +48,23 @@ impl Client {
     pub fn new(socket: impl Into<PathBuf>) -> Result<Self, ClientError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ClientError::Runtime)?;
-        let (socket, runtime) = (socket.into(), Arc::new(runtime));
-        Ok(Self { socket, timeout: TIMEOUT, runtime, dry_run: false })
+        let door = Door { socket: socket.into(), failing: None };
+        Ok(Self { door, timeout: TIMEOUT, runtime: Arc::new(runtime), dry_run: false })
     }
 
     /// One whose changes are only asked about: refused as they would be, or answered with what they
     /// would become, and never made.
     #[must_use]
     pub fn rehearsal(&self) -> Self {
-        let (socket, runtime) = (self.socket.clone(), Arc::clone(&self.runtime));
-        Self { socket, timeout: self.timeout, runtime, dry_run: true }
+        let (door, runtime) = (self.door.clone(), Arc::clone(&self.runtime));
+        Self { door, timeout: self.timeout, runtime, dry_run: true }
+    }
+
+    /// One that asks while no answer comes: a socket can be open long before, and long after, there
+    /// is a daemon behind it.
+    #[must_use]
+    pub fn with_failing(self, failing: Option<Failing>) -> Self {
+        Self { door: Door { failing, ..self.door }, ..self }
     }
 
     #[must_use]
@@ -61,7 +73,7 @@ impl Client {
     }
 
     pub fn socket(&self) -> &Path {
-        &self.socket
+        &self.door.socket
     }
 
     /// Looks: `path` begins with `/`, its parts made by [`segment`]. `wait` is what the query asks
@@ -83,7 +95,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let call = Call::new(Method::GET, path, query)?;
         let limit = self.timeout + Duration::from_secs(u64::from(wait));
-        http::decode(&http::call(&self.socket, call, limit).await?.body)
+        http::decode(&http::call(&self.door, call, limit).await?.body)
     }
 
     /// Changes: with a fresh idempotency key, sent once again if the connection breaks.
@@ -96,7 +108,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let call = Call::new(method, path, query)?.with(body, Uuid::new_v4().to_string());
         let call = if self.dry_run { call.rehearsed() } else { call };
-        let send = |call| self.runtime.block_on(http::call(&self.socket, call, self.timeout));
+        let send = |call| self.runtime.block_on(http::call(&self.door, call, self.timeout));
         let answer = match send(call.clone()) {
             Err(ClientError::Broken { .. }) => send(call)?,
             other => other?,

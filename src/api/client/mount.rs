@@ -29,7 +29,7 @@ impl Client {
         let late = ClientError::Timeout { seconds: self.timeout.as_secs() };
         let opened = self.runtime.block_on(async {
             let work = async {
-                let answer = http::open(&self.socket, call).await?;
+                let answer = http::open(&self.door, call).await?;
                 let label = answer.headers().get(SNAPSHOT_HEADER);
                 let label = label.and_then(|label| label.to_str().ok()).map(str::to_owned);
                 let label = label.ok_or_else(|| garbled("no label"))?;

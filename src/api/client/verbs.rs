@@ -189,7 +189,7 @@ impl Client {
     pub fn metrics(&self) -> Answer<String> {
         let call = http::Call::new(Method::GET, "/metrics", &Nothing {})?;
         let limit: Duration = self.timeout;
-        let answer = self.runtime.block_on(http::call(&self.socket, call, limit))?;
+        let answer = self.runtime.block_on(http::call(&self.door, call, limit))?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 

@@ -1,6 +1,6 @@
 //! heptactl as a process: the environment and the terminal, read once and handed to the library.
 
-use heptad::ctl::{Environment, Io, Terminals, run};
+use heptad::ctl::{Environment, Io, SYSTEM_SOCKET, Terminals, is_failing, run};
 use jiff::tz::TimeZone;
 use nix::unistd::Uid;
 use std::env;
@@ -8,8 +8,6 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-const SYSTEM_SOCKET: &str = "/run/heptad/heptad.sock";
 
 /// Runs it; `args` begins with the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -38,6 +36,7 @@ fn environment() -> Environment {
         zone: zone(),
         interrupts: true,
         directory: env::current_dir().unwrap_or_default(),
+        failing: Some(is_failing),
     }
 }
 

@@ -17,6 +17,16 @@ fn without_a_daemon_there_is_a_way_out() {
 }
 
 #[test]
+fn a_daemon_that_does_not_start_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("heptad.sock");
+    // Open, as systemd holds it, and nobody accepts.
+    let _listens = UnixListener::bind(&socket).unwrap();
+    let start = Start { failing: Some(|_| true), ..Start::socket(socket) };
+    golden("does-not-start", &start, "status");
+}
+
+#[test]
 fn another_program_at_the_socket_is_known_as_such() {
     let check = |greeting: &'static str, part: &str| {
         let daemon = Daemon::stranger(greeting);

@@ -2,6 +2,7 @@
 
 use super::daemon::Daemon;
 use super::facts;
+use heptad::api::client::Failing;
 use heptad::ctl::render::text;
 use heptad::ctl::{Environment, Io, Terminals, run};
 use jiff::tz::TimeZone;
@@ -24,6 +25,8 @@ pub struct Start {
     pub terminal: bool,
     pub width: Option<usize>,
     pub unicode: bool,
+    /// Whether the daemon is said not to start.
+    pub failing: Option<Failing>,
     /// Where whoever types lives.
     pub zone: Option<TimeZone>,
 }
@@ -40,6 +43,7 @@ impl Start {
             terminal: false,
             width: Some(80),
             unicode: true,
+            failing: None,
             zone: TimeZone::get("Europe/Berlin").ok(),
         }
     }
@@ -78,6 +82,7 @@ impl Start {
             unicode: self.unicode,
             zone: self.zone.clone(),
             directory: "/home/anna".into(),
+            failing: self.failing,
         };
         let words = std::iter::once("heptactl").chain(line.split_whitespace());
         run(words.map(OsString::from), &mut io, &environment)
@@ -94,10 +99,17 @@ impl Start {
             text.push('\n');
         }
         text.push_str(&format!("-- exit code {}\n", ran.code));
-        let wide = |line: &&str| self.width.is_some_and(|width| text::width(line) > width);
+        let wide = |line: &&str| !fits(line, self.width);
         assert_eq!(ran.out.lines().find(wide), None, "{line} fits");
         text.replace(&self.socket.display().to_string(), "/run/heptad/heptad.sock")
     }
+}
+
+/// Whether a line fits, or has a word that fits nowhere and stays whole to be copied.
+pub fn fits(line: &str, width: Option<usize>) -> bool {
+    let Some(width) = width else { return true };
+    let long = |word: &str| text::width(word) + 14 > width;
+    text::width(line) <= width || line.split(' ').any(long)
 }
 
 struct Told(Sender<String>);

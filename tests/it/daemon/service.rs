@@ -108,6 +108,15 @@ for line in open("/tmp/journal.json"):
         assert record["HEPTAD_RESOURCE"] in said and record["HEPTAD_REASON"] in said, record
 PYTHON
 
+# Whoever asks while it does not start is told so, at once, and the socket stays.
+echo 'nonsense = 1' >/etc/heptad/conf.d/extra.toml
+systemctl restart --no-block heptad.service
+if timeout 12 HEPTACTL status >/tmp/unstarted 2>&1; then exit 1; fi
+cat /tmp/unstarted
+grep '^heptactl: heptad does not start$' /tmp/unstarted
+grep 'heptad check' /tmp/unstarted
+rm /etc/heptad/conf.d/extra.toml
+
 systemctl restart heptad.service
 ctl list >/tmp/list
 grep first-vol /tmp/list
