@@ -174,7 +174,8 @@ pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done
     let operation = &accepted.operation;
     session.say(&render::ending(operation))?;
     // What the technology has to say of what it made: how to start it, what is left to do.
-    if matches!(operation.act.as_str(), "create" | "rollback" | "attach" | "detach") {
+    let tells = ["create", "rollback", "attach", "detach", "acknowledge"];
+    if tells.contains(&operation.act.as_str()) {
         for note in operation.output.lines() {
             session.remark(note)?;
         }

@@ -188,8 +188,11 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         "acknowledge home",
         "POST /v1/resources/home/acknowledge",
         json!({}),
-        operation(1, "acknowledge", None),
-        "home: acknowledged; rotation goes on\n",
+        Operation {
+            output: "accepted: home@2026-11-21: it is empty\n".into(),
+            ..operation(1, "acknowledge", None)
+        },
+        "home: acknowledged; rotation goes on\n  accepted: home@2026-11-21: it is empty\n",
     );
     check(
         "rotate home --yes",
