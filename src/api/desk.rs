@@ -53,6 +53,11 @@ pub trait Desk: Send + Sync + 'static {
     /// The newest facts; the receiver wakes at each turn.
     fn published(&self) -> watch::Receiver<Published>;
 
+    /// Has what was amiss looked at again, as it may be mended by now; `false` where nothing is.
+    fn look_again(&self) -> bool {
+        false
+    }
+
     /// The daemon's clock, which a demo or a test drives.
     fn now(&self) -> Timestamp;
 

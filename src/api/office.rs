@@ -17,6 +17,9 @@ use tokio::time::{Instant, timeout};
 /// Between two logged refusals of one user.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// For a look at what was amiss; a healthy backend answers in milliseconds.
+const LOOKING: Duration = Duration::from_secs(1);
+
 pub struct Office {
     pub desk: Arc<dyn Desk>,
     pub rules: Rules,
@@ -37,6 +40,27 @@ pub type Shared = axum::extract::State<Arc<Office>>;
 impl Office {
     pub fn published(&self) -> Published {
         self.desk.published().borrow().clone()
+    }
+
+    /// Waits a moment for a new look at what was amiss: an alarm should not outlive its cause for
+    /// whoever asks.
+    pub async fn look_again(&self) {
+        let mut published = self.desk.published();
+        if !self.desk.look_again() {
+            return;
+        }
+        let looks = |now: &Published| {
+            now.ledger.accounts.values().any(|a| a.is_amiss() && a.running.is_some())
+        };
+        let seen = async {
+            while published.changed().await.is_ok() {
+                if !looks(&published.borrow_and_update()) {
+                    break;
+                }
+            }
+        };
+        // A backend that does not answer holds nobody up.
+        let _ = timeout(LOOKING, seen).await;
     }
 
     /// Makes an answer from the newest facts.

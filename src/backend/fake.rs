@@ -179,6 +179,8 @@ impl Backend for FakeBackend {
         });
         Ok(Survey {
             identity: None,
+            absence: None,
+            elsewhere: None,
             engine: None,
             disks: Vec::new(),
             found: found.collect(),

@@ -4,7 +4,7 @@ use super::change::{awaited, each, report};
 use super::error::CtlError;
 use super::render::{self, Page, Span, View, units};
 use super::session::{Done, Session};
-use crate::api::wire::{Fate, Snapshot};
+use crate::api::wire::{Fate, OperationState, Snapshot, SnapshotState};
 use jiff::SignedDuration;
 
 /// How long the trash holds a snapshot, counted while heptad runs (the design's section 2.2).
@@ -27,7 +27,12 @@ pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: b
         let view = session.view();
         let mut page = render::gone(&going, &view);
         page.gap();
-        page.prose(0, &Span::plain(until(now, &view)));
+        let gone = going.iter().all(|snapshot| snapshot.state == SnapshotState::Missing);
+        let end = match gone {
+            true => "Its backend has it no more: it is only taken off the list.".into(),
+            false => until(now, &view),
+        };
+        page.prose(0, &Span::plain(end));
         let question = match going.len() as u64 {
             1 => "Delete this snapshot?".to_owned(),
             number => format!("Delete these {}?", units::count(number, "snapshot")),
@@ -81,6 +86,14 @@ fn one(session: &mut Session<'_, '_>, snapshot: &Snapshot, now: bool) -> Result<
         accepted.operation.snapshot = Some(snapshot.label.clone());
     }
     let settled = !accepted.operation.state.is_open();
+    if snapshot.state == SnapshotState::Missing && settled && !session.global.json {
+        let done = accepted.operation.state == OperationState::Succeeded;
+        if done && !session.global.quiet {
+            let label = &snapshot.label;
+            let why = "it was gone already, so nothing brings it back";
+            return session.say(&format!("{label}: taken off the list; {why}"));
+        }
+    }
     if now || !settled || session.global.json || session.global.quiet {
         return report(session, &accepted).map(|_| ());
     }

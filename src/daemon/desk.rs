@@ -250,6 +250,14 @@ impl Desk for Counter {
         self.published.clone()
     }
 
+    fn look_again(&self) -> bool {
+        let amiss = self.published.borrow().ledger.accounts.values().any(|a| a.is_amiss());
+        if amiss {
+            self.inbox.put(Message::Event(Event::Look));
+        }
+        amiss
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.read().wall
     }

@@ -200,7 +200,7 @@ impl Engine {
                 whole.replies.push((ticket, Err(denied)));
             }
             Event::Configured(_) | Event::Welcomed(_) => whole.refused.push(why.into()),
-            Event::Tick | Event::Sweep | Event::Stop | Event::Barred(_) => {}
+            Event::Tick | Event::Sweep | Event::Look | Event::Stop | Event::Barred(_) => {}
         }
     }
 
@@ -249,7 +249,7 @@ impl Engine {
                     let denied = Denied::CatalogueUnwritable { reason: reason.clone() };
                     turn.replies.push((ticket, Err(denied)));
                 }
-                Event::Tick | Event::Sweep => {}
+                Event::Tick | Event::Sweep | Event::Look => {}
                 kept => self.held.push(kept),
             }
         }

@@ -9,6 +9,7 @@ use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
     Work,
 };
+use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
@@ -30,7 +31,8 @@ pub fn perform(
         }
         Work::Take { card, source, identity, replaced_by } => {
             let identity = identity.as_deref();
-            let wish = Wish { card, source, identity, damaged_too: replaced_by.is_some() };
+            let (resource, damaged_too) = (&order.resource, replaced_by.is_some());
+            let wish = Wish { resource, card, source, identity, damaged_too };
             let Some(successor) = replaced_by else {
                 let taken = take(backend, &wish, around);
                 return taken.map(Done::Taken).map_err(|fault| allowed::explain(backend, fault));
@@ -60,7 +62,8 @@ pub fn perform(
         Work::Rollback { handle, token, identity, again } => {
             if !again {
                 making::idle(backend)?;
-                same(&backend.probe().map_err(failure)?.identity, identity.as_deref())?;
+                let seen = backend.probe().map_err(failure)?.identity;
+                same(&order.resource, &seen, identity.as_deref())?;
                 around.wanted().map_err(failure)?;
             }
             let order = RollbackOrder { handle, token: *token };
@@ -73,9 +76,13 @@ pub fn perform(
 
 /// # Errors
 /// [`Fault::Identity`] when what is seen is not what was known.
-fn same(seen: &str, known: Option<&str>) -> Result<(), Failure> {
+fn same(resource: &ResourceName, seen: &str, known: Option<&str>) -> Result<(), Failure> {
     let Some(known) = known.filter(|known| *known != seen) else { return Ok(()) };
-    let message = format!("identity is {seen}, was {known}: something else is in its place");
+    let message = format!(
+        "something else is in its place: it was made anew, or another is mounted there (identity is \
+         {seen}, was {known}). If it was made anew: `heptactl acknowledge {resource}`; if not, bring \
+         the right one back"
+    );
     Err(Failure::new(Fault::Identity, message))
 }
 
@@ -92,7 +99,10 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     }
     survey.identity = match backend.probe() {
         Ok(probe) => Some(probe.identity),
-        Err(error) if error.fault == Fault::Absent => None,
+        Err(error) if error.fault == Fault::Absent => {
+            survey.absence = Some(error.to_string());
+            None
+        }
         Err(error) => return Err(failure(error)),
     };
     for found in &mut survey.found {
@@ -135,6 +145,7 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: Weigh) -> Weights {
 
 /// What is to be taken.
 struct Wish<'a> {
+    resource: &'a ResourceName,
     card: &'a Card,
     source: &'a Source,
     identity: Option<&'a str>,
@@ -143,10 +154,10 @@ struct Wish<'a> {
 }
 
 fn take(backend: &dyn Backend, wish: &Wish<'_>, progress: &dyn Progress) -> Result<Taken, Failure> {
-    let Wish { card, source, identity, damaged_too } = *wish;
+    let Wish { resource, card, source, identity, damaged_too } = *wish;
     progress.wanted().map_err(failure)?;
     if *source == Source::Live {
-        same(&backend.probe().map_err(failure)?.identity, identity)?;
+        same(resource, &backend.probe().map_err(failure)?.identity, identity)?;
     }
     let before = backend.list().map_err(failure)?;
     unused(&before, card)?;
@@ -295,8 +306,13 @@ mod tests {
             disk.world().lives.insert(account.name().clone(), live);
             // The first act is a listing.
             disk.world().faults = [None, Some(fault)].into();
-            let wish =
-                Wish { card: &card, source: &Source::Live, identity: None, damaged_too: false };
+            let wish = Wish {
+                resource: account.name(),
+                card: &card,
+                source: &Source::Live,
+                identity: None,
+                damaged_too: false,
+            };
             let failed = take(&disk.backend(account.name()), &wish, &());
             assert_eq!(failed.map(|_| ()).unwrap_err().fault, fault);
             let left = !disk.world().objects.is_empty();

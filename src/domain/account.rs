@@ -3,6 +3,7 @@
 use super::agenda::{self, Beginning, Outcome, Run, SlotRecord};
 use super::dating::Dating;
 use super::days::Days;
+use super::event::Elsewhere;
 use super::name::ResourceName;
 use super::occupied::Measured;
 use super::operation::OperationId;
@@ -68,6 +69,10 @@ pub struct Account {
     pub surveyed: bool,
     /// Why none can be taken of it as this daemon was started.
     pub barred: Option<Barred>,
+    /// What the last snapshot that a person asked for failed for, if waiting does not mend it.
+    pub failed_by_hand: Option<String>,
+    /// Where its snapshots lie if its store was changed, as last seen.
+    pub elsewhere: Option<Elsewhere>,
     /// What it is of, where it is a database.
     pub engine: Option<Engine>,
     /// Its disks, as last seen.
@@ -125,6 +130,8 @@ impl Account {
             noted: Vec::new(),
             surveyed: false,
             barred: None,
+            failed_by_hand: None,
+            elsewhere: None,
             engine: None,
             disks: Vec::new(),
             weighed: Weighed::default(),
@@ -238,6 +245,11 @@ impl Account {
             return None;
         }
         agenda::next(&self.facts(), beginning, now)
+    }
+
+    /// Whether the resource was not what it should be when it was last seen.
+    pub fn is_amiss(&self) -> bool {
+        self.declared && !self.forgotten && (self.trouble.is_some() || self.stranger.is_some())
     }
 
     /// The records as they fell due: days and instants, whose names have no common order.

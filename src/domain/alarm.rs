@@ -4,6 +4,7 @@
 use super::account::{Account, STALE};
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
+use super::event::Elsewhere;
 use super::ledger::Ledger;
 use super::marking;
 use super::operation::{Act, Failure, State};
@@ -244,7 +245,13 @@ fn doubt(account: &Account) -> Option<Alarm> {
         Some(_) => AlarmCode::Stranger,
         None => AlarmCode::Suspect,
     };
-    let hint = format!("look at it, then `heptactl acknowledge {name}` if the change is intended");
+    let hint = match code {
+        AlarmCode::Stranger => format!(
+            "if it was made anew, `heptactl acknowledge {name}`; if something else is mounted there, \
+             bring the right one back"
+        ),
+        _ => format!("look at it, then `heptactl acknowledge {name}` if the change is intended"),
+    };
     Some(Alarm::new(code, format!("{why}; rotation waits"), hint))
 }
 
@@ -254,10 +261,31 @@ fn barred(account: &Account) -> Option<Alarm> {
     Some(Alarm::new(AlarmCode::NotAllowed, sentence, barred.way_out.clone()))
 }
 
+/// What stands in the way, but where something else is in its place: that has an alarm of its own.
 fn trouble(account: &Account) -> Option<Alarm> {
-    let why = account.trouble.as_ref()?;
-    let hint =
-        "nothing of it is rotated meanwhile; mount or start it, or correct its configuration";
+    if account.stranger.is_some() {
+        return None;
+    }
+    let name = account.name();
+    let Some(why) = account.trouble.as_ref() else {
+        let why = account.failed_by_hand.as_ref().filter(|_| account.is_active())?;
+        let sentence = format!("the last snapshot by hand failed: {why}");
+        let hint = format!("mend that, then `heptactl take {name}`");
+        return Some(Alarm::new(AlarmCode::Trouble, sentence, hint));
+    };
+    let stays = "nothing of it is rotated meanwhile";
+    // It says itself what to type.
+    if why.contains("umount ") {
+        return Some(Alarm::new(AlarmCode::Trouble, why.clone(), stays));
+    }
+    let newest = account.newest_usable().map(|newest| newest.label());
+    let again = newest.map(|newest| {
+        format!(
+            "; if it is lost, `heptactl rollback {name} --to {newest}` says how to make it again"
+        )
+    });
+    let again = again.unwrap_or_default();
+    let hint = format!("{stays}; mount or start it, or correct its configuration{again}");
     Some(Alarm::new(AlarmCode::Trouble, why.clone(), hint))
 }
 
@@ -269,6 +297,9 @@ fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
     let of_it = |s: &&Arc<Snapshot>| s.health == health && s.fate == Fate::Live;
     let labels: Vec<String> = account.snapshots.values().filter(of_it).map(|s| s.label()).collect();
     let first = labels.first()?;
+    if let (AlarmCode::Missing, Some(elsewhere)) = (code, &account.elsewhere) {
+        return Some(moved(&labels, elsewhere));
+    }
     let sentence = match labels.len() {
         1 => format!("{what} {first}"),
         n => format!("{what} {first} and {} more", n - 1),
@@ -278,6 +309,21 @@ fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
         _ => format!("do not trust it; `heptactl delete {first}` puts it in the trash"),
     };
     Some(Alarm::new(code, sentence, hint))
+}
+
+/// They are not gone: nobody should take them off the list.
+fn moved(labels: &[String], elsewhere: &Elsewhere) -> Alarm {
+    let Elsewhere { before, now } = elsewhere;
+    let which = match labels {
+        [one] => format!("{one} lies"),
+        _ => format!("{} snapshots lie", labels.len()),
+    };
+    let sentence = format!("its store was changed to {now}, and {which} unharmed in {before}");
+    let hint = format!(
+        "set `store` back and `heptactl reload`; or stop heptad, move what is in {before} to {now}, and \
+         start it; do not delete them here"
+    );
+    Alarm::new(AlarmCode::Missing, sentence, hint)
 }
 
 /// The oldest snapshot whose destruction failed more than once and waits for the next look.

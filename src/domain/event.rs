@@ -36,6 +36,8 @@ pub enum Event {
     GivenUp(OperationId),
     /// Look at every backend again: what changed behind our back, what was left undone.
     Sweep,
+    /// Somebody wants to know how things are: look again at what was amiss.
+    Look,
     /// Start nothing any more; what is in flight may end.
     Stop,
 }
@@ -220,6 +222,9 @@ pub struct Taken {
 pub struct Survey {
     /// The resource's own identity; none while it is absent.
     pub identity: Option<String>,
+    /// Why there is none, and what to do.
+    pub absence: Option<String>,
+    pub elsewhere: Option<Elsewhere>,
     /// What it is of, where it is a database.
     pub engine: Option<Engine>,
     /// Its disks as they are now, as [`Told`] has them.
@@ -227,6 +232,15 @@ pub struct Survey {
     pub found: Vec<Found>,
     /// The highest sequence number that the backend remembers.
     pub high_water: Seq,
+}
+
+/// Its store was changed, and snapshots of it lie in the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The directory that they lie in.
+    pub before: String,
+    /// The one where they are looked for.
+    pub now: String,
 }
 
 /// What was measured of a resource's snapshots.

@@ -164,7 +164,13 @@ pub fn head(account: &Account, survey: &Survey) -> Account {
     let mut head = account.clone();
     head.next_seq = head.next_seq.max(used(account, survey).next());
     head.trouble = match (&survey.identity, &account.identity) {
-        (None, _) => Some(account.trouble.clone().unwrap_or_else(|| "it is not there".into())),
+        (None, _) => {
+            // What had its place is away, too.
+            head.stranger = None;
+            let known = account.trouble.clone().filter(|_| account.stranger.is_none());
+            let why = survey.absence.clone().or(known);
+            Some(why.unwrap_or_else(|| "it is not there".into()))
+        }
         (Some(seen), Some(known)) if seen != known => {
             head.stranger = Some(seen.clone());
             Some("something else is in its place".into())
@@ -174,6 +180,7 @@ pub fn head(account: &Account, survey: &Survey) -> Account {
             None
         }
     };
+    head.elsewhere.clone_from(&survey.elsewhere);
     head.engine = survey.engine.clone().or(head.engine);
     if !survey.disks.is_empty() {
         head.disks.clone_from(&survey.disks);

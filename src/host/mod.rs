@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod drop_in;
+pub mod fstab;
 pub mod holders;
 pub mod listeners;
 pub mod lock;

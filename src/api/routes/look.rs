@@ -29,6 +29,7 @@ pub(super) async fn status(
     peer: Peer,
     _: Asked<Nothing>,
 ) -> Result<Response, Refuse> {
+    office.look_again().await;
     Place::of(&office, peer.uid()).await?.json(|view| Ok(view.status())).await
 }
 
@@ -82,6 +83,7 @@ pub(super) async fn resource(
     Named(name): Named,
     _: Asked<Nothing>,
 ) -> Result<Json<ResourceDetail>, Refuse> {
+    office.look_again().await;
     let detail = office.look(|view| view.account(&name).map(|a| view.resource_detail(a)));
     Ok(Json(detail?))
 }

@@ -1,7 +1,7 @@
 //! The live resource: a subvolume, and those nested in it.
 
 use super::place::Place;
-use super::rollback::expect_current;
+use super::rollback::expect_shown;
 use super::store_root::STORE;
 use crate::backend::subvolume::{self, Subvolume, TOP_ID};
 use crate::backend::{BackendError, Doing};
@@ -60,7 +60,7 @@ impl Live {
     /// directory is in its place.
     pub fn open(path: &Path, place: &Place) -> Result<Self, BackendError> {
         let doing = || format!("opening {}", path.display());
-        expect_current(path, place)?;
+        expect_shown(path, place)?;
         let root = match subvolume::open_absolute(path) {
             Ok(dir) => Subvolume::new(dir).doing(doing)?,
             Err(Errno::LOOP) => {

@@ -202,7 +202,9 @@ impl Backend for Btrfs {
     }
 
     fn probe(&self) -> Result<Probe, BackendError> {
-        let live = Live::open(&self.path, &Place::of(&self.path)?)?;
+        let place = Place::of(&self.path)?;
+        rollback::expect_current(self, &place)?;
+        let live = Live::open(&self.path, &place)?;
         measure::privileged(&live.root)?;
         Ok(Probe { identity: live.identity })
     }
@@ -331,7 +333,7 @@ impl Backend for Btrfs {
     }
 
     fn left_to_do(&self) -> Option<String> {
-        rollback::left_to_do(&self.path)
+        rollback::left_to_do(self)
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {

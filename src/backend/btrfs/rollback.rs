@@ -30,8 +30,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-pub use home::expect_current;
-
 pub fn users(this: &Btrfs) -> Result<Vec<String>, BackendError> {
     let place = Place::of(&this.path)?;
     replaceable(&this.path, &place, &Live::open(&this.path, &place)?)?;
@@ -64,7 +62,7 @@ pub fn rollback(
             act.exchange()?;
         }
         _ => {
-            home::expect_current(&this.path, &place)?;
+            expect_current(this, &place)?;
             act.stage(&mut live)?;
             act.exchange()?;
         }
@@ -73,9 +71,23 @@ pub fn rollback(
 }
 
 /// What is left to do for a person after one.
-pub fn left_to_do(path: &Path) -> Option<String> {
-    let place = Place::of(path).ok()?;
-    home::expect_current(path, &place).err().map(|_| home::remount(path))
+pub fn left_to_do(this: &Btrfs) -> Option<String> {
+    let place = Place::of(&this.path).ok()?;
+    expect_current(this, &place).err().map(|shows| shows.detail)
+}
+
+/// As [`expect_current`], for who has no store at hand to tell what it was called.
+pub fn expect_shown(path: &Path, place: &Place) -> Result<(), BackendError> {
+    home::expect_current(path, place, || None)
+}
+
+/// That the mount of a resource shows what it was rolled back to.
+///
+/// # Errors
+/// [`Fault::Absent`] where it does not yet, with the command that shows it.
+pub fn expect_current(this: &Btrfs, place: &Place) -> Result<(), BackendError> {
+    let name = || this.open_store(place).ok()??.rolled_name().ok()?;
+    home::expect_current(&this.path, place, name)
 }
 
 /// # Errors

@@ -110,7 +110,7 @@ fn expect_free(point: &Path) -> Result<(), BackendError> {
 }
 
 /// As a shell takes it.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-@+:".contains(byte);
     let text = path.display().to_string();
     if OsStr::as_bytes(path.as_os_str()).iter().all(plain) {

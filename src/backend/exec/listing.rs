@@ -32,7 +32,7 @@ pub(super) fn survey(resource: &ResourceName, listing: Listing) -> Result<Survey
         high_water: seq("high_water", listing.high_water)?,
         engine: told.engine,
         disks: told.disks,
-        found: Vec::new(),
+        ..Survey::default()
     };
     let (mut seqs, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (place, listed) in listing.snapshots.into_iter().enumerate() {

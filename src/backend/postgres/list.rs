@@ -20,7 +20,8 @@ pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
     let identity = identity(postgres).ok();
     let live = Cluster::open(&postgres.settings.data);
     let engine = live.ok().map(|live| engine(live.major));
-    Ok(Survey { identity, engine, found, high_water, disks: Vec::new() })
+    let elsewhere = postgres.shelf.elsewhere();
+    Ok(Survey { identity, elsewhere, engine, found, high_water, ..Survey::default() })
 }
 
 /// What initdb drew: the same wherever the data directory is moved to.

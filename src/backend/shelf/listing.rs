@@ -40,7 +40,8 @@ pub fn survey<S: Seal>(
 ) -> Result<Survey, BackendError> {
     let (items, high_water) = shelf.items()?;
     let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
-    Ok(Survey { identity: identity(), found, high_water, ..Survey::default() })
+    let elsewhere = shelf.elsewhere();
+    Ok(Survey { identity: identity(), elsewhere, found, high_water, ..Survey::default() })
 }
 
 fn found<S: Seal>(item: &Item) -> Result<Found, BackendError> {

@@ -23,6 +23,7 @@ pub use listing::{Seal, list, survey};
 pub use movable::{OTHERWISE, expect_store_apart, movable, replaceable};
 pub use swap::{Aside, Replacement, Swap};
 pub use target::Target;
+use unclaimed::has_snapshots;
 pub use unclaimed::unclaimed;
 pub use usage::{blocks, occupied};
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
@@ -30,10 +31,12 @@ pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 use super::manifest::{Manifest, sync_dir};
 use super::tree::shed;
 use super::{BackendError, Doing};
+use crate::domain::event::Elsewhere;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::host::trust::trusted_place;
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -52,6 +55,8 @@ pub struct Shelf {
     /// Remembers in heptad's state where the shelf was made: a store whose disk is not mounted
     /// must not pass for one that has not been used yet.
     record: PathBuf,
+    /// Remembers, each ended by a zero, the stores that it had before.
+    past: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +79,8 @@ impl Shelf {
     pub fn new(word: &'static str, store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
         let dir = store.join(resource.as_str());
         let record = state.join("stores").join(resource.as_str());
-        Self { word, store, dir, resource: resource.clone(), record }
+        let past = state.join("stores.before").join(resource.as_str());
+        Self { word, store, dir, resource: resource.clone(), record, past }
     }
 
     pub fn store(&self) -> &Path {
@@ -165,11 +171,34 @@ impl Shelf {
         if std::fs::read(&self.record).is_ok_and(|known| known == store) {
             return Ok(());
         }
+        let name = self.resource.as_str();
+        if let (Some(dir), Ok(before)) = (self.past.parent(), std::fs::read(&self.record)) {
+            let mut past = std::fs::read(&self.past).unwrap_or_default();
+            if !past.split(|byte| *byte == 0).any(|known| known == before) {
+                past.extend(before.iter().chain(&[0]));
+                make_private(dir)?;
+                replace(dir, name, &past)?;
+            }
+        }
         let Some(dir) = self.record.parent() else {
             return Ok(());
         };
         make_private(dir)?;
-        replace(dir, self.resource.as_str(), store)
+        replace(dir, name, store)
+    }
+
+    /// Where this resource's snapshots lie in a store that it had before, if any do: they only look
+    /// gone. What cannot be looked at is left out.
+    pub fn elsewhere(&self) -> Option<Elsewhere> {
+        let past = std::fs::read(&self.past).unwrap_or_default();
+        let last = std::fs::read(&self.record).unwrap_or_default();
+        let stores = past.split(|byte| *byte == 0).chain([last.as_slice()]).rev();
+        let stores = stores.filter(|store| !store.is_empty()).map(OsStr::from_bytes).map(Path::new);
+        let others = stores.filter(|store| *store != self.store);
+        let mut dirs = others.map(|store| store.join(self.resource.as_str()));
+        let before = dirs.find(|dir| has_snapshots(dir))?;
+        let shown = |path: &Path| path.display().to_string();
+        Some(Elsewhere { before: shown(&before), now: shown(&self.dir) })
     }
 
     /// Everything that is ours, in order, and the highest sequence number that was ever here.

@@ -73,6 +73,14 @@ impl Keeper {
         self.touched.extend(self.ledger.accounts.keys().cloned());
     }
 
+    /// Looks at what was amiss when it was last seen, and may be mended by now.
+    pub(super) fn look(&mut self) {
+        self.survey_where(
+            |account| account.is_amiss() && account.queue.is_empty(),
+            Cause::Recovery,
+        );
+    }
+
     fn survey_where(&mut self, wanted: impl Fn(&Account) -> bool, cause: Cause) {
         let idle = self.ledger.accounts.values().filter(|account| account.running.is_none());
         let names: Vec<ResourceName> =

@@ -83,6 +83,10 @@ impl Keeper {
                 self.stop_unfinished(&operation);
                 continue;
             }
+            if operation.act == Act::Acknowledge {
+                self.acknowledge(&operation);
+                continue;
+            }
             if let Act::Forget { automatic, .. } = operation.act {
                 self.forget(&operation, automatic);
                 continue;
@@ -245,7 +249,7 @@ impl Keeper {
                     blueprint: account.resource.blueprint.clone(),
                 };
                 let identity = account.identity.clone();
-                let replaced_by = self.successor(&account, *seq);
+                let replaced_by = self.successor_of(account.name(), *seq);
                 Ok(self.intend(&account, card, Source::Live, identity, replaced_by))
             }
             Act::Keep { from, seq, name, tags } => {
@@ -332,7 +336,8 @@ impl Keeper {
     }
 
     /// What replaces that of which a snapshot is to be taken, if a rollback waits for it.
-    fn successor(&self, account: &Account, seq: Seq) -> Option<Successor> {
+    pub(super) fn successor_of(&self, name: &ResourceName, seq: Seq) -> Option<Successor> {
+        let account = self.ledger.account(name)?;
         let waiting = account.queue.iter().filter_map(|id| self.ledger.operations.get(id));
         let to = waiting.map(|operation| &operation.act).find_map(|act| match act {
             Act::Rollback { to, safety } if *safety == seq => Some(*to),

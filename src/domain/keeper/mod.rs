@@ -126,6 +126,7 @@ impl Keeper {
             Event::Finished(finished) => self.conclude(finished),
             Event::GivenUp(id) => self.give_up(id),
             Event::Sweep => self.sweep(),
+            Event::Look => self.look(),
             Event::Stop => self.stopping = true,
         }
         self.tend();

@@ -269,6 +269,7 @@ impl Keeper {
             identity: taken.survey.identity.clone().filter(|_| live).or(account.identity.clone()),
             stranger: swapped.or(account.stranger.clone().filter(|_| !live)),
             trouble: account.trouble.clone().filter(|_| !live),
+            failed_by_hand: account.failed_by_hand.clone().filter(|_| !live),
             ..account
         };
         if let Some(slot) = snapshot.card.slot.filter(|_| counts) {
@@ -323,6 +324,18 @@ impl Keeper {
             if let Some(account) = self.ledger.account_mut(name) {
                 // Whatever is there next time has to be looked at first.
                 account.surveyed = false;
+            }
+        }
+        if let Act::Take { seq, slot, .. } = operation.act {
+            // What a rollback waits for is told with that; a slot has an alarm of its own.
+            let by_hand = slot.is_none() && self.successor_of(name, seq).is_none();
+            let lasts = matches!(failure.fault, Fault::Absent | Fault::Permanent);
+            if let Some(account) = self.ledger.account_mut(name) {
+                account.failed_by_hand = (by_hand && lasts).then(|| failure.message.clone());
+            }
+            if failure.fault == Fault::Identity {
+                // What is there is doubted at once, so that a person can say that it is right.
+                self.survey(name, Cause::Recovery);
             }
         }
         self.close_attempt(operation, None, Some(failure.clone()));

@@ -8,7 +8,7 @@ use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::event::{Action, Ask, Denied, Entry, Request};
 use crate::domain::key::repeat;
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::policy::When;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot, Tags};
@@ -200,17 +200,54 @@ impl Keeper {
         Ok(self.done(operation))
     }
 
+    /// What is accepted is what a look shows now: what was seen before may be away again, as a wrong
+    /// mount is, or was not seen yet. A snapshot or a rhythm looks the same whenever it is accepted.
     fn ask_acknowledge(
         &mut self,
         resource: &ResourceName,
         cause: Cause,
     ) -> Result<OperationId, Denied> {
-        let mut account = self.account(resource)?.clone();
-        if account.doubt().is_none() && account.held.is_none() {
+        let account = self.account(resource)?.clone();
+        let waits = account.doubt().is_some() || account.held.is_some();
+        if account.stranger.is_none() && waits {
+            let operation = self.operation(resource, Act::Acknowledge, cause);
+            let operation = Operation { output: accepted(&account), ..operation };
+            self.accept(account, cause);
+            return Ok(self.done(operation));
+        }
+        if !account.declared || account.forgotten {
             return Err(Denied::NothingToAcknowledge { resource: resource.clone() });
         }
-        // Each alarm is answered by its own word: who accepts a snapshot has not looked at the rhythm.
-        let output = accepted(&account);
+        let queued = self.queue(resource, Act::Acknowledge, cause)?;
+        if let Some(account) = self.ledger.account_mut(resource) {
+            (account.surveyed, account.look_again) = (false, None);
+        }
+        Ok(queued)
+    }
+
+    /// It has been looked at since that was asked for.
+    pub(super) fn acknowledge(&mut self, operation: &Operation) {
+        let now = Some(self.now());
+        let operation = Operation { started: now, tries: 1, ..operation.clone() };
+        let account = self.ledger.account(&operation.resource).cloned();
+        let waits = |account: &Account| account.doubt().is_some() || account.held.is_some();
+        let (state, output) = match account.filter(waits) {
+            Some(account) => {
+                let output = accepted(&account);
+                self.accept(account, operation.cause);
+                (State::Succeeded, output)
+            }
+            None => {
+                let why = "nothing of it waits for acknowledgement: it is what it was before";
+                (State::Failed(Failure::new(Fault::Permanent, why)), String::new())
+            }
+        };
+        self.finish(&operation, state, output);
+    }
+
+    /// Each alarm is answered by its own word: who accepts a snapshot has not looked at the rhythm.
+    fn accept(&mut self, mut account: Account, cause: Cause) {
+        let resource = account.name().clone();
         if account.doubt().is_none() {
             account.held = None;
         }
@@ -221,18 +258,15 @@ impl Keeper {
             matches!(snapshot.health, Health::Suspect(_)) && snapshot.fate == Fate::Live
         });
         let suspects: Vec<Arc<Snapshot>> = suspects.cloned().collect();
-        let operation = self.operation(resource, Act::Acknowledge, cause);
-        let operation = Operation { output, ..operation };
         self.put_account(account);
         for suspect in suspects {
             let mut accepted = (*suspect).clone();
             (accepted.health, accepted.facts.accepted) = (Health::Complete, true);
             self.put(Entry::Snapshot(Box::new(accepted)));
-            self.accept_slot(resource, &suspect);
-            let mark = self.operation(resource, Act::Mark { seq: suspect.seq() }, cause);
+            self.accept_slot(&resource, &suspect);
+            let mark = self.operation(&resource, Act::Mark { seq: suspect.seq() }, cause);
             self.enqueue(mark);
         }
-        Ok(self.done(operation))
     }
 
     /// The slot of an accepted snapshot is as good as any.

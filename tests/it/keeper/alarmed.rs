@@ -1,11 +1,12 @@
 //! What is in alarm at once, since waiting mends nothing.
 
 use super::promises::{alarms, ask, disable, enable, moment};
-use crate::support::simulated::{Scene, day};
+use crate::support::simulated::{Scene, day, name};
 use heptad::domain::account::Barred;
 use heptad::domain::alarm::{self, Alarm};
-use heptad::domain::event::Event;
-use heptad::domain::operation::Fault;
+use heptad::domain::event::{Event, Request};
+use heptad::domain::operation::{Fault, State};
+use heptad::domain::snapshot::Part;
 
 fn raised(scene: &Scene) -> Vec<Alarm> {
     alarm::alarms(scene.machine.keeper().ledger(), scene.account(), &moment(scene))
@@ -44,4 +45,79 @@ fn what_the_daemon_is_not_allowed_is_an_alarm_before_anything_is_due() {
     assert_eq!(alarms(&scene), ["not-allowed"]);
     scene.machine.turn(Event::Barred(Default::default()));
     assert_eq!(alarms(&scene), [""; 0]);
+}
+
+fn by_hand() -> Request {
+    Request::Take { resource: name("web"), name: None, tags: Default::default(), part: Part::Whole }
+}
+
+#[test]
+fn what_was_made_anew_is_doubted_by_the_taking_that_saw_it_and_accepted_at_once() {
+    // With a taking that fails before, and without.
+    for tried in [true, false] {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(3, "07:00"));
+        scene.live().identity = Some("disk-2".into());
+        if tried {
+            ask(&mut scene, by_hand());
+            assert_eq!(alarms(&scene), ["identity-changed"]);
+            let alarm = raised(&scene).remove(0);
+            assert!(alarm.hint.contains("`heptactl acknowledge web`"), "{alarm:?}");
+        }
+        ask(&mut scene, Request::Acknowledge { resource: name("web") });
+        assert_eq!(alarms(&scene), [""; 0], "tried before: {tried}");
+        assert_eq!(scene.account().identity.as_deref(), Some("disk-2"));
+        ask(&mut scene, by_hand());
+        scene.no_violations();
+    }
+}
+
+#[test]
+fn a_wrong_disk_that_is_away_again_is_not_accepted_and_not_in_alarm() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "07:00"));
+    scene.live().identity = Some("disk-2".into());
+    ask(&mut scene, by_hand());
+    assert_eq!(alarms(&scene), ["identity-changed"]);
+    scene.live().identity = Some("disk-1".into());
+    // Who looks has it looked at again; who says that it is right sees what is there now.
+    let mut other = Scene { machine: scene.machine.fork() };
+    other.machine.disk = scene.machine.disk.fork();
+    scene.machine.turn(Event::Look);
+    scene.machine.settle();
+    assert_eq!(alarms(&scene), [""; 0]);
+    let acknowledge = Request::Acknowledge { resource: name("web") };
+    let asked = other.machine.ask(acknowledge).unwrap().id;
+    other.machine.settle();
+    let state = &other.machine.keeper().ledger().operations[&asked].state;
+    assert!(matches!(state, State::Failed(_)), "{state:?}");
+    assert_eq!(other.account().identity.as_deref(), Some("disk-1"));
+    assert_eq!(alarms(&other), [""; 0]);
+}
+
+#[test]
+fn what_waiting_does_not_mend_is_in_alarm_after_a_try_by_hand() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "07:00"));
+    // The first act is a listing.
+    scene.machine.disk.world().faults = [None, Some(Fault::Permanent)].into();
+    ask(&mut scene, by_hand());
+    assert_eq!(alarms(&scene), ["trouble"]);
+    let alarm = raised(&scene).remove(0);
+    assert!(alarm.sentence.starts_with("the last snapshot by hand failed: "), "{alarm:?}");
+    ask(&mut scene, by_hand());
+    assert_eq!(alarms(&scene), [""; 0]);
+}
+
+#[test]
+fn what_is_away_is_told_in_the_words_of_who_looked() {
+    let mut scene = Scene::daily("06:00");
+    scene.run_to(&day(3, "07:00"));
+    scene.live().identity = None;
+    scene.machine.sweep();
+    scene.machine.settle();
+    assert_eq!(alarms(&scene), ["trouble"]);
+    let alarm = raised(&scene).remove(0);
+    assert_eq!(alarm.sentence, "looking at it: it is not there");
+    assert!(alarm.hint.contains("`heptactl rollback web --to web@2026-01-03`"), "{alarm:?}");
 }

@@ -3,6 +3,7 @@
 use super::promises::ask;
 use crate::support::simulated::{Scene, day, name, resource, selector, snapshot_name};
 use heptad::domain::event::Request;
+use heptad::domain::operation::State;
 use heptad::domain::policy::When;
 use heptad::domain::resource::Resource;
 use jiff::SignedDuration;
@@ -99,7 +100,10 @@ fn what_a_slower_rhythm_made_goes_when_a_person_says_so() {
     assert_eq!(scene.alarms(), [""; 0]);
     scene.run_to(&day(9, "14:00"));
     assert_eq!((days(&scene).len(), scene.labels().len()), (0, 7), "{:?}", scene.labels());
-    assert!(scene.machine.ask(acknowledge).is_err(), "there is nothing more to say");
+    let asked = scene.machine.ask(acknowledge).unwrap().id;
+    scene.machine.settle();
+    let state = &scene.machine.keeper().ledger().operations[&asked].state;
+    assert!(matches!(state, State::Failed(_)), "there is nothing more to say");
     scene.no_violations();
 
     let mut scene = slipped();

@@ -8,10 +8,12 @@ use super::{HIDDEN, doing};
 use crate::backend::btrfs::live::Live;
 use crate::backend::btrfs::place::{Place, Top};
 use crate::backend::btrfs::store::Store;
+use crate::backend::btrfs::unseen::quoted;
 use crate::backend::subvolume::{self, Subvolume};
 use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
-use crate::host::mounts::Mounts;
+use crate::host::fstab::is_declared;
+use crate::host::mounts::{Mount, Mounts};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +40,7 @@ impl Home {
             // The top of all has no name.
             false => root.file_name().unwrap_or(OsStr::new(".")).to_owned(),
             // The mount has gone with what it was made of.
-            true => store.rolled_name()?.ok_or_else(|| shows_old(path))?,
+            true => store.rolled_name()?.ok_or_else(|| shows_old(path, place, None))?,
         };
         Ok(Self { dir, name, top: Some(top) })
     }
@@ -73,26 +75,52 @@ pub fn is_aside(root: &Path) -> bool {
 /// That the mount at a path shows what it shall.
 ///
 /// # Errors
-/// [`Fault::Absent`] where it shows what a rollback has replaced.
-pub fn expect_current(path: &Path, place: &Place) -> Result<(), BackendError> {
+/// [`Fault::Absent`] where it shows what a rollback has replaced. `name` is the one that this had.
+pub fn expect_current(
+    path: &Path,
+    place: &Place,
+    name: impl FnOnce() -> Option<OsString>,
+) -> Result<(), BackendError> {
     match place.mount.point == path && is_aside(&place.mount.root) {
-        true => Err(shows_old(path)),
+        true => Err(shows_old(path, place, name())),
         false => Ok(()),
     }
 }
 
-fn shows_old(path: &Path) -> BackendError {
+fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> BackendError {
     let doing = format!("opening {}", path.display());
-    BackendError::new(Fault::Absent, doing, remount(path))
+    let point = quoted(path);
+    let mount = match name.filter(|_| !is_declared(path)) {
+        Some(name) => {
+            let subvolume = place.mount.root.parent().unwrap_or(Path::new("/")).join(name);
+            format!(
+                "mount -o {},subvol={} {} {point}",
+                options(&place.mount),
+                quoted(&subvolume),
+                quoted(&place.mount.source)
+            )
+        }
+        None => format!("mount {point}"),
+    };
+    let why = format!(
+        "it still shows, read-only, what was there before the rollback; to see what it was rolled back \
+         to: umount {point} && {mount}"
+    );
+    BackendError::new(Fault::Absent, doing, why)
 }
 
-/// What is left to do for a person.
-pub fn remount(path: &Path) -> String {
-    let path = path.display();
-    format!(
-        "it still shows, read-only, what was there before the rollback; to see what it was rolled back \
-         to: umount {path} && mount {path}"
-    )
+/// How it was mounted, but for the subvolume.
+fn options(mount: &Mount) -> String {
+    let all = mount.options.split(',').chain(mount.super_options.split(','));
+    let mut options: Vec<&str> = Vec::new();
+    for option in all.filter(|option| !option.starts_with("subvol")) {
+        // A mount may be read-only on a file system that is not.
+        let mode = ["rw", "ro"].contains(&option) && !options.is_empty();
+        if !option.is_empty() && !mode && !options.contains(&option) {
+            options.push(option);
+        }
+    }
+    options.join(",")
 }
 
 /// Whether something with this name is still mounted somewhere.
