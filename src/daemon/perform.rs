@@ -99,7 +99,8 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     }
     survey.identity = match backend.probe() {
         Ok(probe) => Some(probe.identity),
-        Err(error) if error.fault == Fault::Absent => {
+        // Nothing says whose damaged content is; what is done next finds out, or refuses.
+        Err(error) if error.fault == Fault::Absent || error.damaged => {
             survey.absence = Some(error.to_string());
             None
         }

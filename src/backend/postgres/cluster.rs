@@ -2,6 +2,7 @@
 
 use super::super::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
 use super::super::{BackendError, Doing, subvolume};
+use super::checksum;
 use super::copy::{TABLESPACES, WAL};
 use super::places::Place;
 use crate::domain::operation::Fault;
@@ -36,6 +37,8 @@ const CONTENT: [&str; 9] = [
 ];
 const STAT: &str = "/usr/bin/stat";
 const QUICK: Duration = Duration::from_secs(10);
+/// How often a control file is read again before it is called damaged.
+const READ_AGAIN: u32 = 20;
 /// No file that is read whole here is longer.
 const SMALL: u64 = 64 << 10;
 
@@ -114,11 +117,29 @@ impl Cluster {
         }
     }
 
+    /// # Errors
+    /// A [`BackendError::damaged`] one where its checksum is wrong: then nothing in it says whose it is.
     pub fn control(&self) -> Result<Control, BackendError> {
         let doing = || format!("reading global/pg_control of {}", self.path.display());
-        let mut head = [0; 20];
-        let opened = below(&self.dir, b"global/pg_control").and_then(|(file, _)| open_file(file));
-        File::from(opened.doing(doing)?).read_exact(&mut head).doing(doing)?;
+        let read = || {
+            let opened =
+                below(&self.dir, b"global/pg_control").and_then(|(file, _)| open_file(file));
+            let mut bytes = Vec::new();
+            File::from(opened?).take(checksum::LONGEST).read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(bytes)
+        };
+        // A running server may be in the middle of writing it.
+        let mut bytes = read().doing(doing)?;
+        for _ in 0..READ_AGAIN {
+            if checksum::is_sound(&bytes) {
+                break;
+            }
+            bytes = read().doing(doing)?;
+        }
+        let Some(head) = bytes.get(..20).filter(|_| checksum::is_sound(&bytes)) else {
+            let why = "it is damaged: its checksum is wrong";
+            return Err(BackendError::damaged(doing(), why));
+        };
         let (system, state) = head.split_at(16);
         let word =
             |bytes: &[u8]| bytes.iter().rev().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));

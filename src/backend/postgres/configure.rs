@@ -137,7 +137,10 @@ impl New<'_> {
     /// The same for whoever asked for it.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = vec![
-            format!("its port is {}, and it archives nothing: see {AUTO}", self.port),
+            format!(
+                "its port is {} (--port chooses one), and it archives nothing: see {AUTO}",
+                self.port
+            ),
             format!("it does not run yet; start it: {}", self.start),
         ];
         notes.extend(self.adopt.iter().map(|adopt| {

@@ -15,6 +15,7 @@
 
 mod assemble;
 mod base;
+mod checksum;
 mod cluster;
 mod conf;
 mod config;

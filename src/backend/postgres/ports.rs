@@ -29,14 +29,22 @@ pub struct Chosen {
     pub note: Option<String>,
 }
 
-/// The wished port, or the first above the original's that nobody uses, and that no cluster that
+/// Whose port a new server may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Original {
+    pub port: u16,
+    /// Its cluster is no more: the new one takes its place.
+    pub gone: bool,
+}
+
+/// The wished port, that of an original that is gone, or the first above the original's that nobody uses, and that no cluster that
 /// lies in one of the directories `near` will use when it is started.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where the wished one is in use, saying by whom, and where none is free.
 pub fn choose(
     wished: Option<u16>,
-    original: u16,
+    original: Original,
     sockets: Option<&Path>,
     near: &[&Path],
 ) -> Result<Chosen, BackendError> {
@@ -46,7 +54,7 @@ pub fn choose(
 fn among(
     ports: &Ports,
     wished: Option<u16>,
-    original: u16,
+    original: Original,
     sockets: Option<&Path>,
     near: &[&Path],
 ) -> Result<Chosen, BackendError> {
@@ -72,9 +80,12 @@ fn among(
                     && server(*port, &places).is_none()
                     && !ports.is_used(*port)
             };
+            let Original { port: original, gone } = original;
             let tried = (original..=u16::MAX).skip(1);
-            let tried = tried.chain(LOWEST..original).take(TRIED);
-            let Some(port) = tried.into_iter().find(is_free) else {
+            let mut tried = tried.chain(LOWEST..original).take(TRIED);
+            // Where the settings of the lost one lie elsewhere, they still name it.
+            let is_left = gone && server(original, &places).is_none() && !ports.is_used(original);
+            let Some(port) = is_left.then_some(original).or_else(|| tried.find(is_free)) else {
                 return refuse(format!(
                     "none of {TRIED} ports, from {original} on, is free; choose one with --port"
                 ));
@@ -142,6 +153,24 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
 
+    fn beside(port: u16) -> Original {
+        Original { port, gone: false }
+    }
+
+    #[test]
+    fn a_new_cluster_in_the_place_of_a_lost_one_has_its_port_if_nobody_else_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = choose(None, beside(41_000), None, &[]).unwrap().port;
+        // The settings of the lost one may lie elsewhere.
+        std::fs::create_dir(dir.path().join("lost")).unwrap();
+        let conf = dir.path().join("lost/postgresql.conf");
+        std::fs::write(&conf, format!("port = {free}\n")).unwrap();
+        let gone = Original { port: free, gone: true };
+        assert_eq!(choose(None, gone, None, &[dir.path()]).unwrap().port, free);
+        let _used = TcpListener::bind((Ipv4Addr::LOCALHOST, free)).unwrap();
+        assert!(choose(None, gone, None, &[dir.path()]).unwrap().port > free);
+    }
+
     #[test]
     fn the_last_line_of_a_setting_counts() {
         let check = |text: &str, want: Option<u16>| assert_eq!(setting(text), want, "{text:?}");
@@ -158,41 +187,41 @@ mod tests {
     fn a_port_that_is_in_use_is_refused_with_whoever_uses_it() {
         let ours = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = ours.local_addr().unwrap().port();
-        let error = choose(Some(port), 5432, None, &[]).unwrap_err();
+        let error = choose(Some(port), beside(5432), None, &[]).unwrap_err();
         let us = format!("process {}", std::process::id());
         assert!(error.detail.contains(&us) && error.detail.contains("--port"), "{error}");
-        assert_ne!(choose(None, port - 1, None, &[]).unwrap().port, port);
+        assert_ne!(choose(None, beside(port - 1), None, &[]).unwrap().port, port);
     }
 
     #[test]
     fn a_neighbour_that_does_not_run_keeps_its_port() {
         let dir = tempfile::tempdir().unwrap();
-        let free = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
+        let free = choose(None, beside(40_000), None, &[dir.path()]).unwrap().port;
         std::fs::create_dir(dir.path().join("other")).unwrap();
         let conf = dir.path().join("other/postgresql.auto.conf");
         std::fs::write(&conf, format!("port = '{free}'\n")).unwrap();
-        let next = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
+        let next = choose(None, beside(40_000), None, &[dir.path()]).unwrap().port;
         assert!(next > free, "{next}");
-        assert_eq!(choose(Some(free), 40_000, None, &[dir.path()]).unwrap().port, free);
+        assert_eq!(choose(Some(free), beside(40_000), None, &[dir.path()]).unwrap().port, free);
         // Debian's way to keep settings apart.
         std::fs::remove_file(conf).unwrap();
         std::fs::create_dir(dir.path().join("other/conf.d")).unwrap();
         let conf = dir.path().join("other/conf.d/port.conf");
         std::fs::write(conf, format!("port = {free}\n")).unwrap();
-        let next = choose(None, 40_000, None, &[dir.path()]).unwrap().port;
+        let next = choose(None, beside(40_000), None, &[dir.path()]).unwrap().port;
         assert!(next > free, "{next}");
     }
 
     #[test]
     fn above_the_last_port_come_those_below() {
-        let port = choose(None, u16::MAX, None, &[]).unwrap().port;
+        let port = choose(None, beside(u16::MAX), None, &[]).unwrap().port;
         assert!((LOWEST..u16::MAX).contains(&port), "{port}");
     }
 
     #[test]
     fn where_the_network_is_not_seen_a_port_is_chosen_and_that_is_said() {
         for wished in [None, Some(5999)] {
-            let chosen = among(&Ports::unseen(), wished, 40_000, None, &[]).unwrap();
+            let chosen = among(&Ports::unseen(), wished, beside(40_000), None, &[]).unwrap();
             assert_eq!(chosen.port, wished.unwrap_or(40_001));
             assert!(chosen.note.unwrap().contains("`ss -ltn`"));
         }

@@ -7,13 +7,15 @@ use super::super::shelf::{Item, Target};
 use super::super::tree::{Meta, remove_tree};
 use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
 use super::assemble::{Site, Spot, assemble};
+use super::cluster::Cluster;
 use super::config::{DIR, stored};
 use super::configure::New;
 use super::copy::open;
 use super::detail::{Detail, Space};
 use super::mains::{DEBIAN, MORE};
+use super::ports::{self, Original};
 use super::settings::Settings;
-use super::{ports, tools, verify};
+use super::{tools, verify};
 use crate::domain::operation::Fault;
 use rustix::fs::{Mode, RenameFlags};
 use rustix::io::Errno;
@@ -41,7 +43,9 @@ pub fn restore(
     let wanted = detail.tablespaces.iter().any(|space| inside(space).is_none());
     let spaces = Spaces::open(item, wanted, path, &target)?;
     let near: Vec<&Path> = path.parent().into_iter().chain(settings.data.parent()).collect();
-    let chosen = ports::choose(order.port, detail.port, settings.socket.as_deref(), &near)?;
+    let gone = Cluster::open(&settings.data).is_err_and(|error| error.fault == Fault::Absent);
+    let original = Original { port: detail.port, gone };
+    let chosen = ports::choose(order.port, original, settings.socket.as_deref(), &near)?;
     let start = tools::start(settings, detail.major, detail.uid, path);
     let adopt = adopt(item, detail, path, chosen.port);
     let places = detail.tablespaces.iter().map(|space| match inside(space) {

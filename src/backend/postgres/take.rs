@@ -48,6 +48,8 @@ impl<'a> Source<'a> {
             }
             None => {
                 expect_started(&cluster)?;
+                // Before its tools see a damaged one, which say less of it.
+                cluster.control()?;
                 None
             }
         };

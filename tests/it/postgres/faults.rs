@@ -294,3 +294,28 @@ fn the_data_directory_of_a_snapshot_can_be_looked_into() {
     let got = crate::image::disks::read(&tree, "global/pg_control").unwrap();
     assert_eq!(got, std::fs::read(data.join("global/pg_control")).unwrap());
 }
+
+/// It says nothing of whose the cluster is, and so nothing else is in its place either.
+#[test]
+fn a_damaged_control_file_is_told_as_that() {
+    let fs = scratch("xfs", 600);
+    let data = fs.path().join("data");
+    cluster(&data);
+    let backend = build("db", &data, &fs.path().join("store"), json!({}));
+    let known = backend.probe().unwrap();
+    let control = data.join("global/pg_control");
+    let whole = std::fs::read(&control).unwrap();
+    for at in [0, 100] {
+        let mut damaged = whole.clone();
+        damaged[at..at + 8].fill(0x5a);
+        std::fs::write(&control, damaged).unwrap();
+        let order = TakeOrder { card: &card(1), source: None, previous: None };
+        for error in [backend.probe().unwrap_err(), backend.take(&order).unwrap_err()] {
+            assert!(error.damaged && error.fault == Fault::Permanent, "{error}");
+            let said = error.to_string();
+            assert!(said.contains("global/pg_control") && said.contains("damaged"), "{said}");
+        }
+    }
+    std::fs::write(&control, whole).unwrap();
+    assert_eq!(backend.probe().unwrap(), known);
+}
