@@ -65,10 +65,14 @@ impl Keeper {
         if original.card.part != Part::Whole {
             return Err(Denied::NotWhole { snapshot });
         }
-        if let Some(reason) = account.stranger.as_ref().and(account.doubt()) {
-            return Err(Denied::InDoubt { resource: resource.clone(), reason });
-        }
         room_for(&account, 2)?;
+        // What was in its place may be away again: the taking before goes by what is there now, and
+        // refuses anything else.
+        if account.stranger.is_some()
+            && let Some(account) = self.ledger.account_mut(resource)
+        {
+            (account.surveyed, account.look_again) = (false, None);
+        }
         let safety = match safety {
             Some(name) => {
                 self.free(name)?;

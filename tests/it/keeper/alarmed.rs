@@ -1,7 +1,7 @@
 //! What is in alarm at once, since waiting mends nothing.
 
 use super::promises::{alarms, ask, disable, enable, moment};
-use crate::support::simulated::{Scene, day, name};
+use crate::support::simulated::{Scene, day, name, selector};
 use heptad::domain::account::Barred;
 use heptad::domain::alarm::{self, Alarm};
 use heptad::domain::event::{Event, Request};
@@ -93,6 +93,28 @@ fn a_wrong_disk_that_is_away_again_is_not_accepted_and_not_in_alarm() {
     assert!(matches!(state, State::Failed(_)), "{state:?}");
     assert_eq!(other.account().identity.as_deref(), Some("disk-1"));
     assert_eq!(alarms(&other), [""; 0]);
+}
+
+#[test]
+fn a_rollback_goes_by_what_is_there_when_its_turn_comes() {
+    for away_again in [true, false] {
+        let mut scene = Scene::daily("06:00");
+        scene.run_to(&day(3, "07:00"));
+        scene.live().identity = Some("disk-2".into());
+        ask(&mut scene, by_hand());
+        assert_eq!(alarms(&scene), ["identity-changed"]);
+        if away_again {
+            scene.live().identity = Some("disk-1".into());
+        }
+        let to = selector("web@2026-01-02");
+        let rollback = Request::Rollback { resource: name("web"), to, safety: None };
+        let asked = scene.machine.ask(rollback).unwrap().id;
+        scene.machine.settle();
+        let state = &scene.machine.keeper().ledger().operations[&asked].state;
+        assert_eq!(*state == State::Succeeded, away_again, "{state:?}");
+        assert_eq!(scene.live().turned.is_some(), away_again);
+        scene.no_violations();
+    }
 }
 
 #[test]
