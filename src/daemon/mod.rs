@@ -12,6 +12,7 @@ mod driver;
 pub mod engine;
 pub mod enroll;
 mod fleet;
+mod full;
 pub mod hooks;
 mod housekeeping;
 mod inspect;

@@ -1,9 +1,8 @@
 //! One order, performed against a backend: the promises that hold for every technology are kept
 //! here, right around its verbs.
 
-use super::allowed;
 use super::making::{self, Surroundings};
-use super::way_out;
+use super::{allowed, full, way_out};
 use crate::backend::{Backend, BackendError, Progress, RollbackOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
@@ -207,7 +206,7 @@ fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Fail
     {
         tracing::debug!(%error, "what was begun is cleared away once it is seen again: {error}");
     }
-    failure(error)
+    full::failure(backend, &error)
 }
 
 /// # Errors

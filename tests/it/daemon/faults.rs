@@ -167,7 +167,7 @@ fn a_full_store_fails_for_want_of_room_and_keeps_what_it_has() {
     let told = why(&host, "tree", 3);
     assert!(told.contains("2026-12-03  failed") && told.contains("No space left"), "{told}");
     host.clock(&at(4, "18:01"));
-    alarmed(&host, "tree", "no complete snapshot for 60 h");
+    alarmed(&host, "tree", "no complete snapshot for 60 hours");
     std::fs::remove_file(tree.join("big")).unwrap();
     days(&mut host, &["tree"], &[&tree], 5..=5);
     calm(&host);
@@ -194,7 +194,7 @@ fn a_disk_that_turned_read_only_is_told_once_and_goes_on_when_it_is_mended() {
     let told = why(&host, "vol", 5);
     assert!(told.contains("2026-12-05  failed") && told.contains("it is read-only"), "{told}");
     assert_eq!(alarm_codes(&host, "vol"), ["stale", "slot-lost"], "once each, not once a day");
-    alarmed(&host, "vol", "no complete snapshot for 72 h");
+    alarmed(&host, "vol", "no complete snapshot for 3 days");
     fs.remount("rw");
     days(&mut host, &["vol"], &[&volume], 7..=7);
     calm(&host);
@@ -242,4 +242,33 @@ fn what_was_done_to_snapshots_behind_heptads_back_is_seen_and_told() {
         host.ctl(&format!("create new --from vol@{} --path {}/new", day(5), fs.path().display()));
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(!fs.path().join("new").exists());
+}
+
+#[test]
+fn a_full_store_is_called_full_whatever_writes_into_it() {
+    let small = LoopFs::new("ext4", 32);
+    let mut host = Host::new(&at(1, "12:00"));
+    let docs = host.tree("docs", "one");
+    let noise: Vec<u8> = (0..40_u64 << 17).flat_map(|n| (n | 1 << 63).to_le_bytes()).collect();
+    std::fs::write(docs.join("big"), &noise).unwrap();
+    let app = host.tree("app", "one").join("app.db");
+    let sql = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('create table t(b)'); \
+               d.execute('insert into t values (?)', (open(sys.argv[2], 'rb').read(),)); d.commit()";
+    let mut made = std::process::Command::new("/usr/bin/python3");
+    assert!(made.args(["-c", sql]).arg(&app).arg(docs.join("big")).status().unwrap().success());
+    let (tree, database) = (small.path().join("trees"), small.path().join("databases"));
+    host.configure(&format!(
+        "[resource.docs]\nfiles = {{ path = \"{}\", store = \"{}\" }}\n\
+         [resource.app]\nsqlite = {{ path = \"{}\", store = \"{}\" }}\n",
+        docs.display(),
+        tree.display(),
+        app.display(),
+        database.display()
+    ));
+    host.start();
+    for (name, store) in [("docs", tree), ("app", database)] {
+        let ran = host.ctl(&format!("take {name} {name}-1"));
+        let why = format!("the store {} is full", store.display());
+        assert!(ran.code == 1 && ran.err.contains(&why), "{name}: {ran:?}");
+    }
 }

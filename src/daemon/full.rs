@@ -1,0 +1,38 @@
+//! A store that is full, told as such. Each technology has words of its own for it, and some of them
+//! speak of the resource, or sound like a dying disk.
+
+use crate::backend::{Backend, BackendError};
+use crate::domain::operation::{Failure, Fault};
+use std::path::Path;
+
+/// Less free than this is none: what was being written did not fit into it.
+const NOTHING: u64 = 1 << 20;
+
+/// What failed while something was written for the resource.
+pub fn failure(backend: &dyn Backend, error: &BackendError) -> Failure {
+    let ground = backend.territory();
+    let (what, place) = match (ground.store, ground.roots.into_iter().next()) {
+        (Some(store), _) => ("the store", store),
+        (None, Some(root)) => ("the file system of", root),
+        (None, None) => return Failure::new(error.fault, error.to_string()),
+    };
+    // SQLite calls a write that did not fit an error of the disk.
+    let is_full = match error.fault {
+        Fault::NoSpace => true,
+        Fault::Transient => free(&place).is_some_and(|free| free < NOTHING),
+        _ => false,
+    };
+    if !is_full {
+        return Failure::new(error.fault, error.to_string());
+    }
+    let place = place.display();
+    let message = format!("{what} {place} is full, or a quota there is used up: {error}");
+    Failure::new(Fault::NoSpace, message)
+}
+
+/// Bytes that are left for everybody.
+fn free(place: &Path) -> Option<u64> {
+    let there = place.ancestors().find(|path| path.exists())?;
+    let disk = rustix::fs::statvfs(there).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
