@@ -5,21 +5,47 @@ use super::change::{conclude, tags};
 use super::destroy::{ask, may_ask};
 use super::error::CtlError;
 use super::render::Span;
-use super::session::{Done, Session, complaint};
-use super::{exit, manual};
+use super::session::{Done, Session};
+use super::{exit, look, manual};
 use crate::api::wire::{CreateBody, RollbackBody, Size};
 use std::collections::BTreeMap;
 
 /// Nothing is done: the word means three things, and the answer says how to say which.
 pub fn restore(session: &mut Session<'_, '_>, named: Option<&str>) -> Done {
+    let unnamed = || ("RESOURCE".to_owned(), "SNAPSHOT".to_owned());
+    let (resource, snapshot) = match named {
+        Some(name) => meant(session, name)?.unwrap_or_else(unnamed),
+        None => unnamed(),
+    };
     let mut page = session.view().page();
     let sentence = "what shall come back, and where to? `restore` alone changes nothing";
-    complaint(sentence, &[], &mut page);
-    for line in manual::restore(named) {
+    page.prose(0, &Span::plain(sentence));
+    for line in manual::restore(&resource, &snapshot) {
         page.line([Span::plain(format!("  {line}"))]);
     }
-    session.note(&page)?;
-    Ok(exit::USAGE)
+    session.print(&page)?;
+    Ok(exit::OK)
+}
+
+/// The resource and the snapshot that a name leads to: of a resource the newest of all, also where
+/// none is automatic. Nothing where no daemon can be asked, as the words are of use all the same.
+fn meant(session: &Session<'_, '_>, name: &str) -> Result<Option<(String, String)>, CtlError> {
+    let found = match name.contains('@') {
+        true => {
+            let found = session.client.snapshot(name).map_err(CtlError::from);
+            found.map(|snapshot| look::Meaning::Snapshot(Box::new(snapshot)))
+        }
+        false => look::find(session, name),
+    };
+    match found {
+        Ok(look::Meaning::Snapshot(found)) => Ok(Some((found.resource, found.label))),
+        Ok(look::Meaning::Resource(detail) | look::Meaning::Both(detail)) => {
+            let newest = detail.resource.newest.map(|newest| newest.snapshot);
+            Ok(Some((detail.resource.name, newest.unwrap_or_else(|| "SNAPSHOT".into()))))
+        }
+        Err(error) if error.exit_code() == exit::UNREACHABLE => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {

@@ -36,7 +36,7 @@ pub use values::Color;
 use crate::api::client::{Client, Failing};
 use crate::api::wire::ForgetBody;
 use args::{Cli, Command, Global};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Arg, CommandFactory, FromArgMatches};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use session::{Done, Session};
@@ -87,7 +87,11 @@ pub struct Environment {
 
 /// The tree of commands, for completions and manual pages.
 pub fn command() -> clap::Command {
-    MANUAL.dress(Cli::command())
+    let described = |arg: Arg| match manual::argument(arg.get_id().as_str()) {
+        Some(text) if arg.get_help().is_none() => arg.help(text),
+        _ => arg,
+    };
+    MANUAL.dress(Cli::command()).mut_subcommands(|sub| sub.mut_args(described))
 }
 
 /// Runs `heptactl ARGS`; `args` begins with the program's name. Returns the exit code (see

@@ -21,9 +21,13 @@ pub fn page(
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
-    man.render_description_section(&mut page)?;
     let mut text = String::new();
+    synopsis(command, &name, is_top, &mut text);
+    page.extend(std::mem::take(&mut text).into_bytes());
+    // Else it would say again what stands beside the name.
+    if command.get_long_about().is_some() {
+        man.render_description_section(&mut page)?;
+    }
     if is_top && !manual.groups.is_empty() {
         commands(manual, command, &mut text);
     }
@@ -47,6 +51,22 @@ pub fn page(
 fn plain(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+/// As help has it: clap's own page leaves out what an option takes.
+fn synopsis(command: &Command, name: &str, is_top: bool, text: &mut String) {
+    let usage = command.clone().render_usage().to_string();
+    let line = usage.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("Usage: ").unwrap_or(line);
+    let words = line.split_once('[').map_or(line, |(words, _)| words);
+    let words = words.split_once('<').map_or(words, |(words, _)| words);
+    let words = words.split_once(" --").map_or(words, |(words, _)| words).trim_end();
+    let rest = line.get(words.len()..).unwrap_or_default();
+    let typed = match (is_top, name.split_once('-')) {
+        (false, Some((program, sub))) => format!("{program} {sub}"),
+        _ => name.to_owned(),
+    };
+    text.push_str(&format!(".SH SYNOPSIS\n\\fB{}\\fR{}\n", plain(&typed), plain(rest)));
 }
 
 fn commands(manual: &Manual, command: &Command, text: &mut String) {

@@ -1,8 +1,10 @@
 //! What heptactl says about itself: texts, and nothing that does anything.
 
+mod argument;
 mod examples;
 mod restore;
 
+pub use argument::argument;
 pub use restore::restore;
 
 use crate::help::{Group, Manual, Meaning};

@@ -1,17 +1,11 @@
 //! The word that everybody types first, and which means three things.
 
-/// What to type instead, with the resource or the snapshot that was named.
-pub fn restore(named: Option<&str>) -> Vec<String> {
-    let (resource, snapshot) = match named {
-        // A manual snapshot's name says nothing of its resource, and looks like one.
-        Some(name) if name.contains('@') => {
-            (name.split('@').next().unwrap_or(name).to_owned(), name.to_owned())
-        }
-        Some(name) => (name.to_owned(), format!("{name}@latest")),
-        None => ("RESOURCE".into(), "SNAPSHOT".into()),
+/// What to type instead, with the resource and the snapshot that are meant.
+pub fn restore(resource: &str, snapshot: &str) -> Vec<String> {
+    let list = match resource {
+        "RESOURCE" => "heptactl list".into(),
+        resource => format!("heptactl list {resource}"),
     };
-    let list =
-        if named.is_some() { format!("heptactl list {resource}") } else { "heptactl list".into() };
     vec![
         "some files, out of a snapshot:".into(),
         format!("  heptactl browse {snapshot}"),

@@ -1,7 +1,8 @@
 //! What people read when they ask for help, and words that nobody should have to read.
 
-use super::{Ran, Script, Start, golden};
+use super::{Daemon, Ran, Script, Start, facts, golden};
 use crate::support::source::{files, root};
+use heptad::api::wire::{Newest, Origin, Resource};
 use heptad::ctl::render::text;
 
 fn offline(line: &str) -> Ran {
@@ -60,11 +61,50 @@ fn help_is_a_command_too_and_names_every_other_one_in_its_group() {
 
 #[test]
 fn restore_leads_to_what_does_it() {
-    let start = Start::socket("/nonexistent/heptad.sock".into());
+    let newest = |snapshot: &str, origin| Newest {
+        snapshot: snapshot.into(),
+        origin,
+        taken_at: facts::now(),
+    };
+    let by_hand = facts::detail(Resource {
+        name: "new".into(),
+        newest: Some(newest("opening", Origin::Manual)),
+        ..facts::home()
+    });
+    let bare = facts::detail(Resource { name: "bare".into(), newest: None, ..facts::home() });
+    let script = Script::default()
+        .on("GET /v1/resources/new", &by_hand)
+        .refuse("GET /v1/snapshots/new", 404, "no-such-snapshot", "there is none", "")
+        .on("GET /v1/resources/bare", &bare)
+        .refuse("GET /v1/snapshots/bare", 404, "no-such-snapshot", "there is none", "")
+        .refuse("GET /v1/resources/nope", 404, "no-such-resource", "there is none", "")
+        .refuse("GET /v1/snapshots/nope", 404, "no-such-snapshot", "there is none", "")
+        .refuse("GET /v1/resources/opening", 404, "no-such-resource", "there is none", "")
+        .on("GET /v1/snapshots/opening", &facts::snapshot("opening", 1, "22T09:00:00"))
+        .on(
+            "GET /v1/snapshots/home@latest",
+            &facts::snapshot("home@2026-11-21", 21, "21T14:00:02"),
+        );
+    let daemon = Daemon::start(script);
+    let start = Start::at(&daemon);
     golden("restore", &start, "restore");
-    golden("restore-of-one", &start, "restore home");
-    golden("restore-of-a-snapshot", &start, "restore home@2026-11-21");
-    assert_eq!(offline("restore").code, 2);
+    golden("restore-of-one", &start, "restore new");
+    golden("restore-of-none", &start, "restore bare");
+    golden("restore-of-a-snapshot", &start, "restore home@latest");
+    golden("restore-of-one-by-hand", &start, "restore opening");
+    assert_eq!(start.ctl("restore nope").code, 1);
+    // The words are of use without a daemon as well.
+    assert_eq!(offline("restore home").code, 0);
+}
+
+#[test]
+fn every_argument_says_what_it_is() {
+    let all = heptad::ctl::command();
+    let shown = |arg: &&clap::Arg| arg.get_help().is_none() && !arg.is_hide_set();
+    for command in all.get_subcommands() {
+        let bare: Vec<_> = command.get_arguments().filter(shown).map(clap::Arg::get_id).collect();
+        assert!(bare.is_empty(), "{}: {bare:?}", command.get_name());
+    }
 }
 
 #[test]
