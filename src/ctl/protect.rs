@@ -61,7 +61,12 @@ fn tell(session: &mut Session<'_, '_>, protected: &Protected) -> Result<(), CtlE
     }
     let Protected { name, what, place, file, table, written, .. } = protected;
     let mut page = session.view().page();
-    page.prose(0, &Span::plain(format!("{name}: {place} is {what}")));
+    // A guest has no other place than its name.
+    let found = match place.starts_with('/') {
+        true => format!("{place} is {what}"),
+        false => what.clone(),
+    };
+    page.prose(0, &Span::plain(format!("{name}: {found}")));
     for note in &protected.notes {
         page.prose(2, &Span::plain(note));
     }

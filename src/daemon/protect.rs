@@ -19,7 +19,9 @@ use crate::domain::policy::When;
 use crate::domain::protect::{Unprotectable, Wish, name_for};
 use crate::domain::snapshot::Tags;
 use crate::host::drop_in::DropIn;
+use crate::host::mounts::Mounts;
 use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
@@ -94,6 +96,9 @@ impl Counter {
             let (problem, hint) = (finding.problem, finding.hint);
             return Err(Unprotectable::Unfit { place: shown, problem, hint });
         }
+        if found.backend == "libvirt" {
+            notes.extend(far_store(&*backend));
+        }
         if ledger.account(&name).is_some() {
             notes.push(format!("its earlier snapshots, taken as {name}, are in its series"));
         }
@@ -122,6 +127,31 @@ impl Counter {
         }
         Ok(answer)
     }
+}
+
+/// Where copies could share blocks with what they are copied from, and the store is elsewhere.
+fn far_store(backend: &dyn Backend) -> Option<String> {
+    let ground = backend.territory();
+    let (root, store) = (ground.roots.first()?, ground.store?);
+    let device = |path: &Path| {
+        let there = path.ancestors().find_map(|path| path.metadata().ok());
+        there.map(|meta| meta.dev())
+    };
+    let table = Mounts::read().ok()?;
+    let fs_type = table.of(root).map(|mount| mount.fs_type.as_str()).unwrap_or_default();
+    let is_far = device(root) != device(&store);
+    is_far.then(|| apart(fs_type, root.parent()?, &store)).flatten()
+}
+
+fn apart(fs_type: &str, images: &Path, store: &Path) -> Option<String> {
+    let (images, store) = (images.display(), store.display());
+    (fs_type == "xfs").then(|| {
+        format!(
+            "its images lie on xfs, where a snapshot could share their blocks, but its snapshots go \
+             to another file system, {store}: each copies all of it. To have them beside the images, \
+             write its table into the configuration yourself, with store = \"{images}/.heptad\""
+        )
+    })
 }
 
 /// The resource that is this very thing, perhaps by another path to it.
@@ -282,5 +312,18 @@ mod tests {
         check("/srv/SHOP-vdb", None, Ok("SHOP-vdb-2"));
         check("/srv/other", Some("Shop"), Err("shop"));
         check("/srv/other", None, Ok("other"));
+    }
+
+    #[test]
+    fn a_store_beside_the_images_is_named_where_it_would_share_their_blocks() {
+        let check = |fs_type: &str, want: bool| {
+            let said = apart(fs_type, Path::new("/srv/images"), Path::new("/var/lib/heptad/store"));
+            let named = said.as_ref().is_some_and(|said| {
+                said.contains("/var/lib/heptad/store") && said.contains("\"/srv/images/.heptad\"")
+            });
+            assert_eq!((said.is_some(), named), (want, want), "{fs_type}: {said:?}");
+        };
+        check("xfs", true);
+        check("ext4", false);
     }
 }

@@ -7,8 +7,9 @@ use crate::api::office::{Office, Shared};
 use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::unprotectable::refuse;
-use crate::api::wire::{ProtectBody, Protected};
+use crate::api::wire::{ProtectBody, Protected, Refusal};
 use crate::domain::event::Denied;
+use crate::domain::keeper::free_name;
 use crate::domain::name::SnapshotName;
 use crate::domain::protect::{Target, Wish};
 use axum::Json;
@@ -33,7 +34,7 @@ pub(super) async fn protect(
         }
     };
     if let Some(first) = &body.first {
-        is_free(&office, &new_name(first)?)?;
+        is_free(&office, &peer, &new_name(first)?)?;
     }
     let wish = Wish {
         target,
@@ -46,6 +47,7 @@ pub(super) async fn protect(
         Target::Path(path) => format!("protect {path}"),
         Target::Domain(domain) => format!("protect the guest {domain}"),
     };
+    let asked = if wish.dry_run { format!("{asked} (dry run)") } else { asked };
     log_asked(&peer, key.as_ref(), &asked, &wish);
     match office.soon(office.desk.protect(key, wish)).await? {
         Ok(protected) if protected.written => Ok((StatusCode::CREATED, Json(protected))),
@@ -59,12 +61,17 @@ pub(super) async fn protect(
 }
 
 /// Whether a snapshot can be called so, as far as is known before its resource is.
-fn is_free(office: &Office, name: &SnapshotName) -> Result<(), Refuse> {
-    let by = office.look(|view| view.ledger.named(name).map(|snapshot| snapshot.resource.clone()));
-    match by {
-        Some(by) => Err(Denied::NameTaken { name: name.clone(), by, free: None }.into()),
-        None => Ok(()),
-    }
+fn is_free(office: &Office, peer: &Peer, name: &SnapshotName) -> Result<(), Refuse> {
+    let found = office.look(|view| {
+        let by = view.ledger.named(name)?.resource.clone();
+        Some((by, free_name(view.ledger, name)))
+    });
+    let Some((by, free)) = found else { return Ok(()) };
+    let taken = Refuse::from(Denied::NameTaken { name: name.clone(), by, free });
+    let message = format!("not protected, nothing was changed: {}", taken.refusal.message);
+    let refuse = Refuse { refusal: Refusal { message, ..taken.refusal }, ..taken };
+    log_refused(peer.uid(), "protect with a first snapshot", &refuse);
+    Err(refuse)
 }
 
 /// Never an option of a program that is asked about it.

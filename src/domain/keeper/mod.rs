@@ -36,6 +36,7 @@ use super::name::ResourceName;
 use super::operation::{Act, Cause, Operation, OperationId, State};
 use super::snapshot::Seq;
 use jiff::{SignedDuration, Timestamp};
+pub use naming::free_name;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 use wakes::Wakes;

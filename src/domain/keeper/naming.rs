@@ -2,6 +2,7 @@
 
 use super::Keeper;
 use crate::domain::account::Account;
+use crate::domain::ledger::Ledger;
 use crate::domain::name::{NAME_LENGTH, ResourceName, SnapshotName};
 use crate::domain::operation::Act;
 use std::collections::BTreeSet;
@@ -17,13 +18,12 @@ impl Keeper {
         let most = NAME_LENGTH.end() - NUMBER - time.len() - 1;
         let resource = head(account.name().as_str(), most);
         let base = format!("{resource}-{time}");
-        free_of(&base, 1, &self.names_like(&base)).parse().ok()
+        free_of(&base, 1, &names_like(&self.ledger, &base)).parse().ok()
     }
 
     /// `before-2` where `before` is taken.
     pub(super) fn free_like(&self, name: &SnapshotName) -> Option<SnapshotName> {
-        let (base, number) = numbered(name.as_str());
-        free_of(base, number, &self.names_like(base)).parse().ok()
+        free_name(&self.ledger, name)
     }
 
     /// Names that differ in case alone are one.
@@ -36,18 +36,24 @@ impl Keeper {
         let ending = free.get(lower.len()..).unwrap_or_default();
         format!("{base}{ending}").parse().ok()
     }
+}
 
-    /// The names of snapshots that begin so, with those that are still to be made.
-    fn names_like(&self, head: &str) -> BTreeSet<String> {
-        let made = self.ledger.snapshots().filter_map(|snapshot| snapshot.card.name.clone());
-        let coming = self.ledger.open_operations().filter_map(|operation| match &operation.act {
-            Act::Take { name, .. } => name.clone(),
-            Act::Keep { name, .. } => Some(name.clone()),
-            _ => None,
-        });
-        let all = made.chain(coming).filter(|name| name.as_str().starts_with(head));
-        all.map(|name| name.to_string()).collect()
-    }
+/// `before-2` where `before` is taken.
+pub fn free_name(ledger: &Ledger, name: &SnapshotName) -> Option<SnapshotName> {
+    let (base, number) = numbered(name.as_str());
+    free_of(base, number, &names_like(ledger, base)).parse().ok()
+}
+
+/// The names of snapshots that begin so, with those that are still to be made.
+fn names_like(ledger: &Ledger, head: &str) -> BTreeSet<String> {
+    let made = ledger.snapshots().filter_map(|snapshot| snapshot.card.name.clone());
+    let coming = ledger.open_operations().filter_map(|operation| match &operation.act {
+        Act::Take { name, .. } => name.clone(),
+        Act::Keep { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    let all = made.chain(coming).filter(|name| name.as_str().starts_with(head));
+    all.map(|name| name.to_string()).collect()
 }
 
 /// A name without the number behind it that a second one gets, and the number to go on with.

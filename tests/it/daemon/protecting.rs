@@ -75,6 +75,20 @@ fn a_directory_is_declared_taken_forgotten_and_known_again() {
 }
 
 #[test]
+fn what_stands_in_the_way_is_called_by_its_own_name_and_nothing_is_changed() {
+    let host = host();
+    let (www, data) = (host.path("www"), host.path("shop/data"));
+    host.ok(&format!("protect {} --take opening", www.display()));
+    let taken = host.ctl(&format!("protect {} --take opening", data.display()));
+    let why = "not protected, nothing was changed: the name opening belongs to a snapshot of www";
+    assert!(taken.err.contains(why) && taken.err.contains("opening-2 is free"), "{taken:?}");
+    host.ok(&format!("protect {} --name goods", data.display()));
+    let around = host.ctl(&format!("protect {}", host.path("shop").display()));
+    let why = format!("{} in it is protected already, as goods", data.display());
+    assert!(around.code == 1 && around.err.contains(&why), "{around:?}");
+}
+
+#[test]
 fn what_is_there_decides_and_the_name_is_sane_and_free() {
     let host = host();
     let disk = LoopFs::new("btrfs", 128);
@@ -138,12 +152,15 @@ fn what_cannot_be_protected_is_refused_with_the_reason_and_changes_nothing() {
     check("ROOT/nothing", &["there is nothing of this name"]);
     check("ROOT/dangling", &["there is nothing of this name"]);
     check("/proc/sys", &["it lies on proc", "has content of its own"]);
-    check("/", &["/ cannot be protected", "is inside resource"]);
+    check("/", &["/ cannot be protected", "in it is protected already, as"]);
     check("ROOT/a.sock", &["it is a socket; directories and files can be protected"]);
     check("/dev/null", &["/dev/null"]);
     check("ROOT/notes", &["is protected already, as notes", "heptactl status notes"]);
     check("ROOT/notes/file", &["is inside resource notes", "write exclude = [\"file\"] for notes"]);
-    check("ROOT", &["is inside resource", "declare it by a table of your own that leaves"]);
+    check(
+        "ROOT",
+        &["in it is protected already, as", "declare it by a table of your own that leaves"],
+    );
     check("ROOT/state", &["is heptad's own"]);
     check("ROOT/store/mail", &["is heptad's own"]);
     check("ROOT/app.db-wal", &["a part of the SQLite database", "protect that"]);
