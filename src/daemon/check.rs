@@ -2,6 +2,7 @@
 //! force. The one place where the configuration's words meet the backends' own checks.
 
 use super::fleet::Post;
+use super::places;
 use crate::backend::registry::{self, Context};
 use crate::backend::{Backend, Territory};
 use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
@@ -36,6 +37,7 @@ pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup,
             Err(found) => findings.extend(found),
         }
     }
+    findings.extend(places::configuration(locations));
     judge(config, posts, findings)
 }
 
@@ -162,7 +164,11 @@ fn overlap(
     if other.roots.iter().any(|path| ground.roots.contains(path)) && outer > inner {
         return None;
     }
-    let problem = format!("{} is inside resource {outer}", path.display());
+    let problem = match config.get(outer) {
+        Some(_) => format!("{} is inside resource {outer}", path.display()),
+        // It is only asked for, and what it would be called says nothing to anybody.
+        None => format!("{} in it is protected already, as {inner}", path.display()),
+    };
     let way_out = match config.get(outer) {
         Some(declared) => apart(declared, ground, path),
         // A command would declare it, which leaves nothing out.

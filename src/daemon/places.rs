@@ -2,7 +2,7 @@
 //! disks, which may be away and never answer, so it waits only so long.
 
 use super::check::Setup;
-use crate::config::{Effect, Finding};
+use crate::config::{Effect, Finding, Locations};
 use crate::host::trust::trusted_place;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -30,6 +30,27 @@ pub fn findings(setup: &Setup) -> Vec<Finding> {
     places.retain(|(path, _)| !path.starts_with(&config.daemon.state));
     places.extend(own);
     judge(places, |path| trusted_place(path).err().map(|why| why.to_string()))
+}
+
+/// Whoever can write the configuration has heptad run programs with heptad's rights.
+pub fn configuration(locations: &Locations) -> Vec<Finding> {
+    let Locations { file, drop_ins, .. } = locations;
+    let entries = std::fs::read_dir(drop_ins).into_iter().flatten().flatten();
+    let drops = entries.map(|entry| entry.path());
+    let drops = drops.filter(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    let mut findings: Vec<Finding> = Vec::new();
+    for path in [file.clone(), drop_ins.clone()].into_iter().chain(drops) {
+        let Err(why) = trusted_place(&path) else { continue };
+        let why = why.to_string();
+        let (problem, hint) = why.split_once("; ").unwrap_or((&why, ""));
+        let problem = format!("{problem}: whoever writes there lets heptad run any program");
+        // A directory that all of them lie in is told once.
+        if findings.iter().all(|told| told.problem != problem) {
+            let whole = Finding { file: Some(path), ..of("") };
+            findings.push(Finding { problem, hint: hint.into(), ..whole });
+        }
+    }
+    findings
 }
 
 fn of(key: &str) -> Finding {
@@ -74,6 +95,40 @@ fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_that_others_can_write_is_told_with_what_is_open() {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = tempfile::tempdir().unwrap();
+        let dir = scratch.path().join("heptad");
+        std::fs::create_dir_all(dir.join("conf.d")).unwrap();
+        let set = |name: &str, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.join(name), mode).unwrap();
+        };
+        for file in ["heptad.toml", "conf.d/a.toml"] {
+            std::fs::write(dir.join(file), "").unwrap();
+        }
+        let system = Locations::system().with_file(dir.join("heptad.toml"));
+        let check = |name: &str, mode, want: usize| {
+            for (name, mode) in [("", 0o755), ("conf.d", 0o755), ("heptad.toml", 0o640)] {
+                set(name, mode);
+            }
+            set("conf.d/a.toml", 0o644);
+            set(name, mode);
+            let found = configuration(&system);
+            assert_eq!(found.len(), want, "{name} {mode:o}: {found:?}");
+            assert!(found.iter().all(|f| f.hint.contains("chmod go-w")), "{found:?}");
+            let place = dir.join(name).display().to_string();
+            let named = |f: &Finding| f.problem.contains(place.trim_end_matches('/'));
+            assert!(found.iter().all(named), "{found:?}");
+        };
+        check("heptad.toml", 0o600, 0);
+        check("heptad.toml", 0o666, 1);
+        check("", 0o777, 1);
+        check("conf.d", 0o777, 1);
+        check("conf.d/a.toml", 0o646, 1);
+    }
 
     #[test]
     fn a_place_is_told_with_the_way_out_and_one_that_never_answers_holds_nobody_up() {
