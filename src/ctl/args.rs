@@ -123,8 +123,8 @@ pub enum Command {
         /// From the top of the snapshot, as browse shows it
         path: OsString,
         /// Where it goes: a new name, a directory, or - for standard output, where a directory
-        /// comes as a tar stream; here, under its own name, without it. Mode and time are kept, of
-        /// what is in a directory also the owner if you are root; set-user-id is not
+        /// comes as a tar stream; here, under its own name, without it. Mode and time are kept,
+        /// and the owner if you are root; set-user-id is not
         #[arg(short, long, value_name = "OUT")]
         out: Option<PathBuf>,
         /// Replace a file that is there; a directory is never replaced

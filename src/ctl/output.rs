@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Only these bits are kept. The file belongs to whoever gets it: with set-user-id it would lend
-/// that user's power, often root's, to a program that was somebody else's.
+/// Only these bits are kept. With set-user-id it would lend its owner's power, often root's, to
+/// whoever starts it here.
 const PLAIN_BITS: u32 = 0o777;
 
 /// Grows under a hidden name beside its place; gone when dropped before it is placed.
@@ -34,9 +34,19 @@ impl Output {
         self.file.write_all(bytes)
     }
 
-    /// Gives it its mode, time and name. Without `force` never over something: then the error is
+    /// Gives it its owner if that can be, mode, time and name. Without `force` never over something: then the error is
     /// [`io::ErrorKind::AlreadyExists`].
-    pub fn place(mut self, mode: u32, (secs, nanos): (i64, u32), force: bool) -> io::Result<()> {
+    pub fn place(
+        mut self,
+        mode: u32,
+        owner: Option<(u32, u32)>,
+        (secs, nanos): (i64, u32),
+        force: bool,
+    ) -> io::Result<()> {
+        // Only root can give files away, and a change of owner takes bits from the mode.
+        if let Some((uid, gid)) = owner.filter(|_| rustix::process::geteuid().is_root()) {
+            std::os::unix::fs::fchown(&self.file, Some(uid), Some(gid))?;
+        }
         self.file.set_permissions(Permissions::from_mode(mode & PLAIN_BITS))?;
         let time = Timespec { tv_sec: secs, tv_nsec: nanos.into() };
         let times = Timestamps { last_access: time, last_modification: time };

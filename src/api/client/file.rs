@@ -2,7 +2,7 @@
 
 use super::http::{self, Call};
 use super::{Client, ClientError, segment};
-use crate::api::wire::{FileQuery, MODE_HEADER, MTIME_HEADER, SNAPSHOT_HEADER};
+use crate::api::wire::{FileQuery, MODE_HEADER, MTIME_HEADER, OWNER_HEADER, SNAPSHOT_HEADER};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_LENGTH;
@@ -24,6 +24,8 @@ pub struct FileAnswer<'a> {
     pub size: u64,
     /// Permission bits.
     pub mode: u32,
+    /// User and group; an older daemon does not say them.
+    pub owner: Option<(u32, u32)>,
     /// Seconds since 1970, and nanoseconds.
     pub mtime: (i64, u32),
 }
@@ -48,8 +50,12 @@ impl<'a> FileAnswer<'a> {
         let mtime: String = header(&answer, MTIME_HEADER)?;
         let parts = mtime.split_once('.');
         let mtime = parts.and_then(|(secs, nanos)| Some((secs.parse().ok()?, nanos.parse().ok()?)));
+        let owner: Option<String> = header(&answer, OWNER_HEADER).ok();
+        let owner = owner.as_deref().and_then(|owner| owner.split_once(':'));
+        let owner = owner.and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
         Ok(Self {
             client,
+            owner,
             snapshot: header(&answer, SNAPSHOT_HEADER)?,
             size: header(&answer, CONTENT_LENGTH.as_str())?,
             mode: mode.map_err(|_| garbled(MODE_HEADER))?,

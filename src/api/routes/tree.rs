@@ -9,8 +9,8 @@ use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::unshown::refuse;
 use crate::api::wire::{
-    DiffQuery, Differences, FileQuery, Listing, MODE_HEADER, MTIME_HEADER, SNAPSHOT_HEADER,
-    TreeQuery, escape, unescape,
+    DiffQuery, Differences, FileQuery, Listing, MODE_HEADER, MTIME_HEADER, OWNER_HEADER,
+    SNAPSHOT_HEADER, TreeQuery, escape, unescape,
 };
 use crate::domain::event::Denied;
 use crate::domain::snapshot::{Fate, Selector};
@@ -71,6 +71,7 @@ pub(super) async fn file(
         (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
         (CONTENT_LENGTH.as_str(), entry.size.to_string()),
         (MODE_HEADER, format!("{:04o}", entry.mode)),
+        (OWNER_HEADER, format!("{}:{}", entry.uid, entry.gid)),
         (MTIME_HEADER, entry.mtime.to_string()),
         (SNAPSHOT_HEADER, label),
     ];

@@ -53,6 +53,8 @@ use std::collections::BTreeMap;
 /// Headers of a file's bytes: its permission bits in octal, its time of modification in seconds
 /// since 1970 with nine decimals, and the label of its snapshot.
 pub const MODE_HEADER: &str = "heptad-mode";
+/// `UID:GID`.
+pub const OWNER_HEADER: &str = "heptad-owner";
 pub const MTIME_HEADER: &str = "heptad-mtime";
 pub const SNAPSHOT_HEADER: &str = "heptad-snapshot";
 

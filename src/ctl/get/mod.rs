@@ -168,7 +168,7 @@ fn save(mut file: FileAnswer<'_>, target: &Path, force: bool) -> Result<(), CtlE
     while let Some(piece) = file.piece()? {
         output.write(&piece).map_err(failed)?;
     }
-    match output.place(file.mode, file.mtime, force) {
+    match output.place(file.mode, file.owner, file.mtime, force) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(CtlError::Exists { path: target.into(), is_directory: false })
         }

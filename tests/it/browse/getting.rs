@@ -22,6 +22,7 @@ fn a_large_file_comes_whole_with_its_mode_and_time() {
     for (resource, live) in [("home", scene.home()), ("docs", scene.docs())] {
         let original = live.join("big.bin");
         std::fs::write(&original, &content).unwrap();
+        std::os::unix::fs::chown(&original, Some(1234), Some(5678)).unwrap();
         std::fs::set_permissions(&original, std::fs::Permissions::from_mode(0o4751)).unwrap();
         let touched = std::process::Command::new("touch")
             .args(["-d", "2001-02-03 04:05:06.123456789 UTC"])
@@ -35,7 +36,8 @@ fn a_large_file_comes_whole_with_its_mode_and_time() {
         let got = scene.here.join(resource);
         assert!(std::fs::read(&got).unwrap() == content, "{resource}: the same bytes");
         let meta = std::fs::metadata(&got).unwrap();
-        // Set-user-id is not kept: the file has another owner now.
+        assert_eq!((meta.uid(), meta.gid()), (1234, 5678));
+        // Set-user-id is not kept: here it would lend that user's power to whoever starts it.
         assert_eq!(meta.mode() & 0o7777, 0o751);
         assert_eq!((meta.mtime(), meta.mtime_nsec()), (981_173_106, 123_456_789));
         let piped = scene.ctl(&["get", &format!("{resource}-1"), "big.bin", "-o", "-"]);
