@@ -72,7 +72,8 @@ impl Meter {
     fn read(&self) -> Option<Gone> {
         let done = self.done.load(Ordering::Relaxed);
         let total = self.total.load(Ordering::Relaxed);
-        let total = (total != u64::MAX && total > 0).then_some(total);
+        // One that was guessed from the last time, and is too small, says nothing.
+        let total = (total != u64::MAX && total > 0 && done <= total).then_some(total);
         (done > 0).then(|| Gone { done, total, milliseconds: self.begun.elapsed().as_millis() })
     }
 }
@@ -92,10 +93,11 @@ impl Gone {
         (self.milliseconds >= 500).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
     }
 
-    /// Seconds that the rest would take at that rate.
+    /// Seconds that the rest would take at that rate; nothing as long as the rate says little.
     pub fn left(&self) -> Option<u64> {
         let rate = self.rate().filter(|rate| *rate > 0)?;
-        self.total.map(|total| total.saturating_sub(self.done).div_ceil(rate))
+        let tells = |total: &u64| self.milliseconds >= 3000 && self.done >= total / 50;
+        self.total.filter(tells).map(|total| total.saturating_sub(self.done).div_ceil(rate))
     }
 }
 
@@ -372,6 +374,26 @@ mod tests {
     use crate::daemon::hooks::Hooks;
     use crate::domain::ledger::Ledger;
     use std::sync::mpsc;
+
+    #[test]
+    fn no_more_is_told_of_an_act_than_is_known() {
+        let check = |done, total, milliseconds, want: Option<u64>| {
+            let gone = Gone { done, total, milliseconds };
+            assert_eq!(gone.left(), want, "{done} of {total:?} after {milliseconds} ms");
+        };
+        check(500, Some(1000), 5000, Some(5));
+        check(500, None, 5000, None);
+        // Too early, too little.
+        check(500, Some(1000), 2000, None);
+        check(1, Some(1000), 5000, None);
+        let meter = Meter::new(Arc::default());
+        let told = |done, total| {
+            meter.report(done, Some(total));
+            meter.read().map(|gone| (gone.done, gone.total))
+        };
+        assert_eq!(told(2, 10), Some((2, Some(10))));
+        assert_eq!(told(11, 10), Some((11, None)));
+    }
 
     #[test]
     fn what_measures_lets_everything_pass_that_waits_for_its_pool() {
