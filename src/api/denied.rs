@@ -94,15 +94,17 @@ impl From<Denied> for Refuse {
             ),
             Denied::NotWhole { snapshot } => Self::clash(
                 "not-whole",
-                format!("{snapshot} has the system disk alone"),
-                "make a disk of it (heptactl create), or choose a snapshot of the whole",
+                format!("{snapshot} is a snapshot of the system disk only"),
+                "create a disk from it with `heptactl create`, or choose a snapshot of the whole instance",
             ),
             Denied::FarewellUnsaid { resource, kind } => Self::clash(
                 "final-snapshot",
-                format!("{resource} is of kind {kind}, and nothing was said of a last snapshot"),
                 format!(
-                    "take one: heptactl forget {resource} --final NAME; or do without it: \
-                     --skip-final"
+                    "{resource} is of kind {kind}: say whether a last snapshot of it is to be taken"
+                ),
+                format!(
+                    "with one: `heptactl forget {resource} --final NAME`; without: `heptactl forget \
+                     {resource} --skip-final`"
                 ),
             ),
             Denied::NoSuchDisk { snapshot, disk, has } => {
@@ -211,9 +213,7 @@ impl From<Denied> for Refuse {
             ),
             Denied::NotCancelled { operation, why: Firm::Own } => Self::clash(
                 "operation-own",
-                format!(
-                    "operation {operation} is heptad's own, and nothing that anybody asked for"
-                ),
+                format!("operation {operation} is heptad's own work: nobody asked for it"),
                 format!("`heptactl operation {operation}` shows what it is for"),
             ),
             Denied::QueueFull { resource } => Self::new(
@@ -267,7 +267,7 @@ fn being_taken(
     queued: bool,
     done: Option<(u64, Option<u64>)>,
 ) -> String {
-    let far = match done {
+    let far = match done.map(|(done, total)| (done, total.filter(|total| done <= *total))) {
         Some((done, Some(total))) => format!(": {done} of {total} bytes are there"),
         Some((done, None)) => format!(": {done} bytes are there"),
         None => String::new(),

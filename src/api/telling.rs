@@ -20,11 +20,21 @@ pub fn title(operation: &wire::Operation) -> String {
     match (act, &operation.snapshot, &operation.detail) {
         ("create", Some(snapshot), Some(new)) => format!("create {new} from {snapshot}"),
         ("rollback", Some(snapshot), _) => format!("rollback to {snapshot}"),
+        ("survey", ..) => "look at its snapshots".into(),
+        ("destroy", Some(snapshot), _) => format!("delete {} for good", called(snapshot)),
         (_, Some(snapshot), _) => format!("{act} {snapshot}"),
         // What becomes of its snapshots, or of a last one.
         ("forget", None, Some(detail)) => format!("forget it ({detail})"),
         (_, None, Some(detail)) => format!("{act} {detail}"),
         (_, None, None) => act.into(),
+    }
+}
+
+/// Once it is gone it has only its number: `web#5`.
+fn called(snapshot: &str) -> String {
+    match snapshot.rsplit_once('#') {
+        Some((_, number)) => format!("snapshot number {number}"),
+        None => snapshot.into(),
     }
 }
 
@@ -43,7 +53,7 @@ pub fn beginning(operation: &wire::Operation) -> String {
         ("detach", Some(disk)) => format!("detaching {disk}"),
         ("tag", _) => format!("changing the tags of {snapshot}"),
         ("delete", _) => format!("putting {snapshot} into the trash"),
-        ("destroy", _) => format!("deleting {snapshot} for good"),
+        ("destroy", _) => format!("deleting {} for good", called(snapshot)),
         ("undelete", _) => format!("bringing {snapshot} back from the trash"),
         ("mark", _) => format!("noting beside {snapshot} what is known of it"),
         ("rotate", _) => "looking for snapshots beyond what is kept".into(),
@@ -87,7 +97,7 @@ pub fn ending(operation: &wire::Operation) -> String {
             format!("{resource}: tags of {of} changed: {}", detail.unwrap_or_default())
         }
         "delete" => format!("{resource}: {snapshot} is in the trash"),
-        "destroy" => format!("{resource}: {snapshot} is deleted for good"),
+        "destroy" => format!("{resource}: {} is deleted for good", called(snapshot)),
         "undelete" => format!("{resource}: {snapshot} is back"),
         "acknowledge" => format!("{resource}: acknowledged; rotation goes on"),
         "forget" => format!("{resource}: forgotten"),

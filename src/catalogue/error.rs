@@ -24,7 +24,7 @@ pub enum CatalogueError {
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
     /// Its content cannot be what heptad wrote.
-    #[error("the catalogue is damaged: {table} {row}: {why}")]
+    #[error("the catalogue is damaged: {}{why}", place(table, row))]
     Damaged { table: &'static str, row: String, why: String },
     /// The disk, or a quota, is full. Nothing of the batch was kept; later ones may succeed.
     #[error("the disk of the catalogue is full; delete a snapshot or make room: {source}")]
@@ -77,7 +77,9 @@ impl CatalogueError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::InUse { path: path.into() }
             }
-            _ if is_damage(&source) => Self::damaged("file", "", source.to_string()),
+            _ if is_damage(&source) => {
+                Self::damaged("file", &path.display().to_string(), source.to_string())
+            }
             _ => Self::Open { path: path.into(), source },
         }
     }
@@ -105,6 +107,16 @@ impl CatalogueError {
         path: &Path,
     ) -> impl Fn(std::io::Error) -> CatalogueError {
         move |source| Self::Files { doing, path: path.into(), source }
+    }
+}
+
+/// `snapshots 7: `; nothing where it is the file as such.
+fn place(table: &str, row: &str) -> String {
+    match (table, row) {
+        ("file", "") => String::new(),
+        ("file", path) => format!("{path}: "),
+        (table, "") => format!("{table}: "),
+        (table, row) => format!("{table} {row}: "),
     }
 }
 

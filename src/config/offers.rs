@@ -5,6 +5,7 @@ use super::key::KeyPath;
 use super::section::{Refusal, Section, TEXT, describe, nearest, quote};
 use crate::domain::name::{BlueprintName, NameError, PlanName};
 use crate::domain::plan::{Blueprint, Offer, Plan};
+use crate::domain::sentence::counted;
 use figment::value::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -155,6 +156,6 @@ fn description(text: &str) -> Result<String, Refusal> {
     }
     match length {
         1..=DESCRIPTION_LIMIT => Ok(text.into()),
-        _ => Err((format!("has {length} characters"), hint)),
+        _ => Err((format!("is {} long", counted(length, "character", "characters")), hint)),
     }
 }

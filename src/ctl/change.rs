@@ -67,19 +67,21 @@ pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
 
 pub fn rotate(session: &mut Session<'_, '_>, resource: &str, yes: bool) -> Done {
     may_ask(session, yes)?;
-    if !yes {
-        let detail = session.client.resource(resource)?;
-        let keep = detail.resource.retention.latest;
+    // Without a question it is only for the answer, and what is wrong is said by the act itself.
+    let detail = match session.client.resource(resource) {
+        Err(error) if !yes => return Err(error.into()),
+        looked => looked.ok(),
+    };
+    // What is in doubt is refused, with the reason.
+    let idle = detail.as_ref().filter(|all| all.beyond.is_empty() && all.doubt.is_none());
+    if let Some(idle) = idle.filter(|_| !session.global.json) {
+        let keep = idle.resource.retention.latest;
+        session.say(&format!("nothing of {resource} is beyond the {keep} that stay"))?;
+        return Ok(exit::OK);
+    }
+    if let Some(detail) = detail.filter(|_| !yes) {
         let view = session.view();
         let mut page = view.page();
-        if detail.beyond.is_empty() {
-            page.prose(
-                0,
-                &Span::plain(format!("Nothing of {resource} is beyond the {keep} that stay.")),
-            );
-            session.print(&page)?;
-            return Ok(exit::OK);
-        }
         for label in &detail.beyond {
             page.prose(2, &Span::plain(label));
         }

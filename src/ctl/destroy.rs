@@ -72,9 +72,9 @@ pub(super) fn until(now: bool, view: &View) -> String {
     let end = view.now.saturating_add(TRASH).unwrap_or(view.now);
     let end = view.wall(end);
     format!(
-        "They go into the trash. `heptactl undelete` brings them back for {} h of heptad's \
+        "They go into the trash. `heptactl undelete` brings them back for {} of heptad's \
          running time, so at least until {end}.",
-        TRASH.as_hours()
+        units::span(TRASH.as_secs())
     )
 }
 

@@ -15,7 +15,7 @@ pub enum CtlError {
     #[error("lost contact while waiting for operation {id}: {source}")]
     OutOfSight { id: u64, source: ClientError },
     /// Whoever waited pressed Ctrl-C.
-    #[error("you do not wait for it any more; {what} goes on as operation {id}")]
+    #[error("no longer waiting; {what} goes on as operation {id}")]
     Interrupted { id: u64, what: String },
     /// What somebody wanted to cancel has ended otherwise.
     #[error("operation {id} was already finished: {how}")]
@@ -27,7 +27,7 @@ pub enum CtlError {
     Partly,
     #[error("nothing was changed")]
     Declined,
-    #[error("this asks for a confirmation, and there is no terminal to ask on")]
+    #[error("this needs a confirmation, and there is no terminal to ask on")]
     Unconfirmed,
     #[error("the tag {0} is given twice")]
     TagTwice(String),
@@ -181,7 +181,7 @@ impl CtlError {
                 format!("for the resource: `heptactl tag --resource {name} …`"),
                 format!("for the snapshot: `heptactl tag --snapshot {name} …`"),
             ],
-            Self::Unconfirmed => vec!["say --yes if it is meant".into()],
+            Self::Unconfirmed => vec!["add --yes to do it without a question".into()],
             Self::Unknown { hints, .. } => hints.clone(),
             _ => Vec::new(),
         }

@@ -115,7 +115,7 @@ fn perform(chore: Chore, keys: &Keys) {
         Chore::CheckCatalogue => with_catalogue(keys, |catalogue| match catalogue.quick_check() {
             Ok(()) => tracing::info!("the catalogue is checked: no damage"),
             Err(error) => {
-                tracing::error!(%error, "the catalogue is damaged: {error}; stop heptad and \
+                tracing::error!(%error, "{error}; stop heptad and \
                 run `heptad rebuild`")
             }
         }),

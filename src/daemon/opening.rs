@@ -54,7 +54,7 @@ fn tell(opened: &Opened) {
         Found::Fresh => tracing::info!("no catalogue yet: it is made from what the backends show"),
         Found::Damaged { set_aside, why } => {
             let set_aside = set_aside.display();
-            tracing::error!(%set_aside, why, "the catalogue is damaged: {why}; it is set aside as \
+            tracing::error!(%set_aside, why, "{why}; it is set aside as \
                 {set_aside}, and a new one is made from what the backends show");
         }
     }

@@ -192,7 +192,10 @@ fn stale(account: &Account, moment: &Moment) -> Option<Alarm> {
     }
     let name = account.name();
     let sentence = match newest {
-        Some(_) => format!("no complete snapshot for {} h", age.as_hours()),
+        Some(_) if age.as_hours() < 72 => {
+            format!("no complete snapshot for {} hours", age.as_hours())
+        }
+        Some(_) => format!("no complete snapshot for {} days", age.as_hours() / 24),
         None => "there is no complete snapshot yet".to_owned(),
     };
     Some(Alarm::new(AlarmCode::Stale, sentence, format!("see `heptactl why {name}`")))
@@ -291,7 +294,9 @@ fn trouble(account: &Account) -> Option<Alarm> {
 
 fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
     let (health, what) = match code {
-        AlarmCode::Missing => (Health::Missing, "gone, though heptad did not delete"),
+        AlarmCode::Missing => {
+            (Health::Missing, "not in the store any more, and heptad did not delete it:")
+        }
         _ => (Health::Tampered, "changed behind heptad's back:"),
     };
     let of_it = |s: &&Arc<Snapshot>| s.health == health && s.fate == Fate::Live;
@@ -305,7 +310,10 @@ fn lost(account: &Account, code: AlarmCode) -> Option<Alarm> {
         n => format!("{what} {first} and {} more", n - 1),
     };
     let hint = match code {
-        AlarmCode::Missing => format!("`heptactl delete {first}` takes it off the list"),
+        AlarmCode::Missing => format!(
+            "was its store moved, or is its disk not mounted? Then put that right; if it is lost for \
+             good, `heptactl delete {first}` takes it off the list"
+        ),
         _ => format!("do not trust it; `heptactl delete {first}` puts it in the trash"),
     };
     Some(Alarm::new(code, sentence, hint))
@@ -370,7 +378,7 @@ fn slow(ledger: &Ledger, account: &Account, now: Timestamp) -> Option<Alarm> {
     let age = now.duration_since(started);
     (age > LONG).then(|| {
         let (id, act, minutes) = (operation.id, operation.act.word(), age.as_mins());
-        let sentence = format!("operation {id} ({act}) runs for {minutes} min already");
+        let sentence = format!("operation {id} ({act}) has been running for {minutes} min");
         Alarm::new(AlarmCode::Slow, sentence, format!("see `heptactl operation {id}`"))
     })
 }
@@ -380,7 +388,7 @@ fn undeclared(account: &Account) -> Option<Alarm> {
     (!account.declared).then(|| {
         Alarm::new(
             AlarmCode::Undeclared,
-            "it is no longer in the configuration; its snapshots stay and nothing is taken",
+            "it is no longer in the configuration: its snapshots stay, and no new ones are taken",
             format!("declare it again, or `heptactl forget {name}`"),
         )
     })

@@ -1,5 +1,6 @@
 //! Names that a person chooses, checked once at construction.
 
+use super::sentence::counted;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub const ENROLLED_NAME_LIMIT: usize = 240;
 /// Why a text is not a name. The message says what a name may be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    #[error("has {0} characters; a name has 2 to 255")]
+    #[error("is {} long; a name has 2 to 255", counted(*.0, "character", "characters"))]
     Length(usize),
     #[error("contains {0:?}; a name has letters, digits, '.', '_' and '-'")]
     Character(char),

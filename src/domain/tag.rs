@@ -2,6 +2,7 @@
 //! whatever is tagged here can be tagged there.
 
 use super::snapshot::Tags;
+use crate::domain::sentence::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -19,13 +20,13 @@ pub const RESERVED: &str = "aws:";
 /// Why a tag is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
-    #[error("the tag's key has {0} characters")]
+    #[error("the tag's key is {} long", counted(*.0, "character", "characters"))]
     KeyLength(usize),
     #[error("the tag's key contains a control character")]
     KeyControl,
     #[error("the tag's key begins with {RESERVED}, which is reserved")]
     Reserved,
-    #[error("its value has {0} characters")]
+    #[error("its value is {} long", counted(*.0, "character", "characters"))]
     ValueLength(usize),
     #[error("its value contains a control character")]
     ValueControl,

@@ -114,6 +114,10 @@ BLOCK
         heptactl status
         heptad check 2>/dev/null
         test -x /usr/share/heptad/examples/plugin/tarball
+        test -e /usr/share/heptad/examples/plugin/PROTOCOL.md
+        test ! -x /usr/share/heptad/examples/plugin/PROTOCOL.md
+        grep --only-matching 'install -D .*' /usr/share/heptad/examples/exec.toml | bash -eux
+        test -x /usr/lib/heptad/plugins/tarball
         systemd-analyze verify --man=no /usr/lib/systemd/user/heptad.service
         # Again, with a configuration and a drop-in of yesterday.
         mkdir -p /srv/docs /etc/systemd/system/heptad.service.d

@@ -88,6 +88,10 @@ impl View<'_> {
             "that day has not come yet".into()
         } else if until <= account.since {
             format!("heptad knows this resource since {}", account.since)
+        } else if account.forgotten {
+            "it is forgotten, so no slot fell due".into()
+        } else if !account.declared {
+            "it is not in the configuration, so no slot fell due".into()
         } else if !account.is_active() {
             "automatic snapshots are off, so no slot fell due".into()
         } else if account.timeline.was_off(from, until) {

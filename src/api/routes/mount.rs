@@ -2,6 +2,7 @@
 //! their own power and in their own tree of directories: so nobody gets a mount to a place that
 //! they could not mount to.
 
+use super::change::log_refused;
 use super::tree::readable;
 use crate::api::extract::{Asked, Referred};
 use crate::api::office::Shared;
@@ -49,7 +50,11 @@ pub(super) async fn mount(
     let uid = peer.uid();
     tracing::info!(uid, snapshot = label, "uid {uid} asks: mount {label}");
     let made = office.soon(office.desk.mount_files(target)).await?;
-    let handover = made.map_err(|why| refuse(&why, &label, &TreePath::default()))?;
+    let handover = made.map_err(|why| {
+        let refuse = refuse(&why, &label, &TreePath::default());
+        log_refused(uid, &format!("mount {label}"), &refuse);
+        refuse
+    })?;
     tokio::spawn(async move {
         if let Err(error) = hand(upgrade, handover).await {
             tracing::warn!(uid, %error, "a mount could not be handed over to uid {uid}: {error}");

@@ -20,7 +20,8 @@ pub(super) fn progress(operation: &Operation) -> Option<String> {
     let progress = operation.progress.as_ref()?;
     let done = units::size(progress.done_bytes);
     Some(match progress.total_bytes {
-        Some(total @ 1..) => {
+        // What was guessed too small says nothing.
+        Some(total @ 1..) if progress.done_bytes <= total => {
             let percent = u128::from(progress.done_bytes) * 100 / u128::from(total);
             format!("{done} of {} ({} %)", units::size(total), percent.min(100))
         }
@@ -89,8 +90,7 @@ pub fn operation(operation: &Operation, view: &View) -> Page {
     page.title(Span::strong(heading), Span::plain(what));
     let (tone, state) = state(operation.state);
     page.field("state", &Span::new(tone, state));
-    let who = operation.uid.map(|uid| format!(", asked by user {uid}")).unwrap_or_default();
-    page.field("cause", &Span::plain(format!("{}{who}", operation.cause)));
+    page.field("cause", &Span::plain(cause(operation)));
     page.field("created", &Span::plain(view.wall_seconds(operation.created)));
     if let Some(started) = operation.started {
         page.field("started", &Span::plain(view.wall_seconds(started)));
@@ -112,6 +112,21 @@ pub fn operation(operation: &Operation, view: &View) -> Page {
     }
     troubles(operation, &mut page);
     page
+}
+
+fn cause(operation: &Operation) -> String {
+    match (operation.cause.as_str(), operation.uid) {
+        ("peer", Some(0)) => "root asked for it".into(),
+        ("peer", Some(uid)) => format!("user {uid} asked for it"),
+        ("schedule", _) => "it was due".into(),
+        ("catch-up", _) => "it was due while heptad did not run".into(),
+        ("retry", _) => "the try before failed".into(),
+        ("rotation", _) => "it was beyond what is kept".into(),
+        ("recovery", _) => "heptad looks at what there is, as after each start".into(),
+        ("configuration", _) => "the configuration was changed".into(),
+        ("trash", _) => "its time in the trash was over".into(),
+        (other, _) => other.into(),
+    }
 }
 
 /// Why it failed, and what hooks and backend printed.

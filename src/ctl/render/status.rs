@@ -7,6 +7,7 @@ use crate::api::wire::{
     Alarm, Counts, Newest, NextRun, Operation, Origin, Resource, ResourceDetail, Source, Status,
     Why,
 };
+use jiff::Timestamp;
 
 /// Alarms come first. With `only_alarmed` there is nothing else, and nothing at all without any.
 pub fn status(status: &Status, only_alarmed: bool, view: &View) -> Page {
@@ -59,10 +60,19 @@ fn table(resources: &[Resource], view: &View, page: &mut Page) {
 
 /// How old the newest automatic one is, or the newest of all where there is none yet.
 fn age(resource: &Resource, view: &View) -> String {
+    let newest = resource.newest_complete.or(resource.newest.as_ref().map(|one| one.taken_at));
+    if newest.is_some_and(|at| is_ahead(at, view)) {
+        return "ahead".into();
+    }
     let of_any = resource.newest.as_ref();
     let of_any = of_any.map(|newest| view.now.as_second() - newest.taken_at.as_second());
     let age = resource.newest_complete_age_seconds.or(of_any);
     age.map_or("-".into(), |age| format!("{} ago", units::about(age)))
+}
+
+/// Whether the clock was set back since; a few seconds are none.
+fn is_ahead(taken_at: Timestamp, view: &View) -> bool {
+    taken_at.as_second() > view.now.as_second() + 60
 }
 
 /// The newest one, where that is no automatic one.
@@ -222,6 +232,9 @@ fn newest(resource: &Resource, view: &View) -> String {
 }
 
 fn newest_automatic(resource: &Resource, view: &View) -> String {
+    if let Some(at) = resource.newest_complete.filter(|at| is_ahead(*at, view)) {
+        return format!("{}, which the clock has not reached yet", view.wall(at));
+    }
     match (resource.newest_complete, resource.newest_complete_age_seconds) {
         (Some(at), Some(age)) => format!("{}, {} ago", view.wall(at), units::span(age)),
         (Some(at), None) => view.wall(at),

@@ -3,8 +3,8 @@
 use super::facts::{self, next, operation, overridden, schedule};
 use super::{Daemon, Script, Start, golden};
 use heptad::api::wire::{
-    Accepted, Failure, NextRun, Operation, OperationState, Progress, Resource, Schedule, Setting,
-    Source, Why,
+    Accepted, Failure, NextRun, Operation, OperationState, Progress, Resource, ResourceDetail,
+    Schedule, Setting, Source, Why,
 };
 use serde_json::{Value, json};
 
@@ -194,11 +194,23 @@ fn each_change_sends_what_was_said_and_says_what_was_done() {
         },
         "home: acknowledged; rotation goes on\n  accepted: home@2026-11-21: it is empty\n",
     );
-    check(
-        "rotate home --yes",
-        "POST /v1/resources/home/rotate",
-        json!({}),
-        operation(1, "rotate", None),
-        "home: dropping snapshots beyond the retention limit\n",
-    );
+}
+
+#[test]
+fn rotation_without_a_question_says_what_it_did_or_that_there_was_nothing_to_do() {
+    let check = |beyond: &[&str], want: &str, asked: usize| {
+        let beyond = beyond.iter().map(|label| (*label).to_owned()).collect();
+        let detail = ResourceDetail { beyond, ..facts::detail(facts::home()) };
+        let rotated = accepted(operation(1, "rotate", None));
+        let script = Script::default()
+            .on("GET /v1/resources/home", &detail)
+            .on("POST /v1/resources/home/rotate", &rotated);
+        let daemon = Daemon::start(script);
+        let ran = Start::at(&daemon).ctl("rotate home --yes");
+        assert_eq!((ran.code, ran.out.as_str()), (0, want), "{}", ran.err);
+        assert_eq!(daemon.asked().len(), asked);
+    };
+    let dropping = "home: dropping snapshots beyond the retention limit\n";
+    check(&["home@2026-11-10"], dropping, 2);
+    check(&[], "nothing of home is beyond the 7 that stay\n", 1);
 }

@@ -331,7 +331,7 @@ fn of_a_database_a_last_snapshot_is_taken_or_declined_and_never_overlooked() {
     host.configure("");
     host.ok("reload");
     let unsaid = host.ctl("forget notes --yes");
-    assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
+    assert!(unsaid.err.contains("say whether a last snapshot of it is to be taken"), "{unsaid:?}");
     assert!(unsaid.err.contains("heptactl forget notes --final NAME"), "{unsaid:?}");
     assert_eq!(host.ok("forget notes --final notes-last --yes"), "notes: forgotten\n");
     assert_eq!(host.labels("notes"), ["notes-last", "notes-one"]);

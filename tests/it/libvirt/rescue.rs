@@ -133,7 +133,7 @@ fn another_instance_is_made_protected_and_left_off() {
     let twice = ward.host.ctl("create medic --from mine");
     assert!(twice.err.contains("there is a resource medic already"), "{twice:?}");
     let unsaid = ward.host.ctl("forget web-2 --yes");
-    assert!(unsaid.err.contains("nothing was said of a last snapshot"), "{unsaid:?}");
+    assert!(unsaid.err.contains("say whether a last snapshot of it is to be taken"), "{unsaid:?}");
     ok("forget web-2 --final web-2-last --yes");
     assert_eq!(ward.host.labels("web-2"), ["web-2-last", "without", "first"]);
 }
