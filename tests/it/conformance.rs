@@ -127,6 +127,9 @@ macro_rules! conformance {
             what_was_written_after_the_safety_snapshot_is_never_lost,
             a_snapshot_that_is_not_whole_rolls_nothing_back,
             a_rollback_that_is_killed_at_any_moment_is_finished_by_the_same_order,
+            a_take_that_is_not_wanted_any_more_stops_leaves_nothing_and_the_next_one_works,
+            a_new_one_that_is_not_wanted_any_more_leaves_nothing_and_the_next_one_is_whole,
+            a_rollback_that_is_not_wanted_any_more_leaves_all_as_it_was_or_is_done,
         }
     };
     ($module:ident, $harness:ty: $($promise:ident,)*) => {
@@ -155,12 +158,14 @@ mod destroying;
 mod restoring;
 mod rolling_back;
 mod seeing;
+mod stopping;
 mod taking;
 
 pub use destroying::*;
 pub use restoring::*;
 pub use rolling_back::*;
 pub use seeing::*;
+pub use stopping::*;
 pub use taking::*;
 
 pub const RESOURCE: &str = "web-1";

@@ -189,7 +189,12 @@ impl Backend for Exec {
         match self.ask_while(Verb::Restore, ask, progress) {
             Ok(Done {}) => {}
             Err(error) if error.fault == Fault::Cancelled && target.symlink_metadata().is_ok() => {
-                return fail(format!("it was stopped, and yet {text} is there: look at it"));
+                // It is there whole or not at all; what lacks is the word that it is durable.
+                let parent = std::fs::File::open(target.parent().unwrap_or(target));
+                let synced = parent.and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
+                synced.map_err(|why| {
+                    BackendError::io(format!("completing {text}, as it was made in time"), &why)
+                })?;
             }
             Err(error) => return Err(error),
         }
