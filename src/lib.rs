@@ -1,4 +1,4 @@
-//! heptad: daily snapshots of this host's disks, the latest seven kept.
+//! heptad: daily snapshots of this host's instances, disks and databases, the latest seven kept.
 //!
 //! README.md is for users; this page is the map for those who read the source.
 //!
@@ -7,7 +7,11 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`domain`] | everything that decides: policies, slots, rotation, the keeper, recovery. Pure: no clock, no I/O, no logging |
-//! | [`backend`] | everything that snapshots: one port, one file or directory per technology, one list of them |
+//! | [`backend`] | everything that snapshots: one port, one folder per technology, one list of them |
+//! | [`store`] | a directory of snapshots: how one grows, is listed, judged, exchanged and removed |
+//! | [`image`] | the files in disk images, read by a helper that can do no harm |
+//! | [`browse`] | looking into a snapshot's files: one directory, one file, two trees side by side |
+//! | [`fs`] | file systems: trees, subvolumes, what they occupy, and how an act on them fails |
 //! | [`catalogue`] | what heptad knows, in SQLite; intents are durable there before their acts start |
 //! | [`config`] | files and environment to checked meaning, with all findings at once |
 //! | [`host`] | the operating system: the only clock, the only spawn, the only `unsafe` |
@@ -18,9 +22,10 @@
 //!
 //! # Arrows
 //!
-//! `bin → daemon, ctl, demo`; `daemon → api, backend, catalogue, config, host, domain`;
-//! `api → domain, host`; `backend → domain, host`; `catalogue, config → domain`; `ctl → api`;
-//! `domain` and `host → nothing`. Backends know neither the catalogue nor each other. A test holds
+//! `bin → daemon, ctl, demo`; `daemon` sees all rooms but `ctl` and `demo`; `api → domain, host`;
+//! `backend → store, image, browse, fs`; `image → browse, fs`; `store → fs`; `browse → fs`, and all
+//! of these `→ domain, host`; `catalogue, config → domain`; `ctl → api`; `domain` and
+//! `host → nothing`. Backends know neither the catalogue nor each other. A test holds
 //! the arrows.
 //!
 //! # One turn
@@ -38,18 +43,22 @@
 //! durable · I6 every slot has an outcome · I7 one snapshot per slot · I8 no deletion reads the
 //! wall clock · I9 the catalogue can be rebuilt from the snapshots · I10 sequence numbers are never
 //! reused, and order is by them alone · I11 recovery converges in one pass · I12 a restore never
-//! replaces anything · I13 a stuck backend delays only its pool · I14 a failed write stops changes,
+//! replaces anything; a rollback does, after a snapshot of what was · I13 a stuck backend delays only its pool · I14 a failed write stops changes,
 //! never looking · I15 a request can do only what its peer's role allows.
 //!
 //! README.md names a test for each.
 
 pub mod api;
 pub mod backend;
+pub mod browse;
 pub mod catalogue;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;
 pub mod domain;
+pub mod fs;
 pub mod help;
 pub mod host;
+pub mod image;
+pub mod store;

@@ -2,14 +2,16 @@
 //! power cut and that can be made to fail. Never offered in the configuration.
 
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
+use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Card, Content, Handle, Seq};
 use crate::domain::told::Told;
+use crate::fs::{Progress, StorageError};
+use crate::store::identity::Probe;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -94,17 +96,17 @@ impl FakeBackend {
         self.disk.world().objects.entry(self.key(&card.handle)).or_insert(half);
     }
 
-    fn act(&self, doing: &str) -> Result<MutexGuard<'_, World>, BackendError> {
+    fn act(&self, doing: &str) -> Result<MutexGuard<'_, World>, StorageError> {
         let mut world = self.disk.world();
         match world.faults.pop_front().flatten() {
-            Some(fault) => Err(BackendError::new(fault, doing, "as scripted")),
+            Some(fault) => Err(StorageError::new(fault, doing, "as scripted")),
             None => Ok(world),
         }
     }
 }
 
-fn absent(doing: &str) -> BackendError {
-    BackendError::new(Fault::Absent, doing, "it is not there")
+fn absent(doing: &str) -> StorageError {
+    StorageError::new(Fault::Absent, doing, "it is not there")
 }
 
 impl Backend for FakeBackend {
@@ -120,7 +122,7 @@ impl Backend for FakeBackend {
         Territory::default()
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         let world = self.disk.world();
         let live = world.lives.get(&self.resource);
         let identity = live.and_then(|live| {
@@ -134,7 +136,7 @@ impl Backend for FakeBackend {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         let card = order.card;
         progress.wanted().inspect_err(|_| self.begin(card))?;
         let mut world = self.act("taking").inspect_err(|_| self.begin(card))?;
@@ -160,12 +162,12 @@ impl Backend for FakeBackend {
         let whole = FakeObject { card, state: Wholeness::Whole, mark, content };
         let old = world.objects.insert(self.key(&order.card.handle), whole);
         if old.is_some_and(|old| old.card.handle.id != order.card.handle.id) {
-            return Err(BackendError::new(Fault::Identity, "taking", "the number is in use"));
+            return Err(StorageError::new(Fault::Identity, "taking", "the number is in use"));
         }
         Ok(Object { object, notes: incomplete.iter().cloned().collect(), incomplete })
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         let world = self.act("listing")?;
         let all = (self.resource.clone(), Seq(0))..=(self.resource.clone(), Seq(u64::MAX));
         let ours = world.objects.range(all);
@@ -192,19 +194,19 @@ impl Backend for FakeBackend {
         &self,
         handle: &Handle,
         _progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         let world = self.disk.world();
         let object = world.objects.get(&self.key(handle));
         object.map(|object| object.content).ok_or_else(|| absent("verifying"))
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         let mut world = self.act("destroying")?;
         let key = self.key(handle);
         match world.objects.get(&key) {
             None => Ok(()),
             Some(object) if object.card.handle.id != handle.id => {
-                Err(BackendError::new(Fault::Identity, "destroying", "something else is there"))
+                Err(StorageError::new(Fault::Identity, "destroying", "something else is there"))
             }
             Some(object) => {
                 let card = object.card.clone();
@@ -219,7 +221,7 @@ impl Backend for FakeBackend {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         progress.wanted()?;
         let mut world = self.act("restoring")?;
         if !world.objects.contains_key(&self.key(order.handle)) {
@@ -229,7 +231,7 @@ impl Backend for FakeBackend {
         Ok(Restored::default())
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         Ok(Vec::new())
     }
 
@@ -237,7 +239,7 @@ impl Backend for FakeBackend {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         let mut world = self.act("rolling back")?;
         let live = world.lives.get(&self.resource);
         // What is done already cannot be stopped any more.
@@ -254,7 +256,7 @@ impl Backend for FakeBackend {
         self.probe()
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         let mut world = self.act("marking")?;
         let key = self.key(handle);
         let object = world.objects.get_mut(&key).ok_or_else(|| absent("marking"))?;
@@ -262,7 +264,7 @@ impl Backend for FakeBackend {
         Ok(())
     }
 
-    fn usage(&self, _handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, _handle: &Handle) -> Result<Usage, StorageError> {
         Ok(Usage::default())
     }
 }

@@ -1,33 +1,20 @@
-//! The port to the technologies that hold snapshots, and one file for each of them.
+//! The port to the technologies that hold snapshots, and a folder for each of them.
 //!
-//! This room knows the domain's types and the host's services. It must not know the catalogue, the
+//! This room knows file systems, stores, images, the domain's types and the host's services. It must not know the catalogue, the
 //! configuration's layout, the API, nor one backend another. Whatever a backend makes carries its
 //! own manifest, so that the catalogue is expendable.
 
-pub mod browse;
 mod btrfs;
-mod error;
 mod exec;
 pub mod fake;
 mod files;
-mod fnv;
-mod identity;
-pub mod image;
-mod in_use;
 mod libvirt;
-pub mod manifest;
-mod meanwhile;
-mod options;
+pub mod options;
 mod order;
 mod postgres;
-mod progress;
 pub mod recognise;
 pub mod registry;
-mod shelf;
-mod space;
 mod sqlite;
-mod subvolume;
-pub mod tree;
 
 /// What lets guests go when heptad and its helpers were killed and nobody starts them again.
 pub use libvirt::let_go_all as libvirt_let_go;
@@ -36,19 +23,17 @@ pub use libvirt::serve as libvirt_helper;
 /// The helper process of the `sqlite` backend, for the program that is started as one.
 pub use sqlite::serve as sqlite_helper;
 
-pub use shelf::unclaimed;
-
-pub use error::{BackendError, Doing};
-pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Usage};
-pub use progress::{Asking, Progress};
+pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder};
 
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::Occupied;
+use crate::domain::occupied::{Occupied, Usage};
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
+use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
+use crate::store::identity::Probe;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -80,7 +65,7 @@ pub trait Backend: Debug + Send + Sync {
     /// What of the live resource, as it lies there now, is not as one might think, though it can be
     /// protected. Asked by `heptad check`; may touch the resource, and what cannot be looked at is
     /// passed over.
-    fn oddities(&self) -> Vec<registry::OptionFinding> {
+    fn oddities(&self) -> Vec<options::OptionFinding> {
         Vec::new()
     }
 
@@ -89,7 +74,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// What a snapshot would fail for.
-    fn inspect(&self) -> Result<(), BackendError> {
+    fn inspect(&self) -> Result<(), StorageError> {
         self.probe().map(drop)
     }
 
@@ -97,7 +82,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Absent`] when it is not there: not mounted, renamed, its pool gone.
-    fn probe(&self) -> Result<Probe, BackendError>;
+    fn probe(&self) -> Result<Probe, StorageError>;
 
     /// Takes a snapshot under `order.card`. There is exactly one commit point; what has not passed
     /// it is never listed as whole. On return it is durable against a power cut. A snapshot that
@@ -111,10 +96,10 @@ pub trait Backend: Debug + Send + Sync {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError>;
+    ) -> Result<Object, StorageError>;
 
     /// The same with nobody to tell.
-    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+    fn take(&self, order: &TakeOrder<'_>) -> Result<Object, StorageError> {
         self.take_telling(order, &())
     }
 
@@ -127,16 +112,16 @@ pub trait Backend: Debug + Send + Sync {
     fn take_damaged(
         &self,
         _order: &TakeOrder<'_>,
-        why: BackendError,
+        why: StorageError,
         _progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         Err(why)
     }
 
     /// Everything that bears this resource's marker, whole or partial. Works while the live
     /// resource is absent, as long as the store can be reached. A listing that might be cut short
     /// is an error, never a shorter list.
-    fn list(&self) -> Result<Survey, BackendError>;
+    fn list(&self) -> Result<Survey, StorageError>;
 
     /// Measures the content of a snapshot and sees that it can be read. Whatever takes long asks
     /// `progress` whether that is wanted still.
@@ -144,10 +129,10 @@ pub trait Backend: Debug + Send + Sync {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError>;
+    ) -> Result<Content, StorageError>;
 
     /// The same, to the end.
-    fn verify(&self, handle: &Handle) -> Result<Content, BackendError> {
+    fn verify(&self, handle: &Handle) -> Result<Content, StorageError> {
         self.verify_asking(handle, &())
     }
 
@@ -156,7 +141,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Identity`] when something else is in its place; that is left alone.
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError>;
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError>;
 
     /// Makes a new copy at `target`, which must not exist, to be written to where the original was.
     /// It appears there whole or not at all and is durable on return. The remains of an interrupted
@@ -170,7 +155,7 @@ pub trait Backend: Debug + Send + Sync {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError>;
+    ) -> Result<Restored, StorageError>;
 
     /// Whether something like that can be made of a snapshot, as far as a quick look tells; asked
     /// before the order is accepted, and to agree with what [`Backend::restore`] would say. Where it
@@ -178,7 +163,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Permanent`] for a size or plan that is too small, or what has no use here.
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         order.is_plain()
     }
 
@@ -187,7 +172,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// What keeps from looking.
-    fn made(&self, _order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+    fn made(&self, _order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
         Ok(None)
     }
 
@@ -208,7 +193,7 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Permanent`] where nothing can be rolled back.
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         Err(no_rollback())
     }
 
@@ -225,7 +210,7 @@ pub trait Backend: Debug + Send + Sync {
         &self,
         _order: &RollbackOrder<'_>,
         _progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         Err(no_rollback())
     }
 
@@ -241,13 +226,13 @@ pub trait Backend: Debug + Send + Sync {
 
     /// Gives an instance one more disk, at once and for its next starts. One that it has already is
     /// success. Returns what the guest calls it, `vdb` for example.
-    fn attach(&self, _disk: &Image) -> Result<String, BackendError> {
-        Err(BackendError::new(Fault::Permanent, "attaching a disk", "this is not an instance"))
+    fn attach(&self, _disk: &Image) -> Result<String, StorageError> {
+        Err(StorageError::new(Fault::Permanent, "attaching a disk", "this is not an instance"))
     }
 
     /// Takes a disk away from an instance; `false` where it does not have it.
-    fn detach(&self, _disk: &Image) -> Result<bool, BackendError> {
-        Err(BackendError::new(Fault::Permanent, "detaching a disk", "this is not an instance"))
+    fn detach(&self, _disk: &Image) -> Result<bool, StorageError> {
+        Err(StorageError::new(Fault::Permanent, "detaching a disk", "this is not an instance"))
     }
 
     /// Opens the content of a whole snapshot for looking into its files. It must be reached
@@ -255,13 +240,13 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Permanent`] where the technology has no files to show.
-    fn tree(&self, handle: &Handle) -> Result<browse::OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<crate::browse::OpenTree, StorageError> {
         let doing = format!("looking into snapshot {}", handle.seq);
-        Err(BackendError::new(Fault::Permanent, doing, "this backend cannot show files"))
+        Err(StorageError::new(Fault::Permanent, doing, "this backend cannot show files"))
     }
 
     /// Durably replaces the mark beside a snapshot.
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError>;
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError>;
 
     /// What everything that bears this resource's marker occupies together, beside the live
     /// resource; `None` where that cannot be told. Asked once a day, and once more after snapshots
@@ -270,12 +255,12 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// What may be better next time. [`Fault::Absent`] while the live resource is not there and
     /// might share blocks.
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         Ok(None)
     }
 
     /// What a snapshot occupies; `None` where the technology cannot tell.
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError>;
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError>;
 
     /// Whether [`Backend::usage`] costs no more than a listing. Then it is asked at every sweep;
     /// else once a day.
@@ -284,9 +269,9 @@ pub trait Backend: Debug + Send + Sync {
     }
 }
 
-fn no_rollback() -> BackendError {
+fn no_rollback() -> StorageError {
     let why = "this backend cannot; make a new resource from the snapshot: heptactl create";
-    BackendError::new(Fault::Permanent, "rolling back in place", why)
+    StorageError::new(Fault::Permanent, "rolling back in place", why)
 }
 
 /// Facts about a technology; no promises, no policy.
@@ -315,10 +300,4 @@ pub struct Territory {
     pub open_below: bool,
     /// Where snapshots are stored, if that is a path.
     pub store: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// Stable while the resource is the same one: UUIDs, never a path.
-    pub identity: String,
 }

@@ -1,8 +1,26 @@
 //! Reading a backend's options table: every finding at once, unknown keys with a suggestion.
 
-use super::registry::OptionFinding;
+use crate::domain::name::ResourceName;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+
+/// What a backend may need beside its own options.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub resource: ResourceName,
+    /// heptad's state directory, for stores without a configured place.
+    pub state: PathBuf,
+}
+
+/// One thing wrong with an options table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionFinding {
+    /// The key in the backend's table; empty for the table itself.
+    pub key: String,
+    pub problem: String,
+    /// What to write instead.
+    pub hint: String,
+}
 
 /// Takes keys out of a table one by one; what is left at the end is unknown.
 pub struct Reader<'a> {

@@ -1,11 +1,11 @@
 //! What verbs are asked for, and what they bring back.
 
-use super::BackendError;
-use super::manifest::Manifest;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::plan::Plan;
 use crate::domain::snapshot::{Card, Handle};
+use crate::fs::StorageError;
+use crate::store::manifest::Manifest;
 use std::path::{Path, PathBuf};
 
 /// What to take.
@@ -43,14 +43,6 @@ impl Object {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Logical bytes.
-    pub stored: Option<u64>,
-    /// Bytes that would become free if it alone went.
-    pub exclusive: Option<u64>,
-}
-
 /// What to make from a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct RestoreOrder<'a> {
@@ -79,7 +71,7 @@ impl<'a> RestoreOrder<'a> {
     ///
     /// # Errors
     /// [`Fault::Permanent`], naming what has no use here.
-    pub fn is_plain(&self) -> Result<(), BackendError> {
+    pub fn is_plain(&self) -> Result<(), StorageError> {
         let given = [("--size", self.size.is_some()), ("--port", self.port.is_some())];
         let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(what, _)| *what).collect();
         if given.is_empty() {
@@ -87,7 +79,7 @@ impl<'a> RestoreOrder<'a> {
         }
         let doing = format!("making {}", self.name);
         let why = format!("this backend does not support {}", given.join(" and "));
-        Err(BackendError::new(Fault::Permanent, doing, why))
+        Err(StorageError::new(Fault::Permanent, doing, why))
     }
 }
 

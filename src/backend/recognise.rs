@@ -1,10 +1,10 @@
 //! What is at a place that somebody wants protected, and which technology is its own.
 
-use super::BackendError;
 use super::registry::BACKENDS;
-use super::tree::{Kind as Entry, Meta, open_file, open_nosymlink};
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
+use crate::fs::StorageError;
+use crate::fs::tree::{Kind as Entry, Meta, open_file, open_nosymlink};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub struct Recognised {
 }
 
 /// A backend's answer; `None`: it is not of this technology.
-pub type Answer = Result<Option<Recognised>, BackendError>;
+pub type Answer = Result<Option<Recognised>, StorageError>;
 
 impl Recognised {
     pub fn new(backend: &'static str, kind: Kind, what: &str, options: &[(&str, &str)]) -> Self {
@@ -63,7 +63,7 @@ impl Seen<'_> {
 ///
 /// # Errors
 /// [`Fault::Absent`] where nothing is, [`Fault::Permanent`] for what no backend takes.
-pub fn recognise(place: &Place) -> Result<Recognised, BackendError> {
+pub fn recognise(place: &Place) -> Result<Recognised, StorageError> {
     let shown = match place {
         Place::Path(path) => path.display().to_string(),
         Place::Domain(name) => name.clone(),
@@ -72,9 +72,9 @@ pub fn recognise(place: &Place) -> Result<Recognised, BackendError> {
     let seen = match place {
         Place::Path(path) => {
             let reference = open_nosymlink(path)?;
-            let meta = Meta::of(&reference).map_err(|e| BackendError::io(doing(), &e.into()))?;
+            let meta = Meta::of(&reference).map_err(|e| StorageError::io(doing(), &e.into()))?;
             let path = path.to_str().ok_or_else(|| {
-                BackendError::new(Fault::Permanent, doing(), "its path is not UTF-8; rename it")
+                StorageError::new(Fault::Permanent, doing(), "its path is not UTF-8; rename it")
             })?;
             Seen::Entry { path, reference, kind: meta.kind }
         }
@@ -91,5 +91,5 @@ pub fn recognise(place: &Place) -> Result<Recognised, BackendError> {
         }
         Seen::Domain(_) => "no backend knows it".into(),
     };
-    Err(BackendError::new(Fault::Permanent, doing(), why))
+    Err(StorageError::new(Fault::Permanent, doing(), why))
 }

@@ -1,28 +1,9 @@
 //! The one list of backends.
 
 use super::Backend;
+use super::options::{Context, OptionFinding};
 use super::recognise::{Answer, Seen};
-use crate::domain::name::ResourceName;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// What a backend may need beside its own options.
-#[derive(Clone, Debug)]
-pub struct Context {
-    pub resource: ResourceName,
-    /// heptad's state directory, for stores without a configured place.
-    pub state: PathBuf,
-}
-
-/// One thing wrong with an options table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionFinding {
-    /// The key in the backend's table; empty for the table itself.
-    pub key: String,
-    pub problem: String,
-    /// What to write instead.
-    pub hint: String,
-}
 
 type Options = serde_json::Map<String, serde_json::Value>;
 type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFinding>>;

@@ -3,7 +3,8 @@
 
 use super::fleet::Post;
 use super::places;
-use crate::backend::registry::{self, Context};
+use crate::backend::options::{Context, OptionFinding};
+use crate::backend::registry;
 use crate::backend::{Backend, Territory};
 use crate::config::{self, Config, Declared, Effect, Finding, Findings, Locations, enrolled_file};
 use crate::domain::name::ResourceName;
@@ -113,7 +114,7 @@ fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
     let context = Context { resource: name.clone(), state: config.daemon.state.clone() };
     let kind = &declared.resource.backend.kind;
     let backend = registry::build(kind, &declared.options, &context).map_err(|found| {
-        let locate = |f: registry::OptionFinding| config.locate(name, &f.key, f.problem, f.hint);
+        let locate = |f: OptionFinding| config.locate(name, &f.key, f.problem, f.hint);
         found.into_iter().map(locate).collect::<Vec<_>>()
     })?;
     let declared_as = declared.resource.kind;

@@ -341,5 +341,5 @@ pub fn sqlite_helper(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Wr
 
 /// Serves the files in disk images. Returns the exit code.
 pub fn image_helper(socket: i32, err: &mut dyn Write) -> u8 {
-    crate::backend::image::helper(socket, err)
+    crate::image::helper(socket, err)
 }

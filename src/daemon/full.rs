@@ -1,15 +1,16 @@
 //! A store that is full, told as such. Each technology has words of its own for it, and some of them
 //! speak of the resource, or sound like a dying disk.
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::Backend;
 use crate::domain::operation::{Failure, Fault};
+use crate::fs::StorageError;
 use std::path::Path;
 
 /// Less free than this is none: what was being written did not fit into it.
 const NOTHING: u64 = 1 << 20;
 
 /// What failed while something was written for the resource.
-pub fn failure(backend: &dyn Backend, error: &BackendError) -> Failure {
+pub fn failure(backend: &dyn Backend, error: &StorageError) -> Failure {
     let ground = backend.territory();
     let (what, place) = match (ground.store, ground.roots.into_iter().next()) {
         (Some(store), _) => ("the store", store),

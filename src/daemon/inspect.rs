@@ -7,12 +7,12 @@ use super::asking::{Question, ask_all};
 use super::check::Setup;
 use super::fleet::Post;
 use super::places;
-use crate::backend::BackendError;
-use crate::backend::registry::OptionFinding;
+use crate::backend::options::OptionFinding;
 use crate::config::{Effect, Finding};
 use crate::domain::account::Barred;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use crate::host::trust::trusted_program;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct Inspection {
 }
 
 /// What one resource's backend says.
-type Seen = (Result<(), BackendError>, Vec<OptionFinding>);
+type Seen = (Result<(), StorageError>, Vec<OptionFinding>);
 
 /// Everything that can be said of a configuration that can be loaded.
 pub fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
@@ -80,7 +80,7 @@ fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut I
 }
 
 /// What is wrong, and the way out: sentences of backends have it behind a semicolon.
-fn told(error: &BackendError, root: Option<&Path>) -> (String, String) {
+fn told(error: &StorageError, root: Option<&Path>) -> (String, String) {
     let absent = "mount or start it, or correct its configuration; no snapshot is taken meanwhile";
     match (error.detail.split_once("; "), root) {
         (Some((problem, hint)), _) => (problem.into(), hint.into()),

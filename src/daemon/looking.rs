@@ -1,12 +1,14 @@
 //! What is at a place that somebody wants protected. It may take as long as its disk likes, so it
 //! runs on a thread of its own and needs nothing of the daemon.
 
+use crate::backend::Backend;
+use crate::backend::options::Context;
 use crate::backend::recognise::{Place, Recognised, recognise};
-use crate::backend::registry::{self, Context};
-use crate::backend::{Backend, BackendError};
+use crate::backend::registry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::protect::{Target, Unprotectable};
+use crate::fs::StorageError;
 use crate::host::mounts::Mounts;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -95,7 +97,7 @@ pub fn shown(place: &Place) -> String {
     }
 }
 
-fn unfit(shown: &str, target: &Target, error: BackendError) -> Unprotectable {
+fn unfit(shown: &str, target: &Target, error: StorageError) -> Unprotectable {
     let place = shown.to_owned();
     match (error.fault, target) {
         (Fault::Absent, Target::Domain(_)) => Unprotectable::NoSuchPlace { place },

@@ -2,9 +2,7 @@
 //! disk for an instance.
 
 use super::allowed;
-use crate::backend::{
-    Backend, BackendError, Image, Progress, RestoreOrder, Restored, RollbackOrder,
-};
+use crate::backend::{Backend, Image, RestoreOrder, Restored, RollbackOrder};
 use crate::domain::draft::Draft;
 use crate::domain::event::Done;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
@@ -12,6 +10,7 @@ use crate::domain::operation::{Failure, Fault};
 use crate::domain::policy::Policy;
 use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Card;
+use crate::fs::{Progress, StorageError};
 use std::path::{Path, PathBuf};
 
 /// What an order needs beside its backend.
@@ -290,7 +289,7 @@ impl Progress for Watched<'_> {
     }
 }
 
-fn failure(error: BackendError) -> Failure {
+fn failure(error: StorageError) -> Failure {
     Failure::new(error.fault, error.to_string())
 }
 

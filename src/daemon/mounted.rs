@@ -189,7 +189,7 @@ mod tests {
 
     /// Something that is certainly mounted, and something that is not.
     fn shown() -> (Shows, Shows) {
-        let id = crate::backend::tree::Meta::of(std::fs::File::open("/").unwrap()).unwrap().mount;
+        let id = crate::fs::tree::Meta::of(std::fs::File::open("/").unwrap()).unwrap().mount;
         let here = Mounts::read().unwrap().shown_by(id).unwrap();
         let text = serde_json::to_string(&here).unwrap();
         let gone = text.replace("\"root\":\"", "\"root\":\"/no/such/directory");

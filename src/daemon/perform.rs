@@ -3,7 +3,7 @@
 
 use super::making::{self, Surroundings};
 use super::{allowed, full, way_out};
-use crate::backend::{Backend, BackendError, Progress, RollbackOrder, TakeOrder};
+use crate::backend::{Backend, RollbackOrder, TakeOrder};
 use crate::domain::event::{
     Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
     Work,
@@ -12,6 +12,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
+use crate::fs::{Progress, StorageError};
 
 /// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
 const COUNTABLE: u64 = i64::MAX.unsigned_abs();
@@ -85,7 +86,7 @@ fn same(resource: &ResourceName, seen: &str, known: Option<&str>) -> Result<(), 
     Err(Failure::new(Fault::Identity, message))
 }
 
-fn failure(error: BackendError) -> Failure {
+fn failure(error: StorageError) -> Failure {
     Failure::new(error.fault, error.to_string())
 }
 
@@ -200,7 +201,7 @@ fn take(backend: &dyn Backend, wish: &Wish<'_>, progress: &dyn Progress) -> Resu
 /// That the source went away in the middle of it, or is another, is told as if it had been so from
 /// the beginning, and then nobody clears away what was begun: it is done here. What else failed is
 /// cleared away by an order of its own, as is what this cannot clear.
-fn given_up(backend: &dyn Backend, handle: &Handle, error: BackendError) -> Failure {
+fn given_up(backend: &dyn Backend, handle: &Handle, error: StorageError) -> Failure {
     if matches!(error.fault, Fault::Absent | Fault::Identity | Fault::Hook)
         && let Err(error) = backend.destroy(handle)
     {
@@ -236,7 +237,7 @@ fn unused(there: &Survey, card: &Card) -> Result<(), Failure> {
 }
 
 /// By now there is something to clear away: that the backend went away says nothing else.
-fn unverified(error: BackendError) -> Failure {
+fn unverified(error: StorageError) -> Failure {
     let fault = match error.fault {
         Fault::Absent | Fault::Identity => Fault::Transient,
         fault => fault,

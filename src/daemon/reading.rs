@@ -4,12 +4,13 @@
 use super::fleet::{Fleet, Post};
 use super::leases::Lease;
 use crate::api::desk::{Handover, OpenFile, Target};
-use crate::backend::browse::{self, Bounds, Detached, OpenTree};
-use crate::backend::{BackendError, RestoreOrder};
+use crate::backend::RestoreOrder;
+use crate::browse::{self, Bounds, Detached, OpenTree};
 use crate::domain::draft::Draft;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
+use crate::fs::StorageError;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
@@ -215,7 +216,7 @@ fn pump(file: File, size: u64, pieces: &mpsc::Sender<std::io::Result<Vec<u8>>>) 
     }
 }
 
-fn unshown(error: BackendError) -> Unshown {
+fn unshown(error: StorageError) -> Unshown {
     let text = error.to_string();
     match error.fault {
         Fault::Permanent => Unshown::Never(text),

@@ -8,7 +8,6 @@ use super::engine::{Engine, Turn};
 use super::fleet::Fleet;
 use super::opening::{Opening, open};
 use super::perform::perform;
-use crate::backend::unclaimed;
 use crate::catalogue::export;
 use crate::config::Locations;
 use crate::domain::account::Account;
@@ -19,6 +18,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::snapshot::Health;
 use crate::host::clock::Clock;
+use crate::store::unclaimed;
 use jiff::SignedDuration;
 use std::path::PathBuf;
 

@@ -14,6 +14,15 @@ pub struct Occupied {
     pub exact: bool,
 }
 
+/// What one snapshot occupies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Logical bytes.
+    pub stored: Option<u64>,
+    /// Bytes that would become free if it alone went.
+    pub exclusive: Option<u64>,
+}
+
 /// Which snapshots there were. Numbers only rise, so a set that changed has another mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gathering {

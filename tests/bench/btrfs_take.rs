@@ -18,7 +18,8 @@ mod card;
 mod loopfs;
 
 use card::card;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::event::Wholeness;
 use heptad::host::sys;

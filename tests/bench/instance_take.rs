@@ -24,7 +24,8 @@ mod support {
     pub mod loopfs;
 }
 
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::backend::{Backend, TakeOrder};
 use host::{Libvirtd, definition, install_guest};
 use std::path::{Path, PathBuf};

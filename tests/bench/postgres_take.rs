@@ -19,7 +19,8 @@ mod card;
 mod loopfs;
 
 use card::card;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::backend::{Backend, TakeOrder};
 use loopfs::{LoopFs, run, subvolume};
 use std::io::{BufRead, BufReader, Write};

@@ -126,7 +126,8 @@ fn every_example_is_valid() {
 /// Left out here, an option of a backend would be known to its author only.
 #[test]
 fn every_example_builds_its_backends_and_shows_each_of_their_options() {
-    use heptad::backend::registry::{Context, build, names};
+    use heptad::backend::options::Context;
+    use heptad::backend::registry::{build, names};
     for name in names() {
         let file = repository(&format!("config/examples/{name}.toml"));
         let setup = heptad::daemon::check::prepare(&locations(&file), &[]);

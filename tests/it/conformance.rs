@@ -5,11 +5,12 @@
 
 pub use crate::support::card::card;
 
-use heptad::backend::{Backend, BackendError, TakeOrder};
+use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
 use heptad::domain::snapshot::Tags;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
+use heptad::fs::StorageError;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -188,7 +189,7 @@ pub fn take(backend: &dyn Backend, card: &Card) -> Handle {
 }
 
 /// The fault of what must fail.
-pub fn fault<T: Debug>(result: Result<T, BackendError>) -> Fault {
+pub fn fault<T: Debug>(result: Result<T, StorageError>) -> Fault {
     result.unwrap_err().fault
 }
 

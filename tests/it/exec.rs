@@ -2,14 +2,16 @@
 
 use crate::support::copied;
 use crate::support::trusted;
-use heptad::backend::registry::{self, Context};
-use heptad::backend::{Backend, BackendError, RollbackOrder, TakeOrder};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
+use heptad::backend::{Backend, RollbackOrder, TakeOrder};
 use heptad::domain::event::Mark;
 use heptad::domain::occupied::Occupied;
 use heptad::domain::operation::Fault;
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
+use heptad::fs::StorageError;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -189,7 +191,7 @@ fn a_plugin_that_does_not_keep_to_the_protocol_never_succeeds() {
 fn a_plugin_of_another_protocol_is_asked_nothing_more() {
     let dir = trusted::dir();
     let asked = dir.path().join("asked");
-    let ask = |info: &str| -> BackendError {
+    let ask = |info: &str| -> StorageError {
         let script = format!("#!/bin/sh\necho $1 >> {}\n{info}\n", asked.display());
         let program = trusted::script(&dir, "plugin", &script);
         backend(&json!({"program": program})).list().unwrap_err()

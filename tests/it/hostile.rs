@@ -2,7 +2,6 @@
 
 use crate::support::simulated::{at, day, name, resource, selector, snapshot_name};
 use heptad::backend::fake::{FakeDisk, Live};
-use heptad::backend::manifest::{Manifest, PlanOnDisk};
 use heptad::catalogue::Catalogue;
 use heptad::daemon::engine::Engine;
 use heptad::daemon::perform::perform;
@@ -24,6 +23,7 @@ use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::{Card, Content, Facts, Handle, Origin, Part, Seq};
 use heptad::domain::tag::Retag;
 use heptad::domain::view::{Moment, counts, strip};
+use heptad::store::manifest::{Manifest, PlanOnDisk};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -17,7 +17,8 @@ mod told;
 mod unit;
 
 use heptad::backend::Backend;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;

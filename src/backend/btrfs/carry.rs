@@ -8,9 +8,9 @@ use super::detail::Detail;
 use super::live::{Live, Nested};
 use super::restore::{remove_stub, times};
 use super::store::Store;
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, StorageError};
 use rustix::fs::{Gid, Mode, RenameFlags, Uid};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -59,17 +59,17 @@ impl Plan {
 
     /// # Errors
     /// [`Fault::Permanent`] when one has no place in the new tree.
-    pub fn fits(&self, new: &OwnedFd) -> Result<(), BackendError> {
+    pub fn fits(&self, new: &OwnedFd) -> Result<(), StorageError> {
         self.carried.iter().try_for_each(|path| fits(new, path, self.housed.contains(path)))
     }
 }
 
-fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), BackendError> {
+fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), StorageError> {
     let doing = || format!("carrying the nested subvolume {} over", path.display());
     let refuse = |why: &str| {
         let out =
             "move it out of the resource, or make a new one from the snapshot: heptactl create";
-        Err(BackendError::new(Fault::Permanent, doing(), format!("{why}; {out}")))
+        Err(StorageError::new(Fault::Permanent, doing(), format!("{why}; {out}")))
     };
     let Some((above, name)) = split(path) else { return refuse("it is not a valid path") };
     let above = match subvolume::open_or_same(new, above) {
@@ -96,9 +96,9 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), BackendError> {
 
 /// Moves a nested subvolume from the old tree to the same path in the new one. One that is read-only
 /// cannot be moved, so it is open for that moment, which is noted in the store before.
-pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), StorageError> {
     let doing = || format!("carrying the nested subvolume {} over", path.display());
-    let no_path = || BackendError::new(Fault::Permanent, doing(), "it is not a valid path");
+    let no_path = || StorageError::new(Fault::Permanent, doing(), "it is not a valid path");
     let (above, name) = split(path).ok_or_else(no_path)?;
     let from = subvolume::open_or_same(old, above).doing(doing)?;
     make_way(old, new, above).doing(doing)?;
@@ -139,7 +139,7 @@ fn make_way(old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), Errno> {
 }
 
 /// Closes the one that an interrupted attempt had opened, wherever it got to.
-pub fn close_again(store: &Store, old: &mut Live, new: &mut Live) -> Result<(), BackendError> {
+pub fn close_again(store: &Store, old: &mut Live, new: &mut Live) -> Result<(), StorageError> {
     let Some(moving) = store.moving()? else { return Ok(()) };
     for tree in [old, new] {
         for nested in tree.nested()?.iter().filter(|nested| nested.uuid == moving) {

@@ -1,12 +1,12 @@
 //! What of a live resource goes into a snapshot, and what the snapshot says of the rest.
 
+use super::super::options::OptionFinding;
 use super::live::{Live, Nested};
 use super::place::Place;
 use super::store::Store;
 use super::swap_file::{self, SwapFiles};
 use super::{Btrfs, NestedMode, lineage};
-use crate::backend::BackendError;
-use crate::backend::registry::OptionFinding;
+use crate::fs::StorageError;
 use std::path::PathBuf;
 
 /// How many left-out subvolumes a note names.
@@ -27,7 +27,7 @@ pub fn choose(
     live: &mut Live,
     place: &Place,
     store: Option<&Store>,
-) -> Result<Chosen, BackendError> {
+) -> Result<Chosen, StorageError> {
     let all = live.nested()?;
     // In no snapshot, it contains none.
     let in_it = if this.nested == NestedMode::Include { &all[..] } else { &[] };
@@ -66,7 +66,7 @@ pub fn choose(
 }
 
 /// What a look at the resource finds that will be in no snapshot, or will let none be taken.
-pub fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, BackendError> {
+pub fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, StorageError> {
     let place = Place::of(&this.path)?;
     let mut live = Live::open(&this.path, &place)?;
     let all = live.nested()?;

@@ -1,8 +1,8 @@
 //! What a btrfs snapshot's manifest remembers beside the card.
 
-use crate::backend::BackendError;
-use crate::backend::manifest::Manifest;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
+use crate::store::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -69,10 +69,10 @@ impl PathText {
 impl Detail {
     /// # Errors
     /// [`Fault::Permanent`] when the manifest is not one that this backend wrote.
-    pub fn of(manifest: &Manifest) -> Result<Self, BackendError> {
+    pub fn of(manifest: &Manifest) -> Result<Self, StorageError> {
         serde_json::from_value(manifest.detail.clone()).map_err(|error| {
             let doing = format!("reading detail of manifest {}", manifest.id);
-            BackendError::new(Fault::Permanent, doing, error.to_string())
+            StorageError::new(Fault::Permanent, doing, error.to_string())
         })
     }
 

@@ -5,9 +5,9 @@
 
 use super::live::{Live, Nested};
 use super::store::{Entry, Store};
-use crate::backend::BackendError;
 use crate::domain::event::Wholeness;
 use crate::domain::snapshot::Seq;
+use crate::fs::StorageError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub fn earlier_states(
     nested: &[Nested],
     store: Option<&Store>,
     sources: &Sources,
-) -> Result<BTreeSet<u64>, BackendError> {
+) -> Result<BTreeSet<u64>, StorageError> {
     let mut known: BTreeSet<Uuid> = nested.iter().map(|nested| nested.uuid).collect();
     known.insert(live.root.uuid());
     let is_known = |known: &BTreeSet<Uuid>, nested: &&Nested| known.contains(&nested.snapshot_of);
@@ -39,7 +39,7 @@ pub fn earlier_states(
 pub struct Sources(Mutex<BTreeMap<Seq, Vec<Uuid>>>);
 
 impl Sources {
-    fn of(&self, store: &Store) -> Result<Vec<Uuid>, BackendError> {
+    fn of(&self, store: &Store) -> Result<Vec<Uuid>, StorageError> {
         let seqs: BTreeSet<Seq> = store.seqs()?.into_iter().collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|seq, _| seqs.contains(seq));

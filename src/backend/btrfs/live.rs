@@ -3,9 +3,9 @@
 use super::place::Place;
 use super::rollback::expect_shown;
 use super::store_root::STORE;
-use crate::backend::subvolume::{self, Subvolume, TOP_ID};
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::{self, Subvolume, TOP_ID};
+use crate::fs::{Doing, StorageError};
 use crate::host::sys::{self, ChildRef, SearchKey};
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
@@ -58,19 +58,19 @@ impl Live {
     /// # Errors
     /// [`Fault::Absent`] when no subvolume is there: it is not mounted, was removed, or a plain
     /// directory is in its place.
-    pub fn open(path: &Path, place: &Place) -> Result<Self, BackendError> {
+    pub fn open(path: &Path, place: &Place) -> Result<Self, StorageError> {
         let doing = || format!("opening {}", path.display());
         expect_shown(path, place)?;
         let root = match subvolume::open_absolute(path) {
             Ok(dir) => Subvolume::new(dir).doing(doing)?,
             Err(Errno::LOOP) => {
                 let detail = "a part of this path is a symbolic link; write the path it leads to";
-                return Err(BackendError::new(Fault::Permanent, doing(), detail));
+                return Err(StorageError::new(Fault::Permanent, doing(), detail));
             }
             Err(error) => return Err(error).doing(doing),
         };
         let Some(root) = root else {
-            return Err(BackendError::new(
+            return Err(StorageError::new(
                 Fault::Absent,
                 doing(),
                 "it is a plain directory, not a subvolume; mount its file system, or make it a \
@@ -80,7 +80,7 @@ impl Live {
         let fsid = Uuid::from_bytes(sys::btrfs_fsid(&root.dir).doing(doing)?);
         if fsid != place.fsid {
             let detail = "what is mounted there is changing at this moment";
-            return Err(BackendError::new(Fault::Transient, doing(), detail));
+            return Err(StorageError::new(Fault::Transient, doing(), detail));
         }
         Ok(Self::of(root, place))
     }
@@ -106,7 +106,7 @@ impl Live {
     ///
     /// # Errors
     /// [`Fault::Transient`] where they are moved all the time.
-    pub fn nested(&mut self) -> Result<Vec<Nested>, BackendError> {
+    pub fn nested(&mut self) -> Result<Vec<Nested>, StorageError> {
         if self.children(&self.root, Path::new(""))?.is_empty() {
             return Ok(Vec::new());
         }
@@ -121,18 +121,18 @@ impl Live {
             before = now;
         }
         let why = "those that are nested in it are being moved all the time; stop what moves them";
-        Err(BackendError::new(Fault::Transient, "listing nested subvolumes", why))
+        Err(StorageError::new(Fault::Transient, "listing nested subvolumes", why))
     }
 
     /// Whether a subvolume still has a name, be it outside of this one.
-    fn is_named(&self, id: u64) -> Result<bool, BackendError> {
+    fn is_named(&self, id: u64) -> Result<bool, StorageError> {
         let key = SearchKey { tree: ROOTS, object: id, item_type: NAMED, offsets: (0, u64::MAX) };
         let found = sys::btrfs_search(&self.root.dir, key);
         Ok(found.doing(|| format!("looking for subvolume {id}"))?.0 > 0)
     }
 
     /// Also the ids of those that were listed, and were not there any more.
-    fn list(&self) -> Result<(Vec<Nested>, Vec<u64>), BackendError> {
+    fn list(&self) -> Result<(Vec<Nested>, Vec<u64>), StorageError> {
         let (mut found, mut lost) = (Vec::new(), Vec::new());
         let mut waiting = self.children(&self.root, Path::new(""))?;
         waiting.reverse();
@@ -150,17 +150,17 @@ impl Live {
     }
 
     /// Opens one of them.
-    pub fn open_nested(&self, nested: &Nested) -> Result<Subvolume, BackendError> {
+    pub fn open_nested(&self, nested: &Nested) -> Result<Subvolume, StorageError> {
         let child = ChildRef { id: nested.id, dir_inode: 0 };
         find_child(&self.root, &nested.path, child)?.ok_or_else(|| {
             let why = "it was moved or removed at this moment";
-            BackendError::new(Fault::Transient, opening(&nested.path), why)
+            StorageError::new(Fault::Transient, opening(&nested.path), why)
         })
     }
 
     /// Looks at the subvolume through a private copy of its mount, in which nothing else is mounted
     /// on it: a disk mounted over a nested subvolume would hide it.
-    fn leave_mounts(&mut self) -> Result<(), BackendError> {
+    fn leave_mounts(&mut self) -> Result<(), StorageError> {
         if self.bare {
             return Ok(());
         }
@@ -178,7 +178,7 @@ impl Live {
         &self,
         parent: &Subvolume,
         path: &Path,
-    ) -> Result<Vec<(PathBuf, ChildRef)>, BackendError> {
+    ) -> Result<Vec<(PathBuf, ChildRef)>, StorageError> {
         let doing = || "listing nested subvolumes".to_owned();
         let mut found = Vec::new();
         for child in sys::btrfs_children(&parent.dir).doing(doing)? {
@@ -216,7 +216,7 @@ fn find_child(
     root: &Subvolume,
     path: &Path,
     child: ChildRef,
-) -> Result<Option<Subvolume>, BackendError> {
+) -> Result<Option<Subvolume>, StorageError> {
     let doing = || opening(path);
     let open = match Subvolume::open(&root.dir, path) {
         // It went in the middle of being opened.

@@ -4,13 +4,14 @@ use super::live::Live;
 use super::store::{Entry, Store};
 use super::store_root::STORE;
 use super::stored::Stored;
-use crate::backend::space::search::{self, Item, SearchError};
-use crate::backend::space::{Tally, Untold};
-use crate::backend::subvolume::Subvolume;
-use crate::backend::{BackendError, Doing, Usage};
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
+use crate::fs::subvolume::Subvolume;
+use crate::fs::usage::search::{self, Item, SearchError};
+use crate::fs::usage::{Tally, Untold};
+use crate::fs::{Doing, StorageError};
 use crate::host::sys::{self, SearchKey};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -31,7 +32,7 @@ const ALL: (u64, u64) = (0, u64::MAX);
 
 /// Entries at the root, and the bytes of all trees: these grow with the number of files, and with
 /// small files' content, not with large files' content.
-pub fn content(stored: &Stored, data: &Subvolume) -> Result<Content, BackendError> {
+pub fn content(stored: &Stored, data: &Subvolume) -> Result<Content, StorageError> {
     let entries = count(&data.dir, stored.detail.top)?;
     let mut bytes = 0;
     for part in std::iter::once(data).chain(stored.nested.iter().flatten()) {
@@ -40,7 +41,7 @@ pub fn content(stored: &Stored, data: &Subvolume) -> Result<Content, BackendErro
     Ok(Content { empty: entries == 0, entries: Some(entries), bytes: Some(bytes) })
 }
 
-fn count(dir: &OwnedFd, top: bool) -> Result<u64, BackendError> {
+fn count(dir: &OwnedFd, top: bool) -> Result<u64, StorageError> {
     let doing = || "reading the snapshot's root directory".to_owned();
     let mut entries = 0;
     for entry in rustix::fs::Dir::read_from(dir).doing(doing)? {
@@ -57,7 +58,7 @@ fn count(dir: &OwnedFd, top: bool) -> Result<u64, BackendError> {
 
 /// Referenced and exclusive bytes of all parts where quotas are on and sure. What two parts share
 /// with each other alone is exclusive to neither, so the sum may be too low.
-pub fn usage(stored: &Stored) -> Result<Usage, BackendError> {
+pub fn usage(stored: &Stored) -> Result<Usage, StorageError> {
     let status = SearchKey { tree: QUOTA_TREE, object: 0, item_type: QGROUP_STATUS, offsets: ALL };
     let sure = match search(&stored.dir, status, search::quota_is_sure) {
         // Without quotas there is no such tree.
@@ -85,7 +86,7 @@ pub fn usage(stored: &Stored) -> Result<Usage, BackendError> {
 /// All their trees are read: 0.3 s for 100,000 files, where asking for each file takes 3 to 4 s.
 pub fn occupied(
     store: &Store,
-    live: impl FnOnce() -> Result<Live, BackendError>,
+    live: impl FnOnce() -> Result<Live, StorageError>,
 ) -> Result<Occupied, Untold> {
     let mut tally = Tally::new(&store.dir)?;
     for seq in store.seqs()? {
@@ -108,7 +109,7 @@ pub fn occupied(
 }
 
 /// The id of the subvolume that is mounted where none is named.
-pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, BackendError> {
+pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, StorageError> {
     let key =
         SearchKey { tree: ROOT_TREE, object: ROOT_TREE_DIR, item_type: DIR_ITEM, offsets: ALL };
     search(fs, key, search::dir_item_target)
@@ -118,10 +119,10 @@ pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, BackendError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] without `CAP_SYS_ADMIN`.
-pub fn privileged(subvolume: &Subvolume) -> Result<(), BackendError> {
+pub fn privileged(subvolume: &Subvolume) -> Result<(), StorageError> {
     match sys::btrfs_search(&subvolume.dir, root_item(subvolume)) {
         Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
-            Err(BackendError::new(
+            Err(StorageError::new(
                 Fault::Permanent,
                 "asking the file system about its subvolumes",
                 "this needs CAP_SYS_ADMIN: let root's daemon protect it, or choose the backend \
@@ -137,11 +138,11 @@ fn root_item(subvolume: &Subvolume) -> SearchKey {
     SearchKey { tree: ROOT_TREE, object, item_type: ROOT_ITEM, offsets: ALL }
 }
 
-fn tree_bytes(fs: &OwnedFd, subvolume: &Subvolume) -> Result<u64, BackendError> {
+fn tree_bytes(fs: &OwnedFd, subvolume: &Subvolume) -> Result<u64, StorageError> {
     let bytes = search(fs, root_item(subvolume), search::root_bytes_used)?;
     bytes.ok_or_else(|| {
         let doing = format!("measuring subvolume {}", subvolume.info.id);
-        BackendError::new(Fault::Absent, doing, "it has no root item")
+        StorageError::new(Fault::Absent, doing, "it has no root item")
     })
 }
 
@@ -150,10 +151,10 @@ fn search<T>(
     fs: &OwnedFd,
     key: SearchKey,
     read: impl Fn(Item<'_>) -> Result<T, SearchError>,
-) -> Result<Option<T>, BackendError> {
+) -> Result<Option<T>, StorageError> {
     let doing = || format!("searching tree {} of the file system", key.tree);
     let (count, buffer) = sys::btrfs_search(fs, key).doing(doing)?;
-    let odd = |error: SearchError| BackendError::new(Fault::Permanent, doing(), error.to_string());
+    let odd = |error: SearchError| StorageError::new(Fault::Permanent, doing(), error.to_string());
     let items = search::items(count, &buffer).map_err(odd)?;
     let found = items.into_iter().find(|item| item.item_type == key.item_type);
     found.map(read).transpose().map_err(odd)

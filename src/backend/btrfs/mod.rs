@@ -24,23 +24,25 @@ mod unseen;
 
 pub use recognise::recognise;
 
-use super::browse::OpenTree;
-use super::manifest;
 use super::options::Reader;
-use super::registry::{Context, OptionFinding};
-use super::space::Untold;
+use super::options::{Context, OptionFinding};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage, subvolume,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
+use crate::browse::OpenTree;
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::told::Told;
+use crate::fs::usage::Untold;
+use crate::fs::{Doing, Progress, StorageError, subvolume};
 use crate::host::drop_in::DropIn;
 use crate::host::sys;
+use crate::store::identity::Probe;
+use crate::store::manifest;
 use lineage::Sources;
 use live::{Live, Nested};
 use place::Place;
@@ -113,13 +115,13 @@ pub fn build(
 }
 
 impl Btrfs {
-    fn open_store(&self, place: &Place) -> Result<Option<Store>, BackendError> {
+    fn open_store(&self, place: &Place) -> Result<Option<Store>, StorageError> {
         Store::open(place, self.store.as_deref(), &self.resource)
     }
 
     /// The store, for verbs that must not take a missing one for an empty one. Without the live
     /// resource nothing shows that this is the file system that the snapshots lie on.
-    fn sure_store(&self, place: &Place) -> Result<Option<Store>, BackendError> {
+    fn sure_store(&self, place: &Place) -> Result<Option<Store>, StorageError> {
         match self.open_store(place)? {
             Some(store) => Ok(Some(store)),
             None => Live::open(&self.path, place).map(|_| None),
@@ -127,7 +129,7 @@ impl Btrfs {
     }
 
     /// The snapshot that a handle means, whatever its state.
-    fn stored(&self, place: &Place, handle: &Handle) -> Result<Stored, BackendError> {
+    fn stored(&self, place: &Place, handle: &Handle) -> Result<Stored, StorageError> {
         expect_place(place, handle)?;
         let Some(store) = self.sure_store(place)? else { return Err(self.missing(handle)) };
         match store.look(handle.seq)? {
@@ -136,9 +138,9 @@ impl Btrfs {
         }
     }
 
-    fn missing(&self, handle: &Handle) -> BackendError {
+    fn missing(&self, handle: &Handle) -> StorageError {
         let doing = format!("opening snapshot {} of {}", handle.seq, self.resource);
-        BackendError::new(Fault::Absent, doing, "it is not there")
+        StorageError::new(Fault::Absent, doing, "it is not there")
     }
 
     /// A configured store must not lie in what is snapshotted, by whatever path.
@@ -147,7 +149,7 @@ impl Btrfs {
         place: &Place,
         live: &Live,
         nested: &[Nested],
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         let Some(path) = &self.store else { return Ok(()) };
         let doing = || format!("looking at the store {}", path.display());
         let store = store_root::open_configured(path, place)?;
@@ -156,16 +158,16 @@ impl Btrfs {
             return Ok(());
         }
         let detail = "it lies in the resource: snapshots would contain snapshots; choose another";
-        Err(BackendError::new(Fault::Permanent, doing(), detail))
+        Err(StorageError::new(Fault::Permanent, doing(), detail))
     }
 }
 
 /// # Errors
 /// [`Fault::Absent`] when the snapshot was made on another file system than is mounted now.
-fn expect_place(place: &Place, handle: &Handle) -> Result<(), BackendError> {
+fn expect_place(place: &Place, handle: &Handle) -> Result<(), StorageError> {
     let here = place.fsid.to_string();
     match handle.object.split_once(':') {
-        Some((fsid, _)) if fsid != here => Err(BackendError::new(
+        Some((fsid, _)) if fsid != here => Err(StorageError::new(
             Fault::Absent,
             format!("looking for snapshot {}", handle.seq),
             format!("its file system {fsid} is not mounted; at its place is {here}"),
@@ -201,7 +203,7 @@ impl Backend for Btrfs {
         }
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         let place = Place::of(&self.path)?;
         rollback::expect_current(self, &place)?;
         let live = Live::open(&self.path, &place)?;
@@ -218,13 +220,13 @@ impl Backend for Btrfs {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         // Once it has begun it is done.
         progress.wanted()?;
         take::take(self, order)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         let place = Place::of(&self.path)?;
         let live = Live::open(&self.path, &place);
         let identity = match &live {
@@ -254,13 +256,13 @@ impl Backend for Btrfs {
         &self,
         handle: &Handle,
         _progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         let stored = self.stored(&Place::of(&self.path)?, handle)?.whole()?;
         let data = stored.data.as_ref().ok_or_else(|| self.missing(handle))?;
         measure::content(&stored, data)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         let place = Place::of(&self.path)?;
         expect_place(&place, handle)?;
         let Some(store) = self.sure_store(&place)? else { return Ok(()) };
@@ -269,7 +271,7 @@ impl Backend for Btrfs {
             Entry::Nothing => {}
             Entry::Foreign => {
                 let detail = "what lies there is not heptad's, or another resource's";
-                return Err(BackendError::new(Fault::Identity, doing(), detail));
+                return Err(StorageError::new(Fault::Identity, doing(), detail));
             }
             Entry::Remains(dir) => {
                 place.writable()?;
@@ -298,7 +300,7 @@ impl Backend for Btrfs {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         order.is_plain()?;
         let (handle, place) = (order.handle, Place::of(&self.path)?);
         let stored = self.stored(&place, handle)?.whole()?;
@@ -319,7 +321,7 @@ impl Backend for Btrfs {
         Some(self.path.parent().unwrap_or(Path::new("/mnt")).join(name.as_str()))
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(self)
     }
 
@@ -327,7 +329,7 @@ impl Backend for Btrfs {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         progress.report(0, None);
         rollback::rollback(self, order, progress)
     }
@@ -336,13 +338,13 @@ impl Backend for Btrfs {
         rollback::left_to_do(self)
     }
 
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let place = Place::of(&self.path)?;
         let stored = self.stored(&place, handle)?.whole()?;
         stored.into_tree(&place.mount.source).ok_or_else(|| self.missing(handle))
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         let place = Place::of(&self.path)?;
         let stored = self.stored(&place, handle)?;
         place.writable()?;
@@ -353,18 +355,18 @@ impl Backend for Btrfs {
         true
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let place = Place::of(&self.path)?;
         let Some(store) = self.sure_store(&place)? else { return Ok(None) };
         Untold::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
     }
 }
 
-fn found(store: &Store, stored: &Stored) -> Result<Found, BackendError> {
+fn found(store: &Store, stored: &Stored) -> Result<Found, StorageError> {
     Ok(Found {
         card: stored.manifest.card(stored.object(store.fsid))?,
         state: stored.wholeness(),

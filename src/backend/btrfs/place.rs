@@ -1,8 +1,8 @@
 //! Which btrfs a path lies on, and the way to the top of it.
 
-use crate::backend::subvolume;
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume;
+use crate::fs::{Doing, StorageError};
 use crate::host::mounts::{Mount, Mounts, MountsError};
 use crate::host::sys;
 use rustix::io::Errno;
@@ -23,10 +23,10 @@ pub struct Place {
 impl Place {
     /// # Errors
     /// [`Fault::Absent`] when the path lies on another kind of file system: its own is not mounted.
-    pub fn of(path: &Path) -> Result<Self, BackendError> {
+    pub fn of(path: &Path) -> Result<Self, StorageError> {
         let mount = mount_of(path)?;
         if mount.fs_type != "btrfs" {
-            return Err(BackendError::new(
+            return Err(StorageError::new(
                 Fault::Absent,
                 format!("looking for {}", path.display()),
                 format!(
@@ -45,7 +45,7 @@ impl Place {
     /// # Errors
     /// [`Fault::Permanent`] when the whole file system is read-only; one mount that is does not
     /// matter, since snapshots are written through another.
-    pub fn writable(&self) -> Result<(), BackendError> {
+    pub fn writable(&self) -> Result<(), StorageError> {
         if !self.mount.is_fs_read_only() {
             return Ok(());
         }
@@ -54,9 +54,9 @@ impl Place {
 }
 
 /// The refusal to write to a mount.
-pub fn read_only(mount: &Mount) -> BackendError {
+pub fn read_only(mount: &Mount) -> StorageError {
     let point = mount.point.display();
-    BackendError::new(
+    StorageError::new(
         Fault::Permanent,
         format!("writing to the file system mounted at {point}"),
         format!(
@@ -89,16 +89,16 @@ const NO_BTRFS: [Option<i32>; 4] = [
 ];
 
 /// The mount that a path lies on; does not touch it.
-pub fn mount_of(path: &Path) -> Result<Mount, BackendError> {
+pub fn mount_of(path: &Path) -> Result<Mount, StorageError> {
     let doing = || format!("looking for the mount of {}", path.display());
     let mounts = Mounts::read().map_err(|error| {
         let fault = match error {
             MountsError::Unreadable(_) => Fault::Transient,
             MountsError::Malformed(_) => Fault::Permanent,
         };
-        BackendError::new(fault, doing(), error.to_string())
+        StorageError::new(fault, doing(), error.to_string())
     })?;
-    let none = || BackendError::new(Fault::Absent, doing(), "nothing is mounted there");
+    let none = || StorageError::new(Fault::Absent, doing(), "nothing is mounted there");
     mounts.of(path).cloned().ok_or_else(none)
 }
 
@@ -116,7 +116,7 @@ type Shared = Arc<Mutex<Weak<Top>>>;
 static TOPS: Mutex<BTreeMap<Uuid, Shared>> = Mutex::new(BTreeMap::new());
 
 impl Top {
-    pub fn of(place: &Place) -> Result<Arc<Self>, BackendError> {
+    pub fn of(place: &Place) -> Result<Arc<Self>, StorageError> {
         let shared = {
             let mut tops = TOPS.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(tops.entry(place.fsid).or_default())
@@ -138,7 +138,7 @@ impl Top {
 }
 
 /// Mounts the top of the file system privately.
-fn mount(place: &Place) -> Result<OwnedFd, BackendError> {
+fn mount(place: &Place) -> Result<OwnedFd, StorageError> {
     let source = place.mount.source.display();
     let doing = || format!("mounting the top of {source} privately");
     let attached = || -> Result<OwnedFd, rustix::io::Errno> {
@@ -161,7 +161,7 @@ fn mount(place: &Place) -> Result<OwnedFd, BackendError> {
     let fsid = Uuid::from_bytes(sys::btrfs_fsid(&dir).doing(doing)?);
     if fsid != place.fsid {
         let detail = format!("{source} holds another file system now; look at the mount table");
-        return Err(BackendError::new(Fault::Identity, doing(), detail));
+        return Err(StorageError::new(Fault::Identity, doing(), detail));
     }
     Ok(dir)
 }

@@ -1,11 +1,11 @@
 //! The root of a subvolume, where heptad may snapshot one.
 
-use super::super::Doing;
 use super::super::recognise::{Answer, Recognised, Seen};
-use super::super::subvolume::Subvolume;
-use super::super::tree::{Kind as Entry, open_dir};
 use super::store::BACKEND;
 use crate::domain::resource::Kind;
+use crate::fs::Doing;
+use crate::fs::subvolume::Subvolume;
+use crate::fs::tree::{Kind as Entry, open_dir};
 
 pub fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, reference, kind: Entry::Dir } = seen else { return Ok(None) };

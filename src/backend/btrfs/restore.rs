@@ -7,10 +7,10 @@ use super::place::{self, Place};
 use super::seal::{self, Piece, Seal};
 use super::store_root::STORE;
 use super::stored::{self, Stored};
-use crate::backend::fnv::{self, fnv};
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing, Progress};
 use crate::domain::operation::Fault;
+use crate::fs::fnv::{self, fnv};
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::sys;
 use rustix::fs::{AtFlags, RenameFlags, Timestamps};
 use rustix::io::Errno;
@@ -31,9 +31,9 @@ pub struct Target {
 impl Target {
     /// # Errors
     /// [`Fault::Permanent`] where no copy of this snapshot can appear, with the way out.
-    pub fn open(path: &Path, id: Uuid, place: &Place) -> Result<Self, BackendError> {
+    pub fn open(path: &Path, id: Uuid, place: &Place) -> Result<Self, StorageError> {
         let doing = || format!("restoring to {}", path.display());
-        let refuse = |detail: String| Err(BackendError::new(Fault::Permanent, doing(), detail));
+        let refuse = |detail: String| Err(StorageError::new(Fault::Permanent, doing(), detail));
         let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
             return refuse("a target is a path with a name in an existing directory".into());
         };
@@ -83,7 +83,7 @@ impl Target {
         stored: &Stored,
         data: &Subvolume,
         progress: &dyn Progress,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         self.clear(stored, data)?;
         progress.wanted()?;
         let built = self.build(stored, data, &[], Seal::Original);
@@ -103,7 +103,7 @@ impl Target {
         data: &Subvolume,
         without: &[PathBuf],
         how: Seal,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         let doing = || format!("copying to {}", self.shown.display());
         let pieces = seal::pieces(stored, data);
         let closed = |piece: &Piece, from: &Subvolume| {
@@ -126,7 +126,7 @@ impl Target {
             }
             let doing = || format!("copying {} to {}", path.display(), self.shown.display());
             let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
-                return Err(BackendError::new(Fault::Permanent, doing(), "it is not a valid path"));
+                return Err(StorageError::new(Fault::Permanent, doing(), "it is not a valid path"));
             };
             let above = subvolume::open_or_same(&root, above).doing(doing)?;
             let times = times(&above).doing(doing)?;
@@ -137,7 +137,7 @@ impl Target {
         seal::set(&root, &pieces, how)
     }
 
-    fn appear(&self) -> Result<(), BackendError> {
+    fn appear(&self) -> Result<(), StorageError> {
         let doing = || format!("restoring to {}", self.shown.display());
         let flags = RenameFlags::NOREPLACE;
         let (parent, hidden) = (&self.parent, &self.hidden);
@@ -145,14 +145,14 @@ impl Target {
             Ok(()) => subvolume::sync(parent).doing(doing),
             Err(Errno::EXIST) => {
                 let detail = "something appeared there at this moment; choose another path";
-                Err(BackendError::new(Fault::Permanent, doing(), detail))
+                Err(StorageError::new(Fault::Permanent, doing(), detail))
             }
             Err(error) => Err(error).doing(doing),
         }
     }
 
     /// Who may write to the directory can put something else in the place of what was made.
-    fn expect(&self, name: &OsStr, data: &Subvolume) -> Result<(), BackendError> {
+    fn expect(&self, name: &OsStr, data: &Subvolume) -> Result<(), StorageError> {
         let doing = || format!("copying to {}", self.shown.display());
         let found = Subvolume::open(&self.parent, name).doing(doing)?;
         if found.is_some_and(|found| found.parent() == data.uuid()) {
@@ -160,16 +160,16 @@ impl Target {
         }
         let detail = "somebody who may write to that directory moved away what was being made; \
                       choose a directory where only its owner writes";
-        Err(BackendError::new(Fault::Permanent, doing(), detail))
+        Err(StorageError::new(Fault::Permanent, doing(), detail))
     }
 
     /// Destroys what an interrupted attempt left under the hidden name: this snapshot's writable
     /// copy, and in it those of its nested ones.
-    pub fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), BackendError> {
+    pub fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), StorageError> {
         let doing = || format!("clearing {} beside the target", self.hidden.display());
         let foreign = || {
             let detail = "it is not what this restore left; move it away";
-            BackendError::new(Fault::Identity, doing(), detail)
+            StorageError::new(Fault::Identity, doing(), detail)
         };
         if !subvolume::exists(&self.parent, &self.hidden).doing(doing)? {
             return Ok(());
@@ -191,7 +191,7 @@ impl Target {
 }
 
 /// In a snapshot an empty directory stands where a nested subvolume was.
-pub fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), BackendError> {
+pub fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), StorageError> {
     let removed = subvolume::remove(above, name, AtFlags::REMOVEDIR);
     removed.doing(|| format!("making room for the nested subvolume {}", name.display()))
 }

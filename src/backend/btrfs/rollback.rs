@@ -20,27 +20,29 @@ use super::seal::{self, Piece, Seal};
 use super::store::{Store, Swap};
 use super::stored::{self, Stored};
 use super::{Btrfs, NestedMode};
-use crate::backend::in_use;
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing, Probe, Progress, RollbackOrder};
+use crate::backend::RollbackOrder;
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::identity::Probe;
+use crate::store::users;
 use home::Home;
 use rustix::fs::RenameFlags;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-pub fn users(this: &Btrfs) -> Result<Vec<String>, BackendError> {
+pub fn users(this: &Btrfs) -> Result<Vec<String>, StorageError> {
     let place = Place::of(&this.path)?;
     replaceable(&this.path, &place, &Live::open(&this.path, &place)?)?;
-    in_use::users(&this.path)
+    users::users(&this.path)
 }
 
 pub fn rollback(
     this: &Btrfs,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Probe, BackendError> {
+) -> Result<Probe, StorageError> {
     let place = Place::of(&this.path)?;
     let mut stored = this.stored(&place, order.handle)?.whole()?;
     let data = stored.data.take().ok_or_else(|| this.missing(order.handle))?;
@@ -77,7 +79,7 @@ pub fn left_to_do(this: &Btrfs) -> Option<String> {
 }
 
 /// As [`expect_current`], for who has no store at hand to tell what it was called.
-pub fn expect_shown(path: &Path, place: &Place) -> Result<(), BackendError> {
+pub fn expect_shown(path: &Path, place: &Place) -> Result<(), StorageError> {
     home::expect_current(path, place, || None)
 }
 
@@ -85,18 +87,18 @@ pub fn expect_shown(path: &Path, place: &Place) -> Result<(), BackendError> {
 ///
 /// # Errors
 /// [`Fault::Absent`] where it does not yet, with the command that shows it.
-pub fn expect_current(this: &Btrfs, place: &Place) -> Result<(), BackendError> {
+pub fn expect_current(this: &Btrfs, place: &Place) -> Result<(), StorageError> {
     let name = || this.open_store(place).ok()??.rolled_name().ok()?;
     home::expect_current(&this.path, place, name)
 }
 
 /// # Errors
 /// [`Fault::Permanent`] where the name cannot be given to another subvolume, with the way out.
-fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendError> {
+fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), StorageError> {
     let refuse = |why: &str| {
         let doing = format!("rolling {} back in place", path.display());
         let out = "make a new resource from the snapshot (heptactl create) and use that";
-        Err(BackendError::new(Fault::Permanent, doing, format!("{why} {out}")))
+        Err(StorageError::new(Fault::Permanent, doing, format!("{why} {out}")))
     };
     if live.is_top() {
         return refuse("it is the top of its file system, which nothing can replace;");
@@ -114,7 +116,7 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), BackendErr
 }
 
 /// Destroys what the last rollback could not, of which all that shall stay has been carried over.
-pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), BackendError> {
+pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), StorageError> {
     let Some(swap) = store.rollback()?.filter(|swap| swap.carried) else { return Ok(()) };
     let home = Home::of(path, place, store)?;
     let hidden: OsString = hidden(swap.token);
@@ -165,7 +167,7 @@ impl<'a> Act<'a> {
         store: &'a Store,
         (stored, data): (&'a Stored, &'a Subvolume),
         (token, progress): (Uuid, &'a dyn Progress),
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Self, StorageError> {
         let path = this.path.as_path();
         let (home, hidden) = (Home::of(path, place, store)?, hidden(token));
         let (mode, sources) = (this.nested, &this.sources);
@@ -173,7 +175,7 @@ impl<'a> Act<'a> {
     }
 
     /// What has the resource's name now.
-    fn live(&self) -> Result<Live, BackendError> {
+    fn live(&self) -> Result<Live, StorageError> {
         self.home.live(self.path, self.place)
     }
 
@@ -183,24 +185,24 @@ impl<'a> Act<'a> {
     }
 
     /// What becomes of the nested subvolumes of what is live, or was.
-    fn plan(&self, live: &mut Live) -> Result<Plan, BackendError> {
+    fn plan(&self, live: &mut Live) -> Result<Plan, StorageError> {
         let nested = live.nested()?;
         let earlier = lineage::earlier_states(live, &nested, Some(self.store), self.sources)?;
         Ok(Plan::of(self.mode, &self.stored.detail, nested, &earlier))
     }
 
     /// What has the hidden name.
-    fn aside(&self) -> Result<Option<Subvolume>, BackendError> {
+    fn aside(&self) -> Result<Option<Subvolume>, StorageError> {
         Subvolume::open(&self.home.dir, &self.hidden).doing(|| doing(self.path))
     }
 
-    fn target(&self) -> Result<Target, BackendError> {
+    fn target(&self) -> Result<Target, StorageError> {
         let parent = self.home.dir.try_clone().doing(|| doing(self.path))?;
         Ok(Target::beside(parent, self.hidden.clone(), self.path))
     }
 
     /// Builds what shall take the place of the live subvolume, and notes that it shall.
-    fn stage(&self, live: &mut Live) -> Result<(), BackendError> {
+    fn stage(&self, live: &mut Live) -> Result<(), StorageError> {
         let target = self.target()?;
         target.clear(self.stored, self.data)?;
         let staged = self.fill(&target, live);
@@ -210,7 +212,7 @@ impl<'a> Act<'a> {
         staged
     }
 
-    fn fill(&self, target: &Target, live: &mut Live) -> Result<(), BackendError> {
+    fn fill(&self, target: &Target, live: &mut Live) -> Result<(), StorageError> {
         self.progress.wanted()?;
         let plan = self.plan(live)?;
         target.build(self.stored, self.data, &plan.carried, Seal::Closed)?;
@@ -224,7 +226,7 @@ impl<'a> Act<'a> {
         self.store.note_rollback(&Swap { token, new, old, judged: false, carried: false })
     }
 
-    fn exchange(&self) -> Result<(), BackendError> {
+    fn exchange(&self) -> Result<(), StorageError> {
         if let Err(error) = self.swap_unused() {
             // Better nothing than a hidden copy; if this fails too, the next attempt uses it.
             let _ = self.discard();
@@ -236,9 +238,9 @@ impl<'a> Act<'a> {
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
     /// on would be lost. He may come between the look and the exchange, so there is a look after it.
-    fn swap_unused(&self) -> Result<(), BackendError> {
+    fn swap_unused(&self) -> Result<(), StorageError> {
         self.progress.wanted()?;
-        in_use::refuse_users(self.path)?;
+        users::refuse_users(self.path)?;
         // Staged by an interrupted attempt, perhaps.
         let new = self.aside()?.ok_or_else(|| self.changed())?;
         seal::set(&new.dir, &self.pieces(), Seal::Closed)?;
@@ -250,7 +252,7 @@ impl<'a> Act<'a> {
     }
 
     /// The names are exchanged, by an attempt that was interrupted. What is open by now was judged.
-    fn resume(&self, swap: &Swap, new: &Live) -> Result<(), BackendError> {
+    fn resume(&self, swap: &Swap, new: &Live) -> Result<(), StorageError> {
         if swap.judged || !new.root.info.read_only {
             return Ok(());
         }
@@ -263,7 +265,7 @@ impl<'a> Act<'a> {
     }
 
     /// Nobody could write to the new one meanwhile.
-    fn judge_or_go_back(&self) -> Result<(), BackendError> {
+    fn judge_or_go_back(&self) -> Result<(), StorageError> {
         let Err(error) = self.judge() else { return Ok(()) };
         self.swap_names()?;
         self.sync()?;
@@ -271,7 +273,7 @@ impl<'a> Act<'a> {
     }
 
     /// Destroys what was staged; never what was live.
-    fn discard(&self) -> Result<(), BackendError> {
+    fn discard(&self) -> Result<(), StorageError> {
         let (noted, aside) = (self.store.rollback()?, self.aside()?);
         match (noted, aside) {
             (Some(swap), Some(aside)) if aside.uuid() == swap.new => {
@@ -281,7 +283,7 @@ impl<'a> Act<'a> {
         }
     }
 
-    fn swap_names(&self) -> Result<(), BackendError> {
+    fn swap_names(&self) -> Result<(), StorageError> {
         let Home { dir, name, .. } = &self.home;
         let flags = RenameFlags::EXCHANGE;
         let swapped = rustix::fs::renameat_with(dir, &self.hidden, dir, name, flags);
@@ -289,7 +291,7 @@ impl<'a> Act<'a> {
     }
 
     /// Carries over what no snapshot holds, and destroys the rest of the old subvolume.
-    fn finish(&self) -> Result<(), BackendError> {
+    fn finish(&self) -> Result<(), StorageError> {
         self.clear_away().map_err(|error| {
             let hidden = self.path.with_file_name(&self.hidden);
             let carried = self.store.rollback().ok().flatten().is_some_and(|swap| swap.carried);
@@ -302,11 +304,11 @@ impl<'a> Act<'a> {
                 error.detail,
                 hidden.display()
             );
-            BackendError { detail, ..error }
+            StorageError { detail, ..error }
         })
     }
 
-    fn clear_away(&self) -> Result<(), BackendError> {
+    fn clear_away(&self) -> Result<(), StorageError> {
         let old = self.aside()?.ok_or_else(|| self.changed())?;
         let mut new = self.live()?;
         let (token, new_id, old_id) = (self.token, new.root.uuid(), old.uuid());
@@ -339,7 +341,7 @@ impl<'a> Act<'a> {
     }
 
     /// Nothing can be moved out of what is read-only, nor can anything in it be removed.
-    fn open_up(&self, old: &mut Live, plan: &Plan) -> Result<(), BackendError> {
+    fn open_up(&self, old: &mut Live, plan: &Plan) -> Result<(), StorageError> {
         let doing = || doing(self.path);
         if !plan.carried.is_empty() || !plan.replaced.is_empty() {
             old.root.set_read_only(false).doing(doing)?;
@@ -350,14 +352,14 @@ impl<'a> Act<'a> {
         Ok(())
     }
 
-    fn sync(&self) -> Result<(), BackendError> {
+    fn sync(&self) -> Result<(), StorageError> {
         subvolume::sync(&self.home.dir).doing(|| doing(self.path))
     }
 
-    fn changed(&self) -> BackendError {
+    fn changed(&self) -> StorageError {
         let hidden: PathBuf = self.path.with_file_name(&self.hidden);
         let why = format!("{} was moved or removed at this moment", hidden.display());
-        BackendError::new(Fault::Transient, doing(self.path), why)
+        StorageError::new(Fault::Transient, doing(self.path), why)
     }
 }
 

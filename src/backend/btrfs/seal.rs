@@ -6,8 +6,8 @@
 
 use super::detail::NestedPart;
 use super::stored::Stored;
-use crate::backend::subvolume::Subvolume;
-use crate::backend::{BackendError, Doing};
+use crate::fs::subvolume::Subvolume;
+use crate::fs::{Doing, StorageError};
 use crate::host::sys;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub enum Seal {
 
 /// Closes or opens the subvolumes of a tree. What lies in the place of one and is no copy of it
 /// stays as it is.
-pub fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), BackendError> {
+pub fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), StorageError> {
     for piece in pieces {
         set_one(
             root,
@@ -63,7 +63,7 @@ pub fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), BackendEr
 }
 
 /// Opens those that have others in them, which could not be removed else.
-pub fn open_above(root: &OwnedFd, pieces: &[Piece]) -> Result<(), BackendError> {
+pub fn open_above(root: &OwnedFd, pieces: &[Piece]) -> Result<(), StorageError> {
     let above = |piece: &&Piece| has_below(&piece.path, pieces.iter().map(|piece| &piece.path));
     pieces.iter().filter(above).try_for_each(|piece| set_one(root, piece, false))
 }
@@ -74,7 +74,7 @@ pub fn has_below<'a>(piece: &Path, mut others: impl Iterator<Item = &'a PathBuf>
     others.any(|path| path != piece && path.starts_with(piece))
 }
 
-fn set_one(root: &OwnedFd, piece: &Piece, read_only: bool) -> Result<(), BackendError> {
+fn set_one(root: &OwnedFd, piece: &Piece, read_only: bool) -> Result<(), StorageError> {
     let is_root = piece.path.as_os_str().is_empty();
     let doing = || match is_root {
         true => "setting whether a subvolume is read-only".to_owned(),

@@ -6,13 +6,13 @@ use super::detail::Detail;
 use super::place::{Place, Top};
 use super::store_root::{self, STORE};
 use super::stored::Stored;
-use crate::backend::manifest::Manifest;
-use crate::backend::subvolume;
-use crate::backend::tree::shed;
-use crate::backend::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Seq;
+use crate::fs::subvolume;
+use crate::fs::tree::shed;
+use crate::fs::{Doing, StorageError};
+use crate::store::manifest::Manifest;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -107,7 +107,7 @@ impl Store {
         place: &Place,
         configured: Option<&Path>,
         resource: &ResourceName,
-    ) -> Result<Option<Self>, BackendError> {
+    ) -> Result<Option<Self>, StorageError> {
         let (dir, shown, top) = match configured {
             Some(path) => (Some(store_root::open_configured(path, place)?), path.to_owned(), None),
             None => {
@@ -135,7 +135,7 @@ impl Store {
         place: &Place,
         configured: Option<&Path>,
         resource: &ResourceName,
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Self, StorageError> {
         let doing = || format!("making the store of {resource}");
         configured.map_or(Ok(()), store_root::expect_safe)?;
         if let Some(store) = Self::open(place, configured, resource)? {
@@ -147,12 +147,12 @@ impl Store {
             None => store_root::make_own(&*Top::of(place)?)?,
         };
         subvolume::make_dir(&parent, resource.as_str()).doing(doing)?;
-        let gone = || BackendError::new(Fault::Transient, doing(), "it was removed at this moment");
+        let gone = || StorageError::new(Fault::Transient, doing(), "it was removed at this moment");
         Self::open(place, configured, resource)?.ok_or_else(gone)
     }
 
     /// The sequence numbers that have a directory, rising.
-    pub fn seqs(&self) -> Result<Vec<Seq>, BackendError> {
+    pub fn seqs(&self) -> Result<Vec<Seq>, StorageError> {
         let doing = || format!("listing {}", self.shown.display());
         let mut seqs = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.dir).doing(doing)? {
@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// The highest sequence number that was ever used here.
-    pub fn high_water(&self) -> Result<Seq, BackendError> {
+    pub fn high_water(&self) -> Result<Seq, StorageError> {
         let text = self.noted(HIGH_WATER)?;
         let noted = text.map_or(Some(0), |text| text.parse().ok());
         let noted = noted.ok_or_else(|| self.garbled(HIGH_WATER, "it is not a number"))?;
@@ -173,18 +173,18 @@ impl Store {
     }
 
     /// The last rollback that got as far as to be noted.
-    pub fn rollback(&self) -> Result<Option<Swap>, BackendError> {
+    pub fn rollback(&self) -> Result<Option<Swap>, StorageError> {
         let Some(text) = self.noted(ROLLBACK)? else { return Ok(None) };
         let swap = Swap::parse(&text).ok_or_else(|| self.garbled(ROLLBACK, "it names no swap"))?;
         Ok(Some(swap))
     }
 
-    pub fn note_rollback(&self, swap: &Swap) -> Result<(), BackendError> {
+    pub fn note_rollback(&self, swap: &Swap) -> Result<(), StorageError> {
         self.note(ROLLBACK, &swap.to_string())
     }
 
     /// The name that the resource had in its directory when it was rolled back last.
-    pub fn rolled_name(&self) -> Result<Option<OsString>, BackendError> {
+    pub fn rolled_name(&self) -> Result<Option<OsString>, StorageError> {
         let mut buffer = [0; 256];
         match rustix::fs::fgetxattr(&self.dir, NAME, &mut buffer) {
             Ok(0) | Err(Errno::NODATA) => Ok(None),
@@ -198,13 +198,13 @@ impl Store {
         }
     }
 
-    pub fn note_rolled_name(&self, name: &OsStr) -> Result<(), BackendError> {
+    pub fn note_rolled_name(&self, name: &OsStr) -> Result<(), StorageError> {
         let set = rustix::fs::fsetxattr(&self.dir, NAME, name.as_bytes(), XattrFlags::empty());
         set.doing(|| format!("noting {NAME} of {}", self.shown.display()))
     }
 
     /// UUIDs that the resource and what is nested in it had before rollbacks.
-    pub fn lineage(&self) -> Result<Vec<Uuid>, BackendError> {
+    pub fn lineage(&self) -> Result<Vec<Uuid>, StorageError> {
         let doing = || format!("reading {LINEAGE} of {}", self.shown.display());
         let mut buffer = [0; REMEMBERED * size_of::<Uuid>()];
         let length = match rustix::fs::fgetxattr(&self.dir, LINEAGE, &mut buffer) {
@@ -216,7 +216,7 @@ impl Store {
     }
 
     /// Remembers what is about to be replaced.
-    pub fn note_lineage(&self, replaced: &[Uuid]) -> Result<(), BackendError> {
+    pub fn note_lineage(&self, replaced: &[Uuid]) -> Result<(), StorageError> {
         let mut ids = self.lineage()?;
         ids.retain(|id| !replaced.contains(id));
         ids.extend(replaced);
@@ -227,16 +227,16 @@ impl Store {
     }
 
     /// What is open only to be moved, or was when that was cut off.
-    pub fn moving(&self) -> Result<Option<Uuid>, BackendError> {
+    pub fn moving(&self) -> Result<Option<Uuid>, StorageError> {
         Ok(self.noted(MOVING)?.and_then(|text| text.parse().ok()).filter(|id: &Uuid| !id.is_nil()))
     }
 
-    pub fn note_moving(&self, id: Uuid) -> Result<(), BackendError> {
+    pub fn note_moving(&self, id: Uuid) -> Result<(), StorageError> {
         self.note(MOVING, &id.to_string())
     }
 
     /// An extended attribute of the resource's directory.
-    fn noted(&self, key: &str) -> Result<Option<String>, BackendError> {
+    fn noted(&self, key: &str) -> Result<Option<String>, StorageError> {
         let doing = || format!("reading {key} of {}", self.shown.display());
         let mut buffer = [0; 256];
         match rustix::fs::fgetxattr(&self.dir, key, &mut buffer) {
@@ -249,23 +249,23 @@ impl Store {
         }
     }
 
-    fn note(&self, key: &str, text: &str) -> Result<(), BackendError> {
+    fn note(&self, key: &str, text: &str) -> Result<(), StorageError> {
         let set = rustix::fs::fsetxattr(&self.dir, key, text.as_bytes(), XattrFlags::empty());
         set.doing(|| format!("noting {text} in {key} of {}", self.shown.display()))
     }
 
-    fn garbled(&self, key: &str, why: &str) -> BackendError {
+    fn garbled(&self, key: &str, why: &str) -> StorageError {
         let doing = format!("reading {key} of {}", self.shown.display());
-        BackendError::new(Fault::Permanent, doing, why)
+        StorageError::new(Fault::Permanent, doing, why)
     }
 
     /// Notes that a sequence number is used. The caller keeps two from doing so at once.
-    pub fn raise_high_water(&self, seq: Seq) -> Result<(), BackendError> {
+    pub fn raise_high_water(&self, seq: Seq) -> Result<(), StorageError> {
         self.note(HIGH_WATER, &self.high_water()?.max(seq).to_string())
     }
 
     /// Looks at what lies under a sequence number.
-    pub fn look(&self, seq: Seq) -> Result<Entry, BackendError> {
+    pub fn look(&self, seq: Seq) -> Result<Entry, StorageError> {
         let doing = || format!("opening {}", self.path_of(seq).display());
         let dir = match subvolume::open_below(&self.dir, seq.to_string()) {
             Ok(dir) => dir,
@@ -284,7 +284,7 @@ impl Store {
             Ok(None) => Ok(Entry::Remains(dir)),
             // A power cut before the commit point can leave an empty manifest.
             Err(error) if error.fault == Fault::Permanent && !has_data => Ok(Entry::Remains(dir)),
-            Err(error) => Err(BackendError { doing: doing(), ..error }),
+            Err(error) => Err(StorageError { doing: doing(), ..error }),
         }
     }
 

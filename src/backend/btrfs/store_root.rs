@@ -2,9 +2,9 @@
 //! of it, or one that a person chose. Either way nobody but root may write to it.
 
 use super::place::{self, Place, Top};
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, StorageError};
 use crate::host::sys;
 use crate::host::trust::{Distrust, trusted_place};
 use rustix::fs::Mode;
@@ -18,9 +18,9 @@ use std::path::Path;
 pub const STORE: &str = ".heptad";
 
 /// The store at the top of the file system, if it was made.
-pub fn open_own(top: &Top) -> Result<Option<OwnedFd>, BackendError> {
+pub fn open_own(top: &Top) -> Result<Option<OwnedFd>, StorageError> {
     let doing = || format!("opening {STORE} at the top of the file system");
-    let refuse = |detail: &str| Err(BackendError::new(Fault::Permanent, doing(), detail));
+    let refuse = |detail: &str| Err(StorageError::new(Fault::Permanent, doing(), detail));
     let dir = match subvolume::open_below(&top.dir, STORE) {
         Ok(dir) => dir,
         Err(Errno::NOENT) => return Ok(None),
@@ -42,7 +42,7 @@ pub fn open_own(top: &Top) -> Result<Option<OwnedFd>, BackendError> {
     }
 }
 
-pub fn make_own(top: &Top) -> Result<OwnedFd, BackendError> {
+pub fn make_own(top: &Top) -> Result<OwnedFd, StorageError> {
     let doing = || format!("making {STORE} at the top of the file system");
     match sys::btrfs_create(&top.dir, OsStr::new(STORE)) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -50,36 +50,36 @@ pub fn make_own(top: &Top) -> Result<OwnedFd, BackendError> {
         }
         _ => {}
     }
-    let gone = || BackendError::new(Fault::Transient, doing(), "it was removed at this moment");
+    let gone = || StorageError::new(Fault::Transient, doing(), "it was removed at this moment");
     open_own(top)?.ok_or_else(gone)
 }
 
 /// The permission bits, after a check that nobody else may have put something inside.
-fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, BackendError> {
+fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, StorageError> {
     let stat = rustix::fs::fstat(dir).doing(&doing)?;
     if stat.st_uid == nix::unistd::geteuid().as_raw() && stat.st_mode & 0o022 == 0 {
         return Ok(stat.st_mode & 0o777);
     }
     let detail =
         "others may write to it; look at what is inside, then chown root and chmod 0700 it";
-    Err(BackendError::new(Fault::Permanent, doing(), detail))
+    Err(StorageError::new(Fault::Permanent, doing(), detail))
 }
 
 /// Whoever can move a directory above a chosen store away could put another in its place. Looking and
 /// destroying go on all the same: they go by what each snapshot says of itself.
-pub fn expect_safe(path: &Path) -> Result<(), BackendError> {
+pub fn expect_safe(path: &Path) -> Result<(), StorageError> {
     let why = path.parent().and_then(|above| trusted_place(above).err());
     let refused = |why: Distrust| {
         let doing = format!("using the store {}", path.display());
-        BackendError::new(Fault::Permanent, doing, why.to_string())
+        StorageError::new(Fault::Permanent, doing, why.to_string())
     };
     why.map_or(Ok(()), |why| Err(refused(why)))
 }
 
 /// A store that a person chose: it must be there, closed to others, and on the same file system.
-pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, BackendError> {
+pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, StorageError> {
     let doing = || format!("opening the store {}", path.display());
-    let refuse = |detail: String| Err(BackendError::new(Fault::Permanent, doing(), detail));
+    let refuse = |detail: String| Err(StorageError::new(Fault::Permanent, doing(), detail));
     let dir = match subvolume::open_absolute(path) {
         Ok(dir) => dir,
         Err(Errno::LOOP) => {
@@ -89,7 +89,7 @@ pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, BackendErr
         }
         Err(Errno::NOENT) => {
             let detail = "it is not there; mount its file system, or mkdir -m 0700 it";
-            return Err(BackendError::new(Fault::Absent, doing(), detail));
+            return Err(StorageError::new(Fault::Absent, doing(), detail));
         }
         Err(error) => return Err(error).doing(doing),
     };

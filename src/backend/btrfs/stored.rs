@@ -2,15 +2,15 @@
 
 use super::detail::Detail;
 use super::store::{BACKEND, DATA, NESTED};
-use crate::backend::browse::{OpenTree, Own};
-use crate::backend::manifest::{MANIFEST, MARK, Manifest};
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing};
+use crate::browse::{OpenTree, Own};
 use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::domain::tree::TreePath;
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, StorageError};
 use crate::host::sys;
+use crate::store::manifest::{MANIFEST, MARK, Manifest};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::io;
@@ -61,10 +61,10 @@ impl Stored {
 
     /// # Errors
     /// [`Fault::Identity`] unless it is exactly the one that the handle means.
-    pub fn must_be(&self, handle: &Handle, fsid: Uuid) -> Result<(), BackendError> {
+    pub fn must_be(&self, handle: &Handle, fsid: Uuid) -> Result<(), StorageError> {
         let refuse = |what: &str, is: String| {
             let doing = format!("comparing snapshot {} with what was asked for", handle.seq);
-            Err(BackendError::new(Fault::Identity, doing, format!("its {what} is {is}")))
+            Err(StorageError::new(Fault::Identity, doing, format!("its {what} is {is}")))
         };
         if self.manifest.id != handle.id {
             return refuse("id", format!("{}, not {}", self.manifest.id, handle.id));
@@ -78,10 +78,10 @@ impl Stored {
 
     /// # Errors
     /// [`Fault::Absent`] or [`Fault::Identity`] unless it can be used as the snapshot it was.
-    pub fn whole(self) -> Result<Self, BackendError> {
+    pub fn whole(self) -> Result<Self, StorageError> {
         let refuse = |fault, detail: &str| {
             let doing = format!("opening snapshot {}", self.seq);
-            Err(BackendError::new(fault, doing, detail))
+            Err(StorageError::new(fault, doing, detail))
         };
         match self.wholeness() {
             Wholeness::Whole => Ok(self),
@@ -116,7 +116,7 @@ impl Stored {
 
     /// Destroys what is here: nested snapshots, data, manifest, directory, in this order, so that
     /// an interruption leaves something that is listed and can be destroyed again.
-    pub fn clear(self) -> Result<(), BackendError> {
+    pub fn clear(self) -> Result<(), StorageError> {
         let sources = self.detail.nested.iter().map(|part| part.source);
         for ((at, part), source) in self.nested.iter().enumerate().zip(sources) {
             if let Some(part) = part {
@@ -143,7 +143,7 @@ pub fn part_path(at: usize) -> PathBuf {
 
 /// Removes the files and directories that heptad makes around snapshots. Whatever else somebody
 /// put there stays.
-pub fn clear_dir(dir: &OwnedFd) -> Result<(), BackendError> {
+pub fn clear_dir(dir: &OwnedFd) -> Result<(), StorageError> {
     let doing = || "clearing a snapshot's directory".to_owned();
     match subvolume::remove(dir, NESTED, AtFlags::REMOVEDIR) {
         Ok(()) => {}
@@ -156,8 +156,8 @@ pub fn clear_dir(dir: &OwnedFd) -> Result<(), BackendError> {
     Ok(())
 }
 
-fn foreign(path: &Path) -> BackendError {
-    BackendError::new(
+fn foreign(path: &Path) -> StorageError {
+    StorageError::new(
         Fault::Identity,
         format!("destroying {}", path.display()),
         "something that heptad did not make lies there; move it away",
@@ -165,7 +165,7 @@ fn foreign(path: &Path) -> BackendError {
 }
 
 /// Destroys one subvolume, by its id: whatever took its name meanwhile is safe.
-pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), BackendError> {
+pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), StorageError> {
     let id = subvolume.info.id;
     let result = sys::btrfs_destroy(fs, id);
     if let Err(error) = &result
@@ -173,7 +173,7 @@ pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), BackendError> 
     {
         let detail = "other subvolumes lie in it that heptad did not make; move them away";
         let doing = format!("destroying subvolume {id}");
-        return Err(BackendError::new(Fault::Permanent, doing, detail));
+        return Err(StorageError::new(Fault::Permanent, doing, detail));
     }
     result.doing(|| format!("destroying subvolume {id}"))
 }

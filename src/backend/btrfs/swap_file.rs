@@ -1,8 +1,8 @@
 //! Files that the system swaps to: the kernel takes no snapshot of a subvolume that has one.
 
 use super::live::{Live, Nested};
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
 use crate::host::{pins, sys};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct SwapFiles(Vec<(uuid::Uuid, PathBuf)>);
 
 impl SwapFiles {
-    pub fn look() -> Result<Self, BackendError> {
+    pub fn look() -> Result<Self, StorageError> {
         let files = pins::swaps().doing(|| "looking for swap files".into())?;
         let place = |file: PathBuf| {
             // One on another file system, or whose name is gone, is in no subvolume here.
@@ -41,10 +41,10 @@ impl SwapFiles {
 
     /// # Errors
     /// [`Fault::Permanent`] with the file and the way out.
-    pub fn refuse(&self, live: &Live) -> Result<(), BackendError> {
+    pub fn refuse(&self, live: &Live) -> Result<(), StorageError> {
         match self.obstacle(live) {
             None => Ok(()),
-            Some((problem, hint)) => Err(BackendError::new(
+            Some((problem, hint)) => Err(StorageError::new(
                 Fault::Permanent,
                 "taking the snapshot",
                 format!("{problem}; {hint}"),
@@ -65,7 +65,7 @@ pub fn is_alone(
     nested: &[Nested],
     path: &Path,
     file: &Path,
-) -> Result<bool, BackendError> {
+) -> Result<bool, StorageError> {
     let mut below = nested.iter().filter(|one| one.path.starts_with(path));
     let (Some(one), None) = (below.next(), below.next()) else { return Ok(false) };
     let doing = || format!("looking into {}", path.display());

@@ -12,13 +12,14 @@ use super::rollback;
 use super::store::{BACKEND, DATA, Entry, NESTED, Store};
 use super::stored::{self, Stored, part_path};
 use super::{Btrfs, place::Place};
-use crate::backend::manifest::{MANIFEST, Manifest};
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing, Object, TakeOrder};
+use crate::backend::{Object, TakeOrder};
 use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Card, Handle};
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, StorageError};
 use crate::host::sys;
+use crate::store::manifest::{MANIFEST, Manifest};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,7 +28,7 @@ use std::sync::PoisonError;
 /// How often a snapshot is begun while nested subvolumes come and go.
 const ATTEMPTS: usize = 4;
 
-pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError> {
+pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, StorageError> {
     let place = Place::of(&this.path)?;
     let handle = &order.card.handle;
     let store = this.open_store(&place)?;
@@ -63,7 +64,7 @@ pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, BackendError>
     }
     Err(passing.unwrap_or_else(|| {
         let why = "subvolumes in it come and go all the time; stop what makes and removes them";
-        BackendError::new(Fault::Transient, "taking the snapshot", why)
+        StorageError::new(Fault::Transient, "taking the snapshot", why)
     }))
 }
 
@@ -73,7 +74,7 @@ fn attempt(
     place: &Place,
     source: &Source,
     order: &TakeOrder<'_>,
-) -> Result<Option<Object>, BackendError> {
+) -> Result<Option<Object>, StorageError> {
     let handle = &order.card.handle;
     let store = Store::create(place, this.store.as_deref(), &this.resource)?;
     {
@@ -115,7 +116,7 @@ struct Source {
 }
 
 impl Source {
-    fn of_live(this: &Btrfs, place: &Place, store: Option<&Store>) -> Result<Self, BackendError> {
+    fn of_live(this: &Btrfs, place: &Place, store: Option<&Store>) -> Result<Self, StorageError> {
         let mut live = Live::open(&this.path, place)?;
         let content::Chosen { nested, notes, incomplete } =
             content::choose(this, &mut live, place, store)?;
@@ -135,7 +136,7 @@ impl Source {
         Ok(Self { base, detail, notes, incomplete })
     }
 
-    fn of_stored(this: &Btrfs, place: &Place, handle: &Handle) -> Result<Self, BackendError> {
+    fn of_stored(this: &Btrfs, place: &Place, handle: &Handle) -> Result<Self, StorageError> {
         let mut stored = this.stored(place, handle)?.whole()?;
         let Some(data) = stored.data.take() else {
             return Err(this.missing(handle));
@@ -168,7 +169,7 @@ impl Source {
     }
 
     /// Snapshots the n-th nested subvolume into `dir`.
-    fn snapshot_part(&self, at: usize, dir: &OwnedFd) -> Result<(), BackendError> {
+    fn snapshot_part(&self, at: usize, dir: &OwnedFd) -> Result<(), StorageError> {
         let name = at.to_string();
         let snapshot = |source: &Subvolume| {
             let result = sys::btrfs_snapshot(dir, &source.dir, OsStr::new(&name), true);
@@ -187,7 +188,7 @@ impl Source {
 }
 
 /// A directory for this snapshot, with nothing in it.
-fn make_room(store: &Store, handle: &Handle) -> Result<OwnedFd, BackendError> {
+fn make_room(store: &Store, handle: &Handle) -> Result<OwnedFd, StorageError> {
     clear(store, handle)?;
     let doing = || format!("making {}", store.path_of(handle.seq).display());
     let name = handle.seq.to_string();
@@ -196,9 +197,9 @@ fn make_room(store: &Store, handle: &Handle) -> Result<OwnedFd, BackendError> {
 }
 
 /// Removes what an interrupted taking of the same snapshot left.
-fn clear(store: &Store, handle: &Handle) -> Result<(), BackendError> {
+fn clear(store: &Store, handle: &Handle) -> Result<(), StorageError> {
     let doing = || format!("clearing {}", store.path_of(handle.seq).display());
-    let refuse = |detail: &str| Err(BackendError::new(Fault::Identity, doing(), detail));
+    let refuse = |detail: &str| Err(StorageError::new(Fault::Identity, doing(), detail));
     match store.look(handle.seq)? {
         Entry::Nothing => return Ok(()),
         Entry::Remains(dir) => stored::clear_dir(&dir)?,
@@ -212,7 +213,7 @@ fn clear(store: &Store, handle: &Handle) -> Result<(), BackendError> {
     subvolume::remove(&store.dir, handle.seq.to_string(), AtFlags::REMOVEDIR).doing(doing)
 }
 
-fn fill(dir: &OwnedFd, source: &Source, manifest: &Manifest) -> Result<(), BackendError> {
+fn fill(dir: &OwnedFd, source: &Source, manifest: &Manifest) -> Result<(), StorageError> {
     manifest.write_unsynced(&subvolume::path_of(dir))?;
     settle(dir)?;
     if !source.detail.nested.is_empty() {
@@ -227,14 +228,14 @@ fn fill(dir: &OwnedFd, source: &Source, manifest: &Manifest) -> Result<(), Backe
 }
 
 /// Hands the manifest's bytes to the transaction that the snapshot will commit.
-fn settle(dir: &OwnedFd) -> Result<(), BackendError> {
+fn settle(dir: &OwnedFd) -> Result<(), StorageError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir, MANIFEST, flags, Mode::empty());
     let file = file.doing(|| format!("opening {MANIFEST}"))?;
     sys::settle(file.as_fd()).doing(|| format!("writing {MANIFEST} out"))
 }
 
-fn find(store: &Store, handle: &Handle) -> Result<Object, BackendError> {
+fn find(store: &Store, handle: &Handle) -> Result<Object, StorageError> {
     let doing = || format!("looking at the new snapshot {}", store.path_of(handle.seq).display());
     match store.look(handle.seq)? {
         Entry::Ours(there) if there.wholeness() == Wholeness::Whole => {
@@ -242,7 +243,7 @@ fn find(store: &Store, handle: &Handle) -> Result<Object, BackendError> {
         }
         found => {
             let detail = format!("it is not as it was made: {found:?}");
-            Err(BackendError::new(Fault::Transient, doing(), detail))
+            Err(StorageError::new(Fault::Transient, doing(), detail))
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use super::place::{self, Place, Top};
 use super::restore::Target;
-use crate::backend::subvolume;
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume;
+use crate::fs::{Doing, StorageError};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Unseen {
     ///
     /// # Errors
     /// [`Fault::Permanent`] where it is not absolute, or something is there.
-    pub fn find(live: &Path, target: &Path, place: &Place) -> Result<Option<Self>, BackendError> {
+    pub fn find(live: &Path, target: &Path, place: &Place) -> Result<Option<Self>, StorageError> {
         let (Some(above), Some(name)) = (target.parent(), target.file_name()) else {
             return Ok(None);
         };
@@ -47,13 +47,13 @@ impl Unseen {
     }
 
     /// Where it is built.
-    pub fn target(&self, id: Uuid) -> Result<Target, BackendError> {
+    pub fn target(&self, id: Uuid) -> Result<Target, StorageError> {
         let doing = || format!("making the subvolume {}", self.path.display());
         let name = self.path.file_name().unwrap_or_default();
         let parent = self.top.above(&self.path).doing(doing)?;
         if subvolume::exists(&parent, name).doing(doing)? {
             let why = "there is one of that name on the file system; choose another name";
-            return Err(BackendError::new(Fault::Permanent, doing(), why));
+            return Err(StorageError::new(Fault::Permanent, doing(), why));
         }
         Ok(Target::in_dir(parent, name, id, &self.path))
     }
@@ -80,7 +80,7 @@ impl Unseen {
 }
 
 /// Whether a subvolume in this directory would be seen there, and not only within the resource.
-fn is_seen(live: &Path, above: &Path, place: &Place) -> Result<bool, BackendError> {
+fn is_seen(live: &Path, above: &Path, place: &Place) -> Result<bool, StorageError> {
     let dir = match subvolume::open_absolute(above) {
         Ok(dir) => dir,
         // What is wrong with it is told by whoever opens it as a target.
@@ -94,7 +94,7 @@ fn is_seen(live: &Path, above: &Path, place: &Place) -> Result<bool, BackendErro
 }
 
 /// An empty directory may wait there for the mount.
-fn expect_free(point: &Path) -> Result<(), BackendError> {
+fn expect_free(point: &Path) -> Result<(), StorageError> {
     let is_free = match std::fs::symlink_metadata(point) {
         Ok(meta) => {
             meta.is_dir() && std::fs::read_dir(point).is_ok_and(|mut all| all.next().is_none())
@@ -106,7 +106,7 @@ fn expect_free(point: &Path) -> Result<(), BackendError> {
     }
     let doing = format!("restoring to {}", point.display());
     let why = "something is there already; choose a path that does not exist";
-    Err(BackendError::new(Fault::Permanent, doing, why))
+    Err(StorageError::new(Fault::Permanent, doing, why))
 }
 
 /// As a shell takes it.

@@ -2,7 +2,6 @@
 //! so one entry that is not believed spoils all.
 
 use super::protocol::{self, Listed, Listing};
-use crate::backend::manifest::{Manifest, VERSION};
 use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::{Seq, Tags};
@@ -10,6 +9,7 @@ use crate::domain::sound;
 use crate::domain::tag;
 use crate::domain::told::{Disk, Engine, Told};
 use crate::host::process::plain;
+use crate::store::manifest::{Manifest, VERSION};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -8,20 +8,22 @@ mod listing;
 mod plugin;
 mod protocol;
 
-use super::manifest::Manifest;
 use super::options::Reader;
-use super::registry::{Context, OptionFinding};
+use super::options::{Context, OptionFinding};
 use super::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::host::holders;
+use crate::store::identity::Probe;
+use crate::store::manifest::Manifest;
 use plugin::Plugin;
 use protocol::{Ask, Done, Info, Listing, Probed, Subject, Taken, Used, Users, Verb, Verified};
 use serde_json::{Map, Value};
@@ -118,11 +120,11 @@ impl Backend for Exec {
     }
 
     /// The program alone: how long the plugin takes is its own affair.
-    fn inspect(&self) -> Result<(), BackendError> {
+    fn inspect(&self) -> Result<(), StorageError> {
         self.plugin.trusted(Verb::Probe)
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         self.probed(Verb::Probe, Ask::default())
     }
 
@@ -130,7 +132,7 @@ impl Backend for Exec {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         let ask = Ask {
             snapshot: Some(Subject::to_be(order.card)),
             manifest: Some(Manifest::new(&self.resource, NAME, order.card)),
@@ -148,7 +150,7 @@ impl Backend for Exec {
         Ok(Object { object, notes, incomplete })
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         let listing: Listing = self.ask(Verb::List, Ask::default())?;
         listing::survey(&self.resource, listing).map_err(|why| self.lie(Verb::List, why))
     }
@@ -157,12 +159,12 @@ impl Backend for Exec {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         let verified: Verified = self.ask_while(Verb::Verify, about(handle), progress)?;
         Ok(verified.content.into())
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         let found = self.list()?.found;
         let meant = meant(&found, handle)
             .map_err(|why| self.plugin.error(Verb::Destroy, Fault::Identity, why))?;
@@ -175,7 +177,7 @@ impl Backend for Exec {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         order.is_plain()?;
         let (handle, target) = (order.handle, order.target);
         let fail = |why: String| Err(self.plugin.error(Verb::Restore, Fault::Permanent, why));
@@ -193,7 +195,7 @@ impl Backend for Exec {
                 let parent = std::fs::File::open(target.parent().unwrap_or(target));
                 let synced = parent.and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
                 synced.map_err(|why| {
-                    BackendError::io(format!("completing {text}, as it was made in time"), &why)
+                    StorageError::io(format!("completing {text}, as it was made in time"), &why)
                 })?;
             }
             Err(error) => return Err(error),
@@ -204,7 +206,7 @@ impl Backend for Exec {
         }
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         self.must_roll_back()?;
         let Users { users } = self.ask(Verb::Users, Ask::default())?;
         Ok(listing::sentences(users))
@@ -217,13 +219,13 @@ impl Backend for Exec {
         &self,
         order: &RollbackOrder<'_>,
         _progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         self.must_roll_back()?;
         let ask = Ask { token: Some(order.token), ..about(order.handle) };
         self.probed(Verb::Rollback, ask)
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         self.agree()?;
         let keeps = self.known().is_some_and(|(_, info)| info.tags);
         if mark.tags.is_some() && !keeps {
@@ -235,14 +237,14 @@ impl Backend for Exec {
         Ok(())
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         let Used { stored, exclusive } = self.ask(Verb::Usage, about(handle))?;
         Ok(Usage { stored, exclusive })
     }
 
     /// By a listing of its own, though the survey has just made one: that is asked for around every
     /// act, and a figure kept from it would have to be given up at each of them.
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let listing: Listing = self.ask(Verb::List, Ask::default())?;
         Ok(listing.occupied.map(|bytes| Occupied { bytes, exact: true }))
     }
@@ -254,7 +256,7 @@ impl Exec {
         &self,
         verb: Verb,
         ask: Ask<'_>,
-    ) -> Result<T, BackendError> {
+    ) -> Result<T, StorageError> {
         self.ask_while(verb, ask, &())
     }
 
@@ -264,12 +266,12 @@ impl Exec {
         verb: Verb,
         ask: Ask<'_>,
         progress: &dyn Progress,
-    ) -> Result<T, BackendError> {
+    ) -> Result<T, StorageError> {
         self.agree()?;
         self.plugin.ask(verb, ask, progress)
     }
 
-    fn agree(&self) -> Result<(), BackendError> {
+    fn agree(&self) -> Result<(), StorageError> {
         let stamp = std::fs::metadata(&self.plugin.program).ok().map(|found| {
             (found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec())
         });
@@ -283,7 +285,7 @@ impl Exec {
     }
 
     /// Asks for something that is answered with the live resource's identity.
-    fn probed(&self, verb: Verb, ask: Ask<'_>) -> Result<Probe, BackendError> {
+    fn probed(&self, verb: Verb, ask: Ask<'_>) -> Result<Probe, StorageError> {
         let Probed { identity } = self.ask(verb, ask)?;
         let identity = listing::identity("its identity", identity);
         identity.map(|identity| Probe { identity }).map_err(|why| self.lie(verb, why))
@@ -291,7 +293,7 @@ impl Exec {
 
     /// # Errors
     /// [`Fault::Permanent`] where the plugin does not say that it can.
-    fn must_roll_back(&self) -> Result<(), BackendError> {
+    fn must_roll_back(&self) -> Result<(), StorageError> {
         self.agree()?;
         match self.known() {
             // Who is hidden from a plugin that looks for users would be nobody to it.
@@ -314,7 +316,7 @@ impl Exec {
     }
 
     /// An answer that cannot be true, or not for this heptad.
-    fn lie(&self, verb: Verb, why: String) -> BackendError {
+    fn lie(&self, verb: Verb, why: String) -> StorageError {
         self.plugin.error(verb, Fault::Permanent, format!("its answer is refused: {why}"))
     }
 }

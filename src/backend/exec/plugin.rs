@@ -1,8 +1,8 @@
 //! One conversation with a plugin: start it, ask, and believe the answer only if all is right.
 
 use super::protocol::{Ask, Refusal, Request, VERSION, Verb};
-use crate::backend::{BackendError, Progress};
 use crate::domain::operation::Fault;
+use crate::fs::{Progress, StorageError};
 use crate::host::process::{Finished, Limits, Overflow, ProcessError, Spawn, plain};
 use crate::host::trust::trusted_program;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ impl Plugin {
         verb: Verb,
         ask: Ask<'_>,
         progress: &dyn Progress,
-    ) -> Result<T, BackendError> {
+    ) -> Result<T, StorageError> {
         let request =
             Request { protocol: VERSION, resource: &self.resource, options: &self.options, ask };
         let run = || -> Result<T, Complaint> {
@@ -66,14 +66,14 @@ impl Plugin {
 
     /// # Errors
     /// [`Fault::Permanent`] where the program would not be run.
-    pub(super) fn trusted(&self, verb: Verb) -> Result<(), BackendError> {
+    pub(super) fn trusted(&self, verb: Verb) -> Result<(), StorageError> {
         let trusted = trusted_program(&self.program);
         trusted.map_err(|why| self.error(verb, Fault::Permanent, why.to_string()))
     }
 
-    pub(super) fn error(&self, verb: Verb, fault: Fault, why: impl Into<String>) -> BackendError {
+    pub(super) fn error(&self, verb: Verb, fault: Fault, why: impl Into<String>) -> StorageError {
         let doing = format!("{} of {} by {}", verb.word(), self.resource, self.program.display());
-        BackendError::new(fault, doing, why)
+        StorageError::new(fault, doing, why)
     }
 
     fn spawn(&self, verb: Verb, stdin: Vec<u8>) -> Spawn {
@@ -100,7 +100,7 @@ fn not_run(error: ProcessError) -> Complaint {
     let fault = match &error {
         ProcessError::Relative { .. } => Fault::Permanent,
         ProcessError::Start { source, .. } | ProcessError::Watch { source, .. } => {
-            match BackendError::io("", source).fault {
+            match StorageError::io("", source).fault {
                 Fault::Absent => Fault::Permanent,
                 fault => fault,
             }

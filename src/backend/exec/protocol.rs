@@ -1,10 +1,10 @@
 //! The shapes that go to a plugin and come back. config/examples/plugin/PROTOCOL.md says the same
 //! in words; a test compares the two.
 
-use crate::backend::manifest::{Manifest, origin_word};
 use crate::domain::event::{self, Wholeness};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{self, Card, Handle, Tags};
+use crate::store::manifest::{Manifest, origin_word};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;

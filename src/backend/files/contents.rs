@@ -4,8 +4,8 @@ use super::detail::data;
 use super::grounds::{Times, times_of};
 use super::index::{Line, Reader};
 use super::past::{below_or_root, recent};
-use crate::backend::tree::{Kind, Meta, Time, open_file, same_content, shown};
-use crate::backend::{BackendError, Doing};
+use crate::fs::tree::{Kind, Meta, Time, open_file, same_content, shown};
+use crate::fs::{Doing, StorageError};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,13 +20,13 @@ pub struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     /// Writes out what programs stored in the live tree: from then on its times tell.
-    pub fn open(live: &'a OwnedFd, snapshot: &Path, index: &Reader) -> Result<Self, BackendError> {
+    pub fn open(live: &'a OwnedFd, snapshot: &Path, index: &Reader) -> Result<Self, StorageError> {
         let stored = data(snapshot).doing(|| format!("opening {}", snapshot.display()))?;
         Ok(Self { live, stored, recent: recent(index.begun), times: times_of(live) })
     }
 
     /// Whether a live file, whose times are as the snapshot's index has them, holds the same.
-    pub fn hold(&self, line: &Line, is: &Meta) -> Result<bool, BackendError> {
+    pub fn hold(&self, line: &Line, is: &Meta) -> Result<bool, StorageError> {
         if is.kind != Kind::File {
             return Ok(true);
         }

@@ -1,10 +1,10 @@
 //! What this backend remembers in the manifest, and the cheap look that a listing takes.
 
-use super::super::shelf::Seal;
-use super::super::tree::{Kind, Meta, Report};
-use super::super::{BackendError, Doing};
 use super::{DATA, INDEX};
 use crate::domain::snapshot::Content;
+use crate::fs::tree::{Kind, Meta, Report};
+use crate::fs::{Doing, StorageError};
+use crate::store::Seal;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ impl Seal for Detail {
 
     /// Whether the snapshot in `dir` still looks as it did: two looks, whatever its size. A change
     /// deeper inside is found by verifying.
-    fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
         let doing = || format!("looking at {}", dir.display());
         let root = match data(dir) {
             Err(Errno::NOENT) => return Ok(false),

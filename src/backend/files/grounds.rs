@@ -6,7 +6,7 @@
 //! A file system that lives in memory is never written out, and there the times tell nothing.
 //! (Linux: `file_update_time` in `do_page_mkwrite` and `fault_dirty_shared_page`, mm/memory.c.)
 
-use super::super::tree::{Entry, Meta, open_dir, open_file};
+use crate::fs::tree::{Entry, Meta, open_dir, open_file};
 use crate::host::mounts::Mounts;
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;

@@ -6,9 +6,9 @@
 //! the root is `.`. The first line names the format and when it was begun; the last one counts, so
 //! that a file cut short is noticed.
 
-use super::super::tree::{Kind, Meta, Time};
-use super::super::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Kind, Meta, Time};
+use crate::fs::{Doing, StorageError};
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -148,7 +148,7 @@ pub struct Writer {
 
 impl Writer {
     /// `begun`: the file systems' clock before anything was read.
-    pub fn create(path: PathBuf, begun: Time) -> Result<Self, BackendError> {
+    pub fn create(path: PathBuf, begun: Time) -> Result<Self, StorageError> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = BufWriter::new(file.doing(|| format!("writing {}", path.display()))?);
         let mut writer = Self { file, path, bytes: 0 };
@@ -156,18 +156,18 @@ impl Writer {
         Ok(writer)
     }
 
-    pub fn add(&mut self, line: &Line) -> Result<(), BackendError> {
+    pub fn add(&mut self, line: &Line) -> Result<(), StorageError> {
         self.put(&line.text())
     }
 
     /// The file's length. Not durable until the caller syncs the file system.
-    pub fn finish(mut self, entries: u64, bytes: u64) -> Result<u64, BackendError> {
+    pub fn finish(mut self, entries: u64, bytes: u64) -> Result<u64, StorageError> {
         self.put(&format!("end {entries} {bytes}\n"))?;
         self.file.flush().doing(|| format!("writing {}", self.path.display()))?;
         Ok(self.bytes)
     }
 
-    fn put(&mut self, text: &str) -> Result<(), BackendError> {
+    fn put(&mut self, text: &str) -> Result<(), StorageError> {
         self.bytes += text.len() as u64;
         self.file.write_all(text.as_bytes()).doing(|| format!("writing {}", self.path.display()))
     }
@@ -183,7 +183,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open(path: &Path) -> Result<Self, BackendError> {
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
         let doing = || format!("reading {}", path.display());
         let file = BufReader::new(File::open(path).doing(doing)?);
         let mut reader = Self { file, path: path.into(), offset: 0, begun: Time::default() };
@@ -194,7 +194,7 @@ impl Reader {
     }
 
     /// The next entry; `None` at the proper end.
-    pub fn next(&mut self) -> Result<Option<Line>, BackendError> {
+    pub fn next(&mut self) -> Result<Option<Line>, StorageError> {
         let text = self.text()?;
         if text.starts_with("end ") && text.ends_with('\n') {
             return Ok(None);
@@ -202,16 +202,16 @@ impl Reader {
         Line::parse(&text).map(Some).ok_or_else(|| self.damaged())
     }
 
-    fn text(&mut self) -> Result<String, BackendError> {
+    fn text(&mut self) -> Result<String, StorageError> {
         let mut text = String::new();
         let read = self.file.read_line(&mut text);
         self.offset += read.doing(|| format!("reading {}", self.path.display()))? as u64;
         Ok(text)
     }
 
-    fn damaged(&self) -> BackendError {
+    fn damaged(&self) -> StorageError {
         let why = format!("it is damaged or cut short before byte {}", self.offset);
-        BackendError::new(Fault::Permanent, format!("reading {}", self.path.display()), why)
+        StorageError::new(Fault::Permanent, format!("reading {}", self.path.display()), why)
     }
 }
 

@@ -24,20 +24,22 @@ mod strangers;
 mod take;
 mod verify;
 
-use super::browse::OpenTree;
-use super::identity;
-use super::manifest::write_mark;
-use super::registry::OptionFinding;
-use super::shelf::{self, Shelf};
-use super::tree::open_nosymlink;
+use super::options::OptionFinding;
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
+use crate::browse::OpenTree;
 use crate::domain::event::{Mark, Survey};
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::snapshot::{Content, Handle};
+use crate::fs::tree::open_nosymlink;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
+use crate::store::identity;
+use crate::store::identity::Probe;
+use crate::store::manifest::write_mark;
+use crate::store::{self, Store};
 use detail::Detail;
 use settings::Settings;
 
@@ -54,7 +56,7 @@ const INDEX: &str = "index";
 #[derive(Debug)]
 pub struct Files {
     settings: Settings,
-    shelf: Shelf,
+    shelf: Store,
 }
 
 impl Backend for Files {
@@ -92,7 +94,7 @@ impl Backend for Files {
         strangers::oddities(&self.settings.path, &self.territory().left_out)
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         identity::probe(&self.settings.path)
     }
 
@@ -100,12 +102,12 @@ impl Backend for Files {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         take::take(&self.settings, &self.shelf, order, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
-        shelf::list::<Detail>(&self.shelf, &self.settings.path)
+    fn list(&self) -> Result<Survey, StorageError> {
+        store::list::<Detail>(&self.shelf, &self.settings.path)
     }
 
     /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of
@@ -115,11 +117,11 @@ impl Backend for Files {
         &self,
         handle: &Handle,
         _progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         verify::verify(&self.shelf.whole(handle)?)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.shelf.destroy(handle)
     }
 
@@ -127,14 +129,14 @@ impl Backend for Files {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         order.is_plain()?;
         let item = self.shelf.whole(order.handle)?;
         let notes = restore::restore(&item, order.target, progress)?;
         Ok(Restored { notes, ..Restored::at(order.target) })
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(&self.settings, &self.shelf)
     }
 
@@ -142,28 +144,28 @@ impl Backend for Files {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         rollback::rollback(&self.settings, &self.shelf, order, progress)
     }
 
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, _) = self.shelf.untouched::<Detail>(handle)?;
         Ok(OpenTree::new(self.shelf.part(&item, DATA)?))
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.shelf.whole(handle)?.path, mark)
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         let item = self.shelf.whole(handle)?;
         let root = detail::data(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
-        Ok(shelf::blocks(&root)?.usage())
+        Ok(store::blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
-        shelf::occupied(&self.shelf, live, &self.territory().left_out)
+        store::occupied(&self.shelf, live, &self.territory().left_out)
     }
 }

@@ -1,14 +1,14 @@
 //! The previous snapshot, as a lender of unchanged files.
 
-use super::super::BackendError;
-use super::super::shelf::{Item, Seal};
-use super::super::tree::{
-    Entry, Flags, Kind, Meta, Time, below, open_file, same_content, same_xattrs,
-};
 use super::detail::Detail;
 use super::grounds::{self, Times};
 use super::index::{Line, Reader, Stamps};
 use super::{DATA, INDEX};
+use crate::fs::StorageError;
+use crate::fs::tree::{
+    Entry, Flags, Kind, Meta, Time, below, open_file, same_content, same_xattrs,
+};
+use crate::store::{Item, Seal};
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashMap;
 use std::fs::File;
@@ -42,8 +42,8 @@ pub struct Past {
 
 impl Past {
     /// Reads the index of a snapshot.
-    pub fn open(item: &Item, root: &Meta) -> Result<Self, BackendError> {
-        use super::super::Doing;
+    pub fn open(item: &Item, root: &Meta) -> Result<Self, StorageError> {
+        use crate::fs::Doing;
         let dir = &item.path;
         let opening = || format!("opening {}", dir.display());
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

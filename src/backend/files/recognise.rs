@@ -1,9 +1,9 @@
 //! Any directory and any file.
 
 use super::super::recognise::{Answer, Recognised, Seen};
-use super::super::tree::Kind as Entry;
 use super::WORD;
 use crate::domain::resource::Kind;
+use crate::fs::tree::Kind as Entry;
 
 pub fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, kind, .. } = seen else { return Ok(None) };

@@ -1,12 +1,12 @@
 //! A new, independent copy of a snapshot at a path of the user's.
 
-use super::super::shelf::{Item, Target};
-use super::super::tree::{Copy, Flow, Meta, Visitor, copy_tree, fix};
-use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, data};
 use super::verify;
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Copy, Flow, Meta, Visitor, copy_tree, fix};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Seal;
+use crate::store::{Item, Target};
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,7 +19,7 @@ pub fn restore(
     item: &Item,
     target: &Path,
     progress: &dyn Progress,
-) -> Result<Vec<String>, BackendError> {
+) -> Result<Vec<String>, StorageError> {
     let target = Target::open(item, target)?;
     // What was changed meanwhile is not what was asked for.
     verify::verify(item)?;
@@ -52,7 +52,7 @@ pub fn fill(
     name: &CStr,
     without: &HashSet<Vec<u8>>,
     progress: &dyn Progress,
-) -> Result<Filled, BackendError> {
+) -> Result<Filled, StorageError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let detail = Detail::of(&item.manifest);
     let options = Copy {
@@ -77,7 +77,7 @@ pub fn fill(
             let (lost, bereft) = (report.unflagged_sentence(), report.bereft_sentence());
             Ok(Filled { root, lost, bereft })
         }
-        _ => Err(BackendError::new(Fault::Permanent, doing(), losses.join("; "))),
+        _ => Err(StorageError::new(Fault::Permanent, doing(), losses.join("; "))),
     }
 }
 
@@ -85,7 +85,7 @@ pub fn fill(
 struct Root(Option<Meta>);
 
 impl Visitor for Root {
-    fn stored(&mut self, path: &[u8], _was: &Meta, is: &Meta) -> Result<(), BackendError> {
+    fn stored(&mut self, path: &[u8], _was: &Meta, is: &Meta) -> Result<(), StorageError> {
         if path.is_empty() {
             self.0 = Some(*is);
         }

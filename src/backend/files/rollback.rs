@@ -3,18 +3,21 @@
 //! What snapshots leave out on purpose is in none of them, so it is carried over to the new tree.
 //! What they leave out by nature (another file system inside) is a reason to refuse.
 
-use super::super::shelf::{
-    Aside, Item, OTHERWISE, Replacement, Shelf, Swap, expect_store_apart, replaceable,
-};
-use super::super::tree::{Kind, Meta, below, fix, open_dir, shown, walk_with_mounts};
-use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder, identity, in_use};
+use super::super::RollbackOrder;
 use super::contents::Contents;
 use super::detail::data;
 use super::index::{Line, Reader, Stamps};
 use super::settings::Settings;
 use super::{INDEX, restore, verify};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Kind, Meta, below, fix, open_dir, shown, walk_with_mounts};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::holders::Whom;
+use crate::store::identity::{self, Probe};
+use crate::store::users;
+use crate::store::{
+    Aside, Item, OTHERWISE, Replacement, Store, Swap, expect_store_apart, replaceable,
+};
 use rustix::fs::{RenameFlags, Timestamps};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
@@ -22,11 +25,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub fn users(settings: &Settings, shelf: &Shelf) -> Result<Vec<String>, BackendError> {
+pub fn users(settings: &Settings, shelf: &Store) -> Result<Vec<String>, StorageError> {
     identity::open(&settings.path)?;
     expect_store_apart(shelf, &settings.path)?;
     replaceable(&settings.path)?;
-    in_use::users_among(&settings.path, whom(settings))
+    users::users_among(&settings.path, whom(settings))
 }
 
 /// Without root the processes of others cannot be looked into, and only a person knows that they
@@ -40,10 +43,10 @@ fn whom(settings: &Settings) -> Whom {
 
 pub fn rollback(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Probe, BackendError> {
+) -> Result<Probe, StorageError> {
     let item = shelf.whole(order.handle)?;
     replaceable(&settings.path)?;
     let swap = Swap::open(shelf, &settings.path, order.token)?;
@@ -65,7 +68,7 @@ struct Rollback<'a> {
 }
 
 impl Replacement for Rollback<'_> {
-    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
         // What was changed meanwhile is not what was asked for.
         verify::verify(self.item)?;
         let carried = self.expendable()?;
@@ -74,7 +77,7 @@ impl Replacement for Rollback<'_> {
         if let Some(bereft) = made.bereft {
             // In its own place it must not become something else without a word.
             let why = format!("{bereft}, see chattr(1); {OTHERWISE}");
-            return Err(BackendError::new(Fault::Permanent, doing(self.settings), why));
+            return Err(StorageError::new(Fault::Permanent, doing(self.settings), why));
         }
         if let Some(lost) = made.lost {
             tracing::warn!("{}: {lost}", doing(self.settings));
@@ -83,16 +86,16 @@ impl Replacement for Rollback<'_> {
         carried.iter().try_for_each(|path| self.fits(&new, path))
     }
 
-    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
-        in_use::users_among(at, whom(self.settings))
+    fn users(&self, at: &Path) -> Result<Vec<String>, StorageError> {
+        users::users_among(at, whom(self.settings))
     }
 
-    fn ready(&self) -> Result<(), BackendError> {
+    fn ready(&self) -> Result<(), StorageError> {
         self.expendable()?;
         self.progress.wanted()
     }
 
-    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+    fn judge(&self, old: &Aside<'_>) -> Result<(), StorageError> {
         let kind = Meta::of(old.reference).doing(|| doing(self.settings))?.kind;
         let carried = self.left_out(old.reference, kind)?;
         self.compare(old.reference, &carried, &|line, meta| {
@@ -103,7 +106,7 @@ impl Replacement for Rollback<'_> {
         })
     }
 
-    fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), BackendError> {
+    fn carry(&self, old: &Aside<'_>, new: &OwnedFd) -> Result<(), StorageError> {
         let old = old.reference;
         let stored = data(&self.item.path).doing(|| doing(self.settings))?;
         let kind = Meta::of(old).doing(|| doing(self.settings))?.kind;
@@ -123,7 +126,7 @@ impl Replacement for Rollback<'_> {
 
 impl Rollback<'_> {
     /// The excluded paths that are there, none of them inside another.
-    fn left_out(&self, root: &OwnedFd, kind: Kind) -> Result<Vec<PathBuf>, BackendError> {
+    fn left_out(&self, root: &OwnedFd, kind: Kind) -> Result<Vec<PathBuf>, StorageError> {
         let mut found: Vec<PathBuf> = Vec::new();
         if kind != Kind::Dir {
             return Ok(found);
@@ -148,7 +151,7 @@ impl Rollback<'_> {
     /// # Errors
     /// [`Fault::Permanent`] for what no snapshot holds or nobody can remove, [`Fault::Busy`] for what
     /// was changed since the snapshot that was taken to be safe.
-    fn expendable(&self) -> Result<Vec<PathBuf>, BackendError> {
+    fn expendable(&self) -> Result<Vec<PathBuf>, StorageError> {
         let (live, kind) = identity::open(&self.settings.path)?;
         let carried = self.left_out(&live, kind)?;
         self.compare(&live, &carried, &|line, meta| line.was == meta.into())?;
@@ -161,7 +164,7 @@ impl Rollback<'_> {
         root: &OwnedFd,
         carried: &[PathBuf],
         is_same: &dyn Fn(&Line, &Meta) -> bool,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         let top = Meta::of(root).doing(|| doing(self.settings))?;
         let index = self.safety.as_ref().map(|safety| Reader::open(&safety.path.join(INDEX)));
         let mut index = index.transpose()?;
@@ -178,7 +181,7 @@ impl Rollback<'_> {
             }
             let seen = refuse_stuck(&top, meta).map_err(|why| {
                 let doing = format!("{}: looking at {}", doing(self.settings), shown(path));
-                BackendError::new(Fault::Permanent, doing, why)
+                StorageError::new(Fault::Permanent, doing, why)
             });
             let meta = seen?;
             let Some(index) = &mut index else { return Ok(()) };
@@ -195,36 +198,36 @@ impl Rollback<'_> {
         }
     }
 
-    fn changed(&self, path: &[u8]) -> BackendError {
+    fn changed(&self, path: &[u8]) -> StorageError {
         let safety = self.safety.as_ref().map(|safety| safety.seq).unwrap_or_default();
         let why = format!(
             "{} is not as snapshot {safety} has it, which alone would hold it; stop what writes to \
              it, then ask again",
             shown(path)
         );
-        BackendError::new(Fault::Busy, doing(self.settings), why)
+        StorageError::new(Fault::Busy, doing(self.settings), why)
     }
 
-    fn fits(&self, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+    fn fits(&self, new: &OwnedFd, path: &Path) -> Result<(), StorageError> {
         match below(new, above(path)) {
             Ok((_, meta)) if meta.kind == Kind::Dir && !meta.fixed => Ok(()),
             Ok((_, meta)) if meta.fixed => {
                 let why = "snapshots leave it out, and in this one the directory that it lies in may \
                            not be changed, see chattr(1); move it out of the resource, or make a \
                            new one from the snapshot: heptactl create";
-                Err(BackendError::new(Fault::Permanent, self.carrying(path), why))
+                Err(StorageError::new(Fault::Permanent, self.carrying(path), why))
             }
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 let why = "snapshots leave it out, and this one has no directory that it could lie \
                            in; move it out of the resource, or make a new one from the snapshot: \
                            heptactl create";
-                Err(BackendError::new(Fault::Permanent, self.carrying(path), why))
+                Err(StorageError::new(Fault::Permanent, self.carrying(path), why))
             }
             Err(error) => Err(error).doing(|| self.carrying(path)),
         }
     }
 
-    fn carry_one(&self, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), BackendError> {
+    fn carry_one(&self, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), StorageError> {
         let doing = || self.carrying(path);
         let parent = |root: &OwnedFd| below(root, above(path)).and_then(|(dir, _)| open_dir(dir));
         let (from, to) = (parent(old).doing(doing)?, parent(new).doing(doing)?);
@@ -233,7 +236,7 @@ impl Rollback<'_> {
         match rustix::fs::renameat_with(&from, name, &to, name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {
                 let why = "something has appeared in its place since; move that away";
-                return Err(BackendError::new(Fault::Permanent, doing(), why));
+                return Err(StorageError::new(Fault::Permanent, doing(), why));
             }
             moved => moved.doing(doing)?,
         }

@@ -2,9 +2,9 @@
 
 use super::super::Backend;
 use super::super::options::Reader;
-use super::super::registry::{Context, OptionFinding};
-use super::super::shelf::Shelf;
+use super::super::options::{Context, OptionFinding};
 use super::{Files, WORD};
+use crate::store::Store;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
@@ -61,7 +61,7 @@ pub fn build(
     }
     let built = path.map(|path| Files {
         settings: Settings { path, exclude, cross_mounts, ours_alone },
-        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
+        shelf: Store::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|files| Arc::new(files) as Arc<dyn Backend>)
 }

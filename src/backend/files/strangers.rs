@@ -1,6 +1,6 @@
 //! Snapshots that other tools keep inside of a tree: each copy of it would take all of them.
 
-use crate::backend::registry::OptionFinding;
+use super::super::options::OptionFinding;
 use std::path::{Path, PathBuf};
 
 /// Names that other tools give to the directory of their snapshots, and who does.

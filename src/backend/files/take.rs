@@ -1,29 +1,30 @@
 //! Taking a snapshot: of the live resource, or of one of its snapshots.
 
-use super::super::identity;
-use super::super::manifest::Manifest;
-use super::super::shelf::{Growing, Item, Shelf};
-use super::super::tree::{Copy, Entry, Flow, Meta, Report, Time, Visitor, copy_tree};
-use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Object, TakeOrder};
 use super::detail::{Detail, data};
 use super::grounds::Grounds;
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
 use super::{DATA, INDEX, WORD, verify};
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
+use crate::fs::tree::{Copy, Entry, Flow, Meta, Report, Time, Visitor, copy_tree};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Seal;
+use crate::store::identity;
+use crate::store::manifest::Manifest;
+use crate::store::{Growing, Item, Store};
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub fn take(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
         return Ok(Object::of(&done.manifest));
@@ -76,11 +77,11 @@ type Made = (Detail, Vec<String>);
 
 fn copy_live(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     growing: &Growing<'_>,
     live: BorrowedFd<'_>,
     (previous, progress): (Option<&Handle>, &dyn Progress),
-) -> Result<(Made, Option<String>), BackendError> {
+) -> Result<(Made, Option<String>), StorageError> {
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let (mut notes, mut earlier) = (Vec::new(), None);
     let past = previous.and_then(|previous| {
@@ -119,8 +120,8 @@ fn copy_live(
 }
 
 /// Names the tree in an error about something in it.
-fn inside(error: BackendError, place: &str) -> BackendError {
-    BackendError { doing: format!("{} (of {place})", error.doing), ..error }
+fn inside(error: StorageError, place: &str) -> StorageError {
+    StorageError { doing: format!("{} (of {place})", error.doing), ..error }
 }
 
 fn copy(
@@ -128,12 +129,12 @@ fn copy(
     growing: &Growing<'_>,
     options: &Copy<'_>,
     visitor: &mut dyn Visitor,
-) -> Result<Report, BackendError> {
+) -> Result<Report, StorageError> {
     let name = CString::new(DATA).map_err(std::io::Error::from).doing(writing)?;
     copy_tree(from, growing.dir.as_fd(), &name, options, visitor)
 }
 
-fn look(growing: &Growing<'_>, report: &Report, index_bytes: u64) -> Result<Detail, BackendError> {
+fn look(growing: &Growing<'_>, report: &Report, index_bytes: u64) -> Result<Detail, StorageError> {
     let looking = || format!("looking at {}", growing.path.display());
     let root = data(&growing.path).and_then(Meta::of).doing(looking)?;
     Ok(Detail::new(report, index_bytes, &root))
@@ -147,13 +148,13 @@ struct Scribe {
 }
 
 impl Visitor for Scribe {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
         // Also without an earlier one: the next one goes by what is seen now.
         let times = self.grounds.of(file);
         Ok(self.past.as_ref().and_then(|past| past.unchanged(file, times)))
     }
 
-    fn stored(&mut self, path: &[u8], was: &Meta, is: &Meta) -> Result<(), BackendError> {
+    fn stored(&mut self, path: &[u8], was: &Meta, is: &Meta) -> Result<(), StorageError> {
         self.index.add(&Line::new(path, was, is))
     }
 }
@@ -162,7 +163,7 @@ impl Visitor for Scribe {
 struct Sharer;
 
 impl Visitor for Sharer {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
         let shared = file.reference.try_clone_to_owned();
         shared.map(Some).doing(|| "sharing a file".into())
     }
@@ -173,7 +174,7 @@ fn copy_snapshot(
     growing: &Growing<'_>,
     source: &Item,
     progress: &dyn Progress,
-) -> Result<Made, BackendError> {
+) -> Result<Made, StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let from = data(&source.path).doing(doing)?;
     let expected = Detail::of(&source.manifest);
@@ -193,7 +194,7 @@ fn copy_snapshot(
         losses.push("it is not what its manifest says".into());
     }
     if !losses.is_empty() {
-        return Err(BackendError::new(Fault::Permanent, doing(), losses.join("; ")));
+        return Err(StorageError::new(Fault::Permanent, doing(), losses.join("; ")));
     }
     let index_bytes = std::fs::copy(source.path.join(INDEX), growing.path.join(INDEX));
     let mut detail = look(growing, &report, index_bytes.doing(doing)?)?;

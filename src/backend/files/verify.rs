@@ -1,19 +1,19 @@
 //! Comparing a stored tree with its index, entry by entry.
 
-use super::super::shelf::{Item, clear_tampered, note_tampered};
-use super::super::tree::{Kind, Meta, add_bytes, shown, walk};
-use super::super::{BackendError, Doing};
 use super::INDEX;
 use super::detail::{Detail, data};
 use super::index::Reader;
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
+use crate::fs::tree::{Kind, Meta, add_bytes, shown, walk};
+use crate::fs::{Doing, StorageError};
+use crate::store::Seal;
+use crate::store::{Item, clear_tampered, note_tampered};
 use std::path::Path;
 
 /// # Errors
 /// [`Fault::Permanent`] with the first path that is not as it was stored.
-pub fn verify(item: &Item) -> Result<Content, BackendError> {
+pub fn verify(item: &Item) -> Result<Content, StorageError> {
     let mut found = None;
     let content = compare(&item.path, &mut found);
     match &found {
@@ -28,7 +28,7 @@ pub fn verify(item: &Item) -> Result<Content, BackendError> {
     }
     let what = "its manifest says something else than its index".to_owned();
     note_tampered(&item.path, &what);
-    Err(BackendError::new(Fault::Permanent, verifying(&item.path), what))
+    Err(StorageError::new(Fault::Permanent, verifying(&item.path), what))
 }
 
 fn verifying(dir: &Path) -> String {
@@ -36,10 +36,10 @@ fn verifying(dir: &Path) -> String {
 }
 
 /// Walks tree and index side by side; `found` is the first difference, if that is why it fails.
-fn compare(dir: &Path, found: &mut Option<String>) -> Result<Content, BackendError> {
+fn compare(dir: &Path, found: &mut Option<String>) -> Result<Content, StorageError> {
     let mut differs = |what: String| {
         *found = Some(what.clone());
-        BackendError::new(Fault::Permanent, verifying(dir), what)
+        StorageError::new(Fault::Permanent, verifying(dir), what)
     };
     let root = match data(dir) {
         Err(rustix::io::Errno::NOENT) => return Err(differs("its data is gone".into())),

@@ -1,6 +1,6 @@
 //! Giving an instance one more disk, and taking it away again, while it runs or not.
 
-use super::super::{BackendError, Image};
+use super::super::Image;
 use super::domain::{Domain, Format, is_disk, target};
 use super::image;
 use super::settings::{Settings, Subject};
@@ -8,6 +8,7 @@ use super::virsh::{PATIENCE, State, Virsh};
 use super::xml::Element;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -28,9 +29,9 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn open(settings: &'a Settings, doing: &str) -> Result<Self, BackendError> {
+    fn open(settings: &'a Settings, doing: &str) -> Result<Self, StorageError> {
         let Subject::Instance(name) = &settings.subject else {
-            return Err(BackendError::new(Fault::Permanent, doing, "this is not an instance"));
+            return Err(StorageError::new(Fault::Permanent, doing, "this is not an instance"));
         };
         let virsh = &settings.virsh;
         let uuid = virsh.uuid(name)?;
@@ -48,10 +49,10 @@ impl<'a> Machine<'a> {
 }
 
 /// Returns what the guest calls it.
-pub fn attach(settings: &Settings, disk: &Image) -> Result<String, BackendError> {
+pub fn attach(settings: &Settings, disk: &Image) -> Result<String, StorageError> {
     let doing = format!("attaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
-    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, &doing, why));
+    let refuse = |why: String| Err(StorageError::new(Fault::Permanent, &doing, why));
     let Some((_, format)) = Format::ALL.iter().find(|(word, _)| *word == disk.format) else {
         return refuse(format!("its format is {}; qcow2 and raw can be attached", disk.format));
     };
@@ -83,7 +84,7 @@ pub fn attach(settings: &Settings, disk: &Image) -> Result<String, BackendError>
 }
 
 /// A guest of today's kind has as many slots for disks that come while it runs as it was given.
-fn with_a_way_out(error: BackendError, machine: &Machine<'_>) -> BackendError {
+fn with_a_way_out(error: StorageError, machine: &Machine<'_>) -> StorageError {
     if !error.detail.contains("No more available PCI slots") {
         return error;
     }
@@ -92,11 +93,11 @@ fn with_a_way_out(error: BackendError, machine: &Machine<'_>) -> BackendError {
          give it another pcie-root-port (virsh edit {0})",
         machine.name
     );
-    BackendError { detail, ..error }
+    StorageError { detail, ..error }
 }
 
 /// Whether it had the disk.
-pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, BackendError> {
+pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
     let doing = format!("detaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
     let had = machine.definitions().any(|definition| has(definition, &disk.path).is_some());
@@ -115,7 +116,7 @@ pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, BackendError> {
                     "the guest of {name} did not let go of {target} within {seconds} s: unmount it \
                      inside, then try again"
                 );
-                return Err(BackendError::new(Fault::Busy, &doing, why));
+                return Err(StorageError::new(Fault::Busy, &doing, why));
             }
             std::thread::park_timeout(REST);
         }
@@ -148,7 +149,7 @@ fn has(definition: &Element, image: &Path) -> Option<String> {
 }
 
 /// The name of another domain, running or not, that has the image.
-fn owner(machine: &Machine<'_>, image: &Path) -> Result<Option<String>, BackendError> {
+fn owner(machine: &Machine<'_>, image: &Path) -> Result<Option<String>, StorageError> {
     let all = machine.virsh.call(&["list", "--all", "--uuid"], "listing domains")?;
     for uuid in all.split_whitespace().filter(|uuid| *uuid != machine.uuid) {
         for next in [false, true] {

@@ -4,8 +4,6 @@
 //! whatever the size. Running elsewhere: freeze, let qemu begin to copy as of this moment, let go.
 //! Not running: share or copy, and see that the guest did not begin to run meanwhile.
 
-use super::super::shelf::Growing;
-use super::super::{BackendError, Doing, Progress};
 use super::detail::{DISKS, NVRAM};
 use super::domain::{Disk, Domain};
 use super::hold::{Held, Unfrozen};
@@ -15,6 +13,8 @@ use super::virsh::State;
 use super::{Libvirt, image, push};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Growing;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -42,7 +42,7 @@ pub fn copy(
     growing: &Growing<'_>,
     mut live: Live,
     (part, progress): (Part, &dyn Progress),
-) -> Result<(Live, Story), BackendError> {
+) -> Result<(Live, Story), StorageError> {
     let dir = growing.path.join(DISKS);
     for _ in 0..TRIES {
         progress.wanted()?;
@@ -72,7 +72,7 @@ pub fn copy(
 }
 
 /// Keeps a guest that stands still from being held by anybody else, and from being let go.
-fn alone(settings: &Settings, live: &Live) -> Result<Option<OwnedFd>, BackendError> {
+fn alone(settings: &Settings, live: &Live) -> Result<Option<OwnedFd>, StorageError> {
     match &live.guest {
         Some(Guest { uuid, state: State::Still, .. }) => settings.holder.alone(uuid).map(Some),
         _ => Ok(None),
@@ -80,25 +80,25 @@ fn alone(settings: &Settings, live: &Live) -> Result<Option<OwnedFd>, BackendErr
 }
 
 /// How each file is: a guest may have come and gone, or another program.
-fn written(live: &Live) -> Result<Vec<String>, BackendError> {
+fn written(live: &Live) -> Result<Vec<String>, StorageError> {
     let nvram = live.instance.as_ref().and_then(|(domain, _)| domain.nvram.as_deref());
     let nvram = nvram.filter(|path| path.exists());
     live.disks.iter().map(|disk| disk.file.as_path()).chain(nvram).map(image::seen).collect()
 }
 
-fn restless(live: &Live, why: &str) -> BackendError {
+fn restless(live: &Live, why: &str) -> StorageError {
     let uuid = live.guest.as_ref().map_or("", |guest| guest.uuid.as_str());
-    BackendError::new(Fault::Busy, format!("copying the disks of domain {uuid}"), why)
+    StorageError::new(Fault::Busy, format!("copying the disks of domain {uuid}"), why)
 }
 
-fn clear(growing: &Growing<'_>, dir: &Path) -> Result<(), BackendError> {
+fn clear(growing: &Growing<'_>, dir: &Path) -> Result<(), StorageError> {
     let doing = || format!("clearing {}", dir.display());
     for entry in std::fs::read_dir(dir).doing(doing)? {
         std::fs::remove_file(entry.doing(doing)?.path()).doing(doing)?;
     }
     match std::fs::remove_file(growing.path.join(NVRAM)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(BackendError::io(doing(), &error))
+            Err(StorageError::io(doing(), &error))
         }
         _ => Ok(()),
     }
@@ -114,7 +114,7 @@ fn running(
     growing: &Growing<'_>,
     dir: &Path,
     (live, progress): (&Live, &dyn Progress),
-) -> Result<Story, BackendError> {
+) -> Result<Story, StorageError> {
     let Some(guest) = &live.guest else { return Err(restless(live, "it has no guest")) };
     let files = open(live)?;
     let nvram = live.instance.as_ref().and_then(|(domain, _)| domain.nvram.clone());
@@ -135,12 +135,12 @@ fn running(
     Ok(story(&held, live, "its disks were copied by qemu, as they were at that moment"))
 }
 
-fn open(live: &Live) -> Result<Vec<File>, BackendError> {
+fn open(live: &Live) -> Result<Vec<File>, StorageError> {
     live.disks.iter().map(|disk| image::open(&disk.file)).collect()
 }
 
 /// Whether one of the images is a difference to another: a copy of it alone would be worth nothing.
-fn is_based(live: &Live) -> Result<bool, BackendError> {
+fn is_based(live: &Live) -> Result<bool, StorageError> {
     for disk in &live.disks {
         if image::facts(&disk.file, disk.format)?.backing.is_some() {
             return Ok(true);
@@ -149,7 +149,7 @@ fn is_based(live: &Live) -> Result<bool, BackendError> {
     Ok(false)
 }
 
-fn may_share(files: &[File], growing: &Growing<'_>) -> Result<bool, BackendError> {
+fn may_share(files: &[File], growing: &Growing<'_>) -> Result<bool, StorageError> {
     let looking = || "looking at the file system of the images".to_owned();
     let store = rustix::fs::fstat(&growing.dir).doing(looking)?;
     let kind = rustix::fs::fstatfs(&growing.dir).doing(looking)?.f_type;
@@ -159,7 +159,7 @@ fn may_share(files: &[File], growing: &Growing<'_>) -> Result<bool, BackendError
     Ok(SHARING.contains(&kind) && (kind == SHARING[0] || files.iter().all(is_same)))
 }
 
-fn share(live: &Live, files: &[File], dir: &Path) -> Result<bool, BackendError> {
+fn share(live: &Live, files: &[File], dir: &Path) -> Result<bool, StorageError> {
     for (disk, file) in live.disks.iter().zip(files) {
         if !image::share(file, &place(dir, disk))? {
             return Ok(false);
@@ -168,7 +168,7 @@ fn share(live: &Live, files: &[File], dir: &Path) -> Result<bool, BackendError> 
     Ok(true)
 }
 
-fn copy_nvram(nvram: Option<&Path>, growing: &Growing<'_>) -> Result<(), BackendError> {
+fn copy_nvram(nvram: Option<&Path>, growing: &Growing<'_>) -> Result<(), StorageError> {
     let Some(path) = nvram else { return Ok(()) };
     match image::open(path) {
         Ok(file) => {
@@ -186,7 +186,7 @@ fn still(
     growing: &Growing<'_>,
     dir: &Path,
     (live, progress): (&Live, &dyn Progress),
-) -> Result<Story, BackendError> {
+) -> Result<Story, StorageError> {
     let mut all_shared = true;
     for disk in &live.disks {
         let to = place(dir, disk);

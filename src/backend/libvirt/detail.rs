@@ -1,11 +1,11 @@
 //! What this backend remembers in the manifest, and the cheap look that a listing takes.
 
-use super::super::shelf::Seal;
-use super::super::tree::Meta;
-use super::super::{BackendError, Doing};
 use super::domain::Format;
 use crate::domain::snapshot::Content;
 use crate::domain::told::{Disk, Told};
+use crate::fs::tree::Meta;
+use crate::fs::{Doing, StorageError};
+use crate::store::Seal;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ impl Seal for Detail {
 
     /// Whether everything in `dir` still looks as it did; a change under the same look is for
     /// verifying to find.
-    fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
         let disks = self.disks.iter().map(|disk| (disk.path(dir), &disk.look));
         let beside = self.beside.iter().map(|(name, look)| (dir.join(name), look));
         for (path, look) in disks.chain(beside) {

@@ -1,9 +1,9 @@
 //! What a domain's definition says about its disks and its size.
 
-use super::super::BackendError;
 use super::detail::ONLY;
 use super::xml::Element;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,7 @@ pub struct Domain {
 impl Domain {
     /// # Errors
     /// [`Fault::Permanent`] for a disk that cannot be in a snapshot and is not in `left_out`.
-    pub fn read(definition: &Element, left_out: &[String]) -> Result<Self, BackendError> {
+    pub fn read(definition: &Element, left_out: &[String]) -> Result<Self, StorageError> {
         let text = |name: &str| definition.child(name).map(Element::text).unwrap_or_default();
         let (name, uuid) = (text("name"), text("uuid"));
         let devices = definition.child("devices");
@@ -74,7 +74,7 @@ impl Domain {
                 continue;
             }
             let disk = disk(element, target).map_err(|why| {
-                BackendError::new(Fault::Permanent, format!("reading domain {name}"), why)
+                StorageError::new(Fault::Permanent, format!("reading domain {name}"), why)
             })?;
             found.push((boot_order(element), disk));
         }

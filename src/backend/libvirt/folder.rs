@@ -4,8 +4,8 @@
 //! descriptors: whoever owns it can exchange what lies in it, or the directory itself, and leads a
 //! privileged heptad nowhere else by that.
 
-use super::super::tree::{Meta, open_dir, open_nosymlink, shed};
-use super::super::{BackendError, Doing};
+use crate::fs::tree::{Meta, open_dir, open_nosymlink, shed};
+use crate::fs::{Doing, StorageError};
 use rustix::fs::{AtFlags, DirEntry, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -28,17 +28,17 @@ pub struct Folder {
 impl Folder {
     /// # Errors
     /// [`Fault::Permanent`](crate::domain::operation::Fault) where a symbolic link is part of the path.
-    pub fn open(path: &Path) -> Result<Self, BackendError> {
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
         let found = open_nosymlink(path)?;
         let dir = open_dir(&found).doing(|| format!("opening {}", path.display()))?;
         Ok(Self { dir, path: path.to_owned() })
     }
 
     /// The directory that a file is in, and its name there.
-    pub fn around(file: &Path) -> Result<(Self, &OsStr), BackendError> {
+    pub fn around(file: &Path) -> Result<(Self, &OsStr), StorageError> {
         let (Some(dir), Some(name)) = (file.parent(), file.file_name()) else {
             let error = std::io::Error::from(Errno::INVAL);
-            return Err(BackendError::io(format!("opening {}", file.display()), &error));
+            return Err(StorageError::io(format!("opening {}", file.display()), &error));
         };
         Ok((Self::open(dir)?, name))
     }
@@ -49,7 +49,7 @@ impl Folder {
     }
 
     /// A new one in this one, of a mode.
-    pub fn make(&self, name: &OsStr, mode: u32) -> Result<Self, BackendError> {
+    pub fn make(&self, name: &OsStr, mode: u32) -> Result<Self, StorageError> {
         let made = rustix::fs::mkdirat(&self.dir, name, Mode::RWXU);
         made.doing(|| format!("making {}", self.path.join(name).display()))?;
         let folder = self.below(name)?;
@@ -59,7 +59,7 @@ impl Folder {
     }
 
     /// One that is in this one.
-    pub fn below(&self, name: &OsStr) -> Result<Self, BackendError> {
+    pub fn below(&self, name: &OsStr) -> Result<Self, StorageError> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
@@ -67,13 +67,13 @@ impl Folder {
         Ok(Self { dir, path })
     }
 
-    pub fn set_mode(&self, mode: u32) -> Result<(), BackendError> {
+    pub fn set_mode(&self, mode: u32) -> Result<(), StorageError> {
         let set = rustix::fs::fchmod(&self.dir, Mode::from_raw_mode(mode));
         set.doing(|| format!("setting the mode of {}", self.path.display()))
     }
 
     /// Gives a file in it an owner, a group and a mode.
-    pub fn dress(&self, name: &OsStr, uid: u32, gid: u32, mode: u32) -> Result<(), BackendError> {
+    pub fn dress(&self, name: &OsStr, uid: u32, gid: u32, mode: u32) -> Result<(), StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).map(File::from);
         let dressed = file.map_err(Into::into).and_then(|file| dress(&file, uid, gid, mode));
@@ -81,7 +81,7 @@ impl Folder {
     }
 
     /// A new file in it, for a copy.
-    pub fn create(&self, name: &OsStr) -> Result<File, BackendError> {
+    pub fn create(&self, name: &OsStr) -> Result<File, StorageError> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR);
@@ -89,33 +89,33 @@ impl Folder {
     }
 
     /// Opens a file in it for reading.
-    pub fn open_file(&self, name: &OsStr) -> Result<File, BackendError> {
+    pub fn open_file(&self, name: &OsStr) -> Result<File, StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
         file.map(File::from).doing(|| format!("opening {}", self.path.join(name).display()))
     }
 
     /// What an entry is. A symbolic link is itself.
-    pub fn look(&self, name: &OsStr) -> Result<Meta, BackendError> {
+    pub fn look(&self, name: &OsStr) -> Result<Meta, StorageError> {
         let meta = rustix::fs::openat(&self.dir, name, REFERENCE, Mode::empty()).and_then(Meta::of);
         meta.doing(|| format!("looking at {}", self.path.join(name).display()))
     }
 
     /// How an entry is at this moment; see [`super::image::fingerprint`]. A symbolic link is itself.
-    pub fn fingerprint(&self, name: &OsStr) -> Result<String, BackendError> {
+    pub fn fingerprint(&self, name: &OsStr) -> Result<String, StorageError> {
         let stat = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.doing(|| format!("looking at {}", self.path.join(name).display()))?;
         Ok(super::image::print(&stat))
     }
 
     /// Puts one entry in the place of another.
-    pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), BackendError> {
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), StorageError> {
         let renamed = rustix::fs::renameat(&self.dir, from, &self.dir, to);
         renamed.doing(|| format!("replacing {}", self.path.join(to).display()))
     }
 
     /// Gives an entry a name; `false` where something has it.
-    pub fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<bool, BackendError> {
+    pub fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<bool, StorageError> {
         let flags = RenameFlags::NOREPLACE;
         match rustix::fs::renameat_with(&self.dir, from, &self.dir, to, flags) {
             Err(Errno::EXIST) => Ok(false),
@@ -126,7 +126,7 @@ impl Folder {
     }
 
     /// Lets two entries exchange their names at once; `false` where the file system cannot.
-    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, BackendError> {
+    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, StorageError> {
         let flags = RenameFlags::EXCHANGE;
         match rustix::fs::renameat_with(&self.dir, one, &self.dir, other, flags) {
             Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
@@ -138,7 +138,7 @@ impl Folder {
     }
 
     /// What is in it.
-    pub fn names(&self) -> Result<Vec<OsString>, BackendError> {
+    pub fn names(&self) -> Result<Vec<OsString>, StorageError> {
         let doing = || format!("reading {}", self.path.display());
         let entries = rustix::fs::Dir::read_from(&self.dir).doing(doing)?;
         let name = |entry: rustix::io::Result<DirEntry>| {
@@ -148,14 +148,14 @@ impl Folder {
     }
 
     /// Removes a file, if it is there.
-    pub fn remove(&self, name: &OsStr) -> Result<(), BackendError> {
+    pub fn remove(&self, name: &OsStr) -> Result<(), StorageError> {
         match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             removed => removed.doing(|| format!("clearing {}", self.path.join(name).display())),
         }
     }
 
-    pub fn sync(&self) -> Result<(), BackendError> {
+    pub fn sync(&self) -> Result<(), StorageError> {
         rustix::fs::fsync(&self.dir).doing(|| format!("writing {}", self.path.display()))
     }
 }

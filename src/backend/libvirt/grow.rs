@@ -4,11 +4,11 @@
 //! from its first to its last byte. Its bytes are the guest's, so e2fsprogs look at them as nobody.
 //! In all other cases the guest itself grows it, and is told how.
 
-use super::super::{BackendError, Doing, Progress};
 use super::detail::Stored;
 use super::domain::Format;
 use super::folder::Folder;
 use crate::domain::plan::binary;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, User};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -41,8 +41,8 @@ pub fn grow(
     image: &Image<'_>,
     disk: &Stored,
     size: u64,
-    again: &mut dyn FnMut() -> Result<(), BackendError>,
-) -> Result<String, BackendError> {
+    again: &mut dyn FnMut() -> Result<(), StorageError>,
+) -> Result<String, StorageError> {
     let (name, now) = (&disk.target, binary(size));
     let inside = format!(
         "its disk {name} has {now} now; grow the file system inside the guest, for example: growpart \

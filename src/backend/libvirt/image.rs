@@ -2,10 +2,10 @@
 //!
 //! Every call of qemu-img names the format, and none writes to an image that a guest may have open.
 
-use super::super::tree::{Tell, copy_data, disinherit, share_data};
-use super::super::{BackendError, Doing, Progress};
 use super::domain::Format;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Tell, copy_data, disinherit, share_data};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::process::{Finished, GRACE, Limits, Overflow, Spawn};
 use rustix::fs::{IFlags, OFlags, Stat};
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub struct Facts {
 /// # Errors
 /// [`Fault::Absent`] where there is none, [`Fault::Permanent`] where it is not of that format or
 /// keeps its data in another file.
-pub fn facts(path: &Path, format: Format) -> Result<Facts, BackendError> {
+pub fn facts(path: &Path, format: Format) -> Result<Facts, StorageError> {
     let doing = format!("looking into image {}", path.display());
     let file = open(path)?;
     if format == Format::Raw {
@@ -48,7 +48,7 @@ pub fn facts(path: &Path, format: Format) -> Result<Facts, BackendError> {
     }
     let args = ["info", "--force-share", "--output=json", "-f", format.word()];
     let said = qemu_img(&args, &[path], &doing, LOOK)?;
-    let wrong = |why: &str| BackendError::new(Fault::Permanent, &doing, why);
+    let wrong = |why: &str| StorageError::new(Fault::Permanent, &doing, why);
     let said: Value = serde_json::from_str(&said).map_err(|error| wrong(&error.to_string()))?;
     let data = &said["format-specific"]["data"];
     if !data["data-file"].is_null() {
@@ -65,7 +65,7 @@ pub fn facts(path: &Path, format: Format) -> Result<Facts, BackendError> {
 ///
 /// # Errors
 /// As for [`facts`].
-pub fn size(path: &Path, format: Format) -> Result<u64, BackendError> {
+pub fn size(path: &Path, format: Format) -> Result<u64, StorageError> {
     let doing = || format!("looking into image {}", path.display());
     let file = open(path)?;
     if format == Format::Raw {
@@ -76,7 +76,7 @@ pub fn size(path: &Path, format: Format) -> Result<u64, BackendError> {
     file.read_exact_at(&mut head, 0).doing(doing)?;
     match head.last_chunk() {
         Some(size) if head.starts_with(QCOW2) => Ok(u64::from_be_bytes(*size)),
-        _ => Err(BackendError::new(Fault::Permanent, doing(), "it is no qcow2 image")),
+        _ => Err(StorageError::new(Fault::Permanent, doing(), "it is no qcow2 image")),
     }
 }
 
@@ -84,7 +84,7 @@ pub fn size(path: &Path, format: Format) -> Result<u64, BackendError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] for what is no regular file.
-pub fn open(path: &Path) -> Result<File, BackendError> {
+pub fn open(path: &Path) -> Result<File, StorageError> {
     let doing = || format!("opening image {}", path.display());
     // Not waiting for whatever a pipe or a device would wait for.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
@@ -95,11 +95,11 @@ pub fn open(path: &Path) -> Result<File, BackendError> {
         return Ok(file);
     }
     let what = if kind.is_block_device() { "a block device" } else { "no regular file" };
-    Err(BackendError::new(Fault::Permanent, doing(), format!("it is {what}, not an image file")))
+    Err(StorageError::new(Fault::Permanent, doing(), format!("it is {what}, not an image file")))
 }
 
 /// Makes an empty file for a copy.
-pub fn create(path: &Path) -> Result<File, BackendError> {
+pub fn create(path: &Path) -> Result<File, StorageError> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(path);
     let doing = || format!("making {}", path.display());
@@ -110,7 +110,7 @@ pub fn create(path: &Path) -> Result<File, BackendError> {
 }
 
 /// Shares the blocks of an image with a new file; `false` where the file systems cannot.
-pub fn share(from: &File, path: &Path) -> Result<bool, BackendError> {
+pub fn share(from: &File, path: &Path) -> Result<bool, StorageError> {
     let doing = || format!("sharing blocks with {}", path.display());
     if share_into(from, &create(path)?).doing(doing)? {
         return Ok(true);
@@ -131,7 +131,7 @@ fn share_into(from: &File, to: &File) -> rustix::io::Result<bool> {
 }
 
 /// Shares an image's blocks with a new file, or copies them without its holes.
-pub fn share_or_copy(from: &File, path: &Path, tell: Tell<'_>) -> Result<bool, BackendError> {
+pub fn share_or_copy(from: &File, path: &Path, tell: Tell<'_>) -> Result<bool, StorageError> {
     fill(from, &create(path)?, tell).doing(|| format!("copying to {}", path.display()))
 }
 
@@ -155,7 +155,7 @@ pub fn flatten(
     to: &Path,
     deadline: Duration,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = format!("copying image {} with what it is based on", from.display());
     expect_formats(from, format, &doing)?;
     drop(create(to)?);
@@ -167,11 +167,11 @@ pub fn flatten(
     Ok(())
 }
 
-fn expect_formats(path: &Path, format: Format, doing: &str) -> Result<(), BackendError> {
+fn expect_formats(path: &Path, format: Format, doing: &str) -> Result<(), StorageError> {
     let args = ["info", "--force-share", "--output=json", "-f", format.word()];
     let said = qemu_img(&args, &[path], doing, LOOK)?;
     let said: Value = serde_json::from_str(&said)
-        .map_err(|error| BackendError::new(Fault::Permanent, doing, error.to_string()))?;
+        .map_err(|error| StorageError::new(Fault::Permanent, doing, error.to_string()))?;
     let Some(backing) = said["full-backing-filename"].as_str() else { return Ok(()) };
     let word = said["backing-filename-format"].as_str();
     match Format::ALL.iter().find(|(known, _)| Some(*known) == word) {
@@ -182,13 +182,13 @@ fn expect_formats(path: &Path, format: Format, doing: &str) -> Result<(), Backen
                 "the format of what it is based on, {backing}, is {said}, and nothing is guessed; \
                  with the guest off: qemu-img rebase -u -f qcow2 -F FORMAT -b {backing} {path}"
             );
-            Err(BackendError::new(Fault::Permanent, doing, why))
+            Err(StorageError::new(Fault::Permanent, doing, why))
         }
     }
 }
 
 /// Makes an empty image that a guest sees with this size.
-pub fn make(path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
+pub fn make(path: &Path, format: Format, size: u64) -> Result<(), StorageError> {
     let doing = format!("making {}", path.display());
     let file = create(path)?;
     if format == Format::Raw {
@@ -200,7 +200,7 @@ pub fn make(path: &Path, format: Format, size: u64) -> Result<(), BackendError> 
 }
 
 /// Makes an image larger for its guest. `path` is for people: a user may exchange what is there.
-pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(), BackendError> {
+pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(), StorageError> {
     let doing = format!("resizing {}", path.display());
     // Ours: by the time that qemu-img looks, its own descriptors are others.
     let image = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
@@ -218,7 +218,7 @@ pub fn check(
     format: Format,
     deadline: Duration,
     progress: &dyn Progress,
-) -> Result<u64, BackendError> {
+) -> Result<u64, StorageError> {
     let doing = format!("checking image {}", path.display());
     if format == Format::Raw {
         return used(path).doing(|| doing);
@@ -232,7 +232,7 @@ pub fn check(
     if said.is_null() || damage > 0 || errors > 0 {
         let said = finished.stderr.first_lines(2);
         let why = format!("qemu-img found {damage} contradictions in its tables; {said}");
-        return Err(BackendError::new(Fault::Permanent, doing, why));
+        return Err(StorageError::new(Fault::Permanent, doing, why));
     }
     // Clusters have 64 KiB unless made otherwise; only their number counts here.
     Ok(count("allocated-clusters") * 65_536)
@@ -244,14 +244,14 @@ pub fn mend(
     format: Format,
     deadline: Duration,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = format!("mending image {}", path.display());
     let args = ["check", "-q", "-r", "all", "-f", format.word()];
     let finished = while_wanted(&args, &[path], &doing, deadline, progress)?;
     if finished.status.success() {
         return Ok(());
     }
-    Err(BackendError::new(Fault::Permanent, doing, finished.stderr.first_lines(3)))
+    Err(StorageError::new(Fault::Permanent, doing, finished.stderr.first_lines(3)))
 }
 
 /// Bytes of the blocks that a file has.
@@ -265,17 +265,17 @@ fn qemu_img(
     paths: &[&Path],
     doing: &str,
     deadline: Duration,
-) -> Result<String, BackendError> {
+) -> Result<String, StorageError> {
     judge(while_wanted(args, paths, doing, deadline, &())?, doing)
 }
 
-fn judge(finished: Finished, doing: &str) -> Result<String, BackendError> {
+fn judge(finished: Finished, doing: &str) -> Result<String, StorageError> {
     if finished.status.success() {
         return Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned());
     }
     let said = finished.stderr.first_lines(3);
     let fault = if said.contains("No space left") { Fault::NoSpace } else { Fault::Permanent };
-    Err(BackendError::new(fault, doing, format!("{said} ({})", finished.status)))
+    Err(StorageError::new(fault, doing, format!("{said} ({})", finished.status)))
 }
 
 /// # Errors
@@ -286,21 +286,21 @@ fn while_wanted(
     doing: &str,
     deadline: Duration,
     progress: &dyn Progress,
-) -> Result<Finished, BackendError> {
+) -> Result<Finished, StorageError> {
     let limits =
         Limits { deadline, grace: GRACE, stdout: OUTPUT, stderr: ERRORS, overflow: Overflow::End };
     let args = args.iter().map(Into::into).chain(paths.iter().map(|path| path.as_os_str().into()));
     let spawn = Spawn { args: args.collect(), ..Spawn::new(Path::new(PROGRAM), limits) };
     let finished = spawn.run_while(Some(&|| progress.is_wanted())).map_err(|error| {
         let why = format!("{error}; the package qemu-utils has it");
-        BackendError::new(Fault::Permanent, doing, why)
+        StorageError::new(Fault::Permanent, doing, why)
     })?;
     if finished.stopped {
-        return Err(BackendError::unwanted());
+        return Err(StorageError::unwanted());
     }
     if finished.timed_out {
         let why = format!("it took longer than {} s: raise deadline", deadline.as_secs());
-        return Err(BackendError::new(Fault::Transient, doing, why));
+        return Err(StorageError::new(Fault::Transient, doing, why));
     }
     Ok(finished)
 }
@@ -312,18 +312,18 @@ pub fn settle(file: &File) {
 }
 
 /// A file as it is at this moment: another one, or one that was written to, is told apart.
-pub fn fingerprint(path: &Path) -> Result<String, BackendError> {
+pub fn fingerprint(path: &Path) -> Result<String, StorageError> {
     Ok(print(&stat(path)?))
 }
 
 /// The same, and when anything about it was changed last, which nobody can set: one that was written
 /// to and given its old times again is told apart, too.
-pub fn seen(path: &Path) -> Result<String, BackendError> {
+pub fn seen(path: &Path) -> Result<String, StorageError> {
     let stat = stat(path)?;
     Ok(format!("{} {}.{:09}", print(&stat), stat.st_ctime, stat.st_ctime_nsec))
 }
 
-fn stat(path: &Path) -> Result<Stat, BackendError> {
+fn stat(path: &Path) -> Result<Stat, StorageError> {
     rustix::fs::stat(path).doing(|| format!("looking at {}", path.display()))
 }
 

@@ -1,21 +1,21 @@
 //! Copying a snapshot to another one: further names of the same files, as nobody writes to either.
 
-use super::super::shelf::{Growing, Item, Seal};
-use super::super::{BackendError, Doing};
 use super::detail::{DISKS, Detail};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
+use crate::fs::{Doing, StorageError};
+use crate::store::{Growing, Item, Seal};
 
 /// The source was verified a moment ago.
 pub fn keep(
     growing: &Growing<'_>,
     source: &Item,
     part: Part,
-) -> Result<(Detail, Vec<String>), BackendError> {
+) -> Result<(Detail, Vec<String>), StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let Some(mut detail) = Detail::of(&source.manifest) else {
         let why = "its manifest does not say what it holds";
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     };
     let mut notes = vec![format!("the same images as in snapshot {}", source.seq)];
     if part == Part::SystemDisk && detail.domain.is_some() {

@@ -32,22 +32,25 @@ mod verify;
 mod virsh;
 mod xml;
 
-use super::browse::OpenTree;
-use super::identity;
-use super::image as image_files;
-use super::manifest::write_mark;
-use super::shelf::{self, Seal, Shelf, blocks};
 use super::{
-    Backend, BackendError, Capabilities, Doing, Image, Object, Probe, Progress, RestoreOrder,
-    Restored, RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder,
+    Territory,
 };
+use crate::browse::OpenTree;
 use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle, Part};
 use crate::domain::told;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
+use crate::image as image_files;
+use crate::store::identity;
+use crate::store::identity::Probe;
+use crate::store::manifest::write_mark;
+use crate::store::{self, Seal, Store, blocks};
 use detail::Detail;
 use domain::{Domain, Format};
 use hold::Notes;
@@ -67,7 +70,7 @@ const DOMAIN: &str = "domain:";
 #[derive(Debug)]
 pub struct Libvirt {
     settings: Settings,
-    shelf: Shelf,
+    shelf: Store,
     /// Whoever works on the resource has its lock. An older heptad wrote down here which guest it
     /// held; now that is written down by guest.
     held: Notes,
@@ -79,14 +82,14 @@ pub struct Libvirt {
 
 impl Libvirt {
     /// Lets go, ends and completes whatever a killed heptad left under way.
-    fn recover(&self) -> Result<(), BackendError> {
+    fn recover(&self) -> Result<(), StorageError> {
         hold::recover(&self.held)?;
         push::recover(&self.copying)?;
         rollback::finish(&self.rolling).map(|_| ())
     }
 
     /// The disks of the live resource of this identity.
-    fn disks(&self, identity: &str) -> Result<Vec<told::Disk>, BackendError> {
+    fn disks(&self, identity: &str) -> Result<Vec<told::Disk>, StorageError> {
         let disks = match &self.settings.subject {
             Subject::Instance(_) => {
                 let uuid = identity.trim_start_matches(DOMAIN);
@@ -117,7 +120,7 @@ impl Libvirt {
         detail.disks.into_iter().next().map(|disk| disk.source)
     }
 
-    fn identity(&self) -> Result<String, BackendError> {
+    fn identity(&self) -> Result<String, StorageError> {
         match &self.settings.subject {
             Subject::Instance(name) => Ok(format!("{DOMAIN}{}", self.settings.virsh.uuid(name)?)),
             // By directory and name, and no inode: rolling back puts another file there, as
@@ -161,7 +164,7 @@ impl Backend for Libvirt {
         }
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         Ok(Probe { identity: self.identity()? })
     }
 
@@ -169,13 +172,13 @@ impl Backend for Libvirt {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         // Whatever is held meanwhile is nobody else's to let go.
         let _mine = self.held.lock(true)?;
         take::take(self, order, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         // As well as it can be done; whoever takes next insists.
         let notes = [&self.held, &self.copying, &self.rolling];
         if notes.iter().any(|notes| notes.path.exists())
@@ -184,7 +187,7 @@ impl Backend for Libvirt {
             let _ = self.recover();
         }
         hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
-        let survey = shelf::survey::<Detail>(&self.shelf, || self.identity().ok())?;
+        let survey = store::survey::<Detail>(&self.shelf, || self.identity().ok())?;
         // What cannot be looked at now is as it was seen before.
         let disks = survey.identity.as_ref().and_then(|identity| self.disks(identity).ok());
         let disks = disks.unwrap_or_default();
@@ -196,11 +199,11 @@ impl Backend for Libvirt {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.shelf.destroy(handle)
     }
 
@@ -208,15 +211,15 @@ impl Backend for Libvirt {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         restore::restore(self, order, progress)
     }
 
-    fn made(&self, order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+    fn made(&self, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
         restore::made(self, order)
     }
 
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         restore::fits(&self.shelf, order)
     }
 
@@ -235,7 +238,7 @@ impl Backend for Libvirt {
         Some(if own { dir.parent()? } else { dir }.join(name.as_str()))
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(&self.settings)
     }
 
@@ -243,7 +246,7 @@ impl Backend for Libvirt {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         let _mine = self.held.lock(true)?;
         rollback::rollback(self, order, progress)
     }
@@ -254,16 +257,16 @@ impl Backend for Libvirt {
         Some(Image { name, path: path.clone(), format: format.word().into() })
     }
 
-    fn attach(&self, disk: &Image) -> Result<String, BackendError> {
+    fn attach(&self, disk: &Image) -> Result<String, StorageError> {
         attach::attach(&self.settings, disk)
     }
 
-    fn detach(&self, disk: &Image) -> Result<bool, BackendError> {
+    fn detach(&self, disk: &Image) -> Result<bool, StorageError> {
         attach::detach(&self.settings, disk)
     }
 
     /// The files in the images, a directory for each disk.
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, detail) = self.shelf.untouched::<Detail>(handle)?;
         let disks = detail.disks.iter().map(|disk| {
             let format = match disk.format {
@@ -276,22 +279,22 @@ impl Backend for Libvirt {
         image_files::open(&disks.collect::<Vec<_>>(), helper)
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.shelf.whole(handle)?.path, mark)
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         let item = self.shelf.whole(handle)?;
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || {
             let disks = Live::look(&self.settings, Part::Whole)?.disks;
             disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()
         };
-        shelf::occupied(&self.shelf, live, &[])
+        store::occupied(&self.shelf, live, &[])
     }
 }

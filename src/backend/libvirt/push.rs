@@ -2,8 +2,6 @@
 //! backup. It works on any file system and leaves no overlay: what the guest overwrites meanwhile
 //! is copied first.
 
-use super::super::shelf::{Growing, Shelf};
-use super::super::{BackendError, Doing, Progress};
 use super::copy::place;
 use super::detail::DISKS;
 use super::domain::{Format, is_disk, target};
@@ -15,6 +13,8 @@ use super::virsh::Virsh;
 use super::xml::Element;
 use super::{Libvirt, image};
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::{Growing, Store};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -43,8 +43,8 @@ pub fn push(
     growing: &Growing<'_>,
     dir: &Path,
     (live, guest): (&Live, &Guest),
-    (meanwhile, progress): (&mut dyn FnMut() -> Result<(), BackendError>, &dyn Progress),
-) -> Result<Held, BackendError> {
+    (meanwhile, progress): (&mut dyn FnMut() -> Result<(), StorageError>, &dyn Progress),
+) -> Result<Held, StorageError> {
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
     let folders = Folders::open(&libvirt.shelf, growing)?;
@@ -84,7 +84,7 @@ fn order(
     settings: &Settings,
     guest: &Guest,
     files: &[(PathBuf, Format)],
-) -> Result<Element, BackendError> {
+) -> Result<Element, StorageError> {
     let mut disks = Element::new("disks");
     let definition = settings.virsh.definition(&guest.uuid, false)?;
     let devices = definition.child("devices").into_iter().flat_map(|devices| devices.elements());
@@ -109,9 +109,9 @@ fn wait(
     domain: &str,
     doing: &str,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let until = Instant::now() + settings.deadline;
-    let fail = |fault, why: String| Err(BackendError::new(fault, doing, why));
+    let fail = |fault, why: String| Err(StorageError::new(fault, doing, why));
     loop {
         progress.wanted()?;
         let now = settings.virsh.call(&["domjobinfo", "--domain", domain], doing)?;
@@ -146,7 +146,7 @@ fn field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Ends a copy that nobody waits for.
-pub fn recover(copying: &Notes) -> Result<(), BackendError> {
+pub fn recover(copying: &Notes) -> Result<(), StorageError> {
     let Some(note) = copying.read::<Copying>()? else { return Ok(()) };
     let virsh = Virsh { uri: note.uri.clone() };
     let doing = format!("ending the copy of domain {}", note.domain);
@@ -178,7 +178,7 @@ struct Folders {
 }
 
 impl Folders {
-    fn open(shelf: &Shelf, growing: &Growing<'_>) -> Result<Self, BackendError> {
+    fn open(shelf: &Store, growing: &Growing<'_>) -> Result<Self, StorageError> {
         let snapshot = growing.dir.try_clone();
         let snapshot = snapshot.doing(|| format!("opening {}", growing.path.display()))?;
         let snapshot = Folder::at(snapshot, &growing.path);
@@ -187,14 +187,14 @@ impl Folders {
         Ok(Self { store, resource, snapshot, disks })
     }
 
-    fn named(path: &Path) -> Result<Folder, BackendError> {
+    fn named(path: &Path) -> Result<Folder, StorageError> {
         let dir = std::fs::File::open(path).doing(|| format!("opening {}", path.display()))?;
         Ok(Folder::at(dir.into(), path))
     }
 
     /// The copies are ours from here on. The store itself stays passable: other guests' copies may
     /// be under way in it.
-    fn close_again(&self, files: &[(PathBuf, Format)]) -> Result<(), BackendError> {
+    fn close_again(&self, files: &[(PathBuf, Format)]) -> Result<(), StorageError> {
         let us = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         for (file, _) in files {
             self.disks.dress(file.file_name().unwrap_or_default(), us.0, us.1, 0o600)?;
@@ -213,7 +213,7 @@ fn open_up(
     folders: &Folders,
     growing: &Growing<'_>,
     user: Option<(u32, u32)>,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let Some((uid, gid)) = user.filter(|(uid, _)| *uid != 0) else { return Ok(()) };
     let Folders { store, resource, snapshot, disks } = folders;
     for folder in [store, resource, snapshot, disks] {
@@ -237,7 +237,7 @@ fn open_up(
                  {above})"
             );
             let doing = format!("opening {} to qemu", growing.path.display());
-            return Err(BackendError::new(Fault::Permanent, doing, why));
+            return Err(StorageError::new(Fault::Permanent, doing, why));
         }
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! A domain by its name, and an image that QEMU made.
 
-use super::super::Doing;
 use super::super::recognise::{Answer, Recognised, Seen};
 use super::WORD;
 use super::image::QCOW2;
 use super::settings::URI;
 use super::virsh::Virsh;
 use crate::domain::resource::Kind;
+use crate::fs::Doing;
 
 pub fn recognise(seen: &Seen<'_>) -> Answer {
     match seen {

@@ -2,12 +2,12 @@
 
 use super::super::Backend;
 use super::super::options::Reader;
-use super::super::registry::{Context, OptionFinding};
-use super::super::shelf::Shelf;
+use super::super::options::{Context, OptionFinding};
 use super::domain::Format;
 use super::hold::{HELD, Holder, Notes};
 use super::virsh::Virsh;
 use super::{Libvirt, WORD};
+use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub fn build(
     let holder = Holder { uri, hold, agent, helper, state: context.state.clone() };
     let built = subject.map(|subject| Libvirt {
         settings: Settings { subject, virsh, holder, leave_out, deadline },
-        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
+        shelf: Store::new(WORD, store, &context.state, &context.resource),
         held: Notes::new(&context.state, HELD, &context.resource),
         copying: Notes::new(&context.state, "copying", &context.resource),
         rolling: Notes::new(&context.state, "rolling", &context.resource),

@@ -1,6 +1,5 @@
 //! The live resource as it is now: which disks, and what their guest is doing.
 
-use super::super::{BackendError, Doing};
 use super::domain::{Disk, Domain, Format};
 use super::image;
 use super::settings::{Settings, Subject};
@@ -8,6 +7,7 @@ use super::virsh::{State, Virsh};
 use super::xml::Element;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
+use crate::fs::{Doing, StorageError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub struct Guest {
 impl Live {
     /// # Errors
     /// [`Fault::Absent`] where libvirt does not know the domain, or the image is not there.
-    pub fn look(settings: &Settings, part: Part) -> Result<Self, BackendError> {
+    pub fn look(settings: &Settings, part: Part) -> Result<Self, StorageError> {
         match &settings.subject {
             Subject::Instance(name) => instance(settings, name, part),
             Subject::Disk(path, format) => disk(settings, path, *format),
@@ -44,7 +44,7 @@ impl Live {
     }
 
     /// Whether the guest is still doing the same as when it was looked at.
-    pub fn is_same(&self, settings: &Settings) -> Result<bool, BackendError> {
+    pub fn is_same(&self, settings: &Settings) -> Result<bool, StorageError> {
         match (&self.guest, &settings.subject) {
             (Some(guest), _) => {
                 let virsh = &settings.virsh;
@@ -57,7 +57,7 @@ impl Live {
     }
 }
 
-fn instance(settings: &Settings, name: &str, part: Part) -> Result<Live, BackendError> {
+fn instance(settings: &Settings, name: &str, part: Part) -> Result<Live, StorageError> {
     let virsh = &settings.virsh;
     let uuid = virsh.uuid(name)?;
     let run = virsh.run_number(&uuid)?;
@@ -71,7 +71,7 @@ fn instance(settings: &Settings, name: &str, part: Part) -> Result<Live, Backend
     }
     let doing = || format!("looking at domain {name}");
     if disks.is_empty() {
-        return Err(BackendError::new(
+        return Err(StorageError::new(
             Fault::Permanent,
             doing(),
             "it has no disk in an image file",
@@ -79,7 +79,7 @@ fn instance(settings: &Settings, name: &str, part: Part) -> Result<Live, Backend
     }
     let mut names = std::collections::HashSet::new();
     if !disks.iter().all(|disk| names.insert(&disk.target)) {
-        return Err(BackendError::new(Fault::Permanent, doing(), "two disks have one name"));
+        return Err(StorageError::new(Fault::Permanent, doing(), "two disks have one name"));
     }
     let targets = disks.iter().map(|disk| disk.target.clone()).collect();
     let guest = Guest { uuid, state, run, user: domain.user, targets };
@@ -108,7 +108,7 @@ fn lasting(next: &Element, now: &Element) -> Element {
     lasting
 }
 
-fn disk(settings: &Settings, path: &Path, format: Format) -> Result<Live, BackendError> {
+fn disk(settings: &Settings, path: &Path, format: Format) -> Result<Live, StorageError> {
     drop(image::open(path)?);
     let guest = user_of(&settings.virsh, path)?;
     let disks = vec![Disk::alone(path, format)];
@@ -116,7 +116,7 @@ fn disk(settings: &Settings, path: &Path, format: Format) -> Result<Live, Backen
 }
 
 /// The running domain that has an image open.
-pub fn user_of(virsh: &Virsh, path: &Path) -> Result<Option<Guest>, BackendError> {
+pub fn user_of(virsh: &Virsh, path: &Path) -> Result<Option<Guest>, StorageError> {
     let doing = || format!("looking for the guest that uses {}", path.display());
     let wanted = std::fs::metadata(path).doing(doing)?;
     let said = virsh.call(&["domstats", "--block", "--nowait", "--list-active"], &doing())?;

@@ -1,9 +1,6 @@
 //! Taking a snapshot: of the live resource, or of one of its snapshots.
 
-use super::super::manifest::Manifest;
-use super::super::meanwhile::{Growth, allocated, telling};
-use super::super::shelf::{Growing, Item};
-use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Object, TakeOrder};
 use super::copy::{self, Story};
 use super::detail::{DEFINITION, DISKS, Detail, NVRAM, Original, Stored, look};
 use super::domain::Disk;
@@ -11,6 +8,10 @@ use super::subject::Live;
 use super::{Libvirt, WORD, image, keep, verify};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
+use crate::fs::growth::{Growth, allocated, telling};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::manifest::Manifest;
+use crate::store::{Growing, Item};
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub fn take(
     libvirt: &Libvirt,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let (shelf, card) = (&libvirt.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
@@ -71,7 +72,7 @@ fn copy_live(
     growing: &Growing<'_>,
     live: Live,
     (part, progress): (Part, &dyn Progress),
-) -> Result<(Detail, Vec<String>), BackendError> {
+) -> Result<(Detail, Vec<String>), StorageError> {
     let from: Vec<PathBuf> = live.disks.iter().map(|disk| disk.file.clone()).collect();
     let into = growing.path.join(DISKS);
     let whole = |over: &_| Some(from.iter().map(|disk| allocated(disk, over)).sum());
@@ -103,7 +104,7 @@ fn looking() -> String {
     "looking at the copy".into()
 }
 
-fn write(path: &Path, text: &[u8]) -> Result<(), BackendError> {
+fn write(path: &Path, text: &[u8]) -> Result<(), StorageError> {
     use std::io::Write;
     let mut file = image::create(path)?;
     file.write_all(text).doing(|| format!("writing {}", path.display()))
@@ -115,7 +116,7 @@ fn stored(
     growing: &Growing<'_>,
     disk: &Disk,
     progress: &dyn Progress,
-) -> Result<Stored, BackendError> {
+) -> Result<Stored, StorageError> {
     let file = growing.path.join(DISKS).join(format!("{}.{}", disk.target, disk.format.word()));
     let deadline = libvirt.settings.deadline;
     let mut facts = image::facts(&file, disk.format)?;
@@ -126,7 +127,7 @@ fn stored(
     if facts.backing.is_some() {
         let why = "it has become the difference to another image: try again";
         let doing = format!("copying image {}", disk.file.display());
-        return Err(BackendError::new(Fault::Busy, doing, why));
+        return Err(StorageError::new(Fault::Busy, doing, why));
     }
     let used = image::check(&file, disk.format, deadline, progress)?;
     let original = std::fs::metadata(&disk.file);

@@ -1,12 +1,12 @@
 //! Seeing that the stored images are what they were.
 
-use super::super::shelf::{Item, Seal, clear_tampered, note_tampered};
-use super::super::{BackendError, Doing, Progress};
 use super::detail::Detail;
 use super::image;
 use super::settings::Settings;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::{Item, Seal, clear_tampered, note_tampered};
 
 /// Compares how they look, and checks the tables of those that have some. The guest's bytes are not
 /// read: on terabytes that would take longer than the day.
@@ -17,7 +17,7 @@ pub fn verify(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Content, BackendError> {
+) -> Result<Content, StorageError> {
     let verified = compare(settings, item, progress);
     match &verified {
         Ok(_) => clear_tampered(&item.path)?,
@@ -32,7 +32,7 @@ pub fn whole(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Detail, BackendError> {
+) -> Result<Detail, StorageError> {
     verify(settings, item, progress)?;
     let doing = || format!("reading {}", item.path.display());
     Detail::of(&item.manifest)
@@ -45,9 +45,9 @@ fn compare(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Detail, BackendError> {
+) -> Result<Detail, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
-    let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
+    let differs = |what: &str| Err(StorageError::new(Fault::Permanent, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
         return differs("its manifest does not say what it holds");
     };

@@ -2,9 +2,9 @@
 //!
 //! Each call has a deadline of its own: a hypervisor that hangs must hold up nobody for longer.
 
-use super::super::BackendError;
 use super::xml::Element;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use crate::host::process::{Finished, Limits, Overflow, Spawn};
 use std::ffi::OsString;
 use std::path::Path;
@@ -42,7 +42,7 @@ impl Virsh {
     /// # Errors
     /// [`Fault::Absent`] where libvirt knows no such domain, [`Fault::Transient`] where libvirt is
     /// not reached or does not answer, else [`Fault::Permanent`] with what virsh said.
-    pub fn call(&self, args: &[&str], doing: &str) -> Result<String, BackendError> {
+    pub fn call(&self, args: &[&str], doing: &str) -> Result<String, StorageError> {
         self.call_within(args, doing, PATIENCE)
     }
 
@@ -51,12 +51,12 @@ impl Virsh {
         args: &[&str],
         doing: &str,
         patience: Duration,
-    ) -> Result<String, BackendError> {
+    ) -> Result<String, StorageError> {
         self.run(args, Vec::new(), doing, patience)
     }
 
     /// With a text that virsh reads as the file `/dev/stdin`.
-    pub fn feed(&self, args: &[&str], text: &str, doing: &str) -> Result<String, BackendError> {
+    pub fn feed(&self, args: &[&str], text: &str, doing: &str) -> Result<String, StorageError> {
         self.run(args, text.as_bytes().to_vec(), doing, PATIENCE)
     }
 
@@ -66,7 +66,7 @@ impl Virsh {
         stdin: Vec<u8>,
         doing: &str,
         deadline: Duration,
-    ) -> Result<String, BackendError> {
+    ) -> Result<String, StorageError> {
         let limits = Limits {
             deadline,
             grace: GRACE,
@@ -83,13 +83,13 @@ impl Virsh {
             Ok(finished) => judge(finished, doing),
             Err(error) => {
                 let why = format!("{error}; the package libvirt-clients has it");
-                Err(BackendError::new(Fault::Permanent, doing, why))
+                Err(StorageError::new(Fault::Permanent, doing, why))
             }
         }
     }
 
     /// The UUID of the domain of this name.
-    pub fn uuid(&self, name: &str) -> Result<String, BackendError> {
+    pub fn uuid(&self, name: &str) -> Result<String, StorageError> {
         let doing = format!("looking for domain {name}");
         let uuid = self.call(&["domuuid", "--domain", name], &doing)?.trim().to_owned();
         // A name of digits only would be taken for the number of a running domain.
@@ -98,10 +98,10 @@ impl Virsh {
             return Ok(uuid);
         }
         let why = "libvirt takes this name for a number: rename the domain (virsh domrename)";
-        Err(BackendError::new(Fault::Permanent, doing, why))
+        Err(StorageError::new(Fault::Permanent, doing, why))
     }
 
-    pub fn state(&self, domain: &str) -> Result<State, BackendError> {
+    pub fn state(&self, domain: &str) -> Result<State, StorageError> {
         let doing = format!("asking for the state of domain {domain}");
         let said = self.call(&["domstate", "--domain", domain], &doing)?;
         Ok(match said.trim() {
@@ -113,13 +113,13 @@ impl Virsh {
     }
 
     /// The number of its run: another one after each start, `-` while it is off.
-    pub fn run_number(&self, domain: &str) -> Result<String, BackendError> {
+    pub fn run_number(&self, domain: &str) -> Result<String, StorageError> {
         let doing = format!("asking for the run of domain {domain}");
         Ok(self.call(&["domid", "--domain", domain], &doing)?.trim().to_owned())
     }
 
     /// Its definition: as it runs, or as it will start next.
-    pub fn definition(&self, domain: &str, next: bool) -> Result<Element, BackendError> {
+    pub fn definition(&self, domain: &str, next: bool) -> Result<Element, StorageError> {
         let doing = format!("reading the definition of domain {domain}");
         // With its passwords: a display that had one must not come back without.
         let mut args = vec!["dumpxml", "--security-info", "--domain", domain];
@@ -128,12 +128,12 @@ impl Virsh {
         }
         let text = self.call(&args, &doing)?;
         Element::parse(&text)
-            .map_err(|error| BackendError::new(Fault::Permanent, doing, error.to_string()))
+            .map_err(|error| StorageError::new(Fault::Permanent, doing, error.to_string()))
     }
 }
 
-fn judge(finished: Finished, doing: &str) -> Result<String, BackendError> {
-    let fail = |fault, why: String| Err(BackendError::new(fault, doing, why));
+fn judge(finished: Finished, doing: &str) -> Result<String, StorageError> {
+    let fail = |fault, why: String| Err(StorageError::new(fault, doing, why));
     if finished.timed_out {
         let seconds = finished.elapsed.as_secs();
         return fail(Fault::Transient, format!("libvirt gave no answer within {seconds} s"));

@@ -1,13 +1,13 @@
 //! A data directory that can be started, put together from a snapshot's parts.
 
-use super::super::shelf::Item;
-use super::super::subvolume::Subvolume;
-use super::super::tree::{Flow, Kind, below, names, peek, remove_tree, shed, walk};
-use super::super::{BackendError, Doing, Progress};
 use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, is_log, name, open, tree};
 use super::detail::{Detail, Space};
 use super::online::LABEL;
+use crate::fs::subvolume::Subvolume;
+use crate::fs::tree::{Flow, Kind, below, names, peek, remove_tree, shed, walk};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::sys;
+use crate::store::Item;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ pub struct Site<'a> {
     /// Whether the log goes back to where it was inside of the data directory.
     pub log_inside: bool,
     /// Where each tablespace goes.
-    pub space: &'a dyn Fn(&Space) -> Result<Spot, BackendError>,
+    pub space: &'a dyn Fn(&Space) -> Result<Spot, StorageError>,
 }
 
 /// The place of one tablespace.
@@ -49,7 +49,7 @@ pub fn assemble(
     detail: &Detail,
     site: &Site<'_>,
     progress: &dyn Progress,
-) -> Result<OwnedFd, BackendError> {
+) -> Result<OwnedFd, StorageError> {
     let doing = || format!("putting snapshot {} together", item.seq);
     let from = std::fs::File::open(&item.path).doing(doing)?;
     let is_copied = !snapshot(&from, site).doing(doing)?;
@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
         from: &std::fs::File,
         with_data: bool,
         progress: &'a dyn Progress,
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Self, StorageError> {
         let (done, part) = (AtomicU64::new(0), AtomicU64::new(0));
         let mut told = Self { total: 0, done, part, progress };
         let parts = [("data", with_data), ("wal", true), ("tablespaces", true), (LABEL, true)];
@@ -113,7 +113,7 @@ impl<'a> Told<'a> {
     }
 
     /// Copies one part whole.
-    fn copy(&self, from: &OwnedFd, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), BackendError> {
+    fn copy(&self, from: &OwnedFd, dir: BorrowedFd<'_>, name: &CStr) -> Result<(), StorageError> {
         tree(from.as_fd(), dir, name, Flow::OutOfStore, &HashSet::new(), self, &mut ())?;
         self.done.fetch_add(self.part.swap(0, Relaxed), Relaxed);
         Ok(())
@@ -132,7 +132,7 @@ impl Progress for Told<'_> {
     }
 }
 
-fn size(tree: &OwnedFd) -> Result<u64, BackendError> {
+fn size(tree: &OwnedFd) -> Result<u64, StorageError> {
     let mut bytes = 0;
     walk(tree, &mut |_, meta| {
         bytes += if meta.kind == Kind::File { meta.size } else { 0 };
@@ -151,7 +151,7 @@ fn log(
     data: &OwnedFd,
     detail: &Detail,
     told: &Told<'_>,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = || "putting the write-ahead log in place".to_owned();
     let wal = match below(&from, b"wal") {
         Err(Errno::NOENT) => return Ok(()),
@@ -172,7 +172,7 @@ fn log_inside(
     inside: &str,
     detail: &Detail,
     shall_go: bool,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = || format!("putting the write-ahead log into {inside}");
     let into = deep(data, inside, detail)?;
     for file in names(&into).doing(doing)? {
@@ -198,7 +198,7 @@ fn spaces(
     data: &OwnedFd,
     (detail, site): (&Detail, &Site<'_>),
     told: &Told<'_>,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let mut spots = Vec::new();
     for space in &detail.tablespaces {
         spots.push((space, (site.space)(space)?));
@@ -238,7 +238,7 @@ fn spaces(
 }
 
 /// Opens a directory below another, through no link; what of it is not there is made, the owner's.
-pub fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, BackendError> {
+pub fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, StorageError> {
     let doing = || format!("making {path}");
     let mut dir = data.try_clone().doing(doing)?;
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -268,7 +268,7 @@ fn snapshot(from: impl AsFd, site: &Site<'_>) -> std::io::Result<bool> {
 }
 
 /// A new directory of the owner's.
-pub fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), BackendError> {
+pub fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), StorageError> {
     let doing = || format!("making {path}");
     rustix::fs::mkdirat(&at, path, Mode::RWXU).doing(doing)?;
     let made = open(&at, path).doing(doing)?;

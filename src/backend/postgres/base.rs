@@ -1,7 +1,5 @@
 //! A copy through the replication protocol, where no blocks can be shared, and of a standby.
 
-use super::super::shelf::Growing;
-use super::super::{BackendError, Doing};
 use super::cluster::Postmaster;
 use super::copy::open;
 use super::online::spaces;
@@ -9,6 +7,8 @@ use super::session::{Session, address};
 use super::take::Source;
 use super::tools::{handed, run_while};
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
+use crate::store::Growing;
 use rustix::fs::AtFlags;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub fn copy(
     session: Session,
     postmaster: &Postmaster,
     growing: &Growing<'_>,
-) -> Result<Vec<String>, BackendError> {
+) -> Result<Vec<String>, StorageError> {
     let cluster = &source.cluster;
     let facts = session.facts.clone();
     session.close();
@@ -56,7 +56,7 @@ pub fn copy(
                 space.place.path(&cluster.path).display()
             );
             let doing = format!("copying the server of {}", cluster.path.display());
-            return Err(BackendError::new(Fault::Permanent, doing, why));
+            return Err(StorageError::new(Fault::Permanent, doing, why));
         }
         let old = space.location.display().to_string().replace('=', "\\=");
         args.push(format!("--tablespace-mapping={old}={place_path}/tablespaces/{}", space.oid));
@@ -70,7 +70,7 @@ pub fn copy(
         .map_err(|error| refused(error, &facts.role))?;
     if cluster.tablespaces()? != before {
         let why = "a tablespace was created or dropped meanwhile";
-        return Err(BackendError::new(Fault::Transient, doing, why));
+        return Err(StorageError::new(Fault::Transient, doing, why));
     }
     for space in &before {
         let link = format!("pg_tblspc/{}", space.oid);
@@ -83,7 +83,7 @@ pub fn copy(
 }
 
 /// The name of that file is the same in every language.
-fn refused(error: BackendError, role: &str) -> BackendError {
+fn refused(error: StorageError, role: &str) -> StorageError {
     if !error.detail.contains("pg_hba.conf") {
         return error;
     }
@@ -91,5 +91,5 @@ fn refused(error: BackendError, role: &str) -> BackendError {
         "{}; put \"local replication {role} peer\" into pg_hba.conf and reload the server",
         error.detail
     );
-    BackendError { fault: Fault::Permanent, detail, ..error }
+    StorageError { fault: Fault::Permanent, detail, ..error }
 }

@@ -1,11 +1,11 @@
 //! A data directory, looked at without asking its server.
 
-use super::super::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
-use super::super::{BackendError, Doing, subvolume};
 use super::checksum;
 use super::copy::{TABLESPACES, WAL};
 use super::places::Place;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
+use crate::fs::{Doing, StorageError, subvolume};
 use crate::host::drop_in::DropIn;
 use crate::host::holders::is_alive;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, User};
@@ -92,17 +92,17 @@ impl Cluster {
     /// # Errors
     /// [`Fault::Absent`] where no data directory is, as on an empty mount point;
     /// [`Fault::Permanent`] for a version that is not known.
-    pub fn open(path: &Path) -> Result<Self, BackendError> {
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
         let doing = || format!("opening data directory {}", path.display());
         let reference = open_nosymlink(path)?;
         let meta = Meta::of(&reference).doing(doing)?;
         if meta.kind != Kind::Dir {
-            return Err(BackendError::new(Fault::Absent, doing(), "it is not a directory"));
+            return Err(StorageError::new(Fault::Absent, doing(), "it is not a directory"));
         }
         let dir = Arc::new(open_dir(&reference).doing(doing)?);
         let Some(text) = read(&dir, "PG_VERSION").doing(doing)? else {
             let why = "it holds no PG_VERSION: is its file system mounted?";
-            return Err(BackendError::new(Fault::Absent, doing(), why));
+            return Err(StorageError::new(Fault::Absent, doing(), why));
         };
         let (path, uid, gid) = (path.to_owned(), meta.uid, meta.gid);
         match text.trim().parse() {
@@ -112,14 +112,14 @@ impl Cluster {
                     "its version is {:?}; those from {OLDEST} on are protected",
                     text.trim()
                 );
-                Err(BackendError::new(Fault::Permanent, doing(), why))
+                Err(StorageError::new(Fault::Permanent, doing(), why))
             }
         }
     }
 
     /// # Errors
-    /// A [`BackendError::damaged`] one where its checksum is wrong: then nothing in it says whose it is.
-    pub fn control(&self) -> Result<Control, BackendError> {
+    /// A [`StorageError::damaged`] one where its checksum is wrong: then nothing in it says whose it is.
+    pub fn control(&self) -> Result<Control, StorageError> {
         let doing = || format!("reading global/pg_control of {}", self.path.display());
         let read = || {
             let opened =
@@ -138,7 +138,7 @@ impl Cluster {
         }
         let Some(head) = bytes.get(..20).filter(|_| checksum::is_sound(&bytes)) else {
             let why = "it is damaged: its checksum is wrong";
-            return Err(BackendError::damaged(doing(), why));
+            return Err(StorageError::damaged(doing(), why));
         };
         let (system, state) = head.split_at(16);
         let word =
@@ -152,7 +152,7 @@ impl Cluster {
 
     /// The server that runs on it, if one does. A file left by one that died is seen through: a
     /// postmaster's working directory is its data directory.
-    pub fn postmaster(&self) -> Result<Option<Postmaster>, BackendError> {
+    pub fn postmaster(&self) -> Result<Option<Postmaster>, StorageError> {
         let doing = || format!("reading postmaster.pid of {}", self.path.display());
         let Some(text) = read(&self.dir, "postmaster.pid").doing(doing)? else {
             return Ok(None);
@@ -176,7 +176,7 @@ impl Cluster {
                     None => return Err(blind(doing(), pid)),
                 }
             }
-            Err(error) => return Err(BackendError::io(doing(), &error)),
+            Err(error) => return Err(StorageError::io(doing(), &error)),
         }
         Ok(Some(Postmaster {
             pid,
@@ -210,7 +210,7 @@ impl Cluster {
     }
 
     /// By rising oid, as text.
-    pub fn tablespaces(&self) -> Result<Vec<Tablespace>, BackendError> {
+    pub fn tablespaces(&self) -> Result<Vec<Tablespace>, StorageError> {
         let doing = || format!("reading {TABLESPACES} of {}", self.path.display());
         let dir = below(&self.dir, TABLESPACES.as_bytes()).and_then(|(dir, _)| open_dir(dir));
         let mut found = Vec::new();
@@ -231,7 +231,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Fault::Absent`] with the one that is not.
-    pub fn expect_whole(&self) -> Result<(), BackendError> {
+    pub fn expect_whole(&self) -> Result<(), StorageError> {
         self.expect_at_home()?;
         for space in self.tablespaces()? {
             let place = space.location.display();
@@ -241,7 +241,7 @@ impl Cluster {
                     "{place} {why}: is its disk mounted? If it is lost, make a new cluster of a \
                      snapshot that has it (heptactl create), or drop what was in it"
                 );
-                BackendError::new(Fault::Absent, doing, why)
+                StorageError::new(Fault::Absent, doing, why)
             };
             let link = format!("{TABLESPACES}/{}", space.oid);
             let dir = match self.open_part(&link) {
@@ -261,7 +261,7 @@ impl Cluster {
 
     /// That nothing else of its content lies elsewhere by way of a link, where no copy would have it:
     /// PostgreSQL knows of no links but those to tablespaces and the log.
-    fn expect_at_home(&self) -> Result<(), BackendError> {
+    fn expect_at_home(&self) -> Result<(), StorageError> {
         let doing = || format!("looking at {}", self.path.display());
         let base = below(&self.dir, b"base").and_then(|(base, _)| open_dir(base));
         let databases = base.and_then(names).unwrap_or_default();
@@ -275,7 +275,7 @@ impl Cluster {
                      and move it back, or move its tables to a tablespace",
                     said.display()
                 );
-                return Err(BackendError::new(Fault::Permanent, doing(), why));
+                return Err(StorageError::new(Fault::Permanent, doing(), why));
             }
         }
         Ok(())
@@ -288,34 +288,34 @@ impl Cluster {
 
     /// A directory that belongs to the cluster, though it may lie elsewhere: the owner's. What
     /// the owner links to is not enough: with heptad's rights they could have anything copied.
-    pub fn open_own(&self, path: &Path) -> Result<OwnedFd, BackendError> {
+    pub fn open_own(&self, path: &Path) -> Result<OwnedFd, StorageError> {
         let doing = || format!("opening {}, a part of {}", path.display(), self.path.display());
         let real = std::fs::canonicalize(path).doing(doing)?;
         let reference = open_nosymlink(&real)?;
         let meta = Meta::of(&reference).doing(doing)?;
         if meta.uid != self.uid {
             let why = "it is not the data directory's owner's; give it to them";
-            return Err(BackendError::new(Fault::Permanent, doing(), why));
+            return Err(StorageError::new(Fault::Permanent, doing(), why));
         }
         open_dir(&reference).doing(doing)
     }
 
     /// The directory of the write-ahead log, also where `pg_wal` is a link to it.
-    pub fn wal(&self) -> Result<OwnedFd, BackendError> {
+    pub fn wal(&self) -> Result<OwnedFd, StorageError> {
         self.open_part(WAL)
     }
 
     /// What a name in the data directory leads to.
-    fn open_part(&self, name: &str) -> Result<OwnedFd, BackendError> {
+    fn open_part(&self, name: &str) -> Result<OwnedFd, StorageError> {
         self.open_own(&subvolume::path_of(&self.dir).join(name))
     }
 }
 
 /// To take a server that runs for one that does not would make a snapshot that is none.
-fn blind(doing: String, pid: u32) -> BackendError {
+fn blind(doing: String, pid: u32) -> StorageError {
     let way_out = DropIn::Databases.way_out("CAP_SYS_PTRACE");
     let why = format!("process {pid} may be its server, and heptad may not look at it: {way_out}");
-    BackendError::new(Fault::Permanent, doing, why)
+    StorageError::new(Fault::Permanent, doing, why)
 }
 
 /// A small file below a directory, never through a link; `None` where it is not.

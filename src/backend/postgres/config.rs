@@ -1,13 +1,13 @@
 //! Configuration files that lie outside of the data directory, as Debian has them, and all that the
 //! configuration includes: a data directory alone would not start.
 
-use super::super::shelf::Growing;
-use super::super::{BackendError, Doing};
 use super::conf::{Grammar, Include, Leads, includes};
 use super::mains::Mains;
 use super::take::Source;
 use super::tools::Tools;
+use crate::fs::{Doing, StorageError};
 use crate::host::process::{GRACE, Limits, Overflow, Spawn};
+use crate::store::Growing;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -40,7 +40,7 @@ pub fn keep_outside(
     source: &Source<'_>,
     said: &[PathBuf; 3],
     growing: &Growing<'_>,
-) -> Result<(Option<Mains>, Vec<String>), BackendError> {
+) -> Result<(Option<Mains>, Vec<String>), StorageError> {
     let data = &*source.cluster.path;
     let mains = Mains::new(said, data);
     let mut gather = Gather {
@@ -82,7 +82,7 @@ struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    fn main(&mut self, from: &Path, name: &str, grammar: Grammar) -> Result<(), BackendError> {
+    fn main(&mut self, from: &Path, name: &str, grammar: Grammar) -> Result<(), StorageError> {
         if from.as_os_str().is_empty() || !is_there(from) {
             return Ok(());
         }
@@ -99,7 +99,7 @@ impl Gather<'_> {
         by: &Path,
         grammar: Grammar,
         depth: usize,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         for include in includes(text, grammar) {
             let target = target(by, &include);
             if include.leads == Leads::Dir {
@@ -117,7 +117,7 @@ impl Gather<'_> {
         Ok(())
     }
 
-    fn visit(&mut self, path: &Path, grammar: Grammar, depth: usize) -> Result<(), BackendError> {
+    fn visit(&mut self, path: &Path, grammar: Grammar, depth: usize) -> Result<(), StorageError> {
         if depth > DEEPEST || self.seen.contains(path) {
             return Ok(());
         }
@@ -136,7 +136,7 @@ impl Gather<'_> {
 
     /// The names of the files in a directory that is included whole, which may be empty but must be
     /// there.
-    fn listed(&mut self, dir: &Path) -> Result<Vec<OsString>, BackendError> {
+    fn listed(&mut self, dir: &Path) -> Result<Vec<OsString>, StorageError> {
         let mut inside = dir.as_os_str().to_owned();
         inside.push("/");
         let mut args: Vec<OsString> = vec![inside];
@@ -167,13 +167,13 @@ impl Gather<'_> {
         text.ok()
     }
 
-    fn make(&self, dir: &Path) -> Result<(), BackendError> {
+    fn make(&self, dir: &Path) -> Result<(), StorageError> {
         let dir = self.dir.join(dir);
         let made = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&dir);
         made.doing(|| format!("making {}", dir.display()))
     }
 
-    fn store(&self, file: &Path, text: &[u8]) -> Result<(), BackendError> {
+    fn store(&self, file: &Path, text: &[u8]) -> Result<(), StorageError> {
         self.make(file.parent().unwrap_or(file))?;
         let path = self.dir.join(file);
         let doing = || format!("writing {}", path.display());

@@ -1,14 +1,14 @@
 //! What makes a restored cluster another server than the original, and what a person is told of it.
 
-use super::super::shelf::Item;
-use super::super::tree::remove_tree;
-use super::super::{BackendError, Doing};
 use super::assemble::give;
 use super::cluster::read_bytes;
 use super::conf;
 use super::config::{DIR, NAMES};
 use super::detail::{Detail, Space};
 use super::moved::{Moved, bring};
+use crate::fs::tree::remove_tree;
+use crate::fs::{Doing, StorageError};
+use crate::store::Item;
 use rustix::fs::{Mode, OFlags};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,7 +39,7 @@ pub struct New<'a> {
 
 impl New<'_> {
     /// Writes its settings, and the file that explains it. Returns what is to be remarked.
-    pub fn configure(&self, data: &OwnedFd) -> Result<Vec<String>, BackendError> {
+    pub fn configure(&self, data: &OwnedFd) -> Result<Vec<String>, StorageError> {
         let kept = self.item.path.join(DIR);
         let (mut moved, main) = bring(data, self.detail, kept, (self.original, self.path))?;
         let auto = read_bytes(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
@@ -208,7 +208,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// Replaces a file of the cluster.
-pub fn write(data: &OwnedFd, file: &str, text: &[u8], detail: &Detail) -> Result<(), BackendError> {
+pub fn write(data: &OwnedFd, file: &str, text: &[u8], detail: &Detail) -> Result<(), StorageError> {
     let doing = || format!("writing {file}");
     remove_tree(data.as_fd(), &super::copy::name(file)?)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

@@ -1,10 +1,10 @@
 //! Copying parts of a cluster with the tree copier, and what of it is never copied.
 
-use super::super::tree::{Copy, Flow, Kind, Report, Visitor, copy_tree, names, peek};
-use super::super::{BackendError, Doing, Progress};
 use super::cluster::Cluster;
 use super::places::Place;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Copy, Flow, Kind, Report, Visitor, copy_tree, names, peek};
+use crate::fs::{Doing, Progress, StorageError};
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -56,7 +56,7 @@ pub fn copy(
     into: BorrowedFd<'_>,
     name: &CStr,
     progress: &dyn Progress,
-) -> Result<Report, BackendError> {
+) -> Result<Report, StorageError> {
     tree(from, into, name, Flow::IntoStore, &HashSet::new(), progress, &mut ())
 }
 
@@ -70,7 +70,7 @@ pub fn tree(
     exclude: &HashSet<Vec<u8>>,
     progress: &dyn Progress,
     visitor: &mut dyn Visitor,
-) -> Result<Report, BackendError> {
+) -> Result<Report, StorageError> {
     let options =
         Copy { flow, exclude, cross_mounts: true, own_store: None, progress, total: None };
     let report = copy_tree(from, into, name, &options, visitor)?;
@@ -82,7 +82,7 @@ pub fn tree(
         return Ok(report);
     }
     let doing = format!("copying {}", name.to_string_lossy());
-    Err(BackendError::new(Fault::Permanent, doing, losses.join("; ")))
+    Err(StorageError::new(Fault::Permanent, doing, losses.join("; ")))
 }
 
 /// Copies the data directory to `into/data`, without its log and what belongs to the server, and
@@ -91,7 +91,7 @@ pub fn data(
     cluster: &Cluster,
     into: BorrowedFd<'_>,
     progress: &dyn Progress,
-) -> Result<Report, BackendError> {
+) -> Result<Report, StorageError> {
     let mut exclude: HashSet<Vec<u8>> = HashSet::from([WAL.into(), CONTROL.into()]);
     exclude.extend(EMPTIED.iter().chain(&DROPPED).map(|name| name.as_bytes().to_vec()));
     let version = cluster.version_dir();
@@ -104,7 +104,7 @@ pub fn data(
     let from = cluster.dir.as_fd();
     let report = tree(from, into, c"data", Flow::IntoStore, &exclude, progress, &mut ())?;
     let doing = || format!("copying {CONTROL}");
-    let (control, _) = super::super::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
+    let (control, _) = crate::fs::tree::below(&cluster.dir, CONTROL.as_bytes()).doing(doing)?;
     let global = open(into, "data/global").doing(doing)?;
     copy(control.as_fd(), global.as_fd(), c"pg_control", progress)?;
     Ok(report)
@@ -115,7 +115,7 @@ fn inside(
     cluster: &Cluster,
     place: &Place,
     is_its_own: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Vec<u8>>, BackendError> {
+) -> Result<Vec<Vec<u8>>, StorageError> {
     let Place::Inside(path) = place else { return Ok(Vec::new()) };
     let doing = || format!("reading {path} of {}", cluster.path.display());
     let dir = cluster.open_own(&cluster.path.join(path))?;
@@ -138,7 +138,7 @@ pub fn tablespaces(
     cluster: &Cluster,
     into: BorrowedFd<'_>,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     for space in cluster.tablespaces()? {
         let doing = || format!("copying tablespace {}", space.location.display());
         let from = cluster.open_own(&space.place.path(&cluster.path))?;
@@ -164,7 +164,7 @@ pub fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 /// A name for the kernel.
-pub fn name(text: &str) -> Result<CString, BackendError> {
+pub fn name(text: &str) -> Result<CString, StorageError> {
     CString::new(text).map_err(std::io::Error::from).doing(|| format!("naming {text:?}"))
 }
 

@@ -1,17 +1,17 @@
 //! What this backend remembers in the manifest, the cheap look that a listing takes, and the full
 //! measure that verifying takes.
 
-use super::super::fnv::{self, fnv};
-use super::super::manifest::Manifest;
-use super::super::subvolume::Subvolume;
-use super::super::tree::{Kind, Meta, below, open_file, walk};
-use super::super::{BackendError, Doing};
 use super::cluster::Tablespace;
 use super::config::DIR;
 use super::copy::open;
 use super::mains::Mains;
 use super::online::LABEL;
 use crate::domain::snapshot::Content;
+use crate::fs::fnv::{self, fnv};
+use crate::fs::subvolume::Subvolume;
+use crate::fs::tree::{Kind, Meta, below, open_file, walk};
+use crate::fs::{Doing, StorageError};
+use crate::store::manifest::Manifest;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -108,7 +108,7 @@ impl Detail {
     }
 
     /// Whether the snapshot in `dir` still looks as it did: a few looks, whatever its size.
-    pub fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    pub fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
         let doing = || format!("looking at {}", dir.display());
         let dir = std::fs::File::open(dir).doing(doing)?;
         if let Some(source) = self.subvolume {
@@ -135,7 +135,7 @@ pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
 }
 
 /// Walks all of it; only of what is small the bytes themselves are read.
-pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
+pub fn measure(dir: &OwnedFd) -> Result<Measure, StorageError> {
     let mut measure = Measure { digest: fnv::START, ..Measure::default() };
     for part in ["data", "tablespaces", "wal"] {
         let root = match open(dir, part) {
@@ -155,7 +155,7 @@ pub fn measure(dir: &OwnedFd) -> Result<Measure, BackendError> {
     Ok(measure)
 }
 
-fn beside(dir: &OwnedFd) -> Result<u64, BackendError> {
+fn beside(dir: &OwnedFd) -> Result<u64, StorageError> {
     let mut seed = fnv::START;
     for part in [DIR, LABEL] {
         let doing = || format!("reading {part}");

@@ -1,12 +1,12 @@
 //! What lies between the data directory and the store, and so how a copy is made.
 
-use super::super::shelf::Growing;
-use super::super::subvolume::{Subvolume, path_of};
-use super::super::{BackendError, Doing};
 use super::cluster::Cluster;
 use super::copy::WAL;
+use crate::fs::subvolume::{Subvolume, path_of};
+use crate::fs::{Doing, StorageError};
 use crate::host::mounts::Mounts;
 use crate::host::sys;
+use crate::store::Growing;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -22,7 +22,7 @@ pub enum Ground {
 }
 
 impl Ground {
-    pub fn of(cluster: &Cluster, growing: &Growing<'_>) -> Result<Self, BackendError> {
+    pub fn of(cluster: &Cluster, growing: &Growing<'_>) -> Result<Self, StorageError> {
         let doing = || format!("comparing {} with the store", cluster.path.display());
         if is_one_subvolume(cluster, growing).doing(doing)? {
             return Ok(Self::Subvolume);
@@ -57,7 +57,7 @@ fn is_one_subvolume(cluster: &Cluster, growing: &Growing<'_>) -> std::io::Result
 }
 
 /// Makes `data` in the growing snapshot, at one instant.
-pub fn snapshot(cluster: &Cluster, growing: &Growing<'_>) -> Result<(), BackendError> {
+pub fn snapshot(cluster: &Cluster, growing: &Growing<'_>) -> Result<(), StorageError> {
     sys::btrfs_snapshot(&growing.dir, &cluster.dir, OsStr::new("data"), true)
         .doing(|| format!("snapshotting {}", cluster.path.display()))
 }

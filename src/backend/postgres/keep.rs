@@ -1,16 +1,16 @@
 //! A snapshot of a snapshot: its files under further names, a subvolume as another subvolume.
 
-use super::super::manifest::{MANIFEST, MARK};
-use super::super::shelf::{Growing, Item};
-use super::super::subvolume::Subvolume;
-use super::super::tree::{Entry, Flow, Visitor, names, peek};
-use super::super::{Asking, BackendError, Doing, Progress};
 use super::copy::tree;
 use super::detail::{Detail, look, measure};
 use super::list::state;
 use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::Subvolume;
+use crate::fs::tree::{Entry, Flow, Visitor, names, peek};
+use crate::fs::{Asking, Doing, Progress, StorageError};
 use crate::host::sys;
+use crate::store::manifest::{MANIFEST, MARK};
+use crate::store::{Growing, Item};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 struct Sharer;
 
 impl Visitor for Sharer {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
         file.reference.try_clone_to_owned().map(Some).doing(|| "sharing a file".into())
     }
 }
@@ -29,12 +29,12 @@ pub fn keep(
     source: &Item,
     growing: &Growing<'_>,
     progress: &dyn Progress,
-) -> Result<(Detail, Vec<String>), BackendError> {
+) -> Result<(Detail, Vec<String>), StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let detail = Detail::of(&source.manifest);
     let Some(mut detail) = detail.filter(|_| matches!(state(source), Ok(Wholeness::Whole))) else {
         let why = "it is not what its manifest says";
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     };
     let from = std::fs::File::open(&source.path).doing(doing)?;
     for name in names(&from).doing(doing)? {
@@ -53,7 +53,7 @@ pub fn keep(
     }
     if !detail.measure.is_of(&measure(&growing.dir)?) {
         let why = "it is not what its manifest says";
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     }
     let subvolume = Subvolume::open(&growing.dir, "data").doing(doing)?;
     detail.subvolume = subvolume.map(|subvolume| subvolume.parent());

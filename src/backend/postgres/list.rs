@@ -1,17 +1,17 @@
 //! The listing: every snapshot with one cheap look at each.
 
-use super::super::shelf::{Item, Stage};
-use super::super::{BackendError, Doing};
 use super::cluster::Cluster;
 use super::detail::Detail;
 use super::{Postgres, WORD, prove};
 use crate::domain::event::{Found, Survey, Wholeness};
 use crate::domain::told::{Engine, Told};
+use crate::fs::{Doing, StorageError};
+use crate::store::{Item, Stage};
 
 /// Lies in a snapshot that failed to verify, with the reason in it; gone once it verifies again.
 pub const TAMPERED: &str = "tampered";
 
-pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
+pub fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
     let (items, high_water) = postgres.shelf.items()?;
     // What cannot be removed now (a store that is read-only) can still be looked at.
     let _ = prove::sweep(postgres);
@@ -25,7 +25,7 @@ pub fn list(postgres: &Postgres) -> Result<Survey, BackendError> {
 }
 
 /// What initdb drew: the same wherever the data directory is moved to.
-pub fn identity(postgres: &Postgres) -> Result<String, BackendError> {
+pub fn identity(postgres: &Postgres) -> Result<String, StorageError> {
     let control = Cluster::open(&postgres.settings.data)?.control()?;
     Ok(format!("cluster:{}", control.system))
 }
@@ -34,7 +34,7 @@ fn engine(major: u32) -> Engine {
     Engine { name: WORD.into(), version: major.to_string() }
 }
 
-fn found(item: &Item) -> Result<Found, BackendError> {
+fn found(item: &Item) -> Result<Found, StorageError> {
     let detail = Detail::of(&item.manifest);
     let engine = detail.as_ref().map(|detail| engine(detail.major));
     Ok(Found {
@@ -47,7 +47,7 @@ fn found(item: &Item) -> Result<Found, BackendError> {
     })
 }
 
-pub fn state(item: &Item) -> Result<Wholeness, BackendError> {
+pub fn state(item: &Item) -> Result<Wholeness, StorageError> {
     if item.stage != Stage::Whole {
         return Ok(Wholeness::Partial);
     }

@@ -1,10 +1,10 @@
 //! The three files that a server's configuration begins with, wherever they lie.
 
-use super::super::{BackendError, Doing};
 use super::cluster::{Cluster, read};
 use super::conf::settings;
 use super::config::{NAMES, is_there, text};
 use super::tools::Tools;
+use crate::fs::{Doing, StorageError};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -34,7 +34,7 @@ impl Mains {
 
     /// Of a server that does not run: as it was started last or, where it never was, as Debian would
     /// start it.
-    pub fn of_stopped(cluster: &Cluster, tools: &Tools) -> Result<[PathBuf; 3], BackendError> {
+    pub fn of_stopped(cluster: &Cluster, tools: &Tools) -> Result<[PathBuf; 3], StorageError> {
         let doing = || format!("looking for the configuration of {}", cluster.path.display());
         let options = read(&cluster.dir, "postmaster.opts").doing(doing)?.unwrap_or_default();
         let started = Started::of(&options);

@@ -43,20 +43,22 @@ mod tools;
 mod verify;
 mod wal;
 
-use super::browse::OpenTree;
-use super::manifest::write_mark;
-use super::registry::OptionFinding;
-use super::shelf::{self, Item, Shelf, blocks};
-use super::tree::open_nosymlink;
+use super::options::OptionFinding;
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
+use crate::browse::OpenTree;
 use crate::domain::event::{Mark, Survey, Wholeness};
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::fs::tree::open_nosymlink;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
+use crate::store::identity::Probe;
+use crate::store::manifest::write_mark;
+use crate::store::{self, Item, Store, blocks};
 use cluster::Cluster;
 use detail::Detail;
 use places::Place;
@@ -74,14 +76,14 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Debug)]
 pub struct Postgres {
     settings: Settings,
-    shelf: Shelf,
+    shelf: Store,
     /// Held while a copy is proven.
     proving: Mutex<()>,
 }
 
 impl Postgres {
     /// The whole snapshot of this handle, and what is known of it.
-    fn whole(&self, handle: &Handle) -> Result<(Item, Detail), BackendError> {
+    fn whole(&self, handle: &Handle) -> Result<(Item, Detail), StorageError> {
         let item = self.shelf.whole(handle)?;
         let detail = Detail::of(&item.manifest);
         match (list::state(&item)?, detail) {
@@ -89,7 +91,7 @@ impl Postgres {
             _ => {
                 let doing = format!("opening {}", item.path.display());
                 let why = "it was changed after it was taken; its content is unknown";
-                Err(BackendError::new(Fault::Permanent, doing, why))
+                Err(StorageError::new(Fault::Permanent, doing, why))
             }
         }
     }
@@ -124,7 +126,7 @@ impl Backend for Postgres {
         places::oddities(&self.settings.data)
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         Ok(Probe { identity: list::identity(self)? })
     }
 
@@ -132,14 +134,14 @@ impl Backend for Postgres {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         if self.shelf.is_there()? {
             prove::sweep(self)?;
         }
         take::take(self, order, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         list::list(self)
     }
 
@@ -150,11 +152,11 @@ impl Backend for Postgres {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         verify::verify(self, &self.shelf.whole(handle)?, progress)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.shelf.destroy(handle)
     }
 
@@ -162,16 +164,16 @@ impl Backend for Postgres {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         let (item, detail) = self.whole(order.handle)?;
         restore::restore(&self.settings, &item, &detail, order, progress)
     }
 
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         RestoreOrder { port: None, ..*order }.is_plain()
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(self)
     }
 
@@ -179,29 +181,29 @@ impl Backend for Postgres {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         rollback::rollback(self, order, progress)?;
         self.probe()
     }
 
     /// The data directory as it was copied; tablespaces elsewhere are links in it.
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, _) = self.whole(handle)?;
         Ok(OpenTree::new(self.shelf.part(&item, "data")?))
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.shelf.whole(handle)?.path, mark)
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         let item = self.shelf.whole(handle)?;
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || {
             let cluster = Cluster::open(&self.settings.data)?;
             let mut roots = vec![open_nosymlink(&self.settings.data)?];
@@ -212,6 +214,6 @@ impl Backend for Postgres {
             }
             Ok(roots)
         };
-        shelf::occupied(&self.shelf, live, &[])
+        store::occupied(&self.shelf, live, &[])
     }
 }

@@ -5,8 +5,6 @@
 //! [`ELSEWHERE`]. Paths are whole, so that the main files may be moved away again, as Debian's
 //! `pg_createcluster` does.
 
-use super::super::tree::{Kind, below, names, open_file};
-use super::super::{BackendError, Doing};
 use super::assemble::deep;
 use super::conf::{Becomes, Grammar, Include, Leads, rewritten, settings};
 use super::config::{GRAMMARS, LARGEST, NAMES, stored, target};
@@ -15,6 +13,8 @@ use super::copy::open;
 use super::detail::Detail;
 use super::mains::Mains;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Kind, below, names, open_file};
+use crate::fs::{Doing, StorageError};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
@@ -55,7 +55,7 @@ pub fn bring<'a>(
     detail: &'a Detail,
     kept: PathBuf,
     (old, new): (&'a Path, &'a Path),
-) -> Result<(Moved<'a>, Option<Vec<u8>>), BackendError> {
+) -> Result<(Moved<'a>, Option<Vec<u8>>), StorageError> {
     let unknown = || Mains(NAMES.map(|name| old.join(name)));
     let mains = detail.config.clone().unwrap_or_else(unknown);
     let own = names(data).doing(|| "looking at what was made".into())?;
@@ -98,7 +98,7 @@ pub fn bring<'a>(
 
 impl Moved<'_> {
     /// The text of one of the three, and where it goes.
-    fn main(&mut self, at: usize, path: &Path) -> Result<Option<(Vec<u8>, PathBuf)>, BackendError> {
+    fn main(&mut self, at: usize, path: &Path) -> Result<Option<(Vec<u8>, PathBuf)>, StorageError> {
         let name = Path::new(NAMES[at]);
         if let Some(text) = file(&self.kept.join(name))? {
             self.came_in[at] = true;
@@ -202,7 +202,7 @@ impl Moved<'_> {
         place
     }
 
-    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
         match path.strip_prefix(self.old) {
             Ok(inside) => self.inside(inside),
             Err(_) => file(&self.kept.join(stored(path))),
@@ -210,7 +210,7 @@ impl Moved<'_> {
     }
 
     /// Of the data directory itself, through no link.
-    fn inside(&self, place: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+    fn inside(&self, place: &Path) -> Result<Option<Vec<u8>>, StorageError> {
         let doing = || format!("reading {}", place.display());
         match below(self.data, place.as_os_str().as_bytes()) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -224,7 +224,7 @@ impl Moved<'_> {
         }
     }
 
-    fn put(&self, place: &Path, text: &[u8]) -> Result<(), BackendError> {
+    fn put(&self, place: &Path, text: &[u8]) -> Result<(), StorageError> {
         if self.inside(place)?.is_some_and(|is| is == text) {
             return Ok(());
         }
@@ -233,27 +233,27 @@ impl Moved<'_> {
         let above = name(place.parent().map(Path::as_os_str));
         let (Some(above), Some(file)) = (above, name(place.file_name())) else {
             let why = "its name is not UTF-8: give it another";
-            return Err(BackendError::new(Fault::Permanent, doing, why));
+            return Err(StorageError::new(Fault::Permanent, doing, why));
         };
         write(&deep(self.data, &above, self.detail)?, &file, text, self.detail)
     }
 }
 
 /// A copy in the store; `None` where there is none.
-fn file(path: &Path) -> Result<Option<Vec<u8>>, BackendError> {
+fn file(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         opened => whole(opened.doing(|| format!("reading {}", path.display()))?, path).map(Some),
     }
 }
 
-fn whole(file: File, path: &Path) -> Result<Vec<u8>, BackendError> {
+fn whole(file: File, path: &Path) -> Result<Vec<u8>, StorageError> {
     let doing = || format!("reading {}", path.display());
     let mut text = Vec::new();
     file.take(LARGEST as u64 + 1).read_to_end(&mut text).doing(doing)?;
     if text.len() > LARGEST {
         let why = format!("a configuration file of more than {} MiB is none", LARGEST >> 20);
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     }
     Ok(text)
 }

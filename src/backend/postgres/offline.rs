@@ -1,7 +1,5 @@
 //! The files of a server that does not run.
 
-use super::super::shelf::Growing;
-use super::super::{BackendError, Doing};
 use super::copy::{self, open};
 use super::ground::{self, Ground};
 use super::online::{make_wal, spaces};
@@ -9,6 +7,8 @@ use super::take::Source;
 use super::tools::{handed, run};
 use super::wal;
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
+use crate::store::Growing;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn copy(
     source: &Source<'_>,
     ground: &Ground,
     growing: &Growing<'_>,
-) -> Result<Vec<String>, BackendError> {
+) -> Result<Vec<String>, StorageError> {
     let cluster = &source.cluster;
     let before = cluster.control()?;
     spaces(source, growing)?;
@@ -42,7 +42,7 @@ pub fn copy(
     if cluster.postmaster()?.is_some() || cluster.control()? != before {
         let doing = format!("copying {}", cluster.path.display());
         let why = "the server was started meanwhile";
-        return Err(BackendError::new(Fault::Transient, doing, why));
+        return Err(StorageError::new(Fault::Transient, doing, why));
     }
     let mut notes = vec![format!("{how} of the stopped server")];
     if !before.is_stopped() {
@@ -52,23 +52,23 @@ pub fn copy(
 }
 
 /// The segment at which a start begins to read the log.
-fn first_log(source: &Source<'_>, data: &Arc<OwnedFd>) -> Result<String, BackendError> {
+fn first_log(source: &Source<'_>, data: &Arc<OwnedFd>) -> Result<String, StorageError> {
     let doing = "reading the control file";
     let text =
         control(source.tools.spawn("pg_controldata", &["-D", &handed(data)], data, QUICK), doing)?;
     let first =
         text.lines().find_map(|line| line.strip_prefix("Latest checkpoint's REDO WAL file:"));
-    let none = || BackendError::new(Fault::Permanent, doing, "it names no log file");
+    let none = || StorageError::new(Fault::Permanent, doing, "it names no log file");
     first.map(|name| name.trim().to_owned()).ok_or_else(none)
 }
 
 /// What `pg_controldata` says of a control file that is sound.
-pub fn control(spawn: crate::host::process::Spawn, doing: &str) -> Result<String, BackendError> {
+pub fn control(spawn: crate::host::process::Spawn, doing: &str) -> Result<String, StorageError> {
     let finished = run(&spawn, Fault::Permanent, doing)?;
     let text = finished.stdout.text();
     if text.contains("WARNING") {
         let why = finished.stdout.first_lines(2);
-        return Err(BackendError::new(Fault::Permanent, doing, why));
+        return Err(StorageError::new(Fault::Permanent, doing, why));
     }
     Ok(text)
 }

@@ -1,14 +1,14 @@
 //! The running server's files, in backup mode: whatever moment each of them was copied at, the log
 //! between start and stop makes one state of them. Nothing is written to the live directory.
 
-use super::super::shelf::Growing;
-use super::super::{BackendError, Doing};
 use super::copy::{self, open};
 use super::ground::{self, Ground};
 use super::session::{Session, Stopped};
 use super::take::Source;
 use super::wal;
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
+use crate::store::Growing;
 use rustix::fs::Mode;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
@@ -22,7 +22,7 @@ pub fn copy(
     ground: &Ground,
     growing: &Growing<'_>,
     label: &str,
-) -> Result<Vec<String>, BackendError> {
+) -> Result<Vec<String>, StorageError> {
     let cluster = &source.cluster;
     let before = cluster.tablespaces()?;
     spaces(source, growing)?;
@@ -44,7 +44,7 @@ pub fn copy(
     // Its creation in the log would be done again at the place where it was created.
     if cluster.tablespaces()? != before {
         let why = "a tablespace was created or dropped meanwhile";
-        return Err(BackendError::new(Fault::Transient, "copying the tablespaces", why));
+        return Err(StorageError::new(Fault::Transient, "copying the tablespaces", why));
     }
     log(source, &session, &stopped, growing)?;
     // The slot held the log until here.
@@ -61,10 +61,10 @@ fn log(
     session: &Session,
     stopped: &Stopped,
     growing: &Growing<'_>,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let first = wal::first(&stopped.label, session.facts.segment).ok_or_else(|| {
         let why = format!("it names no log file: {:?}", stopped.label);
-        BackendError::new(Fault::Permanent, "reading the backup label", why)
+        StorageError::new(Fault::Permanent, "reading the backup label", why)
     })?;
     let to = make_wal(growing)?;
     wal::copy_between(
@@ -77,14 +77,14 @@ fn log(
 }
 
 /// The directory for the log, beside the data.
-pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, BackendError> {
+pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, StorageError> {
     let doing = || "making wal".to_owned();
     rustix::fs::mkdirat(&growing.dir, "wal", Mode::RWXU).doing(doing)?;
     open(&growing.dir, "wal").doing(doing)
 }
 
 /// One empty directory for each tablespace, the owner's.
-pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), BackendError> {
+pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), StorageError> {
     let spaces = source.cluster.tablespaces()?;
     if spaces.is_empty() {
         return Ok(());
@@ -99,7 +99,7 @@ pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), BackendE
     Ok(())
 }
 
-fn write(growing: &Growing<'_>, name: &str, text: &str) -> Result<(), BackendError> {
+fn write(growing: &Growing<'_>, name: &str, text: &str) -> Result<(), StorageError> {
     let path = growing.path.join(name);
     std::fs::write(&path, text).doing(|| format!("writing {}", path.display()))
 }

@@ -5,14 +5,14 @@
 //! data directory exchanges all of it. What lies inside of the data directory is exchanged with it: a
 //! link of the old one's to it leads into the new one afterwards, and nothing may be done by that way.
 
-use super::super::tree::{names, peek, real_path, remove_tree};
-use super::super::{BackendError, Doing};
 use super::assemble::{Spot, give};
 use super::cluster::Cluster;
 use super::copy::{TABLESPACES, WAL, copy, is_log, name, open};
 use super::detail::{Detail, Space};
 use super::places::{InUse, Place, Terrain};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{names, peek, real_path, remove_tree};
+use crate::fs::{Doing, StorageError};
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -41,7 +41,7 @@ struct Fresh {
 impl Outside<'_> {
     /// Where a tablespace of the snapshot goes: to where it is now or, if it was dropped, was. One
     /// that lay in the data directory belongs to that.
-    pub fn spot(&self, space: &Space) -> Result<Spot, BackendError> {
+    pub fn spot(&self, space: &Space) -> Result<Spot, StorageError> {
         let fresh = match self.place(space)? {
             Place::Inside(inside) => return Ok(Spot::Inside(inside)),
             Place::Outside(place) => self.fresh(&place).map_err(|error| match error.fault {
@@ -51,7 +51,7 @@ impl Outside<'_> {
                          server's own, or make a new cluster of the snapshot (heptactl create)",
                         place.display()
                     );
-                    BackendError::new(Fault::Permanent, error.doing, why)
+                    StorageError::new(Fault::Permanent, error.doing, why)
                 }
                 _ => error,
             })?,
@@ -61,7 +61,7 @@ impl Outside<'_> {
         Ok(Spot::Outside { link, dir: fresh.dir, name: fresh.name })
     }
 
-    fn place(&self, space: &Space) -> Result<Place, BackendError> {
+    fn place(&self, space: &Space) -> Result<Place, StorageError> {
         if let Some(inside) = space.inside(&self.live.path) {
             return Ok(Place::Inside(inside));
         }
@@ -74,7 +74,7 @@ impl Outside<'_> {
     }
 
     /// Moves the new log to where the live one is, if that is elsewhere.
-    pub fn log(&self, data: &OwnedFd, detail: &Detail) -> Result<(), BackendError> {
+    pub fn log(&self, data: &OwnedFd, detail: &Detail) -> Result<(), StorageError> {
         let Some(Place::Outside(place)) = self.live.log_place()? else { return Ok(()) };
         let doing = || format!("putting the write-ahead log into {}", place.display());
         let Fresh { dir, name: fresh, path } = self.fresh(&place)?;
@@ -93,7 +93,7 @@ impl Outside<'_> {
     }
 
     /// What was made outside reaches the disk before it is used.
-    pub fn sync(&self, staged: &Cluster) -> Result<(), BackendError> {
+    pub fn sync(&self, staged: &Cluster) -> Result<(), StorageError> {
         for space in staged.tablespaces()? {
             // A link into the data directory still leads to the old one, as it has no other path.
             if let Place::Outside(place) = &space.place
@@ -107,14 +107,14 @@ impl Outside<'_> {
     }
 
     /// Removes what the staging has made, before anything was exchanged.
-    pub fn clear(&self, detail: &Detail) -> Result<(), BackendError> {
+    pub fn clear(&self, detail: &Detail) -> Result<(), StorageError> {
         let made = self.made(detail)?;
         made.iter().try_for_each(|fresh| remove_tree(fresh.dir.as_fd(), &fresh.name))
     }
 
     /// Gives what the staging has made another name, under which no rollback looks for it, and lets the
     /// links of the `new` one lead there: somebody has written to it.
-    pub fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), BackendError> {
+    pub fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), StorageError> {
         for Fresh { dir, name: fresh, path } in self.made(detail)? {
             let doing = || format!("keeping {}", path.display());
             if matches!(peek(&dir, &fresh), Err(Errno::NOENT)) {
@@ -126,7 +126,7 @@ impl Outside<'_> {
             let named = |at| format!("{OURS}written-{}-{at}", self.token.simple());
             let kept = (1..KEPT).map(named).find(is_free);
             let kept = kept.ok_or_else(|| {
-                BackendError::new(Fault::Permanent, doing(), "too many are there already")
+                StorageError::new(Fault::Permanent, doing(), "too many are there already")
             })?;
             // The links first: what they lead to is found again under the name that it has.
             relink(new, &path, &path.with_file_name(&kept), detail)?;
@@ -138,7 +138,7 @@ impl Outside<'_> {
     }
 
     /// What the staging makes, in each place once. It need not be there.
-    fn made(&self, detail: &Detail) -> Result<Vec<Fresh>, BackendError> {
+    fn made(&self, detail: &Detail) -> Result<Vec<Fresh>, StorageError> {
         let live = self.live.tablespaces()?.into_iter().map(|space| space.place);
         let mut places: Vec<Place> = live.chain(self.live.log_place()?).collect();
         for space in &detail.tablespaces {
@@ -156,7 +156,7 @@ impl Outside<'_> {
         Ok(made)
     }
 
-    fn fresh(&self, place: &Path) -> Result<Fresh, BackendError> {
+    fn fresh(&self, place: &Path) -> Result<Fresh, StorageError> {
         let base = base(place).unwrap_or(place);
         let dir = self.live.open_own(base)?;
         let fresh = format!("{OURS}{}", self.token.simple());
@@ -172,7 +172,7 @@ fn base(place: &Path) -> Option<&Path> {
 }
 
 /// Lets the links of a cluster that lead to one path lead to another.
-fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<(), BackendError> {
+fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<(), StorageError> {
     let spaces = cluster.tablespaces()?.into_iter();
     let links = spaces.map(|space| format!("{TABLESPACES}/{}", space.oid));
     for link in links.chain([WAL.to_owned()]) {
@@ -194,7 +194,7 @@ fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<
 
 /// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but nothing
 /// that the new one uses. It may have been done in part before.
-pub fn retire(path: &Path, new: &Cluster) -> Result<(), BackendError> {
+pub fn retire(path: &Path, new: &Cluster) -> Result<(), StorageError> {
     // What lacks PG_VERSION, its links or its log by now was begun to be removed, after what it had
     // elsewhere.
     let Some(old) = found(Cluster::open(path))? else { return Ok(()) };
@@ -223,7 +223,7 @@ fn remove_from(
     place: &Path,
     used: &InUse,
     is_the_servers: &dyn Fn(&str) -> bool,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = || format!("removing what was in {}", place.display());
     let Some(dir) = found(old.open_own(place))? else { return Ok(()) };
     for file in names(&dir).doing(doing)? {
@@ -247,7 +247,7 @@ fn is_used(dir: &OwnedFd, file: &CStr, used: &InUse) -> rustix::io::Result<bool>
 }
 
 /// That no tablespace lies in what a server keeps in another one: neither could go without the other.
-pub fn expect_apart(live: &Cluster) -> Result<(), BackendError> {
+pub fn expect_apart(live: &Cluster) -> Result<(), StorageError> {
     let version = live.version_dir();
     let spaces = live.tablespaces()?;
     for (inner, outer) in spaces.iter().flat_map(|one| spaces.iter().map(move |two| (one, two))) {
@@ -265,14 +265,14 @@ pub fn expect_apart(live: &Cluster) -> Result<(), BackendError> {
                 outer.oid
             );
             let doing = format!("rolling {} back", live.path.display());
-            return Err(BackendError::new(Fault::Permanent, doing, why));
+            return Err(StorageError::new(Fault::Permanent, doing, why));
         }
     }
     Ok(())
 }
 
 /// What is gone is nothing.
-fn found<T>(result: Result<T, BackendError>) -> Result<Option<T>, BackendError> {
+fn found<T>(result: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.fault == Fault::Absent => Ok(None),

@@ -5,12 +5,12 @@
 //! another tree. So places are compared by file system and path within it, as bind mounts and
 //! symbolic links lead to one place by several names.
 
-use super::super::registry::OptionFinding;
-use super::super::tree::{Meta, open_nosymlink, real_path};
-use super::super::{BackendError, Doing};
+use super::super::options::OptionFinding;
 use super::cluster::Cluster;
 use super::copy::WAL;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Meta, open_nosymlink, real_path};
+use crate::fs::{Doing, StorageError};
 use crate::host::holders::{self, place};
 use crate::host::mounts::Mounts;
 use rustix::io::Errno;
@@ -52,16 +52,16 @@ pub struct Terrain {
 }
 
 impl Terrain {
-    pub fn of(data: &Path) -> Result<Self, BackendError> {
+    pub fn of(data: &Path) -> Result<Self, StorageError> {
         let doing = || format!("looking where {} lies", data.display());
         let mounts = Mounts::read()
-            .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))?;
+            .map_err(|error| StorageError::new(Fault::Permanent, doing(), error.to_string()))?;
         let data = place(&mounts, data);
         Ok(Self { mounts, data })
     }
 
     /// Of a real path.
-    pub fn lies(&self, path: PathBuf) -> Result<Place, BackendError> {
+    pub fn lies(&self, path: PathBuf) -> Result<Place, StorageError> {
         let there = place(&self.mounts, &path);
         let Some(((device, data), (other, there))) = self.data.as_ref().zip(there.as_ref()) else {
             return Ok(Place::Outside(path));
@@ -73,7 +73,7 @@ impl Terrain {
                     let why = "it lies in the data directory, and its name is not UTF-8: give it \
                                another";
                     let doing = format!("looking at {}", path.display());
-                    Err(BackendError::new(Fault::Permanent, doing, why))
+                    Err(StorageError::new(Fault::Permanent, doing, why))
                 }
             },
             _ => Ok(Place::Outside(path)),
@@ -83,7 +83,7 @@ impl Terrain {
 
 impl Cluster {
     /// What a link of the data directory's says and where it leads; `None` for what is no link.
-    pub fn leads(&self, link: &str) -> Result<Option<(PathBuf, Place)>, BackendError> {
+    pub fn leads(&self, link: &str) -> Result<Option<(PathBuf, Place)>, StorageError> {
         let doing = || format!("looking at {link} of {}", self.path.display());
         let said = match rustix::fs::readlinkat(&self.dir, link, Vec::new()) {
             Err(Errno::INVAL | Errno::NOENT) => return Ok(None),
@@ -96,7 +96,7 @@ impl Cluster {
     }
 
     /// Where the log lies, if `pg_wal` is a link.
-    pub fn log_place(&self) -> Result<Option<Place>, BackendError> {
+    pub fn log_place(&self) -> Result<Option<Place>, StorageError> {
         Ok(self.leads(WAL)?.map(|(_, place)| place))
     }
 }
@@ -132,7 +132,7 @@ const INSIDE: &str = "it is taken, rolled back and restored with the data direct
 pub struct InUse(HashSet<((u32, u32), u64)>);
 
 impl InUse {
-    pub fn of(cluster: &Cluster) -> Result<Self, BackendError> {
+    pub fn of(cluster: &Cluster) -> Result<Self, StorageError> {
         let mut places = vec![cluster.path.clone()];
         let spaces = cluster.tablespaces()?.into_iter().map(|space| space.place);
         for place in spaces.chain(cluster.log_place()?) {

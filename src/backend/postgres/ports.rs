@@ -1,12 +1,12 @@
 //! Where a new server can listen.
 
-use super::super::BackendError;
-use super::super::tree::names;
 use super::cluster::read;
 use super::conf::settings;
 use super::copy::open;
 use super::mains::{DEBIAN, MORE};
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
+use crate::fs::tree::names;
 use crate::host::holders::is_alive;
 use crate::host::listeners::Ports;
 use rustix::fs::{Mode, OFlags};
@@ -47,7 +47,7 @@ pub fn choose(
     original: Original,
     sockets: Option<&Path>,
     near: &[&Path],
-) -> Result<Chosen, BackendError> {
+) -> Result<Chosen, StorageError> {
     among(&Ports::look(), wished, original, sockets, near)
 }
 
@@ -57,11 +57,11 @@ fn among(
     original: Original,
     sockets: Option<&Path>,
     near: &[&Path],
-) -> Result<Chosen, BackendError> {
+) -> Result<Chosen, StorageError> {
     let mut places: Vec<&Path> = SOCKETS.iter().map(Path::new).collect();
     places.extend(sockets);
     let refuse = |why: String| {
-        Err(BackendError::new(Fault::Permanent, "choosing a port for the new server", why))
+        Err(StorageError::new(Fault::Permanent, "choosing a port for the new server", why))
     };
     let port = match wished {
         Some(port) => match server(port, &places).or_else(|| ports.user(port)) {

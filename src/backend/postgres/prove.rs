@@ -5,10 +5,6 @@
 //! of the snapshot would have, but nothing that this would load or run is loaded or run. Where it does
 //! not start so, one written here shows whether the content is sound all the same.
 
-use super::super::manifest::{Manifest, read_proof, write_proof};
-use super::super::shelf::{Item, Stage, remove};
-use super::super::tree::remove_tree;
-use super::super::{Asking, BackendError, Doing, Progress};
 use super::assemble::{Site, Spot, assemble, give};
 use super::configure::New;
 use super::copy::{name, open};
@@ -20,6 +16,10 @@ use super::tools::{Tools, handed, run_while};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
 use crate::domain::told::Proof;
+use crate::fs::tree::remove_tree;
+use crate::fs::{Asking, Doing, Progress, StorageError};
+use crate::store::manifest::{Manifest, read_proof, write_proof};
+use crate::store::{Item, Stage, remove};
 use rustix::fs::{FlockOperation, Mode};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -40,7 +40,7 @@ const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 const CONFIG: &str = "heptad.conf";
 
 /// When and by what it was proven, if it was.
-pub fn proof(item: &Item) -> Result<Option<Proof>, BackendError> {
+pub fn proof(item: &Item) -> Result<Option<Proof>, StorageError> {
     if let Some(proof) = read_proof(&item.path)? {
         return Ok(Some(proof));
     }
@@ -56,7 +56,7 @@ pub fn proof(item: &Item) -> Result<Option<Proof>, BackendError> {
 }
 
 /// Whether this one is to be proven now.
-pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, BackendError> {
+pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, StorageError> {
     match postgres.settings.prove {
         Prove::Never => return Ok(false),
         Prove::Always => return Ok(true),
@@ -87,7 +87,7 @@ pub fn prove(
     item: &Item,
     detail: &Detail,
     (tools, progress): (&Tools, &dyn Progress),
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let _one = postgres.proving.lock().unwrap_or_else(PoisonError::into_inner);
     let scratch = Scratch::make(postgres, item)?;
     let (databases, configured) = try_out(postgres, &scratch, (item, detail), (tools, progress))?;
@@ -100,10 +100,10 @@ pub fn prove(
 
 /// Removes what a crash left of a proof. One that goes on holds a lock on its directory, which ends
 /// with it however it ends.
-pub fn sweep(postgres: &Postgres) -> Result<(), BackendError> {
+pub fn sweep(postgres: &Postgres) -> Result<(), StorageError> {
     let doing = || format!("sweeping {}", postgres.shelf.dir().display());
     let shelf = std::fs::File::open(postgres.shelf.dir()).doing(doing)?;
-    let names = super::super::tree::names(&shelf).doing(doing)?;
+    let names = crate::fs::tree::names(&shelf).doing(doing)?;
     for found in names.iter().filter(|name| name.to_bytes().starts_with(SCRATCH.as_bytes())) {
         let left = open(&shelf, &found.to_string_lossy());
         if let Some(left) = left.ok().filter(|left| lock(left).is_ok()) {
@@ -114,7 +114,7 @@ pub fn sweep(postgres: &Postgres) -> Result<(), BackendError> {
 }
 
 /// The copy may be a subvolume.
-fn clear(shelf: &std::fs::File, found: &CStr, dir: &OwnedFd) -> Result<(), BackendError> {
+fn clear(shelf: &std::fs::File, found: &CStr, dir: &OwnedFd) -> Result<(), StorageError> {
     remove(dir, &name("data")?)?;
     remove_tree(shelf.as_fd(), found)
 }
@@ -131,7 +131,7 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn make(postgres: &Postgres, item: &Item) -> Result<Self, BackendError> {
+    fn make(postgres: &Postgres, item: &Item) -> Result<Self, StorageError> {
         sweep(postgres)?;
         let text = format!("{SCRATCH}{}", item.seq);
         let path = postgres.shelf.dir().join(&text);
@@ -159,7 +159,7 @@ fn try_out(
     scratch: &Scratch,
     (item, detail): (&Item, &Detail),
     (tools, progress): (&Tools, &dyn Progress),
-) -> Result<(usize, String), BackendError> {
+) -> Result<(usize, String), StorageError> {
     let doing = || "preparing a copy to prove".to_owned();
     assemble::make(&scratch.dir, "tablespaces", detail)?;
     let spaces = open(&scratch.dir, "tablespaces").doing(doing)?;
@@ -258,7 +258,7 @@ fn safe(major: u32) -> Vec<String> {
 }
 
 /// A configuration with nothing of the cluster's.
-fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), BackendError> {
+fn neutral(data: &OwnedFd, control: &str, detail: &Detail) -> Result<(), StorageError> {
     // Recovery wants as much room for them as the original had.
     let setting = |label: &str, name: &str| {
         let line = control.lines().find_map(|line| line.strip_prefix(label));
@@ -292,17 +292,17 @@ const ANSWER: &str = "cannot be read";
 
 impl Server<'_> {
     /// How many databases were read, which are all; or why not, and what it does not do.
-    fn read(&self) -> Result<usize, (BackendError, &'static str)> {
+    fn read(&self) -> Result<usize, (StorageError, &'static str)> {
         let listed = self.ask("template1", LIST).map_err(|error| (error, START))?;
         self.check(&values(&listed, "datname")).map_err(|error| (error, ANSWER))
     }
 
-    fn check(&self, databases: &[String]) -> Result<usize, BackendError> {
+    fn check(&self, databases: &[String]) -> Result<usize, StorageError> {
         let known = "select name from pg_available_extensions where name = 'amcheck'";
         let checkable = !values(&self.ask("template1", known)?, "name").is_empty();
         if databases.is_empty() {
             let why = "it lists no database".to_owned();
-            return Err(BackendError::new(Fault::Identity, "proving the copy", why));
+            return Err(StorageError::new(Fault::Identity, "proving the copy", why));
         }
         for database in databases {
             self.ask(database, if checkable { CHECK } else { READ })?;
@@ -311,7 +311,7 @@ impl Server<'_> {
     }
 
     /// What is wrong with who may connect. A file that cannot be read is an error to the server.
-    fn access(&self) -> Result<Option<String>, BackendError> {
+    fn access(&self) -> Result<Option<String>, StorageError> {
         match self.ask("template1", ACCESS) {
             Err(error) if error.fault == Fault::Identity => Ok(Some(error.detail)),
             said => Ok(values(&said?, "error").pop()),
@@ -319,7 +319,7 @@ impl Server<'_> {
     }
 
     /// Starts, asks, stops. What is bad about the answer is a bad snapshot.
-    fn ask(&self, database: &str, sql: &str) -> Result<String, BackendError> {
+    fn ask(&self, database: &str, sql: &str) -> Result<String, StorageError> {
         let doing = format!("proving database {database}");
         let own = handed(&self.data);
         let config = format!("config_file={own}/{CONFIG}");
@@ -338,7 +338,7 @@ impl Server<'_> {
             ["ERROR:", "FATAL:", "PANIC:"].iter().any(|severity| line.contains(severity))
         };
         match said.lines().find(is_bad) {
-            Some(line) => Err(BackendError::new(Fault::Identity, doing, line.trim().to_owned())),
+            Some(line) => Err(StorageError::new(Fault::Identity, doing, line.trim().to_owned())),
             None => Ok(String::from_utf8_lossy(&finished.stdout.bytes).into_owned()),
         }
     }

@@ -1,12 +1,12 @@
 //! A data directory by its `PG_VERSION`; what lies in one is a part of it.
 
 use super::super::recognise::{Answer, Recognised, Seen};
-use super::super::tree::{Kind as Entry, Meta, open_nosymlink};
-use super::super::{BackendError, Doing};
 use super::WORD;
 use super::cluster::{read, read_bytes};
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
+use crate::fs::tree::{Kind as Entry, Meta, open_nosymlink};
+use crate::fs::{Doing, StorageError};
 use std::path::Path;
 
 pub fn recognise(seen: &Seen<'_>) -> Answer {
@@ -21,7 +21,7 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
         Some(cluster) => {
             let cluster = cluster.display();
             let why = format!("it is a part of the PostgreSQL cluster {cluster}; protect that");
-            Err(BackendError::new(Fault::Permanent, doing(), why))
+            Err(StorageError::new(Fault::Permanent, doing(), why))
         }
         None => Ok(None),
     }

@@ -3,9 +3,7 @@
 //! It has a port of its own, and it neither archives nor replicates: a second server must not write
 //! into the first one's archive.
 
-use super::super::shelf::{Item, Target};
-use super::super::tree::{Meta, remove_tree};
-use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
+use super::super::{RestoreOrder, Restored};
 use super::assemble::{Site, Spot, assemble};
 use super::cluster::Cluster;
 use super::config::{DIR, stored};
@@ -17,6 +15,9 @@ use super::ports::{self, Original};
 use super::settings::Settings;
 use super::{tools, verify};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Meta, remove_tree};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::{Item, Target};
 use rustix::fs::{Mode, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CString, OsString};
@@ -33,7 +34,7 @@ pub fn restore(
     detail: &Detail,
     order: &RestoreOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Restored, BackendError> {
+) -> Result<Restored, StorageError> {
     // A plan is a promise of what the server will need, nothing that is set here.
     RestoreOrder { plan: None, port: None, ..*order }.is_plain()?;
     let path = order.target;
@@ -83,7 +84,7 @@ fn fill(
     target: &Target,
     (spaces, inside): (&Spaces, Inside<'_>),
     progress: &dyn Progress,
-) -> Result<(Meta, Vec<String>), BackendError> {
+) -> Result<(Meta, Vec<String>), StorageError> {
     let into = spaces.make(target, new.detail)?;
     let space = |space: &Space| {
         if let Some(inside) = inside(space) {
@@ -139,7 +140,7 @@ struct Spaces {
 }
 
 impl Spaces {
-    fn open(item: &Item, wanted: bool, path: &Path, target: &Target) -> Result<Self, BackendError> {
+    fn open(item: &Item, wanted: bool, path: &Path, target: &Target) -> Result<Self, StorageError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tablespaces");
         let mut hidden = target.hidden.as_bytes().to_vec();
@@ -152,14 +153,14 @@ impl Spaces {
             spaces.clear(target)?;
             if std::fs::symlink_metadata(&spaces.path).is_ok() {
                 let why = format!("{} exists already", spaces.path.display());
-                return Err(BackendError::new(Fault::Permanent, doing(), why));
+                return Err(StorageError::new(Fault::Permanent, doing(), why));
             }
         }
         Ok(spaces)
     }
 
     /// Removes what an interrupted attempt left, under either name.
-    fn clear(&self, target: &Target) -> Result<(), BackendError> {
+    fn clear(&self, target: &Target) -> Result<(), StorageError> {
         if !self.wanted {
             return Ok(());
         }
@@ -171,7 +172,7 @@ impl Spaces {
         remove_tree(target.dir.as_fd(), &name.doing(|| "naming the tablespaces".into())?)
     }
 
-    fn make(&self, target: &Target, detail: &Detail) -> Result<Option<OwnedFd>, BackendError> {
+    fn make(&self, target: &Target, detail: &Detail) -> Result<Option<OwnedFd>, StorageError> {
         if !self.wanted {
             return Ok(None);
         }
@@ -183,7 +184,7 @@ impl Spaces {
         Ok(Some(dir))
     }
 
-    fn appear(&self, target: &Target) -> Result<(), BackendError> {
+    fn appear(&self, target: &Target) -> Result<(), StorageError> {
         if !self.wanted {
             return Ok(());
         }
@@ -193,14 +194,14 @@ impl Spaces {
             .doing(|| format!("making {}", self.path.display()))
     }
 
-    fn finish(&self, target: &Target) -> Result<(), BackendError> {
+    fn finish(&self, target: &Target) -> Result<(), StorageError> {
         if !self.wanted {
             return Ok(());
         }
         let doing = || format!("finishing {}", self.path.display());
         match std::fs::remove_dir(self.path.join(&self.mark)) {
             Err(error) if error.raw_os_error() != Some(Errno::NOENT.raw_os_error()) => {
-                return Err(BackendError::io(doing(), &error));
+                return Err(StorageError::io(doing(), &error));
             }
             _ => {}
         }

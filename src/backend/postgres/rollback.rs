@@ -3,9 +3,7 @@
 //! All of it is made beside the live one, and one exchange of two names makes it live. The cluster
 //! keeps its path, owner, mode and port, and the configuration that lies elsewhere.
 
-use super::super::shelf::{Aside, Item, Replacement, Swap, movable};
-use super::super::tree::{Meta, below, names, open_nosymlink};
-use super::super::{BackendError, Doing, Progress, RollbackOrder};
+use super::super::RollbackOrder;
 use super::assemble::{Site, assemble};
 use super::cluster::{Cluster, read, read_bytes};
 use super::configure::{AUTO, write};
@@ -17,8 +15,11 @@ use super::places::{Place, Terrain};
 use super::tools::{Tools, handed};
 use super::{Postgres, ports, tools, verify};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Meta, below, names, open_nosymlink};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::holders::{describe, holders, unit_of};
 use crate::host::process::User;
+use crate::store::{Aside, Item, Replacement, Swap, movable};
 use rustix::fs::Mode;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,11 +28,11 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Who uses the cluster: its server or, where none runs, whoever holds something of it.
-pub fn users(postgres: &Postgres) -> Result<Vec<String>, BackendError> {
+pub fn users(postgres: &Postgres) -> Result<Vec<String>, StorageError> {
     users_of(postgres, &Cluster::open(&postgres.settings.data)?)
 }
 
-fn users_of(postgres: &Postgres, cluster: &Cluster) -> Result<Vec<String>, BackendError> {
+fn users_of(postgres: &Postgres, cluster: &Cluster) -> Result<Vec<String>, StorageError> {
     if let Some(server) = server(postgres, cluster)? {
         return Ok(vec![server]);
     }
@@ -57,7 +58,7 @@ fn users_of(postgres: &Postgres, cluster: &Cluster) -> Result<Vec<String>, Backe
     Ok(users)
 }
 
-fn server(postgres: &Postgres, cluster: &Cluster) -> Result<Option<String>, BackendError> {
+fn server(postgres: &Postgres, cluster: &Cluster) -> Result<Option<String>, StorageError> {
     let Some(postmaster) = cluster.postmaster()? else { return Ok(None) };
     let (path, major) = (&cluster.path, cluster.major);
     let debian = path.strip_prefix(format!("/var/lib/postgresql/{major}")).ok();
@@ -80,7 +81,7 @@ pub fn rollback(
     postgres: &Postgres,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let (item, detail) = postgres.whole(order.handle)?;
     let path = &postgres.settings.data;
     movable(path)?;
@@ -102,7 +103,7 @@ struct Back<'a> {
 }
 
 impl Replacement for Back<'_> {
-    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
         let live = self.live()?;
         may_begin(&live, self.detail)?;
         expect_apart(&live)?;
@@ -125,53 +126,53 @@ impl Replacement for Back<'_> {
         rustix::fs::fchmod(&data, Mode::from_raw_mode(mode & 0o7777)).doing(doing)
     }
 
-    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+    fn users(&self, at: &Path) -> Result<Vec<String>, StorageError> {
         users_of(self.postgres, &Cluster::open(at)?)
     }
 
-    fn ready(&self) -> Result<(), BackendError> {
+    fn ready(&self) -> Result<(), StorageError> {
         self.nothing_newer(&self.live()?)?;
         self.progress.wanted()
     }
 
-    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+    fn judge(&self, old: &Aside<'_>) -> Result<(), StorageError> {
         let old = Cluster::open(old.path)?;
         self.nothing_newer(&old)?;
         self.expect_all(&old)
     }
 
-    fn part_with(&self, new: &Aside<'_>, _kept: &CStr) -> Result<(), BackendError> {
+    fn part_with(&self, new: &Aside<'_>, _kept: &CStr) -> Result<(), StorageError> {
         let live = self.live()?;
         let new = Cluster::open(new.path)?;
         Outside { live: &live, token: self.token }.part_with(&new, self.detail)
     }
 
-    fn undo(&self) -> Result<(), BackendError> {
+    fn undo(&self) -> Result<(), StorageError> {
         let live = self.live()?;
         Outside { live: &live, token: self.token }.clear(self.detail)
     }
 
-    fn carry(&self, old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+    fn carry(&self, old: &Aside<'_>, _new: &OwnedFd) -> Result<(), StorageError> {
         retire(old.path, &self.live()?)
     }
 }
 
 impl Back<'_> {
-    fn live(&self) -> Result<Cluster, BackendError> {
+    fn live(&self) -> Result<Cluster, StorageError> {
         Cluster::open(&self.postgres.settings.data)
     }
 
     /// With which the new one is looked at before the old one goes.
-    fn tools(&self, cluster: &Cluster) -> Result<Tools, BackendError> {
+    fn tools(&self, cluster: &Cluster) -> Result<Tools, StorageError> {
         let owner = User { uid: cluster.uid, gid: cluster.gid };
         Tools::find(&self.postgres.settings, cluster.major, owner)
     }
 
     /// That all of the new cluster is reached through it, the one that is live now, and nothing of it
     /// by way of the old one, which goes next.
-    fn expect_all(&self, old: &Cluster) -> Result<(), BackendError> {
+    fn expect_all(&self, old: &Cluster) -> Result<(), StorageError> {
         let new = self.live()?;
-        let lacks = |why: String| Err(BackendError::new(Fault::Permanent, doing(&new), why));
+        let lacks = |why: String| Err(StorageError::new(Fault::Permanent, doing(&new), why));
         new.expect_whole()?;
         let spaces = new.tablespaces()?;
         let oids: Vec<&str> = spaces.iter().map(|space| &*space.oid).collect();
@@ -198,7 +199,7 @@ impl Back<'_> {
     }
 
     /// Every start and stop of a server changes the control file.
-    fn nothing_newer(&self, live: &Cluster) -> Result<(), BackendError> {
+    fn nothing_newer(&self, live: &Cluster) -> Result<(), StorageError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || format!("comparing {} with snapshot {}", live.path.display(), safety.seq);
         let stored = open_nosymlink(&safety.path.join("data"))?;
@@ -211,7 +212,7 @@ impl Back<'_> {
              leave it stopped, then ask again",
             safety.seq
         );
-        Err(BackendError::new(Fault::Busy, self::doing(live), why))
+        Err(StorageError::new(Fault::Busy, self::doing(live), why))
     }
 }
 
@@ -223,8 +224,8 @@ fn doing(live: &Cluster) -> String {
     format!("rolling {} back", live.path.display())
 }
 
-fn may_begin(live: &Cluster, detail: &Detail) -> Result<(), BackendError> {
-    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(live), why));
+fn may_begin(live: &Cluster, detail: &Detail) -> Result<(), StorageError> {
+    let refuse = |why: String| Err(StorageError::new(Fault::Permanent, doing(live), why));
     if below(&live.dir, b"standby.signal").is_ok() {
         let why = "it is a standby, and would be one no longer: roll its primary back, and make \
                    the standby anew";
@@ -245,7 +246,7 @@ fn keep_port(
     live: &Cluster,
     data: &std::os::fd::OwnedFd,
     detail: &Detail,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let (now, then) = (ports::configured(&live.dir), ports::configured(data));
     let Some(port) = now.filter(|_| now != then) else { return Ok(()) };
     let auto = read(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();

@@ -1,11 +1,11 @@
 //! One connection to the server, held open by psql: backup mode ends with it, whatever happens to
 //! heptad, and so does the replication slot.
 
-use super::super::BackendError;
 use super::cluster::{Cluster, Postmaster};
 use super::settings::Settings;
 use super::tools::Tools;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use crate::host::process::{Talk, TalkError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -73,10 +73,10 @@ pub fn timeouts(major: u32) -> impl Iterator<Item = &'static str> {
 }
 
 /// How to reach the server: `-h`, `-p`, `-U` of all its programs.
-pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<String>, BackendError> {
+pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<String>, StorageError> {
     let Some(socket) = settings.socket.clone().or_else(|| postmaster.socket.clone()) else {
         let why = "the server has no Unix socket; set unix_socket_directories in its configuration";
-        return Err(BackendError::new(Fault::Permanent, "connecting to the server", why));
+        return Err(StorageError::new(Fault::Permanent, "connecting to the server", why));
     };
     let port = settings.port.unwrap_or(postmaster.port);
     let mut args = vec!["-w".into(), "-h".into(), socket.display().to_string()];
@@ -88,26 +88,26 @@ pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<Strin
 impl Facts {
     /// # Errors
     /// [`Fault::Permanent`] where the log of the server at `data` is of no use for a copy.
-    pub fn expect_log(&self, data: &Path) -> Result<(), BackendError> {
+    pub fn expect_log(&self, data: &Path) -> Result<(), StorageError> {
         if !self.minimal || self.standby {
             return Ok(());
         }
         let why = "its wal_level is minimal, and then no copy can be made while it runs: set wal_level \
                    to replica, and max_wal_senders to 10, and restart it; or stop it meanwhile";
         let doing = format!("copying the server of {}", data.display());
-        Err(BackendError::new(Fault::Permanent, doing, why))
+        Err(StorageError::new(Fault::Permanent, doing, why))
     }
 
     /// # Errors
     /// [`Fault::Permanent`] where `pg_basebackup` will not be let in.
-    pub fn expect_senders(&self, data: &Path) -> Result<(), BackendError> {
+    pub fn expect_senders(&self, data: &Path) -> Result<(), StorageError> {
         let refuse = |why: String| {
             let doing = format!("copying the server of {}", data.display());
             let otherwise = match self.standby {
                 true => "",
                 false => "; or choose a store that shares blocks with the data directory",
             };
-            Err(BackendError::new(Fault::Permanent, doing, format!("{why}{otherwise}")))
+            Err(StorageError::new(Fault::Permanent, doing, format!("{why}{otherwise}")))
         };
         if self.senders < SENDERS {
             return refuse(format!(
@@ -135,7 +135,7 @@ impl Session {
         cluster: &Cluster,
         postmaster: &Postmaster,
         tools: &Tools,
-    ) -> Result<Self, BackendError> {
+    ) -> Result<Self, StorageError> {
         let mut args = address(settings, postmaster)?;
         let shown = args[2..].join(" ");
         let separator = FIELD.to_string();
@@ -146,12 +146,12 @@ impl Session {
         let doing = || format!("connecting to the server of {} ({shown})", cluster.path.display());
         let talk = tools.spawn("psql", &args, &cluster.dir, QUICK).talk();
         let mut talk =
-            talk.map_err(|e| BackendError::new(Fault::Permanent, doing(), e.to_string()))?;
+            talk.map_err(|e| StorageError::new(Fault::Permanent, doing(), e.to_string()))?;
         let text = talk.ask(&question(FACTS), END, QUICK);
         let text = text.map_err(|error| refused(error, &doing(), postmaster.ready))?;
         let (data, facts) = facts(&text).ok_or_else(|| {
             let why = format!("its answer {text:?} is not understood");
-            BackendError::new(Fault::Permanent, doing(), why)
+            StorageError::new(Fault::Permanent, doing(), why)
         })?;
         let theirs = std::fs::metadata(&data).ok().map(|meta| (meta.dev(), meta.ino()));
         let ours = rustix::fs::fstat(&cluster.dir).ok().map(|stat| (stat.st_dev, stat.st_ino));
@@ -160,13 +160,13 @@ impl Session {
                 "it serves {}; correct socket, port or data in the configuration",
                 data.display()
             );
-            return Err(BackendError::new(Fault::Identity, doing(), why));
+            return Err(StorageError::new(Fault::Identity, doing(), why));
         }
         Ok(Self { talk, facts })
     }
 
     /// Keeps the write-ahead log from here on, and switches backup mode on. Not for a standby.
-    pub fn start(&mut self, label: &str) -> Result<(), BackendError> {
+    pub fn start(&mut self, label: &str) -> Result<(), StorageError> {
         let doing = "switching backup mode on";
         let off = timeouts(self.facts.version / 10_000);
         let mut sql: String = off.map(|name| format!("set {name} = 0;\n")).collect();
@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// Switches backup mode off. Only the success of this makes what was copied a backup.
-    pub fn stop(&mut self) -> Result<Stopped, BackendError> {
+    pub fn stop(&mut self) -> Result<Stopped, StorageError> {
         let doing = "switching backup mode off";
         let call = match self.facts.version {
             150_000.. => "pg_backup_stop(false)",
@@ -199,7 +199,7 @@ impl Session {
         let text = self.ask(&sql, QUICK, doing)?;
         stopped(&text).ok_or_else(|| {
             let why = format!("the answer {text:?} is not understood");
-            BackendError::new(Fault::Permanent, doing, why)
+            StorageError::new(Fault::Permanent, doing, why)
         })
     }
 
@@ -208,14 +208,14 @@ impl Session {
         let _ = self.talk.close(QUICK);
     }
 
-    fn ask(&mut self, sql: &str, wait: Duration, doing: &str) -> Result<String, BackendError> {
+    fn ask(&mut self, sql: &str, wait: Duration, doing: &str) -> Result<String, StorageError> {
         self.talk.ask(&question(sql), END, wait).map_err(|error| {
             let fault = match &error {
                 // psql ends so after an error of SQL; 2 would be a lost connection.
                 TalkError::Ended { status, .. } if status.code() == Some(3) => Fault::Permanent,
                 _ => Fault::Transient,
             };
-            BackendError::new(fault, doing, error.to_string())
+            StorageError::new(fault, doing, error.to_string())
         })
     }
 }
@@ -224,7 +224,7 @@ fn question(sql: &str) -> String {
     format!("{sql}\n\\echo {END}\n")
 }
 
-fn refused(error: TalkError, doing: &str, ready: bool) -> BackendError {
+fn refused(error: TalkError, doing: &str, ready: bool) -> StorageError {
     match error {
         TalkError::Ended { said, .. } if ready => {
             let why = format!(
@@ -232,9 +232,9 @@ fn refused(error: TalkError, doing: &str, ready: bool) -> BackendError {
                  and may run the backup functions, and pg_hba.conf must let it in (see user, \
                  database, socket and port of this resource)"
             );
-            BackendError::new(Fault::Permanent, doing, why)
+            StorageError::new(Fault::Permanent, doing, why)
         }
-        error => BackendError::new(Fault::Transient, doing, error.to_string()),
+        error => StorageError::new(Fault::Transient, doing, error.to_string()),
     }
 }
 

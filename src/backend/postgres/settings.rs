@@ -2,9 +2,9 @@
 
 use super::super::Backend;
 use super::super::options::Reader;
-use super::super::registry::{Context, OptionFinding};
-use super::super::shelf::Shelf;
+use super::super::options::{Context, OptionFinding};
 use super::{Postgres, WORD};
+use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -71,7 +71,7 @@ pub fn build(
             bin,
             prove,
         },
-        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
+        shelf: Store::new(WORD, store, &context.state, &context.resource),
         proving: Mutex::new(()),
     });
     reader.finish(built).map(|built| Arc::new(built) as Arc<dyn Backend>)

@@ -1,10 +1,6 @@
 //! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
 
-use super::super::manifest::Manifest;
-use super::super::meanwhile::{Growth, allocated, telling};
-use super::super::shelf::{Growing, Shelf, expect_store_apart};
-use super::super::subvolume::Subvolume;
-use super::super::{Asking, BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Object, TakeOrder};
 use super::cluster::{Cluster, Postmaster, read};
 use super::config::keep_outside;
 use super::copy::TABLESPACE_MAP;
@@ -18,7 +14,12 @@ use super::tools::Tools;
 use super::{Postgres, WORD, base, keep, offline, online};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Seq;
+use crate::fs::growth::{Growth, allocated, telling};
+use crate::fs::subvolume::Subvolume;
+use crate::fs::{Asking, Doing, Progress, StorageError};
 use crate::host::process::User;
+use crate::store::manifest::Manifest;
+use crate::store::{Growing, Store, expect_store_apart};
 use std::os::unix::fs::PermissionsExt;
 
 /// Passable for the owner of the data, who is given this directory open; the one above is private.
@@ -35,7 +36,7 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn find(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self, BackendError> {
+    fn find(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self, StorageError> {
         let cluster = Cluster::open(&settings.data)?;
         let owner = User { uid: cluster.uid, gid: cluster.gid };
         let tools = Tools::find(settings, cluster.major, owner)?;
@@ -59,7 +60,7 @@ impl<'a> Source<'a> {
 
 /// A copy that was never started may still lack the links to its tablespaces: a server makes them
 /// from this file when it starts, and only then is it known what belongs to it.
-fn expect_started(cluster: &Cluster) -> Result<(), BackendError> {
+fn expect_started(cluster: &Cluster) -> Result<(), StorageError> {
     let doing = || format!("looking at {}", cluster.path.display());
     if read(&cluster.dir, TABLESPACE_MAP).doing(doing)?.is_none() {
         return Ok(());
@@ -68,14 +69,14 @@ fn expect_started(cluster: &Cluster) -> Result<(), BackendError> {
         "it was restored from a backup and not started since ({TABLESPACE_MAP} is there): start its \
          server once"
     );
-    Err(BackendError::new(Fault::Permanent, doing(), why))
+    Err(StorageError::new(Fault::Permanent, doing(), why))
 }
 
 pub fn take(
     postgres: &Postgres,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let (shelf, card) = (&postgres.shelf, order.card);
     if let Some(done) = shelf.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
@@ -105,14 +106,14 @@ pub fn take(
     let copied = telling(progress, &growth, || copy_live(source, &growing, &label));
     // By now there is something to clear away: that a part went away says nothing else.
     let (detail, notes) = copied.map_err(|error| match error.fault {
-        Fault::Absent | Fault::Identity => BackendError { fault: Fault::Transient, ..error },
+        Fault::Absent | Fault::Identity => StorageError { fault: Fault::Transient, ..error },
         _ => error,
     })?;
     progress.wanted()?;
     commit(growing, &mut manifest, &detail, notes)
 }
 
-fn begin<'a>(shelf: &'a Shelf, manifest: &Manifest) -> Result<Growing<'a>, BackendError> {
+fn begin<'a>(shelf: &'a Store, manifest: &Manifest) -> Result<Growing<'a>, StorageError> {
     shelf.make()?;
     shelf.sweep()?;
     shelf.expect_free(Seq(manifest.seq))?;
@@ -129,7 +130,7 @@ fn commit(
     manifest: &mut Manifest,
     detail: &Detail,
     notes: Vec<String>,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let value = serde_json::to_value(detail).map_err(std::io::Error::from);
     manifest.detail = value.doing(|| "writing the manifest".into())?;
     manifest.notes = notes;
@@ -141,7 +142,7 @@ fn copy_live(
     mut source: Source<'_>,
     growing: &Growing<'_>,
     label: &str,
-) -> Result<(Detail, Vec<String>), BackendError> {
+) -> Result<(Detail, Vec<String>), StorageError> {
     let ground = Ground::of(&source.cluster, growing)?;
     let spaces = source.cluster.tablespaces()?;
     let log = source.cluster.log_place()?.and_then(|place| place.inside().map(str::to_owned));

@@ -1,8 +1,8 @@
 //! The programs of PostgreSQL, run as the data directory's owner.
 
-use super::super::{BackendError, Progress};
 use super::settings::Settings;
 use crate::domain::operation::Fault;
+use crate::fs::{Progress, StorageError};
 use crate::host::process::{Finished, GRACE, Limits, Overflow, Spawn, User};
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -25,7 +25,7 @@ pub struct Tools {
 impl Tools {
     /// # Errors
     /// [`Fault::Permanent`] where they are not installed, or would have to run as root.
-    pub fn find(settings: &Settings, major: u32, owner: User) -> Result<Self, BackendError> {
+    pub fn find(settings: &Settings, major: u32, owner: User) -> Result<Self, StorageError> {
         let doing = || format!("looking for the programs of PostgreSQL {major}");
         let places = places(settings, major);
         let Some(bin) = places.iter().find(|bin| bin.join("postgres").is_file()) else {
@@ -35,11 +35,11 @@ impl Tools {
                  with bin = \"/…\"",
                 all.join(" or ")
             );
-            return Err(BackendError::new(Fault::Permanent, doing(), why));
+            return Err(StorageError::new(Fault::Permanent, doing(), why));
         };
         if owner.uid == 0 {
             let why = "the data directory is root's, and PostgreSQL refuses to run as root";
-            return Err(BackendError::new(Fault::Permanent, doing(), why));
+            return Err(StorageError::new(Fault::Permanent, doing(), why));
         }
         let user = nix::unistd::geteuid().is_root().then_some(owner);
         Ok(Self { bin: bin.clone(), user })
@@ -121,7 +121,7 @@ pub fn handed(dir: &OwnedFd) -> String {
 ///
 /// # Errors
 /// `fault` with what it said; [`Fault::Transient`] when it ran out of time.
-pub fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, BackendError> {
+pub fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, StorageError> {
     run_while(spawn, fault, doing, &())
 }
 
@@ -134,16 +134,16 @@ pub fn run_while(
     fault: Fault,
     doing: &str,
     progress: &dyn Progress,
-) -> Result<Finished, BackendError> {
+) -> Result<Finished, StorageError> {
     let finished = spawn
         .run_while(Some(&|| progress.is_wanted()))
-        .map_err(|error| BackendError::new(Fault::Permanent, doing, error.to_string()))?;
+        .map_err(|error| StorageError::new(Fault::Permanent, doing, error.to_string()))?;
     if finished.stopped {
-        return Err(BackendError::unwanted());
+        return Err(StorageError::unwanted());
     }
     if finished.timed_out {
         let why = format!("it took longer than {} s", spawn.limits.deadline.as_secs());
-        return Err(BackendError::new(Fault::Transient, doing, why));
+        return Err(StorageError::new(Fault::Transient, doing, why));
     }
     if finished.status.success() {
         return Ok(finished);
@@ -151,5 +151,5 @@ pub fn run_while(
     let said = finished.stderr.first_lines(4);
     let fault = if said.contains("No space left on device") { Fault::NoSpace } else { fault };
     let name = spawn.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Err(BackendError::new(fault, doing, format!("{name} said: {said} ({})", finished.status)))
+    Err(StorageError::new(fault, doing, format!("{name} said: {said} ({})", finished.status)))
 }

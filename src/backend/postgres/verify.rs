@@ -1,8 +1,5 @@
 //! Seeing that a snapshot is as it was stored, and that PostgreSQL finds it sound.
 
-use super::super::manifest::sync_dir;
-use super::super::shelf::Item;
-use super::super::{BackendError, Doing, Progress};
 use super::copy::{BACKUP_MANIFEST, open};
 use super::detail::{Detail, measure};
 use super::list::TAMPERED;
@@ -11,7 +8,10 @@ use super::tools::{Tools, handed, run_while};
 use super::{Postgres, prove};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::process::User;
+use crate::store::Item;
+use crate::store::manifest::sync_dir;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub fn verify(
     postgres: &Postgres,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Content, BackendError> {
+) -> Result<Content, StorageError> {
     let detail = as_stored(item)?;
     let owner = User { uid: detail.uid, gid: detail.gid };
     let tools = Tools::find(&postgres.settings, detail.major, owner)?;
@@ -38,7 +38,7 @@ pub fn verify(
     match sound {
         Err(error) if error.fault == Fault::Identity => {
             note(&item.path, &error.detail);
-            return Err(BackendError { fault: Fault::Permanent, ..error });
+            return Err(StorageError { fault: Fault::Permanent, ..error });
         }
         sound => sound?,
     }
@@ -48,7 +48,7 @@ pub fn verify(
 
 /// That every file has the size and time that it had: what was changed meanwhile is not what was asked
 /// for.
-pub fn as_stored(item: &Item) -> Result<Detail, BackendError> {
+pub fn as_stored(item: &Item) -> Result<Detail, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
     let dir = std::fs::File::open(&item.path).doing(doing)?.into();
     let is = measure(&dir);
@@ -57,18 +57,18 @@ pub fn as_stored(item: &Item) -> Result<Detail, BackendError> {
         None => {
             let why = "it is not what its manifest says".to_owned();
             note(&item.path, &why);
-            Err(BackendError::new(Fault::Permanent, doing(), why))
+            Err(StorageError::new(Fault::Permanent, doing(), why))
         }
     }
 }
 
 /// What PostgreSQL's own programs say. [`Fault::Identity`] here means: the content is bad.
-fn check(item: &Item, tools: &Tools, progress: &dyn Progress) -> Result<(), BackendError> {
+fn check(item: &Item, tools: &Tools, progress: &dyn Progress) -> Result<(), StorageError> {
     let doing = format!("verifying {}", item.path.display());
     let data = std::fs::File::open(&item.path).and_then(|dir| Ok(open(&dir, "data")?));
     let data = Arc::new(data.doing(|| doing.clone())?);
-    let bad = |error: BackendError| match error.fault {
-        Fault::Permanent => BackendError { fault: Fault::Identity, ..error },
+    let bad = |error: StorageError| match error.fault {
+        Fault::Permanent => StorageError { fault: Fault::Identity, ..error },
         _ => error,
     };
     control(tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, QUICK), &doing)
@@ -89,10 +89,10 @@ fn note(dir: &Path, what: &str) {
     }
 }
 
-fn clear(dir: &Path) -> Result<(), BackendError> {
+fn clear(dir: &Path) -> Result<(), StorageError> {
     match std::fs::remove_file(dir.join(TAMPERED)) {
         Ok(()) => sync_dir(dir),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(BackendError::io(format!("verifying {}", dir.display()), &error)),
+        Err(error) => Err(StorageError::io(format!("verifying {}", dir.display()), &error)),
     }
 }

@@ -1,10 +1,10 @@
 //! Which files of the write-ahead log a copy needs.
 
-use super::super::tree::names;
-use super::super::tree::{Kind, peek};
-use super::super::{BackendError, Doing, Progress};
 use super::copy::copy;
 use crate::domain::operation::Fault;
+use crate::fs::tree::names;
+use crate::fs::tree::{Kind, peek};
+use crate::fs::{Doing, Progress, StorageError};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -57,13 +57,13 @@ pub fn copy_between(
     first: Segment,
     lsn: u64,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     for segment in first.until(lsn) {
         let name = CString::new(segment.name()).map_err(std::io::Error::from);
         let name = name.doing(|| "naming a log file".into())?;
         let gone = || {
             let why = "it is gone or cut short; raise max_replication_slots or wal_keep_size";
-            BackendError::new(Fault::Transient, format!("copying {}", segment.name()), why)
+            StorageError::new(Fault::Transient, format!("copying {}", segment.name()), why)
         };
         let (file, meta) = peek(wal, &name).map_err(|_| gone())?;
         if meta.size != segment.size {
@@ -81,7 +81,7 @@ pub fn copy_from(
     into: BorrowedFd<'_>,
     first: &str,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let wanted = |name: &str| {
         name.ends_with(".history") || name.len() == 24 && name.get(8..) >= first.get(8..)
     };
@@ -93,7 +93,7 @@ fn copy_where(
     into: BorrowedFd<'_>,
     wanted: &dyn Fn(&str) -> bool,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = || "reading the write-ahead log's directory".to_owned();
     for name in names(wal).doing(doing)? {
         if !name.to_str().is_ok_and(wanted) {

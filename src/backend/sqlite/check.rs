@@ -1,8 +1,8 @@
 //! Letting SQLite check a copy, and measuring it.
 
-use super::super::BackendError;
 use super::explain::{Explain, explain};
 use super::protocol::{Answer, Check};
+use crate::fs::StorageError;
 use crate::host::process::plain;
 use rusqlite::{Connection, ErrorCode};
 
@@ -13,7 +13,7 @@ const LENGTH: usize = 200;
 
 /// # Errors
 /// [`Fault::Permanent`] when it is no sound database.
-pub fn check(copy: &Connection, how: Check) -> Result<Answer, BackendError> {
+pub fn check(copy: &Connection, how: Check) -> Result<Answer, StorageError> {
     let pages = |what: &str| -> rusqlite::Result<u64> {
         let count: i64 = copy.pragma_query_value(None, what, |row| row.get(0))?;
         Ok(count.unsigned_abs())
@@ -28,7 +28,7 @@ pub fn check(copy: &Connection, how: Check) -> Result<Answer, BackendError> {
 }
 
 /// Runs the check; a note if it could not be run to its end.
-fn sound(copy: &Connection, how: Check) -> Result<Option<String>, BackendError> {
+fn sound(copy: &Connection, how: Check) -> Result<Option<String>, StorageError> {
     let pragma = match how {
         Check::None => return Ok(Some("not checked, as configured".into())),
         Check::Quick => "quick_check",
@@ -44,7 +44,7 @@ fn sound(copy: &Connection, how: Check) -> Result<Option<String>, BackendError> 
         Ok(found) if found.iter().all(|line| line == "ok") => Ok(None),
         Ok(found) => {
             let found: Vec<String> = found.iter().map(|line| plain(line, LENGTH)).collect();
-            Err(BackendError::damaged(doing(), found.join("; ")))
+            Err(StorageError::damaged(doing(), found.join("; ")))
         }
         // A function or collation that only its own program knows.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => {
@@ -56,7 +56,7 @@ fn sound(copy: &Connection, how: Check) -> Result<Option<String>, BackendError> 
 }
 
 /// Whether no table has a row.
-fn is_empty(copy: &Connection) -> Result<bool, BackendError> {
+fn is_empty(copy: &Connection) -> Result<bool, StorageError> {
     let look = || -> rusqlite::Result<bool> {
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 \
                       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";

@@ -5,11 +5,11 @@
 //! exclude each other. There the copy goes in steps and lets go in between; a commit makes it begin
 //! again. If that happens too often, the lock is held for one whole pass, and writers wait.
 
-use super::super::BackendError;
 use super::explain::Explain;
 use super::open;
 use crate::domain::operation::Fault;
 use crate::domain::sentence;
+use crate::fs::StorageError;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::os::fd::BorrowedFd;
@@ -32,7 +32,7 @@ pub fn copy(
     name: &Path,
     into: BorrowedFd<'_>,
     hold: Duration,
-) -> Result<String, BackendError> {
+) -> Result<String, StorageError> {
     let doing = || format!("copying database {}", name.display());
     let source = open::live(live).explain(doing)?;
     let mode: String =
@@ -59,7 +59,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn run(&mut self, target: &mut Connection) -> Result<(), BackendError> {
+    fn run(&mut self, target: &mut Connection) -> Result<(), StorageError> {
         let doing = || format!("copying database {}", self.name.display());
         let backup = Backup::new(self.source, target).explain(doing)?;
         let mut left = i32::MAX;
@@ -95,7 +95,7 @@ impl Pass<'_> {
     }
 
     /// Begins a read transaction, without looking into the schema.
-    fn take_hold(&mut self) -> Result<(), BackendError> {
+    fn take_hold(&mut self) -> Result<(), StorageError> {
         let doing = || format!("reading database {}", self.name.display());
         self.source.execute_batch("BEGIN").explain(doing)?;
         let read = self.source.pragma_query_value(None, "schema_version", |_| Ok(()));
@@ -104,8 +104,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn busy(&self, why: String) -> BackendError {
-        BackendError::new(Fault::Busy, format!("copying database {}", self.name.display()), why)
+    fn busy(&self, why: String) -> StorageError {
+        StorageError::new(Fault::Busy, format!("copying database {}", self.name.display()), why)
     }
 
     fn note(&self) -> String {

@@ -3,10 +3,7 @@
 //!
 //! The log, the index and the journal beside it are saved with it: what can be rescued may need them.
 
-use super::super::manifest::Manifest;
-use super::super::shelf::{Growing, Item, Shelf};
-use super::super::tree::{Flow, Kind, Meta, open_file, open_nosymlink, peek, same_content};
-use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Object, TakeOrder};
 use super::detail::{Detail, database};
 use super::rollback::beside;
 use super::settings::Settings;
@@ -14,6 +11,10 @@ use super::sides::SIDES;
 use super::{DATA, DATABASE, WORD, keep, owner, seal};
 use crate::domain::operation::Fault;
 use crate::domain::suspicion::as_it_was;
+use crate::fs::tree::{Flow, Kind, Meta, open_file, open_nosymlink, peek, same_content};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::manifest::Manifest;
+use crate::store::{Growing, Item, Store};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -24,11 +25,11 @@ use std::path::Path;
 /// What keeps from reading or writing it; then nothing is left.
 pub fn take(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     order: &TakeOrder<'_>,
-    why: &BackendError,
+    why: &StorageError,
     progress: &dyn Progress,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
         return Ok(Object::of(&done.manifest));
@@ -66,10 +67,10 @@ fn copy(
     data: &OwnedFd,
     name: &str,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let doing = || format!("saving {name}");
     if Meta::of(from).doing(doing)?.kind != Kind::File {
-        return Err(BackendError::new(Fault::Permanent, doing(), "it is not a regular file"));
+        return Err(StorageError::new(Fault::Permanent, doing(), "it is not a regular file"));
     }
     let name = CString::new(name).map_err(std::io::Error::from).doing(doing)?;
     keep::whole(from.as_fd(), data.as_fd(), &name, Flow::IntoStore, progress, &mut ()).map(drop)
@@ -86,7 +87,7 @@ pub fn has_all(
     safety: &Item,
     was: &OwnedFd,
     with_sides: bool,
-) -> Result<bool, BackendError> {
+) -> Result<bool, StorageError> {
     let doing = || format!("comparing {} with snapshot {}", settings.path.display(), safety.seq);
     let then = database(&safety.path).and_then(open_file).doing(doing)?;
     if !same_content(was, then).doing(doing)? {
@@ -115,7 +116,7 @@ pub fn has_all(
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else lies there.
-pub fn restore_sides(item: &Item, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+pub fn restore_sides(item: &Item, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let data = data(&item.path).doing(doing)?;
     for end in SIDES {
@@ -141,7 +142,7 @@ pub fn restore_sides(item: &Item, dir: &OwnedFd, name: &CStr) -> Result<(), Back
             }
             Ok(_) => {
                 let why = format!("{} is there already", to.to_string_lossy());
-                return Err(BackendError::new(Fault::Permanent, doing(), why));
+                return Err(StorageError::new(Fault::Permanent, doing(), why));
             }
             Err(error) => return Err(error).doing(doing),
         }

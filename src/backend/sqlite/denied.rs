@@ -1,8 +1,8 @@
 //! What the user who works on a database may not do there, in words for a person: SQLite itself only
 //! says "readonly".
 
-use super::super::BackendError;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use nix::unistd::{Uid, User, geteuid};
 use rustix::fs::{Access, AtFlags};
 use rustix::io::Errno;
@@ -13,16 +13,16 @@ use std::path::Path;
 /// Adds to an error what stands in the way of this process's user; `path` is what the database is
 /// called in messages.
 pub fn explain(
-    error: BackendError,
+    error: StorageError,
     dir: BorrowedFd<'_>,
     name: &OsStr,
     path: &Path,
-) -> BackendError {
+) -> StorageError {
     if error.fault != Fault::Permanent {
         return error;
     }
     match why(dir, name, path) {
-        Some(why) => BackendError { detail: format!("{}; {why}", error.detail), ..error },
+        Some(why) => StorageError { detail: format!("{}; {why}", error.detail), ..error },
         None => error,
     }
 }

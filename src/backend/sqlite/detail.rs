@@ -1,12 +1,12 @@
 //! What this backend remembers in the manifest, and the cheap look that a listing takes.
 
-use super::super::shelf::Seal;
-use super::super::tree::{Kind, Meta};
-use super::super::{BackendError, Doing};
 use super::protocol::Answer;
 use super::{DATA, DATABASE};
 use crate::domain::snapshot::Content;
 use crate::domain::told::{Engine, Told};
+use crate::fs::tree::{Kind, Meta};
+use crate::fs::{Doing, StorageError};
+use crate::store::Seal;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ impl Seal for Detail {
 
     /// Whether the copy in `dir` still looks as it did; a change under the same look is for
     /// verifying to find.
-    fn matches(&self, dir: &Path) -> Result<bool, BackendError> {
+    fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
         match database(dir).and_then(Meta::of) {
             Err(Errno::NOENT) => Ok(false),
             meta => {

@@ -6,14 +6,14 @@
 //! and nobody else reads what is in them: the file alone is a database, too, but an old one. So
 //! "nothing lies beside it" says nothing before it is known by what names others have it.
 
-use super::super::shelf::Shelf;
-use super::super::tree::{Meta, open_file, open_nosymlink};
-use super::super::{BackendError, Doing};
 use super::rollback::beside;
 use super::{locks, memory, owner};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Meta, open_file, open_nosymlink};
+use crate::fs::{Doing, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::host::sharers::{FileId, Name, Open, Sharer, Sharers, sharers};
+use crate::store::Store;
 use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -34,7 +34,7 @@ const LOOKS: u32 = 4;
 /// What was seen before the copy was begun.
 pub struct Before<'a> {
     path: &'a Path,
-    shelf: &'a Shelf,
+    shelf: &'a Store,
     /// Who has it by a name of their own, without a log: should one of them end in the middle of
     /// a transaction, its journal would be where we do not find it.
     apart: Vec<u32>,
@@ -43,7 +43,7 @@ pub struct Before<'a> {
 
 /// # Errors
 /// [`Fault::Permanent`] where a log that belongs to it lies elsewhere, or may lie there.
-pub fn before<'a>(path: &'a Path, shelf: &'a Shelf) -> Result<Before<'a>, BackendError> {
+pub fn before<'a>(path: &'a Path, shelf: &'a Store) -> Result<Before<'a>, StorageError> {
     let seen = look(path, shelf)?.by;
     let apart = apart(&seen).map(|sharer| sharer.holder.pid).collect();
     Ok(Before { path, shelf, apart, blind: seen.blind })
@@ -54,13 +54,13 @@ impl Before<'_> {
     ///
     /// # Errors
     /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
-    pub fn after(self) -> Result<(Vec<String>, Option<String>), BackendError> {
+    pub fn after(self) -> Result<(Vec<String>, Option<String>), StorageError> {
         let Seen { by: seen, lacks } = look(self.path, self.shelf)?;
         let is_still = |pid: &u32| apart(&seen).any(|sharer| sharer.holder.pid == *pid);
         if !self.apart.iter().all(is_still) {
             let why = "a program that had it open by another name ended meanwhile, and may have left \
                        a journal there; it is tried again";
-            return Err(BackendError::new(Fault::Busy, doing(self.path), why));
+            return Err(StorageError::new(Fault::Busy, doing(self.path), why));
         }
         let mut notes = Vec::new();
         for sharer in apart(&seen) {
@@ -98,7 +98,7 @@ struct Seen {
     lacks: Option<String>,
 }
 
-fn look(path: &Path, shelf: &Shelf) -> Result<Seen, BackendError> {
+fn look(path: &Path, shelf: &Store) -> Result<Seen, StorageError> {
     let (facts, by, reason) = settled(path)?;
     let mut names = by.found.iter().flat_map(|sharer| &sharer.names);
     let other = names.find(|name| !name.is_ours);
@@ -106,7 +106,7 @@ fn look(path: &Path, shelf: &Shelf) -> Result<Seen, BackendError> {
         if let Some(name) = other.filter(|_| facts.logged) {
             memory::note(shelf, &facts.file, Some(name), &reason.fact)?;
         }
-        return Err(BackendError::new(Fault::Permanent, doing(path), reason.to_string()));
+        return Err(StorageError::new(Fault::Permanent, doing(path), reason.to_string()));
     }
     let logs_here = facts.ask_locks().inspect_err(|error| {
         // The error itself is told in any case.
@@ -140,7 +140,7 @@ impl fmt::Display for Reason {
 }
 
 /// A log that comes or goes while somebody looks seems to be another's for a moment.
-fn settled(path: &Path) -> Result<(Facts<'_>, Sharers, Option<Reason>), BackendError> {
+fn settled(path: &Path) -> Result<(Facts<'_>, Sharers, Option<Reason>), StorageError> {
     let mut left = LOOKS;
     loop {
         let facts = Facts::of(path)?;
@@ -170,7 +170,7 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(path: &'a Path) -> Result<Self, BackendError> {
+    fn of(path: &'a Path) -> Result<Self, StorageError> {
         let doing = || doing(path);
         let (reference, file) = owner::open(path)?;
         let mut head = Vec::new();
@@ -198,7 +198,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether somebody is seen to use the log that lies beside it.
-    fn ask_locks(&self) -> Result<bool, BackendError> {
+    fn ask_locks(&self) -> Result<bool, StorageError> {
         let (Some(dir), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Ok(false);
         };
@@ -207,7 +207,7 @@ impl<'a> Facts<'a> {
 
     /// Nobody has it open now. What is known of who had it by another name, and cannot be looked at any
     /// more: returned is what may be missing.
-    fn remember(&self, shelf: &Shelf) -> Result<Option<String>, BackendError> {
+    fn remember(&self, shelf: &Store) -> Result<Option<String>, StorageError> {
         let Some(before) = memory::recall(shelf, &self.file)? else { return Ok(None) };
         match before.name.as_ref().map(|name| self.left_beside(name)) {
             Some(None) => return Ok(None),
@@ -228,7 +228,7 @@ impl<'a> Facts<'a> {
             before.fact,
             memory::path(shelf).display()
         );
-        Err(BackendError::new(Fault::Permanent, doing(self.path), why))
+        Err(StorageError::new(Fault::Permanent, doing(self.path), why))
     }
 
     fn judge_sharer(&self, sharer: &Sharer) -> Option<Reason> {

@@ -1,11 +1,11 @@
 //! What an error of SQLite's means for a snapshot, in words for a person.
 
-use super::super::BackendError;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use rusqlite::{Error, ErrorCode};
 
 /// Adds what was being done to an error of SQLite's, and says what kind of fault it is.
-pub fn explain(doing: impl Into<String>, error: &Error) -> BackendError {
+pub fn explain(doing: impl Into<String>, error: &Error) -> StorageError {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull,
         FileLockingProtocolFailed, NotADatabase, OutOfMemory, SystemIoFailure,
@@ -29,16 +29,16 @@ pub fn explain(doing: impl Into<String>, error: &Error) -> BackendError {
         _ => (Fault::Permanent, said),
     };
     let damaged = matches!(error.sqlite_error_code(), Some(NotADatabase | DatabaseCorrupt));
-    BackendError { damaged, ..BackendError::new(fault, doing, detail) }
+    StorageError { damaged, ..StorageError::new(fault, doing, detail) }
 }
 
 /// Adds what was being done to a result of SQLite's.
 pub trait Explain<T> {
-    fn explain(self, doing: impl FnOnce() -> String) -> Result<T, BackendError>;
+    fn explain(self, doing: impl FnOnce() -> String) -> Result<T, StorageError>;
 }
 
 impl<T> Explain<T> for rusqlite::Result<T> {
-    fn explain(self, doing: impl FnOnce() -> String) -> Result<T, BackendError> {
+    fn explain(self, doing: impl FnOnce() -> String) -> Result<T, StorageError> {
         self.map_err(|error| explain(doing(), &error))
     }
 }

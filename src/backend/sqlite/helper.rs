@@ -1,11 +1,11 @@
 //! The helper process: opens directories, becomes who it shall be, and only then parses.
 
-use super::super::tree::open_nosymlink;
-use super::super::{BackendError, Doing};
 use super::explain::Explain;
 use super::protocol::{Act, Answer, Order, Reply};
 use super::{check, copy, denied, locks, open};
 use crate::domain::operation::Fault;
+use crate::fs::tree::open_nosymlink;
+use crate::fs::{Doing, StorageError};
 use crate::host::privileges::become_user;
 use crate::host::process::User;
 use std::io::{Read, Write};
@@ -35,7 +35,7 @@ pub fn serve(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> 
     }
 }
 
-fn obey(order: &Order) -> Result<Answer, BackendError> {
+fn obey(order: &Order) -> Result<Answer, StorageError> {
     let user = order.user.map(|(uid, gid)| User { uid, gid });
     match &order.act {
         Act::Copy { path, into, hold_ms } => {
@@ -68,10 +68,10 @@ fn obey(order: &Order) -> Result<Answer, BackendError> {
 }
 
 /// A file's directory and its name.
-fn parts(path: &Path) -> Result<(&Path, &std::ffi::OsStr), BackendError> {
+fn parts(path: &Path) -> Result<(&Path, &std::ffi::OsStr), StorageError> {
     path.parent().zip(path.file_name()).ok_or_else(|| {
         let doing = format!("opening {}", path.display());
-        BackendError::new(Fault::Permanent, doing, "it is not the path of a file")
+        StorageError::new(Fault::Permanent, doing, "it is not the path of a file")
     })
 }
 
@@ -81,10 +81,10 @@ fn finish(
     order: &Order,
     path: &Path,
     note: String,
-) -> Result<Answer, BackendError> {
+) -> Result<Answer, StorageError> {
     let doing = || format!("completing the copy of {}", path.display());
     let copy = open::filled(into.as_fd()).explain(doing)?;
-    let mut answer = check::check(&copy, order.check).map_err(|error| BackendError {
+    let mut answer = check::check(&copy, order.check).map_err(|error| StorageError {
         doing: format!("{} of {}", error.doing, path.display()),
         ..error
     })?;
@@ -93,11 +93,11 @@ fn finish(
     Ok(answer)
 }
 
-fn become_other(user: Option<User>, path: &Path) -> Result<(), BackendError> {
+fn become_other(user: Option<User>, path: &Path) -> Result<(), StorageError> {
     let doing = || format!("becoming the owner of {}", path.display());
     if let Some(user) = user {
         let became = become_user(user);
-        became.map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))?;
+        became.map_err(|error| StorageError::new(Fault::Permanent, doing(), error.to_string()))?;
     }
     // What SQLite creates is for its owner alone.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));

@@ -1,12 +1,12 @@
 //! Copying a snapshot to another one, and to a path of the user's.
 
-use super::super::shelf::{Growing, Item};
-use super::super::tree::{Copy, Entry, Flow, Meta, Report, Visitor, copy_tree};
-use super::super::{BackendError, Doing, Progress};
 use super::DATA;
 use super::detail::Detail;
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Copy, Entry, Flow, Meta, Report, Visitor, copy_tree};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Seal;
+use crate::store::{Growing, Item};
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 struct Sharer;
 
 impl Visitor for Sharer {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, BackendError> {
+    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
         let shared = file.reference.try_clone_to_owned();
         shared.map(Some).doing(|| "sharing a file".into())
     }
@@ -27,7 +27,7 @@ pub fn keep(
     growing: &Growing<'_>,
     source: &Item,
     progress: &dyn Progress,
-) -> Result<(Option<Detail>, Vec<String>), BackendError> {
+) -> Result<(Option<Detail>, Vec<String>), StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
@@ -46,7 +46,7 @@ pub fn whole(
     flow: Flow,
     progress: &dyn Progress,
     visitor: &mut dyn Visitor,
-) -> Result<Report, BackendError> {
+) -> Result<Report, StorageError> {
     let exclude = HashSet::new();
     let total = Meta::of(from).ok().map(|meta| meta.size);
     let options =
@@ -57,5 +57,5 @@ pub fn whole(
     if losses.is_empty() {
         return Ok(report);
     }
-    Err(BackendError::new(Fault::Permanent, "copying a snapshot", losses.join("; ")))
+    Err(StorageError::new(Fault::Permanent, "copying a snapshot", losses.join("; ")))
 }

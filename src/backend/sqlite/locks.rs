@@ -5,10 +5,10 @@
 //! on the index of the log (sqlite.org/walformat.html, section 2.3.1). A lock on the database
 //! without one on the index beside it is that of somebody whose log lies elsewhere.
 
-use super::super::{BackendError, Doing};
 use super::open::inside;
 use super::rollback::beside;
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
 use rustix::event::Timespec;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 use std::ffi::OsStr;
@@ -35,7 +35,7 @@ pub fn expect_log_here(
     dir: BorrowedFd<'_>,
     name: &OsStr,
     path: &Path,
-) -> Result<bool, BackendError> {
+) -> Result<bool, StorageError> {
     let doing = || format!("looking at the locks of database {}", path.display());
     let live = inside(dir, name);
     let mut file = File::open(&live).doing(doing)?;
@@ -61,7 +61,7 @@ pub fn expect_log_here(
                mount of the file alone), or the log was removed or the database renamed while it was \
                open: stop that program, give it the directory that the database is in, and start it \
                again";
-    Err(BackendError::new(Fault::Permanent, doing(), why))
+    Err(StorageError::new(Fault::Permanent, doing(), why))
 }
 
 /// The kind of lock that another process has there.

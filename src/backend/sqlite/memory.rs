@@ -1,18 +1,18 @@
 //! What is remembered on the shelf of a program that had the database by another name: when it has
 //! ended, nothing else tells that its log may lie there.
 
-use super::super::manifest::sync_dir;
-use super::super::shelf::Shelf;
-use super::super::tree::Meta;
-use super::super::{BackendError, Doing};
+use crate::fs::tree::Meta;
+use crate::fs::{Doing, StorageError};
 use crate::host::sharers::Name;
+use crate::store::Store;
+use crate::store::manifest::sync_dir;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// No number, so no snapshot.
 const APART: &str = "apart";
 
-pub fn path(shelf: &Shelf) -> PathBuf {
+pub fn path(shelf: &Store) -> PathBuf {
     shelf.dir().join(APART)
 }
 
@@ -25,11 +25,11 @@ pub struct Memory {
 
 /// Of the file that is live now.
 pub fn note(
-    shelf: &Shelf,
+    shelf: &Store,
     file: &Meta,
     name: Option<&Name>,
     fact: &str,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     if recall(shelf, file)?.is_some_and(|known| known.fact == fact) {
         return Ok(());
     }
@@ -44,7 +44,7 @@ pub fn note(
 }
 
 /// What was noted of this very file.
-pub fn recall(shelf: &Shelf, file: &Meta) -> Result<Option<Memory>, BackendError> {
+pub fn recall(shelf: &Store, file: &Meta) -> Result<Option<Memory>, StorageError> {
     let path = path(shelf);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -58,7 +58,7 @@ pub fn recall(shelf: &Shelf, file: &Meta) -> Result<Option<Memory>, BackendError
 }
 
 /// It is used as it should be.
-pub fn forget(shelf: &Shelf) -> Result<(), BackendError> {
+pub fn forget(shelf: &Store) -> Result<(), StorageError> {
     let path = path(shelf);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

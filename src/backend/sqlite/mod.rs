@@ -40,19 +40,21 @@ mod sides;
 mod take;
 mod verify;
 
-use super::browse::OpenTree;
-use super::identity;
-use super::manifest::write_mark;
-use super::shelf::{self, Shelf};
-use super::tree::open_nosymlink;
 use super::{
-    Backend, BackendError, Capabilities, Doing, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
+use crate::browse::OpenTree;
 use crate::domain::event::{Mark, Survey};
 use crate::domain::occupied::Occupied;
+use crate::domain::occupied::Usage;
 use crate::domain::snapshot::{Content, Handle};
+use crate::fs::tree::open_nosymlink;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
+use crate::store::identity;
+use crate::store::identity::Probe;
+use crate::store::manifest::write_mark;
+use crate::store::{self, Store};
 use detail::Detail;
 use settings::Settings;
 
@@ -70,7 +72,7 @@ const DATABASE: &str = "database";
 #[derive(Debug)]
 pub struct Sqlite {
     settings: Settings,
-    shelf: Shelf,
+    shelf: Store,
 }
 
 impl Backend for Sqlite {
@@ -102,12 +104,12 @@ impl Backend for Sqlite {
     }
 
     /// An empty file is an empty database.
-    fn inspect(&self) -> Result<(), BackendError> {
+    fn inspect(&self) -> Result<(), StorageError> {
         self.probe()?;
         recognise::expect(&self.settings.path)
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         owner::open(&self.settings.path)?;
         identity::probe(&self.settings.path)
     }
@@ -116,21 +118,21 @@ impl Backend for Sqlite {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         take::take(&self.settings, &self.shelf, order, progress)
     }
 
     fn take_damaged(
         &self,
         order: &TakeOrder<'_>,
-        why: BackendError,
+        why: StorageError,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         damaged::take(&self.settings, &self.shelf, order, &why, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
-        let survey = shelf::list::<Detail>(&self.shelf, &self.settings.path)?;
+    fn list(&self) -> Result<Survey, StorageError> {
+        let survey = store::list::<Detail>(&self.shelf, &self.settings.path)?;
         Ok(Survey { engine: Some(detail::engine()), ..survey })
     }
 
@@ -139,11 +141,11 @@ impl Backend for Sqlite {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.shelf.destroy(handle)
     }
 
@@ -151,14 +153,14 @@ impl Backend for Sqlite {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         order.is_plain()?;
         let item = self.shelf.whole(order.handle)?;
         restore::restore(&self.settings, &item, order.target, progress)?;
         Ok(Restored::at(order.target))
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         owner::open(&self.settings.path)?;
         rollback::users(&self.settings.path)
     }
@@ -167,30 +169,30 @@ impl Backend for Sqlite {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         rollback::rollback(&self.settings, &self.shelf, order, progress)?;
         self.probe()
     }
 
     /// The single file.
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, BackendError> {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, _) = self.shelf.untouched::<Detail>(handle)?;
         Ok(OpenTree::new(self.shelf.part(&item, &format!("{DATA}/{DATABASE}"))?))
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.shelf.whole(handle)?.path, mark)
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         let item = self.shelf.whole(handle)?;
         let file = detail::database(&item.path);
         let file = file.doing(|| format!("measuring {}", item.path.display()))?;
-        Ok(shelf::blocks(&file)?.usage())
+        Ok(store::blocks(&file)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
-        shelf::occupied(&self.shelf, live, &[])
+        store::occupied(&self.shelf, live, &[])
     }
 }

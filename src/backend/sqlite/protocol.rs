@@ -1,7 +1,7 @@
 //! What the daemon tells the helper on its standard input, and what comes back: JSON, both ways.
 
-use super::super::BackendError;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ pub struct Answer {
     pub notes: Vec<String>,
 }
 
-/// A [`BackendError`] on its way.
+/// A [`StorageError`] on its way.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Complaint {
     fault: String,
@@ -54,14 +54,14 @@ pub struct Complaint {
     damaged: bool,
 }
 
-impl From<BackendError> for Complaint {
-    fn from(error: BackendError) -> Self {
-        let BackendError { doing, fault, detail, damaged } = error;
+impl From<StorageError> for Complaint {
+    fn from(error: StorageError) -> Self {
+        let StorageError { doing, fault, detail, damaged } = error;
         Self { fault: fault.word().into(), doing, detail, damaged }
     }
 }
 
-impl From<Complaint> for BackendError {
+impl From<Complaint> for StorageError {
     fn from(Complaint { fault, doing, detail, damaged }: Complaint) -> Self {
         let known = Fault::ALL.into_iter().find(|known| known.word() == fault);
         Self { damaged, ..Self::new(known.unwrap_or(Fault::Permanent), doing, detail) }

@@ -1,11 +1,11 @@
 //! An SQLite database by its header; the files beside one are parts of it.
 
 use super::super::recognise::{Answer, Recognised, Seen};
-use super::super::tree::{Meta, open_nosymlink};
-use super::super::{BackendError, Doing};
 use super::WORD;
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
+use crate::fs::tree::{Meta, open_nosymlink};
+use crate::fs::{Doing, StorageError};
 use std::path::Path;
 
 /// The beginning of every database (the file format, section 1.3).
@@ -23,7 +23,7 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
     match bases.into_iter().find(|base| is_database(base)) {
         Some(base) => {
             let why = format!("it is a part of the SQLite database {base}; protect that");
-            Err(BackendError::new(Fault::Permanent, doing(), why))
+            Err(StorageError::new(Fault::Permanent, doing(), why))
         }
         None => Ok(None),
     }
@@ -31,7 +31,7 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
 
 /// # Errors
 /// [`Fault::Permanent`] for a file that does not begin as a database does.
-pub fn expect(path: &Path) -> Result<(), BackendError> {
+pub fn expect(path: &Path) -> Result<(), StorageError> {
     let head = beginning(path)?;
     if head.is_empty() || head == HEADER {
         return Ok(());
@@ -41,7 +41,7 @@ pub fn expect(path: &Path) -> Result<(), BackendError> {
          as files",
         path.display()
     );
-    Err(BackendError::new(Fault::Permanent, doing(path), why))
+    Err(StorageError::new(Fault::Permanent, doing(path), why))
 }
 
 fn is_database(path: &str) -> bool {
@@ -49,7 +49,7 @@ fn is_database(path: &str) -> bool {
 }
 
 /// As much of a file as the header takes.
-fn beginning(path: &Path) -> Result<Vec<u8>, BackendError> {
+fn beginning(path: &Path) -> Result<Vec<u8>, StorageError> {
     let reference = open_nosymlink(path)?;
     let kind = Meta::of(&reference).doing(|| doing(path))?.kind;
     Seen::Entry { path: "", reference, kind }.head(HEADER.len()).doing(|| doing(path))

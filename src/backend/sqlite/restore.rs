@@ -1,12 +1,12 @@
 //! A new, independent database at a path of the user's.
 
-use super::super::shelf::{Item, Target};
-use super::super::tree::{Flow, Meta, open_file, peek, same_content};
-use super::super::{BackendError, Doing, Progress};
 use super::detail::database;
 use super::settings::Settings;
 use super::{damaged, keep, verify};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Flow, Meta, open_file, peek, same_content};
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::{Item, Target};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub fn restore(
     item: &Item,
     target: &Path,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let target = Target::open(item, target)?;
     verify::verify(settings, item, progress)?;
     let placed = fill(item, &target.dir, &target.hidden, progress).and_then(|made| {
@@ -45,7 +45,7 @@ pub fn fill(
     dir: &OwnedFd,
     name: &CStr,
     progress: &dyn Progress,
-) -> Result<OwnedFd, BackendError> {
+) -> Result<OwnedFd, StorageError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let from = database(&item.path).doing(doing)?;
     keep::whole(from.as_fd(), dir.as_fd(), name, Flow::OutOfStore, progress, &mut ())?;
@@ -56,5 +56,5 @@ pub fn fill(
         return Ok(made);
     }
     let why = "what was written is not what was read";
-    Err(BackendError::new(Fault::Transient, doing(), why))
+    Err(StorageError::new(Fault::Transient, doing(), why))
 }

@@ -6,19 +6,20 @@
 //! write it into that. So SQLite first finishes what the last user left; what it cannot finish, as
 //! the database is damaged, is put aside.
 
-use super::super::shelf::{Aside, Item, Replacement, Shelf, Swap, movable};
-use super::super::tree::{Meta, Time, open_file, open_nosymlink};
-use super::super::{BackendError, Doing, Progress, RollbackOrder};
+use super::super::RollbackOrder;
 use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
 use super::sides::{SIDES, Sides};
 use super::{damaged, owner, pages, restore, run, verify};
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Meta, Time, open_file, open_nosymlink};
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::holders::{Holder, describe, holders};
 use crate::host::pins;
 use crate::host::sharers::sharers;
+use crate::store::Seal;
+use crate::store::{Aside, Item, Replacement, Store, Swap, movable};
 use rustix::fs::{Gid, Mode, Uid};
 use std::cell::Cell;
 use std::ffi::{CStr, OsString};
@@ -27,12 +28,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Every process that has the database open, or its log, its index or its journal.
-pub fn users(path: &Path) -> Result<Vec<String>, BackendError> {
+pub fn users(path: &Path) -> Result<Vec<String>, StorageError> {
     users_of(path, &SIDES)
 }
 
 /// The same of the database, and of what these ends name beside it.
-fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, BackendError> {
+fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, StorageError> {
     let sides = sides.iter().map(|end| beside(path, end));
     let mut found = Vec::new();
     for file in std::iter::once(path.to_owned()).chain(sides) {
@@ -49,7 +50,7 @@ fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, BackendError> {
     Ok(said)
 }
 
-fn held(file: &Path) -> Result<Vec<Holder>, BackendError> {
+fn held(file: &Path) -> Result<Vec<Holder>, StorageError> {
     match holders(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         held => held.doing(|| format!("looking for users of {}", file.display())),
@@ -57,16 +58,16 @@ fn held(file: &Path) -> Result<Vec<Holder>, BackendError> {
 }
 
 /// The processes that have a file open.
-pub fn holders_of(file: &Path) -> Result<Vec<u32>, BackendError> {
+pub fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
     held(file).map(|held| held.iter().map(|holder| holder.pid).collect())
 }
 
 pub fn rollback(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let path = &settings.path;
     let item = shelf.whole(order.handle)?;
     refuse_damaged(settings, &item)?;
@@ -108,7 +109,7 @@ impl Stamp {
 }
 
 impl Replacement for Back<'_> {
-    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), BackendError> {
+    fn stage(&self, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
         let (_, live) = owner::open(&self.settings.path)?;
         verify::verify(self.settings, self.item, self.progress)?;
         let made = restore::fill(self.item, dir, name, self.progress)?;
@@ -116,11 +117,11 @@ impl Replacement for Back<'_> {
     }
 
     /// What lies beside the hidden name is the old one's wherever that is.
-    fn users(&self, at: &Path) -> Result<Vec<String>, BackendError> {
+    fn users(&self, at: &Path) -> Result<Vec<String>, StorageError> {
         if at == self.settings.path { users(at) } else { users_of(at, &[]) }
     }
 
-    fn ready(&self) -> Result<(), BackendError> {
+    fn ready(&self) -> Result<(), StorageError> {
         // Put aside before a crash, perhaps.
         self.undo()?;
         self.progress.wanted()?;
@@ -133,12 +134,12 @@ impl Replacement for Back<'_> {
         self.nothing_newer(live, true)?;
         let users = self.users(&self.settings.path)?;
         if !users.is_empty() || is_settled && self.sides.hold_something()? {
-            return Err(BackendError::new(Fault::Busy, doing(), CAME));
+            return Err(StorageError::new(Fault::Busy, doing(), CAME));
         }
         self.sides.put_aside()
     }
 
-    fn judge(&self, old: &Aside<'_>) -> Result<(), BackendError> {
+    fn judge(&self, old: &Aside<'_>) -> Result<(), StorageError> {
         let doing = || doing(self.settings);
         let Some(compared) = self.compared.get() else {
             // The exchange was an interrupted attempt's.
@@ -148,19 +149,19 @@ impl Replacement for Back<'_> {
         if Stamp::of(old.reference).doing(doing)? == compared && !self.sides.hold_something()? {
             return Ok(());
         }
-        Err(BackendError::new(Fault::Busy, doing(), CAME))
+        Err(StorageError::new(Fault::Busy, doing(), CAME))
     }
 
-    fn may_go_back(&self, live: &Path, old: &Path) -> Result<bool, BackendError> {
+    fn may_go_back(&self, live: &Path, old: &Path) -> Result<bool, StorageError> {
         // Who has the old one open has its log or journal by the name that it had.
         Ok(users_of(live, &[])?.is_empty() && self.sides.are_of(old, live)?)
     }
 
-    fn undo(&self) -> Result<(), BackendError> {
+    fn undo(&self) -> Result<(), StorageError> {
         self.sides.bring_back(&self.hidden)
     }
 
-    fn carry(&self, _old: &Aside<'_>, _new: &OwnedFd) -> Result<(), BackendError> {
+    fn carry(&self, _old: &Aside<'_>, _new: &OwnedFd) -> Result<(), StorageError> {
         self.sides.remove()
     }
 }
@@ -171,7 +172,7 @@ fn doing(settings: &Settings) -> String {
 
 impl Back<'_> {
     /// The snapshot to be safe has all that the live database holds.
-    fn nothing_newer(&self, was: OwnedFd, with_sides: bool) -> Result<(), BackendError> {
+    fn nothing_newer(&self, was: OwnedFd, with_sides: bool) -> Result<(), StorageError> {
         let Some(safety) = &self.safety else { return Ok(()) };
         let doing = || doing(self.settings);
         let has_all = match is_damaged(safety) {
@@ -191,7 +192,7 @@ impl Back<'_> {
              writes to it, then ask again",
             safety.seq
         );
-        Err(BackendError::new(Fault::Busy, doing(), why))
+        Err(StorageError::new(Fault::Busy, doing(), why))
     }
 }
 
@@ -200,7 +201,7 @@ fn is_damaged(item: &Item) -> bool {
 }
 
 /// SQLite must not find a damaged database where it is used; a person may want to look into a copy.
-fn refuse_damaged(settings: &Settings, item: &Item) -> Result<(), BackendError> {
+fn refuse_damaged(settings: &Settings, item: &Item) -> Result<(), StorageError> {
     if !is_damaged(item) {
         return Ok(());
     }
@@ -209,7 +210,7 @@ fn refuse_damaged(settings: &Settings, item: &Item) -> Result<(), BackendError> 
          heptactl create",
         item.seq
     );
-    Err(BackendError::new(Fault::Permanent, doing(settings), why))
+    Err(StorageError::new(Fault::Permanent, doing(settings), why))
 }
 
 /// Owner, group and mode of the live file; no set-user-id bit, whatever lies there.
@@ -223,7 +224,7 @@ fn dress(made: &OwnedFd, live: &Meta) -> std::io::Result<()> {
 
 /// Lets SQLite finish what the last user left; tells whether it could. That it cannot is no reason to
 /// keep a damaged database.
-fn settle(settings: &Settings) -> Result<bool, BackendError> {
+fn settle(settings: &Settings) -> Result<bool, StorageError> {
     let (_, live) = owner::open(&settings.path)?;
     let user = owner::of_live(settings, &settings.path, &live)?;
     let settled = run::ask(settings, user, Act::Settle { path: settings.path.clone() }, &());
@@ -234,7 +235,7 @@ fn settle(settings: &Settings) -> Result<bool, BackendError> {
 }
 
 /// A further name would keep the content that was.
-fn refuse_links(path: &Path) -> Result<(), BackendError> {
+fn refuse_links(path: &Path) -> Result<(), StorageError> {
     let (_, live) = owner::open(path)?;
     if live.nlink == 1 {
         return Ok(());
@@ -245,7 +246,7 @@ fn refuse_links(path: &Path) -> Result<(), BackendError> {
          them (to find them: find / -xdev -samefile {path}), or make a new resource from the snapshot: \
          heptactl create"
     );
-    Err(BackendError::new(Fault::Permanent, format!("rolling {path} back"), why))
+    Err(StorageError::new(Fault::Permanent, format!("rolling {path} back"), why))
 }
 
 /// A file that SQLite keeps beside a database.

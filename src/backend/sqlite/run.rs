@@ -1,9 +1,9 @@
 //! Running the helper and believing its answer only if all is right.
 
-use super::super::{BackendError, Progress};
 use super::protocol::{Act, Answer, Order, Reply};
 use super::settings::Settings;
 use crate::domain::operation::Fault;
+use crate::fs::{Progress, StorageError};
 use crate::host::process::{Finished, GRACE, Limits, Overflow, ProcessError, Spawn, User};
 use crate::host::trust::trusted_program;
 use std::os::unix::process::ExitStatusExt;
@@ -26,9 +26,9 @@ pub fn ask(
     user: Option<User>,
     act: Act,
     progress: &dyn Progress,
-) -> Result<Answer, BackendError> {
+) -> Result<Answer, StorageError> {
     let doing = format!("examining database {}", settings.path.display());
-    let fail = |fault, why: String| Err(BackendError::new(fault, &doing, why));
+    let fail = |fault, why: String| Err(StorageError::new(fault, &doing, why));
     let user = user.map(|user| (user.uid, user.gid));
     let stdin = match serde_json::to_vec(&Order { user, check: settings.check, act }) {
         Ok(text) => text,
@@ -49,10 +49,10 @@ pub fn ask(
     };
     let spawn = Spawn { args: vec![COMMAND.into()], stdin, ..Spawn::new(program, limits) };
     match spawn.run_while(Some(&|| progress.is_wanted())) {
-        Ok(finished) if finished.stopped => Err(BackendError::unwanted()),
+        Ok(finished) if finished.stopped => Err(StorageError::unwanted()),
         Ok(finished) => judge(&finished).map_err(|(fault, why)| match why {
             Refusal::Helper(error) => error,
-            Refusal::Told(why) => BackendError::new(fault, &doing, why),
+            Refusal::Told(why) => StorageError::new(fault, &doing, why),
         }),
         Err(error @ ProcessError::Relative { .. }) => fail(Fault::Permanent, error.to_string()),
         // A program that is missing is no database that is missing.
@@ -61,7 +61,7 @@ pub fn ask(
 }
 
 enum Refusal {
-    Helper(BackendError),
+    Helper(StorageError),
     Told(String),
 }
 
@@ -79,7 +79,7 @@ fn judge(finished: &Finished) -> Result<Answer, (Fault, Refusal)> {
     match serde_json::from_slice::<Reply>(&finished.stdout.bytes) {
         Ok(Ok(answer)) if finished.status.success() => Ok(answer),
         Ok(Err(complaint)) => {
-            let error = BackendError::from(complaint);
+            let error = StorageError::from(complaint);
             Err((error.fault, Refusal::Helper(error)))
         }
         _ => told(

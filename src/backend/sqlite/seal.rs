@@ -1,9 +1,9 @@
 //! Taking a copy back from its owner: from here on nobody writes to it.
 
-use super::super::tree::{Kind, Meta, names, open_dir, peek, resemble};
-use super::super::{BackendError, Doing};
 use super::{DATA, DATABASE};
 use crate::domain::operation::Fault;
+use crate::fs::tree::{Kind, Meta, names, open_dir, peek, resemble};
+use crate::fs::{Doing, StorageError};
 use crate::host::process::User;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use std::ffi::CString;
@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes the directory in which `user` puts the copy.
-pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), BackendError> {
+pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), StorageError> {
     let data = dir.join(DATA);
     let doing = || format!("making {}", data.display());
     std::fs::DirBuilder::new().mode(0o700).create(&data).doing(doing)?;
@@ -31,7 +31,7 @@ pub fn seal(
     dir: &Path,
     (live, original): &(OwnedFd, Meta),
     user: Option<User>,
-) -> Result<(Meta, Vec<String>), BackendError> {
+) -> Result<(Meta, Vec<String>), StorageError> {
     let data = dir.join(DATA);
     let doing = || format!("sealing {}", data.display());
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -43,7 +43,7 @@ pub fn seal(
     let whose = user.map_or(nix::unistd::geteuid().as_raw(), |user| user.uid);
     if found != [name] || meta.kind != Kind::File || meta.nlink != 1 || meta.uid != whose {
         let why = "something else than one copy is in it";
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     }
     dress(&copy, original).doing(doing)?;
     let lost = resemble(live.as_fd(), copy.as_fd()).doing(doing)?;

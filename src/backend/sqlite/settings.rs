@@ -2,10 +2,10 @@
 
 use super::super::Backend;
 use super::super::options::Reader;
-use super::super::registry::{Context, OptionFinding};
-use super::super::shelf::Shelf;
+use super::super::options::{Context, OptionFinding};
 use super::protocol::Check;
 use super::{Sqlite, WORD};
+use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub fn build(
     }
     let built = path.map(|path| Sqlite {
         settings: Settings { path, check, as_owner, helper, deadline, hold },
-        shelf: Shelf::new(WORD, store, &context.state, &context.resource),
+        shelf: Store::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|sqlite| Arc::new(sqlite) as Arc<dyn Backend>)
 }

@@ -1,9 +1,9 @@
 //! The log, the index and the journal of a database that gives way to another.
 
-use super::super::shelf::Swap;
-use super::super::tree::{Meta, open_file, open_nosymlink, peek};
-use super::super::{BackendError, Doing};
 use super::rollback::{beside, holders_of};
+use crate::fs::tree::{Meta, open_file, open_nosymlink, peek};
+use crate::fs::{Doing, StorageError};
+use crate::store::Swap;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -29,7 +29,7 @@ pub struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub fn of(swap: &'a Swap<'_>) -> Result<Self, BackendError> {
+    pub fn of(swap: &'a Swap<'_>) -> Result<Self, StorageError> {
         let doing = format!("rolling {} back", swap.path().display());
         let named =
             |name: &CStr, end: &str| CString::new([name.to_bytes(), end.as_bytes()].concat());
@@ -39,7 +39,7 @@ impl<'a> Sides<'a> {
         Ok(Self { dir: swap.dir(), database: swap.name().to_owned(), names, doing })
     }
 
-    pub fn put_aside(&self) -> Result<(), BackendError> {
+    pub fn put_aside(&self) -> Result<(), StorageError> {
         self.names.iter().try_for_each(|(live, aside)| self.rename(live, aside))?;
         self.sync()
     }
@@ -47,7 +47,7 @@ impl<'a> Sides<'a> {
     /// As they were before an attempt that came to nothing. Beside a database that was written to
     /// since, such a file would be written into that; the snapshot to be safe has what is in it. One
     /// that somebody has open is in use, whatever was written.
-    pub fn bring_back(&self, hidden: &Path) -> Result<(), BackendError> {
+    pub fn bring_back(&self, hidden: &Path) -> Result<(), StorageError> {
         for ((live, aside), end) in self.names.iter().zip(SIDES) {
             let Some(side) = self.look(aside)? else { continue };
             // Putting it aside moved its time of change.
@@ -63,7 +63,7 @@ impl<'a> Sides<'a> {
         self.sync()
     }
 
-    fn look(&self, name: &CStr) -> Result<Option<Meta>, BackendError> {
+    fn look(&self, name: &CStr) -> Result<Option<Meta>, StorageError> {
         match peek(self.dir, name) {
             Ok((_, meta)) => Ok(Some(meta)),
             Err(Errno::NOENT) => Ok(None),
@@ -72,13 +72,13 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether one lies beside what is live that SQLite would read.
-    pub fn hold_something(&self) -> Result<bool, BackendError> {
+    pub fn hold_something(&self) -> Result<bool, StorageError> {
         Ok(self.is_read(LOG)? || self.is_read(JOURNAL)?)
     }
 
     /// Whether what lies beside the live database can only be that of the one at `old`, whose name it
     /// was. In doubt it is not.
-    pub fn are_of(&self, old: &Path, live: &Path) -> Result<bool, BackendError> {
+    pub fn are_of(&self, old: &Path, live: &Path) -> Result<bool, StorageError> {
         let theirs = holders_of(old)?;
         for end in SIDES {
             let held = holders_of(&beside(live, end))?;
@@ -94,7 +94,7 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether a database says of itself that it has a log, as every one does before it gets one.
-    fn is_logged(&self, path: &Path) -> Result<bool, BackendError> {
+    fn is_logged(&self, path: &Path) -> Result<bool, StorageError> {
         let mut head = [0; 20];
         let file = open_file(open_nosymlink(path)?).doing(|| self.doing.clone())?;
         let read = File::from(file).read_exact(&mut head);
@@ -103,7 +103,7 @@ impl<'a> Sides<'a> {
 
     /// Whether this one lies there and SQLite reads it: not the index, which it makes anew, nor a
     /// journal that begins with a zero, which is done with.
-    fn is_read(&self, end: &str) -> Result<bool, BackendError> {
+    fn is_read(&self, end: &str) -> Result<bool, StorageError> {
         let name = CString::new([self.database.to_bytes(), end.as_bytes()].concat());
         let name = name.map_err(std::io::Error::from).doing(|| self.doing.clone())?;
         if end == INDEX || self.look(&name)?.is_none() {
@@ -115,25 +115,25 @@ impl<'a> Sides<'a> {
         file.read(&mut first).doing(|| self.doing.clone()).map(|_| first != [0])
     }
 
-    pub fn remove(&self) -> Result<(), BackendError> {
+    pub fn remove(&self) -> Result<(), StorageError> {
         self.names.iter().try_for_each(|(_, aside)| self.unlink(aside))
     }
 
-    fn unlink(&self, name: &CStr) -> Result<(), BackendError> {
+    fn unlink(&self, name: &CStr) -> Result<(), StorageError> {
         match rustix::fs::unlinkat(self.dir, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             removed => removed.doing(|| self.doing.clone()),
         }
     }
 
-    fn rename(&self, from: &CStr, to: &CStr) -> Result<(), BackendError> {
+    fn rename(&self, from: &CStr, to: &CStr) -> Result<(), StorageError> {
         match rustix::fs::renameat_with(self.dir, from, self.dir, to, RenameFlags::NOREPLACE) {
             Err(Errno::NOENT) => Ok(()),
             renamed => renamed.doing(|| self.doing.clone()),
         }
     }
 
-    fn sync(&self) -> Result<(), BackendError> {
+    fn sync(&self) -> Result<(), StorageError> {
         rustix::fs::fsync(self.dir).doing(|| self.doing.clone())
     }
 }

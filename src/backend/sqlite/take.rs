@@ -1,15 +1,16 @@
 //! Taking a snapshot: of the live database, or of one of its snapshots.
 
-use super::super::manifest::Manifest;
-use super::super::meanwhile::{Growth, allocated, telling};
-use super::super::shelf::{Growing, Item, Shelf};
-use super::super::tree::Meta;
-use super::super::{BackendError, Doing, Object, Progress, TakeOrder};
+use super::super::{Object, TakeOrder};
 use super::detail::Detail;
 use super::protocol::Act;
 use super::settings::Settings;
 use super::{DATA, WORD, elsewhere, keep, owner, run, seal, verify};
+use crate::fs::growth::{Growth, allocated, telling};
+use crate::fs::tree::Meta;
+use crate::fs::{Doing, Progress, StorageError};
 use crate::host::process::User;
+use crate::store::manifest::Manifest;
+use crate::store::{Growing, Item, Store};
 use std::os::fd::OwnedFd;
 
 enum Source<'a> {
@@ -19,10 +20,10 @@ enum Source<'a> {
 
 pub fn take(
     settings: &Settings,
-    shelf: &Shelf,
+    shelf: &Store,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Object, BackendError> {
+) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
     if let Some(done) = shelf.already(handle)? {
         return Ok(Object::of(&done.manifest));
@@ -75,7 +76,7 @@ fn copy_live(
     file: &(OwnedFd, Meta),
     user: Option<User>,
     progress: &dyn Progress,
-) -> Result<(Detail, Vec<String>), BackendError> {
+) -> Result<(Detail, Vec<String>), StorageError> {
     seal::open_up(&growing.path, user)?;
     let act = Act::Copy {
         path: settings.path.clone(),

@@ -1,15 +1,15 @@
 //! Checking a stored copy again.
 
-use super::super::shelf::{Item, clear_tampered, note_tampered};
-use super::super::tree::Meta;
-use super::super::{BackendError, Doing, Progress};
 use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
 use super::{DATA, owner, run};
-use crate::backend::shelf::Seal;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
+use crate::fs::tree::Meta;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Seal;
+use crate::store::{Item, clear_tampered, note_tampered};
 use rustix::io::Errno;
 
 /// # Errors
@@ -19,7 +19,7 @@ pub fn verify(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Content, BackendError> {
+) -> Result<Content, StorageError> {
     let verified = compare(settings, item, progress);
     match &verified {
         Ok(_) => clear_tampered(&item.path)?,
@@ -33,9 +33,9 @@ fn compare(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
-) -> Result<Content, BackendError> {
+) -> Result<Content, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
-    let differs = |what: &str| Err(BackendError::new(Fault::Permanent, doing(), what));
+    let differs = |what: &str| Err(StorageError::new(Fault::Permanent, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
         return differs("its manifest does not say what it holds");
     };

@@ -1,11 +1,12 @@
 //! Whether a simulated act is wanted still: asked for away, it stops at its first question, at its
 //! second, or not in time, by its number, so that each is replayed exactly.
 
-use crate::backend::{Image, Progress};
+use crate::backend::Image;
 use crate::daemon::making::Surroundings;
 use crate::domain::event::Order;
 use crate::domain::name::ResourceName;
 use crate::domain::resource::Resource;
+use crate::fs::Progress;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Whim {

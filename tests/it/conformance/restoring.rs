@@ -87,7 +87,7 @@ pub fn what_a_new_one_can_be_is_told_before_it_is_begun(h: &impl Harness) {
         let copy = RestoreOrder::copy(&handle, &name, &target);
         let order = RestoreOrder { plan, size, ..copy };
         let (told, made) = (backend.fits(&order), backend.restore(&order, &()));
-        let text = |error: BackendError| (error.fault, error.detail);
+        let text = |error: StorageError| (error.fault, error.detail);
         assert_eq!(told.map_err(text), made.map(|_| ()).map_err(text), "{what}");
     }
 }

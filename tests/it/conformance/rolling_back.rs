@@ -3,7 +3,8 @@
 use super::*;
 use crate::support::other::Other;
 use heptad::backend::RollbackOrder;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::support::copied;
-use heptad::backend::{Progress, RollbackOrder};
+use heptad::backend::RollbackOrder;
+use heptad::fs::Progress;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ impl Progress for Whim {
 /// Does it until it is not stopped in time; it has been stopped `before` at least that often.
 fn until_too_late<T>(
     before: usize,
-    mut act: impl FnMut(u64, &Whim) -> Result<T, BackendError>,
+    mut act: impl FnMut(u64, &Whim) -> Result<T, StorageError>,
     mut stopped: impl FnMut(u64),
 ) -> T {
     let moments = std::iter::once(0).chain((0..24).map(|power| 1_u64 << power));

@@ -3,7 +3,8 @@
 use crate::support::loopfs::{LoopFs, run, subvolume};
 use crate::support::simulated::{at, name, resource, snapshot_name};
 use heptad::backend::Backend;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::catalogue::Catalogue;
 use heptad::daemon::engine::Engine;
 use heptad::daemon::perform::perform;

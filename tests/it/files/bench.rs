@@ -1,12 +1,14 @@
 //! One resource with its backend, on file systems of the test's choice.
 
 use crate::support::loopfs::LoopFs;
-use heptad::backend::registry::{Context, build};
-use heptad::backend::{Backend, BackendError, Object, TakeOrder};
+use heptad::backend::options::Context;
+use heptad::backend::registry::build;
+use heptad::backend::{Backend, Object, TakeOrder};
 use heptad::domain::event::{Found, Wholeness};
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq, Tags};
+use heptad::fs::StorageError;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +55,7 @@ impl Bench {
         Self { live, store, backend, fs, _dirs: vec![dir] }
     }
 
-    pub fn try_take(&self, seq: u64, source: Option<u64>) -> Result<Object, BackendError> {
+    pub fn try_take(&self, seq: u64, source: Option<u64>) -> Result<Object, StorageError> {
         let found = self.backend.list().unwrap().found;
         let handle = |n: u64| found.iter().map(|f| &f.card.handle).find(|h| h.seq == Seq(n));
         let whole = found.iter().filter(|f| f.state == Wholeness::Whole);

@@ -3,7 +3,8 @@
 use crate::conformance::Harness;
 use crate::support::loopfs::LoopFs;
 use heptad::backend::Backend;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::domain::snapshot::Handle;
 use serde_json::{Value, json};
 use std::fs;

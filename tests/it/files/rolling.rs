@@ -2,7 +2,8 @@
 
 use crate::conformance::{card, fault, read, take, write};
 use crate::support::loopfs::{LoopFs, Mounted, run, subvolume};
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::backend::{Backend, RollbackOrder};
 use heptad::domain::operation::Fault;
 use heptad::domain::snapshot::Handle;

@@ -2,11 +2,11 @@
 
 use super::bench::scratch;
 use crate::support::loopfs::{LoopFs, Mounted};
-use heptad::backend::tree::{
+use heptad::domain::operation::Fault;
+use heptad::fs::tree::{
     Copy, Flow, PATH, Report, copy_into, copy_tree, open_nosymlink, remove_tree,
 };
-use heptad::backend::{BackendError, Progress};
-use heptad::domain::operation::Fault;
+use heptad::fs::{Progress, StorageError};
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Mutex;
 
-fn copy(from: &Path, to: &Path, progress: &dyn Progress) -> Result<Report, BackendError> {
+fn copy(from: &Path, to: &Path, progress: &dyn Progress) -> Result<Report, StorageError> {
     let exclude = HashSet::new();
     let options = Copy {
         flow: Flow::IntoStore,

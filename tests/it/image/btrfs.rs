@@ -3,7 +3,7 @@
 use super::disks::Bench;
 use super::filling::{differences, fill, must_be_whole_when_frozen, noise, picture, prose};
 use crate::support::loopfs::{LoopFs, run, subvolume};
-use heptad::backend::image::Format;
+use heptad::image::Format;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 

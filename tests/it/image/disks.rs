@@ -2,9 +2,9 @@
 
 use crate::support::loopfs::{Undo, run};
 use crate::support::trusted;
-use heptad::backend::browse::{self, OpenTree};
-use heptad::backend::image::{self, Disk, Format};
+use heptad::browse::{self, OpenTree};
 use heptad::domain::tree::{Entry, TreePath, Unshown};
+use heptad::image::{self, Disk, Format};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MoveMountFlags;
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -2,7 +2,7 @@
 
 use super::disks::Bench;
 use crate::support::loopfs::LoopFs;
-use heptad::backend::image::Format;
+use heptad::image::Format;
 use rustix::fs::{CWD, FallocateFlags, FileType, Mode, XattrFlags, fallocate, mknodat, setxattr};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

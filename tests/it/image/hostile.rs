@@ -2,8 +2,8 @@
 
 use super::disks::{Bench, MIB, names, path, read, tree};
 use crate::support::loopfs::run;
-use heptad::backend::browse;
-use heptad::backend::image::{self, Disk, Format};
+use heptad::browse;
+use heptad::image::{self, Disk, Format};
 use std::path::Path;
 
 #[test]

@@ -3,7 +3,7 @@
 use super::disks::{Bench, MIB, names, read, tree};
 use super::hostile::{random, walk};
 use crate::support::loopfs::run;
-use heptad::backend::image::Format;
+use heptad::image::Format;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 

@@ -1,13 +1,13 @@
 //! What is in an image is shown as it is.
 
 use super::disks::{Bench, entry, names, read, tree};
-use heptad::backend::image::Format;
 use heptad::domain::tree::Kind;
+use heptad::image::Format;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Everything of `tree` is found below `at`; the sparse file only of ext4 (see src/backend/image/ext.rs).
-fn same(opened: &heptad::backend::browse::OpenTree, at: &str, tree: &Path, sparse: bool) {
+/// Everything of `tree` is found below `at`; the sparse file only of ext4 (see src/image/ext.rs).
+fn same(opened: &heptad::browse::OpenTree, at: &str, tree: &Path, sparse: bool) {
     let inside = |path: &str| if at.is_empty() { path.to_owned() } else { format!("{at}/{path}") };
     assert_eq!(read(opened, &inside("etc/hosts")).unwrap(), b"127.0.0.1 localhost\n");
     let files = ["big", "sparse"];

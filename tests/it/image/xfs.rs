@@ -3,7 +3,7 @@
 use super::disks::{Bench, MIB};
 use super::filling::{churn, differences, fill, must_be_whole_when_frozen, noise, picture};
 use crate::support::loopfs::{LoopFs, run};
-use heptad::backend::image::Format;
+use heptad::image::Format;
 use std::path::{Path, PathBuf};
 
 fn text(path: &Path) -> &str {

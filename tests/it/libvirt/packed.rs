@@ -5,14 +5,17 @@ use super::host::{Libvirtd, definition};
 use crate::conformance::{Harness, RESOURCE, Tree, nothing_inherited, read};
 use crate::support::loopfs::{LoopFs, run};
 use crate::support::mirror::Mirror;
-use heptad::backend::registry::{self, Context};
+use heptad::backend::options::Context;
+use heptad::backend::registry;
 use heptad::backend::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use heptad::domain::event::{Mark, Survey};
 use heptad::domain::occupied::Occupied;
+use heptad::domain::occupied::Usage;
 use heptad::domain::snapshot::{Content, Handle};
+use heptad::fs::{Progress, StorageError};
+use heptad::store::identity::Probe;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -145,7 +148,7 @@ impl Backend for Packing {
         self.inner.territory()
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         self.inner.probe()
     }
 
@@ -153,12 +156,12 @@ impl Backend for Packing {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         self.mirror.carry();
         self.inner.take_telling(order, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         self.inner.list()
     }
 
@@ -166,11 +169,11 @@ impl Backend for Packing {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         self.inner.verify_asking(handle, progress)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.inner.destroy(handle)
     }
 
@@ -179,7 +182,7 @@ impl Backend for Packing {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         let name = order.target.file_name().unwrap().to_str().unwrap();
         let name = format!("new-{name}").parse().unwrap();
         let restored = self.inner.restore(&RestoreOrder { name: &name, ..*order }, progress)?;
@@ -194,11 +197,11 @@ impl Backend for Packing {
         Ok(restored)
     }
 
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         self.inner.fits(order)
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         self.inner.users()
     }
 
@@ -206,22 +209,22 @@ impl Backend for Packing {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         self.mirror.carry();
         let rolled = self.inner.rollback(order, progress);
         self.mirror.carry();
         rolled
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         self.inner.mark(handle, mark)
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         self.inner.occupied()
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         self.inner.usage(handle)
     }
 }

@@ -2,9 +2,10 @@
 
 use super::scene::{DOMAIN, HELLO, Scene, restore, take};
 use crate::conformance::card;
-use heptad::backend::{Backend, BackendError, RestoreOrder, Restored};
+use heptad::backend::{Backend, RestoreOrder, Restored};
 use heptad::domain::operation::Fault;
 use heptad::domain::plan::Plan;
+use heptad::fs::StorageError;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +16,7 @@ fn larger(
     target: &Path,
     plan: Option<&Plan>,
     size: Option<u64>,
-) -> Result<Restored, BackendError> {
+) -> Result<Restored, StorageError> {
     let (handle, name) = (card(1).handle, name.parse().unwrap());
     let order = RestoreOrder { handle: &handle, name: &name, target, plan, size, port: None };
     let (told, made) = (backend.fits(&order), backend.restore(&order, &()));

@@ -4,8 +4,10 @@ use super::scene::{DOMAIN, Scene, take};
 use crate::conformance::card;
 use crate::support::loopfs::run;
 use crate::support::other::Other;
-use heptad::backend::{Backend, BackendError, Probe, RollbackOrder};
+use heptad::backend::{Backend, RollbackOrder};
 use heptad::domain::operation::Fault;
+use heptad::fs::StorageError;
+use heptad::store::identity::Probe;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -29,7 +31,7 @@ fn journal(scene: &Scene) -> PathBuf {
 }
 
 /// The order that was cut short, or that is.
-fn roll(backend: &dyn Backend) -> Result<Probe, BackendError> {
+fn roll(backend: &dyn Backend) -> Result<Probe, StorageError> {
     backend.rollback(&RollbackOrder { handle: &card(1).handle, token: TOKEN }, &())
 }
 
@@ -276,7 +278,7 @@ fn a_rollback_that_was_cut_short_is_completed_by_whoever_looks_next() {
 }
 
 /// By the snapshot that was taken to be safe, to another one.
-fn back(backend: &dyn Backend, to: u64, safety: u64) -> Result<Probe, BackendError> {
+fn back(backend: &dyn Backend, to: u64, safety: u64) -> Result<Probe, StorageError> {
     let order = RollbackOrder { handle: &card(to).handle, token: card(safety).handle.id };
     backend.rollback(&order, &())
 }

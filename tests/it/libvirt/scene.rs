@@ -4,9 +4,11 @@ use super::host::{Libvirtd, definition, install_guest};
 use crate::conformance::card;
 use crate::support::loopfs::{LoopFs, run};
 use crate::support::trusted;
-use heptad::backend::registry::{Context, build};
-use heptad::backend::{Backend, BackendError, Object, RestoreOrder, Restored, TakeOrder};
+use heptad::backend::options::Context;
+use heptad::backend::registry::build;
+use heptad::backend::{Backend, Object, RestoreOrder, Restored, TakeOrder};
 use heptad::domain::snapshot::Card;
+use heptad::fs::StorageError;
 use heptad::host::trust::trusted_program;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -130,11 +132,11 @@ impl Scene {
 }
 
 /// Takes a snapshot of the instance.
-pub fn take(backend: &dyn Backend, seq: u64) -> Result<Object, BackendError> {
+pub fn take(backend: &dyn Backend, seq: u64) -> Result<Object, StorageError> {
     take_as(backend, &card(seq))
 }
 
-pub fn take_as(backend: &dyn Backend, card: &Card) -> Result<Object, BackendError> {
+pub fn take_as(backend: &dyn Backend, card: &Card) -> Result<Object, StorageError> {
     backend.take(&TakeOrder { card, source: None, previous: None })
 }
 
@@ -144,7 +146,7 @@ pub fn restore(
     seq: u64,
     name: &str,
     target: &Path,
-) -> Result<Restored, BackendError> {
+) -> Result<Restored, StorageError> {
     let name = name.parse().unwrap();
     backend.restore(&RestoreOrder::copy(&card(seq).handle, &name, target), &())
 }

@@ -4,9 +4,10 @@
 use super::bench::{Bench, NOBODY, Other, backend, fill, helper, no_options, rows};
 use crate::conformance::card;
 use crate::support::loopfs::Mounted;
-use heptad::backend::{BackendError, Object, TakeOrder};
+use heptad::backend::{Object, TakeOrder};
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::fs::StorageError;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -315,7 +316,7 @@ fn who_may_not_look_into_other_processes_says_so() {
         let (live, store) = (Path::new(&place).join("live.db"), Path::new(&place).join("store"));
         let backend = backend(super::bench::RESOURCE, &live, &store, &no_options());
         let card = card(1);
-        let taken: Result<Object, BackendError> =
+        let taken: Result<Object, StorageError> =
             backend.take(&TakeOrder { card: &card, source: None, previous: None });
         let notes = taken.unwrap().notes;
         assert!(notes.iter().any(|note| note.contains("CAP_SYS_PTRACE")), "{notes:?}");

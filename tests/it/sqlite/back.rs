@@ -4,9 +4,10 @@ use super::bench::{Bench, NOBODY, Other, RESOURCE, backend, fill, no_options, ro
 use crate::conformance::{card, fault, take};
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, run};
-use heptad::backend::{BackendError, RollbackOrder, TakeOrder};
+use heptad::backend::{RollbackOrder, TakeOrder};
 use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::fs::StorageError;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ const SOME: &str = "CREATE TABLE t(n INTEGER PRIMARY KEY, pad BLOB);
     INSERT INTO t SELECT n, randomblob(1000) FROM c;";
 const MORE: &str = "INSERT INTO t SELECT n + 300, pad FROM t;";
 
-fn back(bench: &Bench, seq: u64, token: Uuid) -> Result<(), BackendError> {
+fn back(bench: &Bench, seq: u64, token: Uuid) -> Result<(), StorageError> {
     let handle = card(seq).handle;
     bench.backend.rollback(&RollbackOrder { handle: &handle, token }, &()).map(|_| ())
 }

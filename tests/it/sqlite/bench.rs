@@ -1,9 +1,11 @@
 //! One database with its backend, and other processes that write to it.
 
 use crate::support::copied;
-use heptad::backend::registry::{Context, build};
-use heptad::backend::{Backend, BackendError, Object, TakeOrder};
+use heptad::backend::options::Context;
+use heptad::backend::registry::build;
+use heptad::backend::{Backend, Object, TakeOrder};
 use heptad::domain::event::Wholeness;
+use heptad::fs::StorageError;
 use heptad::host::trust::trusted_program;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -46,7 +48,7 @@ impl Bench {
         Self { dir, live, backend, _fs: Some(fs) }
     }
 
-    pub fn try_take(&self, seq: u64) -> Result<Object, BackendError> {
+    pub fn try_take(&self, seq: u64) -> Result<Object, StorageError> {
         self.backend.take(&TakeOrder { card: &card(seq), source: None, previous: None })
     }
 

@@ -4,14 +4,17 @@
 use super::bench::{helper, scratch};
 use crate::conformance::{Harness, Tree, nothing_inherited, read};
 use crate::support::mirror::Mirror;
-use heptad::backend::registry::{Context, build};
+use heptad::backend::options::Context;
+use heptad::backend::registry::build;
 use heptad::backend::{
-    Backend, BackendError, Capabilities, Object, Probe, Progress, RestoreOrder, Restored,
-    RollbackOrder, TakeOrder, Territory, Usage,
+    Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use heptad::domain::event::{Mark, Survey};
 use heptad::domain::occupied::Occupied;
+use heptad::domain::occupied::Usage;
 use heptad::domain::snapshot::{Content, Handle};
+use heptad::fs::{Progress, StorageError};
+use heptad::store::identity::Probe;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -132,7 +135,7 @@ impl Backend for Packing {
         self.inner.territory()
     }
 
-    fn probe(&self) -> Result<Probe, BackendError> {
+    fn probe(&self) -> Result<Probe, StorageError> {
         self.inner.probe()
     }
 
@@ -140,14 +143,14 @@ impl Backend for Packing {
         &self,
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Object, BackendError> {
+    ) -> Result<Object, StorageError> {
         if self.database.exists() {
             self.mirror.carry();
         }
         self.inner.take_telling(order, progress)
     }
 
-    fn list(&self) -> Result<Survey, BackendError> {
+    fn list(&self) -> Result<Survey, StorageError> {
         self.inner.list()
     }
 
@@ -155,11 +158,11 @@ impl Backend for Packing {
         &self,
         handle: &Handle,
         progress: &dyn Progress,
-    ) -> Result<Content, BackendError> {
+    ) -> Result<Content, StorageError> {
         self.inner.verify_asking(handle, progress)
     }
 
-    fn destroy(&self, handle: &Handle) -> Result<(), BackendError> {
+    fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
         self.inner.destroy(handle)
     }
 
@@ -167,7 +170,7 @@ impl Backend for Packing {
         &self,
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Restored, BackendError> {
+    ) -> Result<Restored, StorageError> {
         let restored = self.inner.restore(order, progress)?;
         nothing_inherited(order.target);
         let database = order.target.with_extension("packed");
@@ -178,11 +181,11 @@ impl Backend for Packing {
         Ok(restored)
     }
 
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         self.inner.fits(order)
     }
 
-    fn users(&self) -> Result<Vec<String>, BackendError> {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
         self.inner.users()
     }
 
@@ -190,22 +193,22 @@ impl Backend for Packing {
         &self,
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
-    ) -> Result<Probe, BackendError> {
+    ) -> Result<Probe, StorageError> {
         self.mirror.carry();
         let rolled = self.inner.rollback(order, progress);
         self.mirror.carry();
         rolled
     }
 
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), BackendError> {
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         self.inner.mark(handle, mark)
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, BackendError> {
+    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         self.inner.occupied()
     }
 
-    fn usage(&self, handle: &Handle) -> Result<Usage, BackendError> {
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
         self.inner.usage(handle)
     }
 }

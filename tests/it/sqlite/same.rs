@@ -22,7 +22,7 @@ const MORE: &str = "INSERT INTO t SELECT n + 300, randomblob(500) FROM t WHERE n
     DELETE FROM w WHERE a % 3 = 0; CREATE TABLE later(a UNIQUE); INSERT INTO later VALUES(1);
     DELETE FROM t WHERE n BETWEEN 100 AND 500;";
 
-fn back(bench: &Bench, to: u64, safety: u64) -> Result<(), heptad::backend::BackendError> {
+fn back(bench: &Bench, to: u64, safety: u64) -> Result<(), heptad::fs::StorageError> {
     let (handle, token) = (card(to).handle, card(safety).handle.id);
     bench.backend.rollback(&RollbackOrder { handle: &handle, token }, &()).map(|_| ())
 }

@@ -39,7 +39,7 @@ fn the_copy_can_be_got_as_the_single_file_that_it_is() {
     fill(&bench.live, SOME);
     bench.take(1);
     let tree = bench.backend.tree(&card(1).handle).unwrap();
-    let (mut file, _) = heptad::backend::browse::open(&tree, &Default::default()).unwrap();
+    let (mut file, _) = heptad::browse::open(&tree, &Default::default()).unwrap();
     let got = bench.target("got");
     std::io::copy(&mut file, &mut std::fs::File::create(&got).unwrap()).unwrap();
     assert_eq!(rows(&got), (300, 300));

@@ -21,7 +21,7 @@ fn how_much_of_a_database_is_copied_is_told_while_that_goes_on() {
     let [first, second] =
         cards.each_ref().map(|card| TakeOrder { card, source: None, previous: None });
     backend.take_telling(&first, &()).unwrap();
-    let context = heptad::backend::registry::Context {
+    let context = heptad::backend::options::Context {
         resource: RESOURCE.parse().unwrap(),
         state: dir.path().into(),
     };

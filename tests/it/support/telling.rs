@@ -1,7 +1,7 @@
 //! Progress that is waited for: a program that goes on only when something was told.
 
 use super::trusted::install;
-use heptad::backend::Progress;
+use heptad::fs::Progress;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 

@@ -9,9 +9,9 @@ use crate::backend::btrfs::live::Live;
 use crate::backend::btrfs::place::{Place, Top};
 use crate::backend::btrfs::store::Store;
 use crate::backend::btrfs::unseen::quoted;
-use crate::backend::subvolume::{self, Subvolume};
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::{self, Subvolume};
+use crate::fs::{Doing, StorageError};
 use crate::host::fstab::is_declared;
 use crate::host::mounts::{Mount, Mounts};
 use std::ffi::{OsStr, OsString};
@@ -28,7 +28,7 @@ pub struct Home {
 }
 
 impl Home {
-    pub fn of(path: &Path, place: &Place, store: &Store) -> Result<Self, BackendError> {
+    pub fn of(path: &Path, place: &Place, store: &Store) -> Result<Self, StorageError> {
         let doing = || doing(path);
         if place.mount.point != path {
             let dir = subvolume::open_absolute(path.parent().unwrap_or(path)).doing(doing)?;
@@ -51,11 +51,11 @@ impl Home {
     }
 
     /// What has the name now.
-    pub fn live(&self, path: &Path, place: &Place) -> Result<Live, BackendError> {
+    pub fn live(&self, path: &Path, place: &Place) -> Result<Live, StorageError> {
         if !self.is_mount() {
             return Live::open(path, place);
         }
-        let gone = || BackendError::new(Fault::Absent, doing(path), "its subvolume is gone");
+        let gone = || StorageError::new(Fault::Absent, doing(path), "its subvolume is gone");
         let found = Subvolume::open(&self.dir, &self.name).doing(|| doing(path))?;
         Ok(self.opened(found.ok_or_else(gone)?, place))
     }
@@ -80,14 +80,14 @@ pub fn expect_current(
     path: &Path,
     place: &Place,
     name: impl FnOnce() -> Option<OsString>,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     match place.mount.point == path && is_aside(&place.mount.root) {
         true => Err(shows_old(path, place, name())),
         false => Ok(()),
     }
 }
 
-fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> BackendError {
+fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> StorageError {
     let doing = format!("opening {}", path.display());
     let point = quoted(path);
     let mount = match name.filter(|_| !is_declared(path)) {
@@ -106,7 +106,7 @@ fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> BackendError
         "it still shows, read-only, what was there before the rollback; to see what it was rolled back \
          to: umount {point} && {mount}"
     );
-    BackendError::new(Fault::Absent, doing, why)
+    StorageError::new(Fault::Absent, doing, why)
 }
 
 /// How it was mounted, but for the subvolume.

@@ -7,10 +7,10 @@ use super::{Act, doing};
 use crate::backend::btrfs::live::Live;
 use crate::backend::btrfs::store::Entry;
 use crate::backend::btrfs::stored::Stored;
-use crate::backend::in_use;
-use crate::backend::subvolume::Subvolume;
-use crate::backend::{BackendError, Doing};
 use crate::domain::operation::Fault;
+use crate::fs::subvolume::Subvolume;
+use crate::fs::{Doing, StorageError};
+use crate::store::users;
 
 impl Act<'_> {
     /// Right after the exchange of names: looks at what was live.
@@ -18,19 +18,19 @@ impl Act<'_> {
     /// # Errors
     /// [`Fault::Busy`] when somebody uses it, or wrote to it after the snapshot that was taken to be
     /// safe.
-    pub fn judge(&self) -> Result<(), BackendError> {
+    pub fn judge(&self) -> Result<(), StorageError> {
         // Whoever was opening it by its name has it open once this is committed, and is seen.
         self.sync()?;
         // A mount goes with what it was made of.
         let is_mount = self.home.is_mount();
         let aside =
             if is_mount { self.path.into() } else { self.path.with_file_name(&self.hidden) };
-        let users = in_use::users(&aside)?;
+        let users = users::users(&aside)?;
         if !users.is_empty() {
             // Whoever is told of the hidden name will not find it.
             let [aside, path] = [&aside, self.path].map(|path| path.display().to_string());
             let why = format!("it is in use: {}", users.join("; ").replace(&aside, &path));
-            return Err(BackendError::new(Fault::Busy, doing(self.path), why));
+            return Err(StorageError::new(Fault::Busy, doing(self.path), why));
         }
         // Nobody can write to it any more: what is in memory now is all that there is.
         self.flush()?;
@@ -40,7 +40,7 @@ impl Act<'_> {
 
     /// Through a mount of its own what was live stays in everybody's reach: nobody shall write to it any
     /// more. Who has a file open for that is seen by the judgement.
-    pub fn close(&self) -> Result<(), BackendError> {
+    pub fn close(&self) -> Result<(), StorageError> {
         if !self.home.is_mount() {
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Act<'_> {
     }
 
     /// It stays what is live.
-    pub fn reopen(&self) -> Result<(), BackendError> {
+    pub fn reopen(&self) -> Result<(), StorageError> {
         let live = self.live()?;
         let is_old = self.store.rollback()?.is_some_and(|swap| swap.old == live.root.uuid());
         if !self.home.is_mount() || !is_old {
@@ -59,14 +59,14 @@ impl Act<'_> {
     }
 
     /// Has all that programs wrote written out, so that the file system knows of it.
-    pub fn flush(&self) -> Result<(), BackendError> {
+    pub fn flush(&self) -> Result<(), StorageError> {
         let doing = || format!("writing out what was written to {}", self.path.display());
         rustix::fs::syncfs(&self.home.dir).doing(doing)
     }
 
     /// What was written after the snapshot that was taken to be safe would be lost. It bears the
     /// token as its id; who took none knows why.
-    pub fn refuse_changed(&self, mut live: Live) -> Result<(), BackendError> {
+    pub fn refuse_changed(&self, mut live: Live) -> Result<(), StorageError> {
         let Some(safety) = self.safety()? else { return Ok(()) };
         let newer = |live: &Subvolume, stored: Option<&Subvolume>| {
             stored.is_none_or(|stored| {
@@ -87,10 +87,10 @@ impl Act<'_> {
              writes to it, then ask again",
             safety.seq
         );
-        Err(BackendError::new(Fault::Busy, doing(self.path), why))
+        Err(StorageError::new(Fault::Busy, doing(self.path), why))
     }
 
-    fn safety(&self) -> Result<Option<Stored>, BackendError> {
+    fn safety(&self) -> Result<Option<Stored>, StorageError> {
         for seq in self.store.seqs()?.into_iter().rev() {
             if let Entry::Ours(stored) = self.store.look(seq)?
                 && stored.manifest.id == self.token

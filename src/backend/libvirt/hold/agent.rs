@@ -4,9 +4,9 @@
 //! agent without end, inside of libvirt, and keeps everybody else from the agent meanwhile, also
 //! whoever would thaw. (libvirt, virDomainFSFreeze and virDomainQemuAgentCommand.)
 
-use super::super::super::BackendError;
 use super::super::virsh::Virsh;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -22,25 +22,25 @@ pub struct Agent<'a> {
 impl Agent<'_> {
     /// # Errors
     /// When it does not answer in time, or not at all.
-    pub fn ping(&self, wait: Duration) -> Result<(), BackendError> {
+    pub fn ping(&self, wait: Duration) -> Result<(), StorageError> {
         self.say("guest-ping", wait).map(|_| ())
     }
 
     /// Freezes all file systems that it can; tells how many.
-    pub fn freeze(&self, wait: Duration) -> Result<u64, BackendError> {
+    pub fn freeze(&self, wait: Duration) -> Result<u64, StorageError> {
         let frozen = self.say("guest-fsfreeze-freeze", wait)?;
         Ok(frozen.as_u64().unwrap_or_default())
     }
 
-    pub fn thaw(&self, wait: Duration) -> Result<(), BackendError> {
+    pub fn thaw(&self, wait: Duration) -> Result<(), StorageError> {
         self.say("guest-fsfreeze-thaw", wait).map(|_| ())
     }
 
-    pub fn is_frozen(&self, wait: Duration) -> Result<bool, BackendError> {
+    pub fn is_frozen(&self, wait: Duration) -> Result<bool, StorageError> {
         Ok(self.say("guest-fsfreeze-status", wait)?.as_str() == Some("frozen"))
     }
 
-    fn say(&self, command: &str, wait: Duration) -> Result<Value, BackendError> {
+    fn say(&self, command: &str, wait: Duration) -> Result<Value, StorageError> {
         let doing = format!("asking the guest agent of domain {} for {command}", self.domain);
         let seconds = wait.as_secs().max(1).to_string();
         let text = serde_json::json!({ "execute": command }).to_string();
@@ -48,7 +48,7 @@ impl Agent<'_> {
             ["qemu-agent-command", "--timeout", &seconds, "--domain", self.domain, "--cmd", &text];
         let said = self.virsh.call_within(&args, &doing, wait + MARGIN)?;
         let said: Value = serde_json::from_str(&said)
-            .map_err(|error| BackendError::new(Fault::Transient, &doing, error.to_string()))?;
+            .map_err(|error| StorageError::new(Fault::Transient, &doing, error.to_string()))?;
         Ok(said["return"].clone())
     }
 }

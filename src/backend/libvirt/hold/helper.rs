@@ -1,12 +1,12 @@
 //! The helper process: holds one guest, and lets it go.
 
-use super::super::super::BackendError;
 use super::super::virsh::{PATIENCE, State, Virsh};
 use super::agent::Agent;
 use super::note::{Note, Notes};
 use super::protocol::{Grasp, HELD, Order, Outcome, RELEASED};
 use super::release::{Pause, let_go};
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use crate::host::signals::Signals;
 use std::io::{BufRead, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -139,7 +139,7 @@ impl<'a> Grip<'a> {
     }
 
     fn grasp(&mut self) -> Grasp {
-        let said = |error: BackendError| error.to_string();
+        let said = |error: StorageError| error.to_string();
         match self.virsh.run_number(&self.order.domain) {
             Ok(run) => self.note.run = run,
             Err(error) => {
@@ -156,7 +156,7 @@ impl<'a> Grip<'a> {
         Grasp { frozen, by_others: self.by_others, paused }
     }
 
-    fn freeze(&mut self) -> Result<u64, BackendError> {
+    fn freeze(&mut self) -> Result<u64, StorageError> {
         let agent = Agent { virsh: &self.virsh, domain: &self.order.domain };
         let wait = Duration::from_millis(self.order.agent_ms);
         agent.ping(wait)?;
@@ -164,7 +164,7 @@ impl<'a> Grip<'a> {
             // Whoever did it thaws it, and not before they want to.
             self.by_others = true;
             let doing = format!("freezing domain {}", self.order.domain);
-            return Err(BackendError::new(Fault::Busy, doing, "somebody else has frozen it"));
+            return Err(StorageError::new(Fault::Busy, doing, "somebody else has frozen it"));
         }
         self.begun = Instant::now();
         self.note.frozen = true;
@@ -180,11 +180,11 @@ impl<'a> Grip<'a> {
         frozen
     }
 
-    fn pause(&mut self) -> Result<bool, BackendError> {
+    fn pause(&mut self) -> Result<bool, StorageError> {
         // Whoever paused it meanwhile shall find it paused.
         if self.virsh.state(&self.order.domain)? != State::Running {
             let doing = format!("pausing domain {}", self.order.domain);
-            return Err(BackendError::new(Fault::Busy, doing, "it does not run any more"));
+            return Err(StorageError::new(Fault::Busy, doing, "it does not run any more"));
         }
         self.note.paused = true;
         self.notes.write(&self.note)?;
@@ -229,7 +229,7 @@ impl<'a> Grip<'a> {
     }
 
     /// A new heptad may have let the guest go meanwhile, and hold it anew: that is not ours to clear.
-    fn clear(&self) -> Result<(), BackendError> {
+    fn clear(&self) -> Result<(), StorageError> {
         if self.notes.is_of(&self.note)? { self.notes.clear() } else { Ok(()) }
     }
 }

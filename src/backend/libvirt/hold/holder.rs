@@ -1,10 +1,10 @@
 //! heptad's side of holding a guest: starts the helper and believes it only if all is right.
 
-use super::super::super::BackendError;
 use super::note::Notes;
 use super::protocol::{Grasp, HELD, Order, Outcome, RELEASE, RELEASED};
 use super::release::recover;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, Talk};
 use crate::host::trust::trusted_program;
 use std::os::fd::OwnedFd;
@@ -66,9 +66,9 @@ impl Holder {
     ///
     /// # Errors
     /// When it was not held; then nothing is held. [`Fault::Busy`] where another snapshot has it.
-    pub fn hold(&self, domain: &str, pause: bool) -> Result<Hold, BackendError> {
+    pub fn hold(&self, domain: &str, pause: bool) -> Result<Hold, StorageError> {
         let doing = format!("holding domain {domain} still");
-        let fail = |fault, why: String| BackendError::new(fault, &doing, why);
+        let fail = |fault, why: String| StorageError::new(fault, &doing, why);
         let alone = self.alone(domain)?;
         let notes = self.notes(domain);
         let program = self.helper.as_deref().unwrap_or(Path::new(OURSELVES));
@@ -132,7 +132,7 @@ impl Holder {
     ///
     /// # Errors
     /// [`Fault::Busy`] where somebody else holds it for longer than anybody should.
-    pub fn alone(&self, domain: &str) -> Result<OwnedFd, BackendError> {
+    pub fn alone(&self, domain: &str) -> Result<OwnedFd, StorageError> {
         let notes = self.notes(domain);
         let wait = self.hold + self.agent + LETTING_GO;
         let alone = notes.lock_within(wait, &format!("waiting for domain {domain}"))?;
@@ -156,8 +156,8 @@ impl Hold {
     ///
     /// # Errors
     /// When it was not held all the time until now, or could not be let go.
-    pub fn release(mut self) -> Result<Held, BackendError> {
-        let fail = |why: String| BackendError::new(Fault::Transient, &self.doing, why);
+    pub fn release(mut self) -> Result<Held, StorageError> {
+        let fail = |why: String| StorageError::new(Fault::Transient, &self.doing, why);
         let answer = self.talk.ask(RELEASE, RELEASED, LETTING_GO);
         let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| {
             serde_json::from_str::<Outcome>(&answer).map_err(|error| error.to_string())

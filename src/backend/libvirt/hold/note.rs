@@ -1,10 +1,10 @@
 //! What is under way in a guest, written down before it is: the only thing that a SIGKILL of heptad
 //! and of its helper leaves.
 
-use super::super::super::manifest::sync_dir;
-use super::super::super::{BackendError, Doing};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, StorageError};
+use crate::store::manifest::sync_dir;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
@@ -66,7 +66,7 @@ impl Notes {
     }
 
     /// All notes of a kind that there are.
-    pub fn all(state: &Path, kind: &str) -> Result<Vec<Self>, BackendError> {
+    pub fn all(state: &Path, kind: &str) -> Result<Vec<Self>, StorageError> {
         let dir = state.join(kind);
         let doing = || format!("reading {}", dir.display());
         let entries = match std::fs::read_dir(&dir) {
@@ -85,33 +85,33 @@ impl Notes {
     }
 
     /// Makes room for a note.
-    pub fn make(&self) -> Result<(), BackendError> {
+    pub fn make(&self) -> Result<(), StorageError> {
         let Some(dir) = self.path.parent() else { return Ok(()) };
         match DirBuilder::new().mode(0o700).create(dir) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(BackendError::io(format!("making {}", dir.display()), &error)),
+            Err(error) => Err(StorageError::io(format!("making {}", dir.display()), &error)),
             Ok(()) => dir.parent().map_or(Ok(()), sync_dir),
         }
     }
 
-    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, BackendError> {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StorageError> {
         let doing = || format!("reading {}", self.path.display());
         match std::fs::read(&self.path) {
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
-                .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string())),
+                .map_err(|error| StorageError::new(Fault::Permanent, doing(), error.to_string())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BackendError::io(doing(), &error)),
+            Err(error) => Err(StorageError::io(doing(), &error)),
         }
     }
 
     /// Whether what is written down is still of the hold that `note` is of, and not of a later one.
-    pub fn is_of(&self, note: &Note) -> Result<bool, BackendError> {
+    pub fn is_of(&self, note: &Note) -> Result<bool, StorageError> {
         Ok(self.read::<Note>()?.is_some_and(|found| found.holder == note.holder))
     }
 
     /// Durably replaces it.
-    pub fn write<T: Serialize>(&self, note: &T) -> Result<(), BackendError> {
+    pub fn write<T: Serialize>(&self, note: &T) -> Result<(), StorageError> {
         let new = self.ending(BESIDE[0]);
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&new)?;
@@ -125,7 +125,7 @@ impl Notes {
 
     /// Whoever has this may act on what is written down. It ends with the process at the latest.
     /// `None` where somebody else has it and `wait` is false.
-    pub fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, BackendError> {
+    pub fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, StorageError> {
         self.make()?;
         let path = self.ending(BESIDE[1]);
         let doing = || format!("locking {}", path.display());
@@ -137,13 +137,13 @@ impl Notes {
         match rustix::fs::flock(&file, how) {
             Ok(()) => Ok(Some(file.into())),
             Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(BackendError::io(doing(), &error.into())),
+            Err(error) => Err(StorageError::io(doing(), &error.into())),
         }
     }
 
     /// As [`Notes::lock`] without waiting, but for a moment: of a heptad that was killed, a child
     /// that has not become another program yet may still have it.
-    pub fn lock_soon(&self) -> Result<Option<OwnedFd>, BackendError> {
+    pub fn lock_soon(&self) -> Result<Option<OwnedFd>, StorageError> {
         for _ in 0..TRIES {
             if let Some(mine) = self.lock(false)? {
                 return Ok(Some(mine));
@@ -157,7 +157,7 @@ impl Notes {
     ///
     /// # Errors
     /// [`Fault::Busy`] where somebody has it still.
-    pub fn lock_within(&self, wait: Duration, doing: &str) -> Result<OwnedFd, BackendError> {
+    pub fn lock_within(&self, wait: Duration, doing: &str) -> Result<OwnedFd, StorageError> {
         let until = Instant::now() + wait;
         loop {
             if let Some(mine) = self.lock(false)? {
@@ -165,7 +165,7 @@ impl Notes {
             }
             if Instant::now() >= until {
                 let why = "another snapshot has its guest; try again when that is done";
-                return Err(BackendError::new(Fault::Busy, doing, why));
+                return Err(StorageError::new(Fault::Busy, doing, why));
             }
             std::thread::park_timeout(REST);
         }
@@ -177,10 +177,10 @@ impl Notes {
         path.into()
     }
 
-    pub fn clear(&self) -> Result<(), BackendError> {
+    pub fn clear(&self) -> Result<(), StorageError> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(BackendError::io(format!("removing {}", self.path.display()), &error))
+                Err(StorageError::io(format!("removing {}", self.path.display()), &error))
             }
             // Its return after a power cut would do no harm: no guest survives one.
             _ => Ok(()),

@@ -1,10 +1,10 @@
 //! Letting a guest go by what is written down.
 
-use super::super::super::BackendError;
 use super::super::virsh::{State, Virsh};
 use super::agent::Agent;
 use super::note::{HELD, Note, Notes};
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub enum Pause {
 
 /// Lets go whatever `note` says is held, which lies in `notes`; tries for a while, as libvirt may be
 /// starting anew. It is held no more when this succeeds, and will not be.
-pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), BackendError> {
+pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), StorageError> {
     let virsh = Virsh { uri: note.uri.clone() };
     let until = Instant::now() + TRIES;
     let mut resumed = patiently(until, || resume(&virsh, note))?;
@@ -49,8 +49,8 @@ pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), BackendErr
 /// Tries until it succeeds or the time is over, once at least.
 fn patiently<T>(
     until: Instant,
-    act: impl Fn() -> Result<T, BackendError>,
-) -> Result<T, BackendError> {
+    act: impl Fn() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
     loop {
         match act() {
             Err(_) if Instant::now() < until => std::thread::park_timeout(REST),
@@ -60,7 +60,7 @@ fn patiently<T>(
 }
 
 /// Sees that a pause that may still come does not last.
-fn watch(notes: &Notes, virsh: &Virsh, note: &Note, until: Instant) -> Result<(), BackendError> {
+fn watch(notes: &Notes, virsh: &Virsh, note: &Note, until: Instant) -> Result<(), StorageError> {
     let mut settled = Instant::now() + SETTLING;
     // A helper that lives on when its heptad was killed knows more, and clears it.
     let is_noted = || notes.is_of(note).unwrap_or(true);
@@ -79,7 +79,7 @@ fn watch(notes: &Notes, virsh: &Virsh, note: &Note, until: Instant) -> Result<()
 }
 
 /// A guest that was stopped or started anew is not held.
-fn is_same_run(virsh: &Virsh, note: &Note) -> Result<bool, BackendError> {
+fn is_same_run(virsh: &Virsh, note: &Note) -> Result<bool, StorageError> {
     match virsh.run_number(&note.domain) {
         Ok(run) => Ok(run == note.run),
         Err(error) if error.fault == Fault::Absent => Ok(false),
@@ -88,20 +88,20 @@ fn is_same_run(virsh: &Virsh, note: &Note) -> Result<bool, BackendError> {
 }
 
 /// Whether it was paused, and is not any more.
-fn resume(virsh: &Virsh, note: &Note) -> Result<bool, BackendError> {
+fn resume(virsh: &Virsh, note: &Note) -> Result<bool, StorageError> {
     let domain = &note.domain;
     if !note.paused || !is_same_run(virsh, note)? || virsh.state(domain)? != State::Still {
         return Ok(false);
     }
     let resumed = virsh.call(&["resume", "--domain", domain], &format!("resuming domain {domain}"));
-    resumed.map(|_| true).map_err(|error| BackendError {
+    resumed.map(|_| true).map_err(|error| StorageError {
         detail: format!("{}; it is still paused: virsh resume {domain}", error.detail),
         ..error
     })
 }
 
 /// Returns whether a pause came in between, and was ended.
-fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, BackendError> {
+fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, StorageError> {
     let agent = Agent { virsh, domain: &note.domain };
     let mut resumed = false;
     loop {
@@ -116,7 +116,7 @@ fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, BackendError
             }
             found => {
                 let said = thawed.err().or(found.err()).map(|error| error.detail);
-                return Err(BackendError::new(
+                return Err(StorageError::new(
                     Fault::Transient,
                     format!("thawing domain {}", agent.domain),
                     format!(
@@ -132,7 +132,7 @@ fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, BackendError
 }
 
 /// Lets go what a killed heptad and a killed helper left held. Whether there was something.
-pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
+pub fn recover(notes: &Notes) -> Result<bool, StorageError> {
     let Some(note) = notes.read::<Note>()? else { return Ok(false) };
     // Nobody is left who heard the answer.
     let_go(notes, &note, Pause::Unsure)?;
@@ -142,7 +142,7 @@ pub fn recover(notes: &Notes) -> Result<bool, BackendError> {
 
 /// Lets go whatever guests are still written down as held below heptad's state directory, unless
 /// the heptad that holds them is alive. Returns what could not be let go.
-pub fn let_go_all(state: &Path) -> Result<Vec<BackendError>, BackendError> {
+pub fn let_go_all(state: &Path) -> Result<Vec<StorageError>, StorageError> {
     let all = Notes::all(state, HELD)?;
     Ok(all.iter().filter_map(|notes| let_go_unheld(notes).err()).collect())
 }
@@ -156,7 +156,7 @@ pub fn let_go_left(state: &Path, uri: &str) {
     }
 }
 
-fn let_go_unheld(notes: &Notes) -> Result<(), BackendError> {
+fn let_go_unheld(notes: &Notes) -> Result<(), StorageError> {
     match notes.lock_soon()? {
         Some(_mine) => recover(notes).map(|_| ()),
         None => Ok(()),

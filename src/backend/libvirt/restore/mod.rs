@@ -5,9 +5,7 @@
 mod remains;
 mod wish;
 
-use super::super::shelf::{Item, Seal, Target};
-use super::super::tree::Meta;
-use super::super::{BackendError, Doing, Progress, RestoreOrder, Restored};
+use super::super::{RestoreOrder, Restored};
 use super::detail::{Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
 use super::newborn::{Birth, Mark, finished, is_unfinished, newborn, origin};
@@ -15,6 +13,9 @@ use super::virsh::Virsh;
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
 use crate::domain::operation::Fault;
+use crate::fs::tree::Meta;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::{Item, Seal, Target};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -32,7 +33,7 @@ pub fn restore(
     libvirt: &Libvirt,
     order: &RestoreOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Restored, BackendError> {
+) -> Result<Restored, StorageError> {
     let item = libvirt.shelf.whole(order.handle)?;
     let making = format!("making {}", order.name);
     wish::expect_no_port(order)?;
@@ -79,14 +80,14 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Gives what was made its place.
-    fn shown(&self, target: &Target) -> Result<(), BackendError> {
+    fn shown(&self, target: &Target) -> Result<(), StorageError> {
         match &self.made {
             Some(made) => target.appear(made).map(drop),
             None => self.refuse("nothing was made"),
         }
     }
 
-    fn refuse<T>(&self, why: impl Into<String>) -> Result<T, BackendError> {
+    fn refuse<T>(&self, why: impl Into<String>) -> Result<T, StorageError> {
         self.wish().refuse(why)
     }
 
@@ -94,7 +95,7 @@ impl Work<'_> {
         Wish { order: self.order, item: self.item, detail: self.detail }
     }
 
-    fn disk(&mut self, target: &Target) -> Result<Restored, BackendError> {
+    fn disk(&mut self, target: &Target) -> Result<Restored, StorageError> {
         self.wish().expect_no_plan()?;
         let Some(disk) = self.detail.disks.first() else {
             return self.refuse("there is no disk in the snapshot");
@@ -114,7 +115,7 @@ impl Work<'_> {
         folder: &Folder,
         name: &OsStr,
         size: Option<u64>,
-    ) -> Result<Vec<String>, BackendError> {
+    ) -> Result<Vec<String>, StorageError> {
         let from = image::open(&disk.path(&self.item.path))?;
         let (file, shown) = (folder.create(name)?, folder.path.join(name));
         let total: u64 = self.detail.disks.iter().map(|disk| disk.used).sum();
@@ -131,7 +132,7 @@ impl Work<'_> {
         let mut notes = Vec::new();
         if let Some(size) = size {
             image::resize(&file, &shown, disk.format, size)?;
-            let mut again = || -> Result<(), BackendError> {
+            let mut again = || -> Result<(), StorageError> {
                 file.set_len(0).doing(|| format!("clearing {}", shown.display()))?;
                 copy()?;
                 image::resize(&file, &shown, disk.format, size)
@@ -147,7 +148,7 @@ impl Work<'_> {
         Ok(notes)
     }
 
-    fn instance(&mut self, target: &Target) -> Result<Restored, BackendError> {
+    fn instance(&mut self, target: &Target) -> Result<Restored, StorageError> {
         let definition = self.wish().definition()?;
         self.free_name(&definition)?;
         let Some(system) = self.detail.disks.first() else {
@@ -205,7 +206,7 @@ impl Work<'_> {
         definition: &Element,
         uuid: &str,
         target: &Target,
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), StorageError> {
         self.progress.wanted()?;
         let virsh = &self.libvirt.settings.virsh;
         let doing = format!("defining domain {}", self.order.name);
@@ -225,7 +226,7 @@ impl Work<'_> {
         self.detail.beside.iter().any(|(name, _)| name == NVRAM)
     }
 
-    fn nvram(&self, folder: &Folder) -> Result<(), BackendError> {
+    fn nvram(&self, folder: &Folder) -> Result<(), StorageError> {
         if !self.has_nvram() {
             return Ok(());
         }
@@ -242,7 +243,7 @@ fn hand_over(
     origin: &(String, String),
     uuid: &str,
     doing: &str,
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let Mark { uri, key, text } = finished(origin);
     let args = ["metadata", "--config", "--domain", uuid, "--uri", uri, "--key", key];
     virsh.call(&[&args[..], &["--set", &text]].concat(), doing).map(drop)
@@ -254,7 +255,7 @@ fn hand_over(
 ///
 /// # Errors
 /// Where libvirt cannot be asked.
-pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restored>, BackendError> {
+pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
     let item = libvirt.shelf.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest).filter(|detail| detail.domain.is_some()) else {
         return Ok(None);
@@ -281,7 +282,7 @@ pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restor
 fn unfinished(
     libvirt: &Libvirt,
     order: &RestoreOrder<'_>,
-) -> Result<Option<Restored>, BackendError> {
+) -> Result<Option<Restored>, StorageError> {
     let virsh = &libvirt.settings.virsh;
     match virsh.uuid(order.name.as_str()) {
         Err(error) if error.fault == Fault::Absent => Ok(None),

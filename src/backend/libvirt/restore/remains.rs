@@ -1,11 +1,11 @@
 //! What an interrupted attempt may have left with libvirt: a domain whose disks did not appear.
 
-use super::super::super::BackendError;
 use super::super::newborn::{addresses, is_unfinished, origin};
 use super::super::virsh::State;
 use super::super::xml::Element;
 use super::Work;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
 
 /// Devices that libvirt never adds by itself.
 const OURS: [&str; 3] = ["disk", "interface", "hostdev"];
@@ -17,7 +17,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// [`Fault::Permanent`] where it is somebody else's, or was touched since.
-    pub(super) fn free_name(&self, snapshot: &Element) -> Result<(), BackendError> {
+    pub(super) fn free_name(&self, snapshot: &Element) -> Result<(), StorageError> {
         let (virsh, name) = (&self.libvirt.settings.virsh, self.order.name.as_str());
         let uuid = match virsh.uuid(name) {
             Err(error) if error.fault == Fault::Absent => return Ok(()),

@@ -3,14 +3,15 @@
 
 use super::super::detail::{DEFINITION, Detail, Stored};
 use super::super::xml::Element;
-use crate::backend::shelf::{Item, Seal, Shelf};
-use crate::backend::{BackendError, Doing, RestoreOrder};
+use crate::backend::RestoreOrder;
 use crate::domain::operation::Fault;
 use crate::domain::plan::{Plan, binary};
+use crate::fs::{Doing, StorageError};
+use crate::store::{Item, Seal, Store};
 
 /// # Errors
 /// [`Fault::Permanent`] for less than the snapshot needs, or what has no use.
-pub fn fits(shelf: &Shelf, order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+pub fn fits(shelf: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     expect_no_port(order)?;
     let item = shelf.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest) else { return Ok(()) };
@@ -24,12 +25,12 @@ pub fn fits(shelf: &Shelf, order: &RestoreOrder<'_>) -> Result<(), BackendError>
     }
 }
 
-pub fn expect_no_port(order: &RestoreOrder<'_>) -> Result<(), BackendError> {
+pub fn expect_no_port(order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     if order.port.is_none() {
         return Ok(());
     }
     let why = "a guest's services have their own ports; leave it out";
-    Err(BackendError::new(Fault::Permanent, format!("making {}", order.name), why))
+    Err(StorageError::new(Fault::Permanent, format!("making {}", order.name), why))
 }
 
 pub struct Wish<'a> {
@@ -39,11 +40,11 @@ pub struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    pub fn refuse<T>(&self, why: impl Into<String>) -> Result<T, BackendError> {
-        Err(BackendError::new(Fault::Permanent, format!("making {}", self.order.name), why))
+    pub fn refuse<T>(&self, why: impl Into<String>) -> Result<T, StorageError> {
+        Err(StorageError::new(Fault::Permanent, format!("making {}", self.order.name), why))
     }
 
-    pub fn expect_no_plan(&self) -> Result<(), BackendError> {
+    pub fn expect_no_plan(&self) -> Result<(), StorageError> {
         match self.order.plan {
             Some(_) => self.refuse("a disk has a size and no plan; leave it out"),
             None => Ok(()),
@@ -51,7 +52,7 @@ impl Wish<'_> {
     }
 
     /// The new size of the system disk, if it is another.
-    pub fn size(&self, disk: &Stored) -> Result<Option<u64>, BackendError> {
+    pub fn size(&self, disk: &Stored) -> Result<Option<u64>, StorageError> {
         let had = self.item.manifest.plan.as_ref();
         let same = |plan: &Plan| had.is_some_and(|had| had.name == plan.name.to_string());
         let planned = self.order.plan.filter(|plan| !same(plan)).map(|plan| plan.disk);
@@ -70,16 +71,16 @@ impl Wish<'_> {
         }
     }
 
-    pub fn definition(&self) -> Result<Element, BackendError> {
+    pub fn definition(&self) -> Result<Element, StorageError> {
         let path = self.item.path.join(DEFINITION);
         let doing = || format!("reading {}", path.display());
         let text = std::fs::read_to_string(&path).doing(doing)?;
         Element::parse(&text)
-            .map_err(|error| BackendError::new(Fault::Permanent, doing(), error.to_string()))
+            .map_err(|error| StorageError::new(Fault::Permanent, doing(), error.to_string()))
     }
 
     /// Sees that the plan is not smaller than what the guest had.
-    pub fn expect_room(&self, definition: &Element) -> Result<(), BackendError> {
+    pub fn expect_room(&self, definition: &Element) -> Result<(), StorageError> {
         let Some(plan) = self.order.plan else { return Ok(()) };
         let vcpus = definition.child("vcpu").and_then(|vcpu| vcpu.text().parse::<u32>().ok());
         let memory = definition.child("memory").and_then(bytes);

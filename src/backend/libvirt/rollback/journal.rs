@@ -3,12 +3,12 @@
 //! Copy and image exchange their names, so that a guest which was started a moment before, and has
 //! the image open, can have it back. What is aside is removed only when nobody has come in between.
 
-use super::super::super::BackendError;
-use super::super::super::in_use;
 use super::super::hold::Notes;
 use super::super::virsh::{self, Virsh};
 use super::place::{Place, Rename, State};
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
+use crate::store::users;
 use serde::{Deserialize, Serialize};
 
 /// What is left to be put in place.
@@ -32,7 +32,7 @@ const DOING: &str = "completing a rollback that was interrupted";
 /// where no image had given way, the rollback is given up then. [`Fault::Identity`] where one had,
 /// and another was written to since, which is stored nowhere, or where its copy is not the one that
 /// was made: then nothing more is replaced.
-pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, BackendError> {
+pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, StorageError> {
     let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
     let token = journal.token;
     if journal.renames.is_empty() {
@@ -64,8 +64,8 @@ fn count(places: &[Place<'_>], state: State) -> usize {
 }
 
 /// Why what is left cannot give way.
-fn obstacle(journal: &Journal, places: &[Place<'_>]) -> Result<Option<BackendError>, BackendError> {
-    let found = |fault, why: String| Ok(Some(BackendError::new(fault, DOING, why)));
+fn obstacle(journal: &Journal, places: &[Place<'_>]) -> Result<Option<StorageError>, StorageError> {
+    let found = |fault, why: String| Ok(Some(StorageError::new(fault, DOING, why)));
     let is = |state| places.iter().find(|place| place.state == state).map(|place| place.rename);
     if let Some(Rename { new, .. }) = is(State::Foreign) {
         return found(Fault::Identity, format!("{} was exchanged since", new.display()));
@@ -83,12 +83,12 @@ fn obstacle(journal: &Journal, places: &[Place<'_>]) -> Result<Option<BackendErr
     }
     let mut users = Vec::new();
     for place in places.iter().filter(|place| place.is_left()) {
-        users.extend(in_use::users(&place.rename.live)?);
+        users.extend(users::users(&place.rename.live)?);
     }
     if users.is_empty() { Ok(None) } else { found(Fault::Busy, users.join("; ")) }
 }
 
-fn is_up(journal: &Journal) -> Result<bool, BackendError> {
+fn is_up(journal: &Journal) -> Result<bool, StorageError> {
     let Some(uuid) = &journal.domain else { return Ok(false) };
     match (Virsh { uri: journal.uri.clone() }).state(uuid) {
         Ok(state) => Ok(state != virsh::State::Off),
@@ -99,7 +99,7 @@ fn is_up(journal: &Journal) -> Result<bool, BackendError> {
 }
 
 /// Exchanges what is left. Whoever opened an image before that has it aside now: then all go back.
-fn exchange(rolling: &Notes, places: &mut [Place<'_>]) -> Result<(), BackendError> {
+fn exchange(rolling: &Notes, places: &mut [Place<'_>]) -> Result<(), StorageError> {
     let mut left = places.iter_mut().filter(|place| place.state == State::Waiting);
     let obstacle = match left.try_for_each(Place::put) {
         Err(error) => error,
@@ -119,7 +119,7 @@ fn exchange(rolling: &Notes, places: &mut [Place<'_>]) -> Result<(), BackendErro
 ///
 /// # Errors
 /// Where nothing may go back, as the copies are in use, too: after a power cut by the guest.
-fn users_aside(places: &[Place<'_>]) -> Result<Option<BackendError>, BackendError> {
+fn users_aside(places: &[Place<'_>]) -> Result<Option<StorageError>, StorageError> {
     let (mut aside, mut live) = (Vec::new(), Vec::new());
     for place in places.iter().filter(|place| place.state == State::Exchanged) {
         aside.extend(place.users_aside()?);
@@ -129,14 +129,14 @@ fn users_aside(places: &[Place<'_>]) -> Result<Option<BackendError>, BackendErro
         return Ok(None);
     }
     for place in places {
-        live.extend(in_use::users(&place.rename.live)?);
+        live.extend(users::users(&place.rename.live)?);
     }
-    let busy = |users: Vec<String>| BackendError::new(Fault::Busy, DOING, users.join("; "));
+    let busy = |users: Vec<String>| StorageError::new(Fault::Busy, DOING, users.join("; "));
     if live.is_empty() { Ok(Some(busy(aside))) } else { Err(busy([aside, live].concat())) }
 }
 
 /// What becomes of a rollback that cannot go on. One of which nothing is done is given up.
-fn refuse(rolling: &Notes, places: &[Place<'_>], obstacle: BackendError) -> BackendError {
+fn refuse(rolling: &Notes, places: &[Place<'_>], obstacle: StorageError) -> StorageError {
     let is_foreign = count(places, State::Foreign) > 0;
     if !is_foreign && places.iter().all(Place::is_left) {
         return give_up(rolling, places, obstacle);
@@ -148,11 +148,11 @@ fn refuse(rolling: &Notes, places: &[Place<'_>], obstacle: BackendError) -> Back
         ),
         _ => format!("half of its disks are replaced, and {why}"),
     };
-    BackendError { detail, ..obstacle }
+    StorageError { detail, ..obstacle }
 }
 
 /// The copies go first: if this is cut short, too, whoever looks next gives it up as well.
-fn give_up(rolling: &Notes, places: &[Place<'_>], why: BackendError) -> BackendError {
+fn give_up(rolling: &Notes, places: &[Place<'_>], why: StorageError) -> StorageError {
     let kept = places.iter().map(Place::clear).collect::<Result<Vec<_>, _>>();
     let kept = match kept.and_then(|kept| rolling.clear().map(|()| kept)) {
         Ok(kept) => kept.into_iter().flatten().map(|path| path.display().to_string()),
@@ -167,11 +167,11 @@ fn give_up(rolling: &Notes, places: &[Place<'_>], why: BackendError) -> BackendE
              {kept}: take what is missed, then remove it"
         );
     }
-    BackendError::new(fault, "rolling back", detail)
+    StorageError::new(fault, "rolling back", detail)
 }
 
 /// Where an image cannot be put aside, nobody can tell whether it was opened just before.
-fn expect_off(journal: &Journal) -> Result<(), BackendError> {
+fn expect_off(journal: &Journal) -> Result<(), StorageError> {
     if !is_up(journal)? {
         return Ok(());
     }
@@ -180,5 +180,5 @@ fn expect_off(journal: &Journal) -> Result<(), BackendError> {
         "domain {domain} was started while its disks were replaced, on a file system that cannot \
          exchange them: what it writes may be lost; stop it (virsh destroy {domain}) and start it again"
     );
-    Err(BackendError::new(Fault::Busy, "rolling back", why))
+    Err(StorageError::new(Fault::Busy, "rolling back", why))
 }

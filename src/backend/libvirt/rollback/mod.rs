@@ -14,14 +14,16 @@ mod users;
 pub use journal::finish;
 pub use users::users;
 
-use super::super::shelf::{Item, Seal};
-use super::super::{BackendError, Doing, Probe, Progress, RollbackOrder};
+use super::super::RollbackOrder;
 use super::detail::{Detail, NVRAM};
 use super::domain::{Disk, Domain};
 use super::hold::Notes;
 use super::settings::{Settings, Subject};
 use super::{Libvirt, image, verify};
 use crate::domain::operation::Fault;
+use crate::fs::{Doing, Progress, StorageError};
+use crate::store::identity::Probe;
+use crate::store::{Item, Seal};
 use journal::Journal;
 use place::Rename;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ pub fn rollback(
     libvirt: &Libvirt,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
-) -> Result<Probe, BackendError> {
+) -> Result<Probe, StorageError> {
     let item = libvirt.shelf.whole(order.handle)?;
     // Another one than this, perhaps: then this one comes on top.
     if finish(&libvirt.rolling)? != Some(order.token) {
@@ -59,7 +61,7 @@ fn begin(
     order: &RollbackOrder<'_>,
     domain: Option<String>,
     staged: &[(PathBuf, PathBuf)],
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     // Again, as copying may have taken long.
     users::expect_none(&libvirt.settings)?;
     let renames = staged.iter().map(rename).collect::<Result<Vec<_>, _>>()?;
@@ -71,14 +73,14 @@ fn begin(
 
 /// A journal that could not be written may be there all the same, and what was told as failed would
 /// be completed later.
-fn withdraw(rolling: &Notes, token: Uuid) -> Result<(), BackendError> {
+fn withdraw(rolling: &Notes, token: Uuid) -> Result<(), StorageError> {
     match rolling.read::<Journal>()? {
         Some(journal) if journal.token == token => rolling.clear(),
         _ => Ok(()),
     }
 }
 
-fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, BackendError> {
+fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, StorageError> {
     let (made, replaced) = (image::fingerprint(new)?, image::fingerprint(live)?);
     Ok(Rename { new: new.clone(), live: live.clone(), made, replaced })
 }
@@ -90,7 +92,7 @@ fn nothing_newer(
     libvirt: &Libvirt,
     order: &RollbackOrder<'_>,
     renames: &[Rename],
-) -> Result<(), BackendError> {
+) -> Result<(), StorageError> {
     let (items, _) = libvirt.shelf.items()?;
     let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
         return Ok(());
@@ -104,7 +106,7 @@ fn nothing_newer(
                 live.display(),
                 safety.seq
             );
-            return Err(BackendError::new(Fault::Busy, "rolling back", why));
+            return Err(StorageError::new(Fault::Busy, "rolling back", why));
         }
     }
     Ok(())
@@ -119,7 +121,7 @@ struct Live {
 }
 
 impl Live {
-    fn look(settings: &Settings) -> Result<Self, BackendError> {
+    fn look(settings: &Settings) -> Result<Self, StorageError> {
         match &settings.subject {
             Subject::Instance(name) => {
                 let uuid = settings.virsh.uuid(name)?;
@@ -147,9 +149,9 @@ fn places(
     live: &Live,
     item: &Item,
     detail: &Detail,
-) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
+) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
     let doing = || format!("rolling back to snapshot {}", item.seq);
-    let refuse = |why: String| Err(BackendError::new(Fault::Permanent, doing(), why));
+    let refuse = |why: String| Err(StorageError::new(Fault::Permanent, doing(), why));
     let mut places = Vec::new();
     for stored in &detail.disks {
         let Some(disk) = live.disks.iter().find(|disk| disk.target == stored.target) else {
@@ -176,6 +178,6 @@ fn places(
 }
 
 /// Where a file really is: what is reached from here on is reached through no link.
-fn real(path: &Path) -> Result<PathBuf, BackendError> {
+fn real(path: &Path) -> Result<PathBuf, StorageError> {
     std::fs::canonicalize(path).doing(|| format!("looking at {}", path.display()))
 }

@@ -1,9 +1,9 @@
 //! One image and the copy that takes its place: how far that has come, and the steps of it.
 
-use super::super::super::BackendError;
-use super::super::super::in_use;
 use super::super::folder::Folder;
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
+use crate::store::users;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub fn look(rename: &'a Rename) -> Result<Self, BackendError> {
+    pub fn look(rename: &'a Rename) -> Result<Self, StorageError> {
         let Rename { new, live, made, replaced } = rename;
         let (folder, live) = Folder::around(live)?;
         let there = folder.fingerprint(live)?;
@@ -75,7 +75,7 @@ impl<'a> Place<'a> {
     }
 
     /// Puts the copy in place, and the image aside where the file system can do that at once.
-    pub fn put(&mut self) -> Result<(), BackendError> {
+    pub fn put(&mut self) -> Result<(), StorageError> {
         let (new, live) = (name(&self.rename.new), name(&self.rename.live));
         self.state = if self.folder.exchange(new, live)? {
             State::Exchanged
@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
     }
 
     /// Puts the image that is aside in place again.
-    pub fn put_back(&mut self) -> Result<(), BackendError> {
+    pub fn put_back(&mut self) -> Result<(), StorageError> {
         self.folder.exchange(name(&self.rename.new), name(&self.rename.live))?;
         self.state = State::Waiting;
         self.sync()
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
 
     /// Removes what is aside, image or copy; a copy that somebody has written to, while it stood in the
     /// image's place, is nowhere else, and only gets another name, which is returned.
-    pub fn clear(&self) -> Result<Option<PathBuf>, BackendError> {
+    pub fn clear(&self) -> Result<Option<PathBuf>, StorageError> {
         // Elsewhere nothing is aside that was ours.
         if matches!(self.state, State::Done | State::Foreign) {
             return Ok(None);
@@ -119,7 +119,7 @@ impl<'a> Place<'a> {
     }
 
     /// Under a name that is free: one rollback may be tried again and again.
-    fn keep(&self, new: &OsStr) -> Result<PathBuf, BackendError> {
+    fn keep(&self, new: &OsStr) -> Result<PathBuf, StorageError> {
         for number in 1..=KEPT {
             let mut kept = new.to_owned();
             kept.push("-written");
@@ -133,26 +133,26 @@ impl<'a> Place<'a> {
         let doing = format!("putting {} aside", self.rename.new.display());
         let why =
             format!("there are {KEPT} beside it already: take what is missed, then remove them");
-        Err(BackendError::new(Fault::Permanent, doing, why))
+        Err(StorageError::new(Fault::Permanent, doing, why))
     }
 
     /// Who has the image open that is aside.
-    pub fn users_aside(&self) -> Result<Vec<String>, BackendError> {
+    pub fn users_aside(&self) -> Result<Vec<String>, StorageError> {
         let Rename { new, live, .. } = self.rename;
         // Whoever is told of its name aside will not find it.
         let [new_name, live] = [new, live].map(|path| path.display().to_string());
-        let users = in_use::users(new)?.into_iter();
+        let users = users::users(new)?.into_iter();
         Ok(users.map(|user| user.replace(&new_name, &live)).collect())
     }
 
     /// A sentence where the image that is aside was written to after it was compared.
-    pub fn late_writer(&self) -> Result<Option<String>, BackendError> {
+    pub fn late_writer(&self) -> Result<Option<String>, StorageError> {
         let Rename { new, live, replaced, .. } = self.rename;
         let is_as_it_was = self.folder.fingerprint(name(new))? == *replaced;
         Ok((!is_as_it_was).then(|| format!("{} was written to in the last moment", live.display())))
     }
 
-    pub fn sync(&self) -> Result<(), BackendError> {
+    pub fn sync(&self) -> Result<(), StorageError> {
         self.folder.sync()
     }
 }

@@ -1,11 +1,11 @@
 //! The copies that will replace the live images, each beside its own.
 
-use super::super::super::meanwhile::allocated;
-use super::super::super::tree::{Kind, Tell, begin_like, end_like};
-use super::super::super::{BackendError, Doing, Progress};
 use super::super::folder::{Folder, dress};
 use super::super::image;
 use crate::domain::operation::Fault;
+use crate::fs::growth::allocated;
+use crate::fs::tree::{Kind, Tell, begin_like, end_like};
+use crate::fs::{Doing, Progress, StorageError};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -18,7 +18,7 @@ fn prefix(token: Uuid) -> String {
 }
 
 /// Removes the copies that an earlier try of the order, which was killed, left beside the images.
-pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), BackendError> {
+pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), StorageError> {
     let prefix = prefix(token);
     for dir in images.iter().filter_map(|image| image.parent()).collect::<BTreeSet<_>>() {
         let folder = Folder::open(dir)?;
@@ -40,7 +40,7 @@ pub fn stage(
     token: Uuid,
     places: &[(PathBuf, PathBuf)],
     progress: &dyn Progress,
-) -> Result<Vec<(PathBuf, PathBuf)>, BackendError> {
+) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
     let prefix = prefix(token);
     let staged = |at: usize, live: &Path| live.with_file_name(format!("{prefix}{at}"));
     let renames: Vec<(PathBuf, PathBuf)> =
@@ -63,13 +63,13 @@ pub fn stage(
 }
 
 /// With owner, group, rights and attributes of the live one.
-fn copy(stored: &Path, live: &Path, new: &Path, tell: Tell<'_>) -> Result<(), BackendError> {
+fn copy(stored: &Path, live: &Path, new: &Path, tell: Tell<'_>) -> Result<(), StorageError> {
     let doing = || format!("making {}", new.display());
     let (folder, name) = Folder::around(new)?;
     let was = folder.look(live.file_name().unwrap_or_default())?;
     if was.kind != Kind::File {
         let why = format!("{} is {}, not an image file", live.display(), was.kind.words());
-        return Err(BackendError::new(Fault::Permanent, doing(), why));
+        return Err(StorageError::new(Fault::Permanent, doing(), why));
     }
     let live = folder.open_file(live.file_name().unwrap_or_default())?;
     let file = folder.create(name)?;

@@ -1,15 +1,15 @@
 //! Who stands in the way of a rollback.
 
-use super::super::super::BackendError;
-use super::super::super::in_use;
 use super::super::domain::Domain;
 use super::super::settings::{Settings, Subject};
 use super::super::subject::user_of;
 use super::super::virsh::{State, Virsh};
 use crate::domain::operation::Fault;
+use crate::fs::StorageError;
+use crate::store::users;
 
 /// Who uses the live resource: its guest, or whoever else has an image open.
-pub fn users(settings: &Settings) -> Result<Vec<String>, BackendError> {
+pub fn users(settings: &Settings) -> Result<Vec<String>, StorageError> {
     let virsh = &settings.virsh;
     let (guest, images) = match &settings.subject {
         Subject::Instance(name) => {
@@ -27,12 +27,12 @@ pub fn users(settings: &Settings) -> Result<Vec<String>, BackendError> {
     }
     let mut users = Vec::new();
     for image in images {
-        users.extend(in_use::users(&image)?);
+        users.extend(users::users(&image)?);
     }
     Ok(users)
 }
 
-fn guest_is_up(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
+fn guest_is_up(virsh: &Virsh, uuid: &str) -> Result<Option<String>, StorageError> {
     let state = virsh.state(uuid)?;
     if state == State::Off {
         return saved(virsh, uuid);
@@ -45,7 +45,7 @@ fn guest_is_up(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError
 }
 
 /// A guest that is off, and whose memory libvirt kept: it would go on over other disks.
-fn saved(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
+fn saved(virsh: &Virsh, uuid: &str) -> Result<Option<String>, StorageError> {
     let doing = format!("asking how domain {uuid} was stopped");
     let info = virsh.call(&["dominfo", "--domain", uuid], &doing)?;
     let value = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
@@ -61,10 +61,10 @@ fn saved(virsh: &Virsh, uuid: &str) -> Result<Option<String>, BackendError> {
 
 /// # Errors
 /// [`Fault::Busy`] with who uses it.
-pub fn expect_none(settings: &Settings) -> Result<(), BackendError> {
+pub fn expect_none(settings: &Settings) -> Result<(), StorageError> {
     let users = users(settings)?;
     if users.is_empty() {
         return Ok(());
     }
-    Err(BackendError::new(Fault::Busy, "rolling back", users.join("; ")))
+    Err(StorageError::new(Fault::Busy, "rolling back", users.join("; ")))
 }

@@ -1,0 +1,69 @@
+//! The listing: every snapshot with one cheap look at each.
+
+use super::identity;
+use super::manifest::Manifest;
+use super::{Item, Stage, Store, was_found_tampered};
+use crate::domain::event::{Found, Survey, Wholeness};
+use crate::domain::snapshot::Content;
+use crate::domain::told::Told;
+use crate::fs::StorageError;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// What a backend wrote into its manifest to know the content by.
+pub trait Seal: DeserializeOwned {
+    /// `None` where the manifest holds none: not ours to trust.
+    fn of(manifest: &Manifest) -> Option<Self> {
+        Self::deserialize(&manifest.detail).ok()
+    }
+
+    /// Whether what lies in a snapshot's directory still looks the same.
+    fn matches(&self, dir: &Path) -> Result<bool, StorageError>;
+
+    fn content(&self) -> Content;
+
+    /// What else there is to tell of a snapshot.
+    fn told(&self) -> Told {
+        Told::default()
+    }
+}
+
+/// Everything of a shelf, and the identity of the live resource at `path`.
+pub fn list<S: Seal>(shelf: &Store, path: &Path) -> Result<Survey, StorageError> {
+    // Absent, or not to be read at the moment: that is for probing to say.
+    survey::<S>(shelf, || identity::probe(path).ok().map(|probe| probe.identity))
+}
+
+/// Everything of a shelf, beside an identity that is no path's.
+pub fn survey<S: Seal>(
+    shelf: &Store,
+    identity: impl FnOnce() -> Option<String>,
+) -> Result<Survey, StorageError> {
+    let (items, high_water) = shelf.items()?;
+    let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
+    let elsewhere = shelf.elsewhere();
+    Ok(Survey { identity: identity(), elsewhere, found, high_water, ..Survey::default() })
+}
+
+fn found<S: Seal>(item: &Item) -> Result<Found, StorageError> {
+    let seal = S::of(&item.manifest);
+    let state = match (item.stage, &seal) {
+        (Stage::Partial | Stage::Destroying, _) => Wholeness::Partial,
+        (Stage::Whole, None) => Wholeness::Tampered,
+        (Stage::Whole, Some(seal)) => {
+            if seal.matches(&item.path)? && !was_found_tampered(&item.path)? {
+                Wholeness::Whole
+            } else {
+                Wholeness::Tampered
+            }
+        }
+    };
+    Ok(Found {
+        card: item.manifest.card(item.manifest.id.to_string())?,
+        state,
+        mark: item.manifest.mark(&item.path)?,
+        content: seal.as_ref().map(Seal::content),
+        told: seal.map(|seal| seal.told()).unwrap_or_default(),
+        notes: item.manifest.notes.clone(),
+    })
+}
