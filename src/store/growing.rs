@@ -26,7 +26,7 @@ const FINAL: &str = "final";
 
 /// The directory in which a snapshot grows.
 pub struct Growing<'a> {
-    shelf: &'a Store,
+    store: &'a Store,
     seq: Seq,
     pub path: PathBuf,
     pub dir: OwnedFd,
@@ -38,14 +38,14 @@ pub struct Growing<'a> {
 
 impl<'a> Growing<'a> {
     /// Makes `SEQ.partial` with its manifest in it, at once and durably.
-    pub fn begin(shelf: &'a Store, manifest: &Manifest) -> Result<Self, StorageError> {
+    pub fn begin(store: &'a Store, manifest: &Manifest) -> Result<Self, StorageError> {
         let seq = Seq(manifest.seq);
-        let disk = open(shelf.dir())?;
-        let unnamed = shelf.dir().join(format!("{UNNAMED}{seq}"));
-        let path = shelf.path(seq, Stage::Partial);
+        let disk = open(store.dir())?;
+        let unnamed = store.dir().join(format!("{UNNAMED}{seq}"));
+        let path = store.path(seq, Stage::Partial);
         let making = || format!("making {}", path.display());
         for stage in [Stage::Whole, Stage::Partial] {
-            let taken = shelf.path(seq, stage);
+            let taken = store.path(seq, stage);
             if std::fs::symlink_metadata(&taken).is_ok() {
                 let why = format!("{} is there, which heptad did not make", taken.display());
                 return Err(StorageError::new(Fault::Identity, making(), why));
@@ -55,16 +55,16 @@ impl<'a> Growing<'a> {
         manifest.write(&unnamed)?;
         sync_dir(&unnamed)?;
         std::fs::rename(&unnamed, &path).doing(making)?;
-        sync_dir(shelf.dir())?;
+        sync_dir(store.dir())?;
         let dir = open(&path)?;
         hold(&dir, &path)?;
         let begun = Meta::of(&dir).doing(making)?.ctime;
-        Ok(Self { shelf, seq, path, dir, disk, begun })
+        Ok(Self { store, seq, path, dir, disk, begun })
     }
 
     /// Makes all of it durable and gives it its name: the commit point.
     pub fn commit(self, manifest: &Manifest) -> Result<(), StorageError> {
-        let whole = self.shelf.path(self.seq, Stage::Whole);
+        let whole = self.store.path(self.seq, Stage::Whole);
         let doing = || format!("completing {}", whole.display());
         let last = self.path.join(FINAL);
         DirBuilder::new().mode(0o700).create(&last).doing(doing)?;
@@ -73,7 +73,7 @@ impl<'a> Growing<'a> {
         std::fs::remove_dir(&last).doing(doing)?;
         rustix::fs::syncfs(&self.disk).doing(|| format!("syncing {}", self.path.display()))?;
         std::fs::rename(&self.path, &whole).doing(doing)?;
-        sync_dir(self.shelf.dir())
+        sync_dir(self.store.dir())
     }
 }
 
@@ -293,8 +293,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let account = Builder::daily().complete(1..=1).account();
         let card = &account.snapshots.values().next().unwrap().card;
-        let shelf = || Store::new("test", dir.path().join("store"), dir.path(), account.name());
-        let (one, other) = (shelf(), shelf());
+        let store = || Store::new("test", dir.path().join("store"), dir.path(), account.name());
+        let (one, other) = (store(), store());
         one.make().unwrap();
         let manifest = Manifest::new(account.name(), "test", card);
         let growing = Growing::begin(&one, &manifest).unwrap();

@@ -1,4 +1,4 @@
-//! What a rollback could not remove: noted on the shelf, and removed with one of the next snapshots.
+//! What a rollback could not remove: noted in the store, and removed with one of the next snapshots.
 
 use super::growing::remove;
 use super::identity;

@@ -28,20 +28,20 @@ pub trait Seal: DeserializeOwned {
     }
 }
 
-/// Everything of a shelf, and the identity of the live resource at `path`.
-pub fn list<S: Seal>(shelf: &Store, path: &Path) -> Result<Survey, StorageError> {
+/// Everything of a store, and the identity of the live resource at `path`.
+pub fn list<S: Seal>(store: &Store, path: &Path) -> Result<Survey, StorageError> {
     // Absent, or not to be read at the moment: that is for probing to say.
-    survey::<S>(shelf, || identity::probe(path).ok().map(|probe| probe.identity))
+    survey::<S>(store, || identity::probe(path).ok().map(|probe| probe.identity))
 }
 
-/// Everything of a shelf, beside an identity that is no path's.
+/// Everything of a store, beside an identity that is no path's.
 pub fn survey<S: Seal>(
-    shelf: &Store,
+    store: &Store,
     identity: impl FnOnce() -> Option<String>,
 ) -> Result<Survey, StorageError> {
-    let (items, high_water) = shelf.items()?;
+    let (items, high_water) = store.items()?;
     let found = items.iter().map(found::<S>).collect::<Result<_, _>>()?;
-    let elsewhere = shelf.elsewhere();
+    let elsewhere = store.elsewhere();
     Ok(Survey { identity: identity(), elsewhere, found, high_water, ..Survey::default() })
 }
 

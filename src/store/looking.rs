@@ -1,4 +1,4 @@
-//! Looking into what lies on a shelf.
+//! Looking into what lies in a store.
 
 use super::{Item, Seal, Store, was_found_tampered};
 use crate::domain::operation::Fault;
@@ -30,7 +30,7 @@ impl Store {
     pub fn part(&self, item: &Item, part: &str) -> Result<OwnedFd, StorageError> {
         let doing = || format!("opening {}", item.path.display());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let store = rustix::fs::open(self.store(), flags, Mode::empty()).doing(doing)?;
+        let store = rustix::fs::open(self.root(), flags, Mode::empty()).doing(doing)?;
         let path = format!("{}/{}/{part}", self.resource(), item.seq);
         below(&store, path.as_bytes()).map(|(part, _)| part).doing(doing)
     }

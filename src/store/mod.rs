@@ -52,10 +52,11 @@ const HIGH_WATER: &str = "high_water";
 pub struct Store {
     /// The backend's name in manifests.
     word: &'static str,
-    store: PathBuf,
+    /// Shared with other resources.
+    root: PathBuf,
     dir: PathBuf,
     resource: ResourceName,
-    /// Remembers in heptad's state where the shelf was made: a store whose disk is not mounted
+    /// Remembers in heptad's state where the store was made: a store whose disk is not mounted
     /// must not pass for one that has not been used yet.
     record: PathBuf,
     /// Remembers, each ended by a zero, the stores that it had before.
@@ -79,15 +80,15 @@ pub struct Item {
 }
 
 impl Store {
-    pub fn new(word: &'static str, store: PathBuf, state: &Path, resource: &ResourceName) -> Self {
-        let dir = store.join(resource.as_str());
+    pub fn new(word: &'static str, root: PathBuf, state: &Path, resource: &ResourceName) -> Self {
+        let dir = root.join(resource.as_str());
         let record = state.join("stores").join(resource.as_str());
         let past = state.join("stores.before").join(resource.as_str());
-        Self { word, store, dir, resource: resource.clone(), record, past }
+        Self { word, root, dir, resource: resource.clone(), record, past }
     }
 
-    pub fn store(&self) -> &Path {
-        &self.store
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     pub fn dir(&self) -> &Path {
@@ -127,7 +128,7 @@ impl Store {
     fn never_made(&self) -> Result<bool, StorageError> {
         let reading = || format!("reading {}", self.record.display());
         match std::fs::read(&self.record) {
-            Ok(store) if store == self.store.as_os_str().as_bytes() => Err(StorageError::new(
+            Ok(root) if root == self.root.as_os_str().as_bytes() => Err(StorageError::new(
                 Fault::Absent,
                 format!("looking at store {}", self.dir.display()),
                 format!(
@@ -146,9 +147,9 @@ impl Store {
     pub fn make(&self) -> Result<(), StorageError> {
         self.expect_safe()?;
         if !self.is_there()? {
-            make_private(&self.store)?;
+            make_private(&self.root)?;
             make_private(&self.dir)?;
-            sync_dir(&self.store)?;
+            sync_dir(&self.root)?;
             // What was not there before may have been made by somebody else.
             self.expect_safe()?;
         }
@@ -163,15 +164,15 @@ impl Store {
     /// Whoever can move a directory above away, and put another in its place, would lead what
     /// heptad writes and removes elsewhere.
     pub fn expect_safe(&self) -> Result<(), StorageError> {
-        trusted_place(&self.store).map_err(|why| {
-            let doing = format!("using store {}", self.store.display());
+        trusted_place(&self.root).map_err(|why| {
+            let doing = format!("using store {}", self.root.display());
             StorageError::new(Fault::Permanent, doing, why.to_string())
         })
     }
 
     fn remember(&self) -> Result<(), StorageError> {
-        let store = self.store.as_os_str().as_bytes();
-        if std::fs::read(&self.record).is_ok_and(|known| known == store) {
+        let root = self.root.as_os_str().as_bytes();
+        if std::fs::read(&self.record).is_ok_and(|known| known == root) {
             return Ok(());
         }
         let name = self.resource.as_str();
@@ -187,7 +188,7 @@ impl Store {
             return Ok(());
         };
         make_private(dir)?;
-        replace(dir, name, store)
+        replace(dir, name, root)
     }
 
     /// Where this resource's snapshots lie in a store that it had before, if any do: they only look
@@ -197,7 +198,7 @@ impl Store {
         let last = std::fs::read(&self.record).unwrap_or_default();
         let stores = past.split(|byte| *byte == 0).chain([last.as_slice()]).rev();
         let stores = stores.filter(|store| !store.is_empty()).map(OsStr::from_bytes).map(Path::new);
-        let others = stores.filter(|store| *store != self.store);
+        let others = stores.filter(|store| *store != self.root);
         let mut dirs = others.map(|store| store.join(self.resource.as_str()));
         let before = dirs.find(|dir| has_snapshots(dir))?;
         let shown = |path: &Path| path.display().to_string();

@@ -94,7 +94,7 @@ pub fn movable(path: &Path) -> Result<(), StorageError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] with the way out.
-pub fn expect_store_apart(shelf: &Store, path: &Path) -> Result<(), StorageError> {
+pub fn expect_store_apart(store: &Store, path: &Path) -> Result<(), StorageError> {
     let place = |path: &Path| -> Result<_, StorageError> {
         let real = real_path(path).doing(|| format!("looking where {} lies", path.display()))?;
         match Mounts::read() {
@@ -102,7 +102,7 @@ pub fn expect_store_apart(shelf: &Store, path: &Path) -> Result<(), StorageError
             Err(error) => refuse(path, &error.to_string()),
         }
     };
-    let inside = match (place(path)?, place(shelf.dir())?) {
+    let inside = match (place(path)?, place(store.dir())?) {
         (Some((device, outer)), Some((other, inner))) => {
             device == other && inner.starts_with(&outer)
         }
@@ -111,7 +111,7 @@ pub fn expect_store_apart(shelf: &Store, path: &Path) -> Result<(), StorageError
     if !inside {
         return Ok(());
     }
-    let why = format!("the store of its snapshots lies in it ({}); ", shelf.store().display());
+    let why = format!("the store of its snapshots lies in it ({}); ", store.root().display());
     Err(StorageError::new(
         Fault::Permanent,
         format!("looking at {}", path.display()),

@@ -1,7 +1,7 @@
 //! A live tree or file that gives way to a new one under the same name.
 //!
 //! The new one grows under a hidden name beside it. Which object takes which one's place is noted
-//! on the shelf; then the two exchange their names, which is the commit point. Now that nobody reaches
+//! in the store; then the two exchange their names, which is the commit point. Now that nobody reaches
 //! the old one by its name, it is judged once more: if it holds what no snapshot does, the names are
 //! exchanged back. Then it goes. Each state in between is told from the note and from who has the
 //! hidden name.
@@ -90,7 +90,7 @@ pub struct Aside<'a> {
 }
 
 pub struct Swap<'a> {
-    shelf: &'a Store,
+    store: &'a Store,
     path: &'a Path,
     token: Uuid,
     /// The directory that both lie in.
@@ -107,9 +107,9 @@ impl<'a> Swap<'a> {
     ///
     /// # Errors
     /// [`Fault::Permanent`] for a path that names nothing in a directory.
-    pub fn open(shelf: &'a Store, path: &'a Path, token: Uuid) -> Result<Self, StorageError> {
+    pub fn open(store: &'a Store, path: &'a Path, token: Uuid) -> Result<Self, StorageError> {
         let doing = || doing(path);
-        expect_store_apart(shelf, path)?;
+        expect_store_apart(store, path)?;
         let (above, name) = named(path)?;
         let dir = open_dir(&open_nosymlink(above)?).doing(doing)?;
         let c_name = |bytes: &[u8]| CString::new(bytes).map_err(std::io::Error::from);
@@ -118,7 +118,7 @@ impl<'a> Swap<'a> {
         let hidden_path = above.join(&hidden);
         let hidden = c_name(hidden.as_bytes()).doing(doing)?;
         let is_left = Cell::new(false);
-        Ok(Self { shelf, path, token, dir, name, hidden, hidden_path, is_left })
+        Ok(Self { store, path, token, dir, name, hidden, hidden_path, is_left })
     }
 
     pub fn hidden_path(&self) -> &Path {
@@ -191,7 +191,7 @@ impl<'a> Swap<'a> {
     fn clear(&self, replacement: &dyn Replacement) -> Result<(), StorageError> {
         self.rescue(replacement)?;
         replacement.undo()?;
-        note::remove(self.shelf)?;
+        note::remove(self.store)?;
         self.discard()
     }
 
@@ -294,7 +294,7 @@ impl<'a> Swap<'a> {
         drop(old);
         if let Err(error) = self.discard() {
             // All of it that shall stay has been carried over.
-            self.shelf.note_left(self.token, &self.hidden_path, &object)?;
+            self.store.note_left(self.token, &self.hidden_path, &object)?;
             self.is_left.set(true);
             return Err(error);
         }
@@ -325,20 +325,20 @@ impl<'a> Swap<'a> {
 
     /// Of this very rollback, if it got so far.
     fn note(&self) -> Result<Option<Note>, StorageError> {
-        note::read(self.shelf, self.token)
+        note::read(self.store, self.token)
     }
 
     fn write_note(&self) -> Result<(), StorageError> {
         let gone = || StorageError::new(Fault::Transient, doing(self.path), "it was moved away");
         let new = self.object(&self.hidden)?.ok_or_else(gone)?;
         let old = self.object(&self.name)?.ok_or_else(gone)?;
-        note::write(self.shelf, self.token, &Note { new, old, step: Step::Staged })
+        note::write(self.store, self.token, &Note { new, old, step: Step::Staged })
     }
 
     /// Notes how far it is, where there is a note.
     fn step(&self, step: Step) -> Result<(), StorageError> {
         match self.note()?.filter(|note| note.step != step) {
-            Some(note) => note::write(self.shelf, self.token, &Note { step, ..note }),
+            Some(note) => note::write(self.store, self.token, &Note { step, ..note }),
             None => Ok(()),
         }
     }

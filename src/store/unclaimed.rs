@@ -1,5 +1,5 @@
-//! Shelves that no resource of the configuration has, found without a catalogue: by what heptad's
-//! state remembers of where shelves were made, and by what lies in the stores in use.
+//! Stores that no resource of the configuration has, found without a catalogue: by what heptad's
+//! state remembers of where stores were made, and by what lies in the stores in use.
 
 use super::manifest::MANIFEST;
 use crate::domain::name::ResourceName;
@@ -27,7 +27,7 @@ pub fn unclaimed(
     let all: BTreeSet<(ResourceName, PathBuf)> = recorded
         .chain(in_use)
         .map(|(name, store)| (name.clone(), store.join(name.as_str())))
-        .filter(|(name, shelf)| !known(name) && has_snapshots(shelf))
+        .filter(|(name, store)| !known(name) && has_snapshots(store))
         .collect();
     all.into_iter().collect()
 }
@@ -39,8 +39,8 @@ fn names(dir: &Path) -> Vec<ResourceName> {
 }
 
 /// Whether a directory has others in it that are numbered and have manifests as snapshots do.
-pub fn has_snapshots(shelf: &Path) -> bool {
-    let entries = std::fs::read_dir(shelf).into_iter().flatten().flatten();
+pub fn has_snapshots(store: &Path) -> bool {
+    let entries = std::fs::read_dir(store).into_iter().flatten().flatten();
     let is_one = |entry: std::fs::DirEntry| {
         let numbered = entry.file_name().to_str().is_some_and(|name| name.parse::<u64>().is_ok());
         numbered && entry.path().join(MANIFEST).is_file()

@@ -1,4 +1,4 @@
-//! What a snapshot's tree occupies, and what all of a shelf do together.
+//! What a snapshot's tree occupies, and what all of a store do together.
 
 use super::Store;
 use crate::domain::occupied::Occupied;
@@ -87,34 +87,34 @@ impl Measuring {
     }
 }
 
-/// What everything on a shelf occupies together, beside the live resource. That is asked for only
+/// What everything in a store occupies together, beside the live resource. That is asked for only
 /// where some of it may be shared. What the resource leaves out is not looked at: heptad's own
 /// catalogue may be there, and to close it would drop the locks that this process holds on it.
 pub fn occupied(
-    shelf: &Store,
+    store: &Store,
     live: impl FnOnce() -> Result<Vec<OwnedFd>, StorageError>,
     left_out: &[PathBuf],
 ) -> Result<Option<Occupied>, StorageError> {
-    if !shelf.is_there()? {
+    if !store.is_there()? {
         return Ok(None);
     }
-    Untold::settle(together(shelf, live, left_out))
+    Untold::settle(together(store, live, left_out))
 }
 
 fn together(
-    shelf: &Store,
+    store: &Store,
     live: impl FnOnce() -> Result<Vec<OwnedFd>, StorageError>,
     left_out: &[PathBuf],
 ) -> Result<Occupied, Untold> {
-    let mut tally = Tally::new(open(shelf.dir(), OFlags::RDONLY)?)?;
-    for item in shelf.items()?.0 {
+    let mut tally = Tally::new(open(store.dir(), OFlags::RDONLY)?)?;
+    for item in store.items()?.0 {
         tally.add(open(&item.path, OFlags::PATH)?)?;
     }
     let shares = tally.may_share();
     let mut beside = tally.beside()?;
     if shares {
         let mut skip = Vec::new();
-        for path in left_out.iter().map(PathBuf::as_path).chain([shelf.store()]) {
+        for path in left_out.iter().map(PathBuf::as_path).chain([store.root()]) {
             skip.extend(at(path)?);
         }
         for root in live()? {

@@ -56,7 +56,7 @@ const INDEX: &str = "index";
 #[derive(Debug)]
 pub struct Files {
     settings: Settings,
-    shelf: Store,
+    store: Store,
 }
 
 impl Backend for Files {
@@ -65,7 +65,7 @@ impl Backend for Files {
     }
 
     fn pool(&self) -> String {
-        pool::name(&self.settings, self.shelf.store())
+        pool::name(&self.settings, self.store.root())
     }
 
     fn drop_ins(&self) -> &'static [DropIn] {
@@ -76,7 +76,7 @@ impl Backend for Files {
         let root = &self.settings.path;
         let excluded = self.settings.exclude.iter();
         let mut left_out: Vec<_> = excluded.map(|path| root.join(path)).collect();
-        let store = self.shelf.store().to_owned();
+        let store = self.store.root().to_owned();
         // The copy never enters its own store.
         if store.starts_with(root) {
             left_out.push(store.clone());
@@ -103,11 +103,11 @@ impl Backend for Files {
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Object, StorageError> {
-        take::take(&self.settings, &self.shelf, order, progress)
+        take::take(&self.settings, &self.store, order, progress)
     }
 
     fn list(&self) -> Result<Survey, StorageError> {
-        store::list::<Detail>(&self.shelf, &self.settings.path)
+        store::list::<Detail>(&self.store, &self.settings.path)
     }
 
     /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of
@@ -118,11 +118,11 @@ impl Backend for Files {
         handle: &Handle,
         _progress: &dyn Progress,
     ) -> Result<Content, StorageError> {
-        verify::verify(&self.shelf.whole(handle)?)
+        verify::verify(&self.store.whole(handle)?)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.shelf.destroy(handle)
+        self.store.destroy(handle)
     }
 
     fn restore(
@@ -131,13 +131,13 @@ impl Backend for Files {
         progress: &dyn Progress,
     ) -> Result<Restored, StorageError> {
         order.is_plain()?;
-        let item = self.shelf.whole(order.handle)?;
+        let item = self.store.whole(order.handle)?;
         let notes = restore::restore(&item, order.target, progress)?;
         Ok(Restored { notes, ..Restored::at(order.target) })
     }
 
     fn users(&self) -> Result<Vec<String>, StorageError> {
-        rollback::users(&self.settings, &self.shelf)
+        rollback::users(&self.settings, &self.store)
     }
 
     fn rollback(
@@ -145,20 +145,20 @@ impl Backend for Files {
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Probe, StorageError> {
-        rollback::rollback(&self.settings, &self.shelf, order, progress)
+        rollback::rollback(&self.settings, &self.store, order, progress)
     }
 
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.shelf.untouched::<Detail>(handle)?;
-        Ok(OpenTree::new(self.shelf.part(&item, DATA)?))
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.store.part(&item, DATA)?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        write_mark(&self.shelf.whole(handle)?.path, mark)
+        write_mark(&self.store.whole(handle)?.path, mark)
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        let item = self.shelf.whole(handle)?;
+        let item = self.store.whole(handle)?;
         let root = detail::data(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(store::blocks(&root)?.usage())
@@ -166,6 +166,6 @@ impl Backend for Files {
 
     fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
-        store::occupied(&self.shelf, live, &self.territory().left_out)
+        store::occupied(&self.store, live, &self.territory().left_out)
     }
 }

@@ -25,9 +25,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub fn users(settings: &Settings, shelf: &Store) -> Result<Vec<String>, StorageError> {
+pub fn users(settings: &Settings, store: &Store) -> Result<Vec<String>, StorageError> {
     identity::open(&settings.path)?;
-    expect_store_apart(shelf, &settings.path)?;
+    expect_store_apart(store, &settings.path)?;
     replaceable(&settings.path)?;
     users::users_among(&settings.path, whom(settings))
 }
@@ -43,14 +43,14 @@ fn whom(settings: &Settings) -> Whom {
 
 pub fn rollback(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Probe, StorageError> {
-    let item = shelf.whole(order.handle)?;
+    let item = store.whole(order.handle)?;
     replaceable(&settings.path)?;
-    let swap = Swap::open(shelf, &settings.path, order.token)?;
-    let safety = shelf.items()?.0.into_iter().find(|item| item.manifest.id == order.token);
+    let swap = Swap::open(store, &settings.path, order.token)?;
+    let safety = store.items()?.0.into_iter().find(|item| item.manifest.id == order.token);
     swap.run(&Rollback { settings, item: &item, safety, progress })?;
     identity::probe(&settings.path)
 }

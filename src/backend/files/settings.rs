@@ -61,7 +61,7 @@ pub fn build(
     }
     let built = path.map(|path| Files {
         settings: Settings { path, exclude, cross_mounts, ours_alone },
-        shelf: Store::new(WORD, store, &context.state, &context.resource),
+        store: Store::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|files| Arc::new(files) as Arc<dyn Backend>)
 }

@@ -21,34 +21,34 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub fn take(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
-    if let Some(done) = shelf.already(handle)? {
+    if let Some(done) = store.already(handle)? {
         return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
     let source = match order.source {
         None => Source::Live(identity::open(&settings.path)?.0, order.previous),
         Some(source) => {
-            let item = shelf.whole(source)?;
+            let item = store.whole(source)?;
             // A copy of something changed would pass for the snapshot that it was.
             verify::verify(&item)?;
             Source::Snapshot(item)
         }
     };
-    shelf.make()?;
-    shelf.sweep()?;
-    shelf.expect_free(handle.seq)?;
-    shelf.raise(handle.seq)?;
-    let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
-    let growing = Growing::begin(shelf, &manifest)?;
+    store.make()?;
+    store.sweep()?;
+    store.expect_free(handle.seq)?;
+    store.raise(handle.seq)?;
+    let mut manifest = Manifest::new(store.resource(), WORD, order.card);
+    let growing = Growing::begin(store, &manifest)?;
     let (detail, notes) = match source {
         Source::Live(live, previous) => {
             let (made, incomplete) =
-                copy_live(settings, shelf, &growing, live.as_fd(), (previous, progress))?;
+                copy_live(settings, store, &growing, live.as_fd(), (previous, progress))?;
             manifest.incomplete = incomplete;
             made
         }
@@ -77,7 +77,7 @@ type Made = (Detail, Vec<String>);
 
 fn copy_live(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     growing: &Growing<'_>,
     live: BorrowedFd<'_>,
     (previous, progress): (Option<&Handle>, &dyn Progress),
@@ -85,7 +85,7 @@ fn copy_live(
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let (mut notes, mut earlier) = (Vec::new(), None);
     let past = previous.and_then(|previous| {
-        let past = shelf.whole(previous).and_then(|item| {
+        let past = store.whole(previous).and_then(|item| {
             earlier = Detail::of(&item.manifest);
             Past::open(&item, &root)
         });
@@ -100,7 +100,7 @@ fn copy_live(
     let index = Writer::create(growing.path.join(INDEX), begun)?;
     let mut scribe = Scribe { past, grounds, index };
     let exclude = settings.excluded();
-    let store = std::fs::File::open(shelf.store()).doing(|| "opening the store".into())?;
+    let store = std::fs::File::open(store.root()).doing(|| "opening the store".into())?;
     let store = Meta::of(&store).doing(|| "looking at the store".into())?;
     let options = Copy {
         flow: Flow::IntoStore,

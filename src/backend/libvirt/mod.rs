@@ -8,7 +8,7 @@
 //! libvirt is spoken to through its client, virsh; its definitions are read and written as XML
 //! trees. What holds a guest still is a process of its own, see [`hold`].
 //!
-//! This room knows the port, the shelf and the reader of images; it must not know other backends or the catalogue.
+//! This room knows the port, the store and the reader of images; it must not know other backends or the catalogue.
 
 mod attach;
 mod copy;
@@ -70,7 +70,7 @@ const DOMAIN: &str = "domain:";
 #[derive(Debug)]
 pub struct Libvirt {
     settings: Settings,
-    shelf: Store,
+    store: Store,
     /// Whoever works on the resource has its lock. An older heptad wrote down here which guest it
     /// held; now that is written down by guest.
     held: Notes,
@@ -115,7 +115,7 @@ impl Libvirt {
         if let Ok(domain) = domain {
             return domain.disks.into_iter().next().map(|disk| disk.file);
         }
-        let (items, _) = self.shelf.items().ok()?;
+        let (items, _) = self.store.items().ok()?;
         let detail = items.iter().rev().find_map(|item| Detail::of(&item.manifest))?;
         detail.disks.into_iter().next().map(|disk| disk.source)
     }
@@ -151,7 +151,7 @@ impl Backend for Libvirt {
     }
 
     fn territory(&self) -> Territory {
-        let store = Some(self.shelf.store().to_owned());
+        let store = Some(self.store.root().to_owned());
         let ground = Territory { store, ..Territory::default() };
         match &self.settings.subject {
             Subject::Instance(domain) => {
@@ -187,7 +187,7 @@ impl Backend for Libvirt {
             let _ = self.recover();
         }
         hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
-        let survey = store::survey::<Detail>(&self.shelf, || self.identity().ok())?;
+        let survey = store::survey::<Detail>(&self.store, || self.identity().ok())?;
         // What cannot be looked at now is as it was seen before.
         let disks = survey.identity.as_ref().and_then(|identity| self.disks(identity).ok());
         let disks = disks.unwrap_or_default();
@@ -200,11 +200,11 @@ impl Backend for Libvirt {
         handle: &Handle,
         progress: &dyn Progress,
     ) -> Result<Content, StorageError> {
-        verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
+        verify::verify(&self.settings, &self.store.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.shelf.destroy(handle)
+        self.store.destroy(handle)
     }
 
     fn restore(
@@ -220,7 +220,7 @@ impl Backend for Libvirt {
     }
 
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
-        restore::fits(&self.shelf, order)
+        restore::fits(&self.store, order)
     }
 
     /// A directory for the disks, beside the system disk's image or beside the directory that it has
@@ -253,7 +253,7 @@ impl Backend for Libvirt {
 
     fn image(&self) -> Option<Image> {
         let Subject::Disk(path, format) = &self.settings.subject else { return None };
-        let name = self.shelf.resource().clone();
+        let name = self.store.resource().clone();
         Some(Image { name, path: path.clone(), format: format.word().into() })
     }
 
@@ -267,7 +267,7 @@ impl Backend for Libvirt {
 
     /// The files in the images, a directory for each disk.
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, detail) = self.shelf.untouched::<Detail>(handle)?;
+        let (item, detail) = self.store.untouched::<Detail>(handle)?;
         let disks = detail.disks.iter().map(|disk| {
             let format = match disk.format {
                 Format::Raw => image_files::Format::Raw,
@@ -280,11 +280,11 @@ impl Backend for Libvirt {
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        write_mark(&self.shelf.whole(handle)?.path, mark)
+        write_mark(&self.store.whole(handle)?.path, mark)
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        let item = self.shelf.whole(handle)?;
+        let item = self.store.whole(handle)?;
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(blocks(&root)?.usage())
@@ -295,6 +295,6 @@ impl Backend for Libvirt {
             let disks = Live::look(&self.settings, Part::Whole)?.disks;
             disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()
         };
-        store::occupied(&self.shelf, live, &[])
+        store::occupied(&self.store, live, &[])
     }
 }

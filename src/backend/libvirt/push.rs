@@ -47,7 +47,7 @@ pub fn push(
 ) -> Result<Held, StorageError> {
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
-    let folders = Folders::open(&libvirt.shelf, growing)?;
+    let folders = Folders::open(&libvirt.store, growing)?;
     open_up(libvirt, &folders, growing, guest.user)?;
     let mut files = Vec::new();
     for disk in &live.disks {
@@ -178,12 +178,12 @@ struct Folders {
 }
 
 impl Folders {
-    fn open(shelf: &Store, growing: &Growing<'_>) -> Result<Self, StorageError> {
+    fn open(store: &Store, growing: &Growing<'_>) -> Result<Self, StorageError> {
         let snapshot = growing.dir.try_clone();
         let snapshot = snapshot.doing(|| format!("opening {}", growing.path.display()))?;
         let snapshot = Folder::at(snapshot, &growing.path);
         let disks = snapshot.below(OsStr::new(DISKS))?;
-        let (store, resource) = (Self::named(shelf.store())?, Self::named(shelf.dir())?);
+        let (store, resource) = (Self::named(store.root())?, Self::named(store.dir())?);
         Ok(Self { store, resource, snapshot, disks })
     }
 
@@ -220,7 +220,7 @@ fn open_up(
         folder.set_mode(PASSABLE)?;
     }
     let state = &libvirt.settings.holder.state;
-    for above in libvirt.shelf.store().ancestors().skip(1) {
+    for above in libvirt.store.root().ancestors().skip(1) {
         let meta = std::fs::metadata(above).doing(|| format!("looking at {}", above.display()))?;
         let bit = match (meta.uid() == uid, meta.gid() == gid) {
             (true, _) => 0o100,

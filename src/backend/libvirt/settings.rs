@@ -72,7 +72,7 @@ pub fn build(
     let holder = Holder { uri, hold, agent, helper, state: context.state.clone() };
     let built = subject.map(|subject| Libvirt {
         settings: Settings { subject, virsh, holder, leave_out, deadline },
-        shelf: Store::new(WORD, store, &context.state, &context.resource),
+        store: Store::new(WORD, store, &context.state, &context.resource),
         held: Notes::new(&context.state, HELD, &context.resource),
         copying: Notes::new(&context.state, "copying", &context.resource),
         rolling: Notes::new(&context.state, "rolling", &context.resource),

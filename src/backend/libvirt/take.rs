@@ -26,8 +26,8 @@ pub fn take(
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let (shelf, card) = (&libvirt.shelf, order.card);
-    if let Some(done) = shelf.already(&card.handle)? {
+    let (store, card) = (&libvirt.store, order.card);
+    if let Some(done) = store.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
@@ -37,18 +37,18 @@ pub fn take(
             Source::Live(Live::look(&libvirt.settings, card.part)?)
         }
         Some(source) => {
-            let item = shelf.whole(source)?;
+            let item = store.whole(source)?;
             // A copy of something changed would pass for the snapshot that it was.
             verify::verify(&libvirt.settings, &item, progress)?;
             Source::Snapshot(item)
         }
     };
-    shelf.make()?;
-    shelf.sweep()?;
-    shelf.expect_free(card.handle.seq)?;
-    shelf.raise(card.handle.seq)?;
-    let mut manifest = Manifest::new(shelf.resource(), WORD, card);
-    let growing = Growing::begin(shelf, &manifest)?;
+    store.make()?;
+    store.sweep()?;
+    store.expect_free(card.handle.seq)?;
+    store.raise(card.handle.seq)?;
+    let mut manifest = Manifest::new(store.resource(), WORD, card);
+    let growing = Growing::begin(store, &manifest)?;
     let disks = growing.path.join(DISKS);
     DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))?;
     let (detail, notes) = match source {

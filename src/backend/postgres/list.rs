@@ -12,7 +12,7 @@ use crate::store::{Item, Stage};
 pub const TAMPERED: &str = "tampered";
 
 pub fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
-    let (items, high_water) = postgres.shelf.items()?;
+    let (items, high_water) = postgres.store.items()?;
     // What cannot be removed now (a store that is read-only) can still be looked at.
     let _ = prove::sweep(postgres);
     let found = items.iter().map(found).collect::<Result<_, _>>()?;
@@ -20,7 +20,7 @@ pub fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
     let identity = identity(postgres).ok();
     let live = Cluster::open(&postgres.settings.data);
     let engine = live.ok().map(|live| engine(live.major));
-    let elsewhere = postgres.shelf.elsewhere();
+    let elsewhere = postgres.store.elsewhere();
     Ok(Survey { identity, elsewhere, engine, found, high_water, ..Survey::default() })
 }
 

@@ -10,7 +10,7 @@
 //! Everything about the cluster is done as the data directory's owner. Backup mode and the slot
 //! that holds the log belong to one session, so that they end with heptad, however it ends.
 //!
-//! This room knows the port, the shelf and the trees; it must not know other backends or the
+//! This room knows the port, the store and the trees; it must not know other backends or the
 //! catalogue.
 
 mod assemble;
@@ -76,7 +76,7 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Debug)]
 pub struct Postgres {
     settings: Settings,
-    shelf: Store,
+    store: Store,
     /// Held while a copy is proven.
     proving: Mutex<()>,
 }
@@ -84,7 +84,7 @@ pub struct Postgres {
 impl Postgres {
     /// The whole snapshot of this handle, and what is known of it.
     fn whole(&self, handle: &Handle) -> Result<(Item, Detail), StorageError> {
-        let item = self.shelf.whole(handle)?;
+        let item = self.store.whole(handle)?;
         let detail = Detail::of(&item.manifest);
         match (list::state(&item)?, detail) {
             (Wholeness::Whole, Some(detail)) => Ok((item, detail)),
@@ -103,7 +103,7 @@ impl Backend for Postgres {
     }
 
     fn pool(&self) -> String {
-        format!("{WORD}:{}", self.shelf.store().display())
+        format!("{WORD}:{}", self.store.root().display())
     }
 
     /// To work as the owner of the data, and to see whether a server runs on it.
@@ -118,7 +118,7 @@ impl Backend for Postgres {
             name: None,
             left_out: Vec::new(),
             open_below: false,
-            store: Some(self.shelf.store().to_owned()),
+            store: Some(self.store.root().to_owned()),
         }
     }
 
@@ -135,7 +135,7 @@ impl Backend for Postgres {
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Object, StorageError> {
-        if self.shelf.is_there()? {
+        if self.store.is_there()? {
             prove::sweep(self)?;
         }
         take::take(self, order, progress)
@@ -153,11 +153,11 @@ impl Backend for Postgres {
         handle: &Handle,
         progress: &dyn Progress,
     ) -> Result<Content, StorageError> {
-        verify::verify(self, &self.shelf.whole(handle)?, progress)
+        verify::verify(self, &self.store.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.shelf.destroy(handle)
+        self.store.destroy(handle)
     }
 
     fn restore(
@@ -189,15 +189,15 @@ impl Backend for Postgres {
     /// The data directory as it was copied; tablespaces elsewhere are links in it.
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, _) = self.whole(handle)?;
-        Ok(OpenTree::new(self.shelf.part(&item, "data")?))
+        Ok(OpenTree::new(self.store.part(&item, "data")?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        write_mark(&self.shelf.whole(handle)?.path, mark)
+        write_mark(&self.store.whole(handle)?.path, mark)
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        let item = self.shelf.whole(handle)?;
+        let item = self.store.whole(handle)?;
         let root = std::fs::File::open(&item.path);
         let root = root.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(blocks(&root)?.usage())
@@ -214,6 +214,6 @@ impl Backend for Postgres {
             }
             Ok(roots)
         };
-        store::occupied(&self.shelf, live, &[])
+        store::occupied(&self.store, live, &[])
     }
 }

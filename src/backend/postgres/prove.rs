@@ -64,7 +64,7 @@ pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, StorageError> {
         Prove::Weekly => {}
     }
     let Some(taken) = taken(&item.manifest) else { return Ok(true) };
-    let (items, _) = postgres.shelf.items()?;
+    let (items, _) = postgres.store.items()?;
     for other in items.iter().filter(|other| other.stage == Stage::Whole) {
         let age = self::taken(&other.manifest).map(|other| taken.duration_since(other));
         let recent = age.is_some_and(|age| age >= jiff::SignedDuration::ZERO && age < WEEK);
@@ -101,22 +101,22 @@ pub fn prove(
 /// Removes what a crash left of a proof. One that goes on holds a lock on its directory, which ends
 /// with it however it ends.
 pub fn sweep(postgres: &Postgres) -> Result<(), StorageError> {
-    let doing = || format!("sweeping {}", postgres.shelf.dir().display());
-    let shelf = std::fs::File::open(postgres.shelf.dir()).doing(doing)?;
-    let names = crate::fs::tree::names(&shelf).doing(doing)?;
+    let doing = || format!("sweeping {}", postgres.store.dir().display());
+    let store = std::fs::File::open(postgres.store.dir()).doing(doing)?;
+    let names = crate::fs::tree::names(&store).doing(doing)?;
     for found in names.iter().filter(|name| name.to_bytes().starts_with(SCRATCH.as_bytes())) {
-        let left = open(&shelf, &found.to_string_lossy());
+        let left = open(&store, &found.to_string_lossy());
         if let Some(left) = left.ok().filter(|left| lock(left).is_ok()) {
-            clear(&shelf, found, &left)?;
+            clear(&store, found, &left)?;
         }
     }
     Ok(())
 }
 
 /// The copy may be a subvolume.
-fn clear(shelf: &std::fs::File, found: &CStr, dir: &OwnedFd) -> Result<(), StorageError> {
+fn clear(store: &std::fs::File, found: &CStr, dir: &OwnedFd) -> Result<(), StorageError> {
     remove(dir, &name("data")?)?;
-    remove_tree(shelf.as_fd(), found)
+    remove_tree(store.as_fd(), found)
 }
 
 fn lock(dir: &OwnedFd) -> rustix::io::Result<()> {
@@ -125,7 +125,7 @@ fn lock(dir: &OwnedFd) -> rustix::io::Result<()> {
 
 /// The directory of the copy; gone when dropped, at the latest with the next look at the store.
 struct Scratch {
-    shelf: std::fs::File,
+    store: std::fs::File,
     name: CString,
     dir: OwnedFd,
 }
@@ -134,22 +134,22 @@ impl Scratch {
     fn make(postgres: &Postgres, item: &Item) -> Result<Self, StorageError> {
         sweep(postgres)?;
         let text = format!("{SCRATCH}{}", item.seq);
-        let path = postgres.shelf.dir().join(&text);
+        let path = postgres.store.dir().join(&text);
         let doing = || format!("making {}", path.display());
         std::fs::create_dir(&path).doing(doing)?;
         let dir = std::fs::File::open(&path).doing(doing)?.into();
         lock(&dir).doing(doing)?;
         let mode = std::fs::Permissions::from_mode(super::take::PASSABLE);
         std::fs::set_permissions(&path, mode).doing(doing)?;
-        let shelf = std::fs::File::open(postgres.shelf.dir()).doing(doing)?;
-        Ok(Self { shelf, name: name(&text)?, dir })
+        let store = std::fs::File::open(postgres.store.dir()).doing(doing)?;
+        Ok(Self { store, name: name(&text)?, dir })
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // The next look at the store tries again.
-        let _ = clear(&self.shelf, &self.name, &self.dir);
+        let _ = clear(&self.store, &self.name, &self.dir);
     }
 }
 

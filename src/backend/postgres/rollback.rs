@@ -85,8 +85,8 @@ pub fn rollback(
     let (item, detail) = postgres.whole(order.handle)?;
     let path = &postgres.settings.data;
     movable(path)?;
-    let swap = Swap::open(&postgres.shelf, path, order.token)?;
-    let (items, _) = postgres.shelf.items()?;
+    let swap = Swap::open(&postgres.store, path, order.token)?;
+    let (items, _) = postgres.store.items()?;
     let safety = items.into_iter().find(|item| item.manifest.id == order.token);
     let (item, detail, token) = (&item, &detail, order.token);
     swap.run(&Back { postgres, item, detail, token, safety, progress })

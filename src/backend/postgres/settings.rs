@@ -55,8 +55,8 @@ pub fn build(
     let bin = reader.path("bin");
     let prove = reader.choice("prove", PROVE).unwrap_or(Prove::Weekly);
     if let Some(data) = &data {
-        let shelf = store.join(context.resource.as_str());
-        if store.starts_with(data) || data.starts_with(&shelf) {
+        let own = store.join(context.resource.as_str());
+        if store.starts_with(data) || data.starts_with(&own) {
             let problem = format!("{} and {} lie in each other", store.display(), data.display());
             reader.find("store", problem, "choose a directory outside of the data directory");
         }
@@ -71,7 +71,7 @@ pub fn build(
             bin,
             prove,
         },
-        shelf: Store::new(WORD, store, &context.state, &context.resource),
+        store: Store::new(WORD, store, &context.state, &context.resource),
         proving: Mutex::new(()),
     });
     reader.finish(built).map(|built| Arc::new(built) as Arc<dyn Backend>)

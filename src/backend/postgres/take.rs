@@ -77,23 +77,23 @@ pub fn take(
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let (shelf, card) = (&postgres.shelf, order.card);
-    if let Some(done) = shelf.already(&card.handle)? {
+    let (store, card) = (&postgres.store, order.card);
+    if let Some(done) = store.already(&card.handle)? {
         return Ok(Object::of(&done.manifest));
     }
-    let mut manifest = Manifest::new(shelf.resource(), WORD, card);
+    let mut manifest = Manifest::new(store.resource(), WORD, card);
     if let Some(source) = order.source {
-        let source = shelf.whole(source)?;
-        let growing = begin(shelf, &manifest)?;
+        let source = store.whole(source)?;
+        let growing = begin(store, &manifest)?;
         let (detail, notes) = keep::keep(&source, &growing, progress)?;
         manifest.incomplete.clone_from(&source.manifest.incomplete);
         return commit(growing, &mut manifest, &detail, notes);
     }
     let asking = Asking(progress);
     // It would be copied into itself.
-    expect_store_apart(shelf, &postgres.settings.data)?;
+    expect_store_apart(store, &postgres.settings.data)?;
     let source = Source::find(&postgres.settings, &asking)?;
-    let growing = begin(shelf, &manifest)?;
+    let growing = begin(store, &manifest)?;
     let mut from = vec![postgres.settings.data.clone()];
     let spaces = source.cluster.tablespaces()?.into_iter();
     from.extend(spaces.filter_map(|space| match space.place {
@@ -113,12 +113,12 @@ pub fn take(
     commit(growing, &mut manifest, &detail, notes)
 }
 
-fn begin<'a>(shelf: &'a Store, manifest: &Manifest) -> Result<Growing<'a>, StorageError> {
-    shelf.make()?;
-    shelf.sweep()?;
-    shelf.expect_free(Seq(manifest.seq))?;
-    shelf.raise(Seq(manifest.seq))?;
-    let growing = Growing::begin(shelf, manifest)?;
+fn begin<'a>(store: &'a Store, manifest: &Manifest) -> Result<Growing<'a>, StorageError> {
+    store.make()?;
+    store.sweep()?;
+    store.expect_free(Seq(manifest.seq))?;
+    store.raise(Seq(manifest.seq))?;
+    let growing = Growing::begin(store, manifest)?;
     let mode = std::fs::Permissions::from_mode(PASSABLE);
     std::fs::set_permissions(&growing.path, mode)
         .doing(|| format!("opening {}", growing.path.display()))?;

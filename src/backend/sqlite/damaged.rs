@@ -25,22 +25,22 @@ use std::path::Path;
 /// What keeps from reading or writing it; then nothing is left.
 pub fn take(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     order: &TakeOrder<'_>,
     why: &StorageError,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
-    if let Some(done) = shelf.already(handle)? {
+    if let Some(done) = store.already(handle)? {
         return Ok(Object::of(&done.manifest));
     }
     let live = owner::open(&settings.path)?.0;
-    shelf.make()?;
-    shelf.sweep()?;
-    shelf.expect_free(handle.seq)?;
-    shelf.raise(handle.seq)?;
-    let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
-    let growing = Growing::begin(shelf, &manifest)?;
+    store.make()?;
+    store.sweep()?;
+    store.expect_free(handle.seq)?;
+    store.raise(handle.seq)?;
+    let mut manifest = Manifest::new(store.resource(), WORD, order.card);
+    let growing = Growing::begin(store, &manifest)?;
     seal::open_up(&growing.path, None)?;
     let doing = || format!("saving {}", settings.path.display());
     let data = data(&growing.path).doing(doing)?;

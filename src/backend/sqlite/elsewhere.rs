@@ -34,7 +34,7 @@ const LOOKS: u32 = 4;
 /// What was seen before the copy was begun.
 pub struct Before<'a> {
     path: &'a Path,
-    shelf: &'a Store,
+    store: &'a Store,
     /// Who has it by a name of their own, without a log: should one of them end in the middle of
     /// a transaction, its journal would be where we do not find it.
     apart: Vec<u32>,
@@ -43,10 +43,10 @@ pub struct Before<'a> {
 
 /// # Errors
 /// [`Fault::Permanent`] where a log that belongs to it lies elsewhere, or may lie there.
-pub fn before<'a>(path: &'a Path, shelf: &'a Store) -> Result<Before<'a>, StorageError> {
-    let seen = look(path, shelf)?.by;
+pub fn before<'a>(path: &'a Path, store: &'a Store) -> Result<Before<'a>, StorageError> {
+    let seen = look(path, store)?.by;
     let apart = apart(&seen).map(|sharer| sharer.holder.pid).collect();
-    Ok(Before { path, shelf, apart, blind: seen.blind })
+    Ok(Before { path, store, apart, blind: seen.blind })
 }
 
 impl Before<'_> {
@@ -55,7 +55,7 @@ impl Before<'_> {
     /// # Errors
     /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
     pub fn after(self) -> Result<(Vec<String>, Option<String>), StorageError> {
-        let Seen { by: seen, lacks } = look(self.path, self.shelf)?;
+        let Seen { by: seen, lacks } = look(self.path, self.store)?;
         let is_still = |pid: &u32| apart(&seen).any(|sharer| sharer.holder.pid == *pid);
         if !self.apart.iter().all(is_still) {
             let why = "a program that had it open by another name ended meanwhile, and may have left \
@@ -98,29 +98,29 @@ struct Seen {
     lacks: Option<String>,
 }
 
-fn look(path: &Path, shelf: &Store) -> Result<Seen, StorageError> {
+fn look(path: &Path, store: &Store) -> Result<Seen, StorageError> {
     let (facts, by, reason) = settled(path)?;
     let mut names = by.found.iter().flat_map(|sharer| &sharer.names);
     let other = names.find(|name| !name.is_ours);
     if let Some(reason) = reason {
         if let Some(name) = other.filter(|_| facts.logged) {
-            memory::note(shelf, &facts.file, Some(name), &reason.fact)?;
+            memory::note(store, &facts.file, Some(name), &reason.fact)?;
         }
         return Err(StorageError::new(Fault::Permanent, doing(path), reason.to_string()));
     }
     let logs_here = facts.ask_locks().inspect_err(|error| {
         // The error itself is told in any case.
-        let _ = memory::note(shelf, &facts.file, None, &error.detail);
+        let _ = memory::note(store, &facts.file, None, &error.detail);
     })?;
     let held = by.found.iter().any(|sharer| sharer.names.iter().any(|name| name.is_ours));
     let mut lacks = None;
     match apart(&by).next().zip(other) {
         Some((sharer, name)) if !facts.logged => {
-            memory::note(shelf, &facts.file, Some(name), &sharer.holder.to_string())?;
+            memory::note(store, &facts.file, Some(name), &sharer.holder.to_string())?;
         }
-        _ if logs_here || held && !facts.logged => memory::forget(shelf)?,
+        _ if logs_here || held && !facts.logged => memory::forget(store)?,
         _ if by.found.is_empty() && by.mounted.is_empty() && !facts.is_left => {
-            lacks = facts.remember(shelf)?;
+            lacks = facts.remember(store)?;
         }
         _ => {}
     }
@@ -207,8 +207,8 @@ impl<'a> Facts<'a> {
 
     /// Nobody has it open now. What is known of who had it by another name, and cannot be looked at any
     /// more: returned is what may be missing.
-    fn remember(&self, shelf: &Store) -> Result<Option<String>, StorageError> {
-        let Some(before) = memory::recall(shelf, &self.file)? else { return Ok(None) };
+    fn remember(&self, store: &Store) -> Result<Option<String>, StorageError> {
+        let Some(before) = memory::recall(store, &self.file)? else { return Ok(None) };
         match before.name.as_ref().map(|name| self.left_beside(name)) {
             Some(None) => return Ok(None),
             None if !self.logged => {
@@ -226,7 +226,7 @@ impl<'a> Facts<'a> {
              there: start it as it was and stop it properly, so that it finishes its log, then {ALONE}. \
              If nothing of that is missed, remove {}",
             before.fact,
-            memory::path(shelf).display()
+            memory::path(store).display()
         );
         Err(StorageError::new(Fault::Permanent, doing(self.path), why))
     }

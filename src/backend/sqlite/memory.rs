@@ -1,4 +1,4 @@
-//! What is remembered on the shelf of a program that had the database by another name: when it has
+//! What is remembered in the store of a program that had the database by another name: when it has
 //! ended, nothing else tells that its log may lie there.
 
 use crate::fs::tree::Meta;
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 /// No number, so no snapshot.
 const APART: &str = "apart";
 
-pub fn path(shelf: &Store) -> PathBuf {
-    shelf.dir().join(APART)
+pub fn path(store: &Store) -> PathBuf {
+    store.dir().join(APART)
 }
 
 #[derive(Debug)]
@@ -25,27 +25,27 @@ pub struct Memory {
 
 /// Of the file that is live now.
 pub fn note(
-    shelf: &Store,
+    store: &Store,
     file: &Meta,
     name: Option<&Name>,
     fact: &str,
 ) -> Result<(), StorageError> {
-    if recall(shelf, file)?.is_some_and(|known| known.fact == fact) {
+    if recall(store, file)?.is_some_and(|known| known.fact == fact) {
         return Ok(());
     }
-    shelf.make()?;
+    store.make()?;
     let place = name.filter(|name| name.is_here()).and_then(|name| name.path.to_str());
     let place = place.unwrap_or_default();
-    let (path, new) = (path(shelf), shelf.dir().join(format!(".{APART}.new")));
+    let (path, new) = (path(store), store.dir().join(format!(".{APART}.new")));
     let doing = || format!("writing {}", path.display());
     std::fs::write(&new, format!("{}\n{place}\n{fact}\n", told_apart(file))).doing(doing)?;
     std::fs::rename(&new, &path).doing(doing)?;
-    sync_dir(shelf.dir())
+    sync_dir(store.dir())
 }
 
 /// What was noted of this very file.
-pub fn recall(shelf: &Store, file: &Meta) -> Result<Option<Memory>, StorageError> {
-    let path = path(shelf);
+pub fn recall(store: &Store, file: &Meta) -> Result<Option<Memory>, StorageError> {
+    let path = path(store);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.doing(|| format!("reading {}", path.display()))?,
@@ -58,8 +58,8 @@ pub fn recall(shelf: &Store, file: &Meta) -> Result<Option<Memory>, StorageError
 }
 
 /// It is used as it should be.
-pub fn forget(shelf: &Store) -> Result<(), StorageError> {
-    let path = path(shelf);
+pub fn forget(store: &Store) -> Result<(), StorageError> {
+    let path = path(store);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.doing(|| format!("removing {}", path.display())),

@@ -12,7 +12,7 @@
 //! open. What kills the helper (a page of shared memory that a full disk cannot hold is SIGBUS)
 //! does not kill the daemon.
 //!
-//! This room knows the port, the shelf and the trees; it must not know other backends or the
+//! This room knows the port, the store and the trees; it must not know other backends or the
 //! catalogue.
 
 mod check;
@@ -72,7 +72,7 @@ const DATABASE: &str = "database";
 #[derive(Debug)]
 pub struct Sqlite {
     settings: Settings,
-    shelf: Store,
+    store: Store,
 }
 
 impl Backend for Sqlite {
@@ -81,7 +81,7 @@ impl Backend for Sqlite {
     }
 
     fn pool(&self) -> String {
-        format!("{WORD}:{}", self.shelf.store().display())
+        format!("{WORD}:{}", self.store.root().display())
     }
 
     /// To work as the owner of the database, and to see who has it open.
@@ -99,7 +99,7 @@ impl Backend for Sqlite {
             name: None,
             left_out: Vec::new(),
             open_below: false,
-            store: Some(self.shelf.store().to_owned()),
+            store: Some(self.store.root().to_owned()),
         }
     }
 
@@ -119,7 +119,7 @@ impl Backend for Sqlite {
         order: &TakeOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Object, StorageError> {
-        take::take(&self.settings, &self.shelf, order, progress)
+        take::take(&self.settings, &self.store, order, progress)
     }
 
     fn take_damaged(
@@ -128,11 +128,11 @@ impl Backend for Sqlite {
         why: StorageError,
         progress: &dyn Progress,
     ) -> Result<Object, StorageError> {
-        damaged::take(&self.settings, &self.shelf, order, &why, progress)
+        damaged::take(&self.settings, &self.store, order, &why, progress)
     }
 
     fn list(&self) -> Result<Survey, StorageError> {
-        let survey = store::list::<Detail>(&self.shelf, &self.settings.path)?;
+        let survey = store::list::<Detail>(&self.store, &self.settings.path)?;
         Ok(Survey { engine: Some(detail::engine()), ..survey })
     }
 
@@ -142,11 +142,11 @@ impl Backend for Sqlite {
         handle: &Handle,
         progress: &dyn Progress,
     ) -> Result<Content, StorageError> {
-        verify::verify(&self.settings, &self.shelf.whole(handle)?, progress)
+        verify::verify(&self.settings, &self.store.whole(handle)?, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
-        self.shelf.destroy(handle)
+        self.store.destroy(handle)
     }
 
     fn restore(
@@ -155,7 +155,7 @@ impl Backend for Sqlite {
         progress: &dyn Progress,
     ) -> Result<Restored, StorageError> {
         order.is_plain()?;
-        let item = self.shelf.whole(order.handle)?;
+        let item = self.store.whole(order.handle)?;
         restore::restore(&self.settings, &item, order.target, progress)?;
         Ok(Restored::at(order.target))
     }
@@ -170,22 +170,22 @@ impl Backend for Sqlite {
         order: &RollbackOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Probe, StorageError> {
-        rollback::rollback(&self.settings, &self.shelf, order, progress)?;
+        rollback::rollback(&self.settings, &self.store, order, progress)?;
         self.probe()
     }
 
     /// The single file.
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.shelf.untouched::<Detail>(handle)?;
-        Ok(OpenTree::new(self.shelf.part(&item, &format!("{DATA}/{DATABASE}"))?))
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.store.part(&item, &format!("{DATA}/{DATABASE}"))?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        write_mark(&self.shelf.whole(handle)?.path, mark)
+        write_mark(&self.store.whole(handle)?.path, mark)
     }
 
     fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        let item = self.shelf.whole(handle)?;
+        let item = self.store.whole(handle)?;
         let file = detail::database(&item.path);
         let file = file.doing(|| format!("measuring {}", item.path.display()))?;
         Ok(store::blocks(&file)?.usage())
@@ -193,6 +193,6 @@ impl Backend for Sqlite {
 
     fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
-        store::occupied(&self.shelf, live, &[])
+        store::occupied(&self.store, live, &[])
     }
 }

@@ -64,17 +64,17 @@ pub fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
 
 pub fn rollback(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<(), StorageError> {
     let path = &settings.path;
-    let item = shelf.whole(order.handle)?;
+    let item = store.whole(order.handle)?;
     refuse_damaged(settings, &item)?;
     movable(path)?;
     refuse_links(path)?;
-    let swap = Swap::open(shelf, path, order.token)?;
-    let (items, _) = shelf.items()?;
+    let swap = Swap::open(store, path, order.token)?;
+    let (items, _) = store.items()?;
     let safety = items.into_iter().find(|item| item.manifest.id == order.token);
     let (sides, hidden) = (Sides::of(&swap)?, swap.hidden_path().to_owned());
     let compared = Cell::new(None);

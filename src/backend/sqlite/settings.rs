@@ -53,7 +53,7 @@ pub fn build(
     }
     let built = path.map(|path| Sqlite {
         settings: Settings { path, check, as_owner, helper, deadline, hold },
-        shelf: Store::new(WORD, store, &context.state, &context.resource),
+        store: Store::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|sqlite| Arc::new(sqlite) as Arc<dyn Backend>)
 }

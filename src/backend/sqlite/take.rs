@@ -20,12 +20,12 @@ enum Source<'a> {
 
 pub fn take(
     settings: &Settings,
-    shelf: &Store,
+    store: &Store,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
     let handle = &order.card.handle;
-    if let Some(done) = shelf.already(handle)? {
+    if let Some(done) = store.already(handle)? {
         return Ok(Object::of(&done.manifest));
     }
     // Before anything is made: a source that is away leaves nothing behind.
@@ -33,22 +33,22 @@ pub fn take(
         None => {
             let file = owner::open(&settings.path)?;
             let user = owner::of_live(settings, &settings.path, &file.1)?;
-            let before = elsewhere::before(&settings.path, shelf)?;
+            let before = elsewhere::before(&settings.path, store)?;
             Source::Live(file, user, before)
         }
         Some(source) => {
-            let item = shelf.whole(source)?;
+            let item = store.whole(source)?;
             // A copy of something changed would pass for the snapshot that it was.
             verify::verify(settings, &item, progress)?;
             Source::Snapshot(item)
         }
     };
-    shelf.make()?;
-    shelf.sweep()?;
-    shelf.expect_free(handle.seq)?;
-    shelf.raise(handle.seq)?;
-    let mut manifest = Manifest::new(shelf.resource(), WORD, order.card);
-    let growing = Growing::begin(shelf, &manifest)?;
+    store.make()?;
+    store.sweep()?;
+    store.expect_free(handle.seq)?;
+    store.raise(handle.seq)?;
+    let mut manifest = Manifest::new(store.resource(), WORD, order.card);
+    let growing = Growing::begin(store, &manifest)?;
     let (detail, notes) = match source {
         Source::Live(file, user, before) => {
             let (detail, mut notes) = copy_live(settings, &growing, &file, user, progress)?;

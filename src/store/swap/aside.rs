@@ -91,7 +91,7 @@ impl Swap<'_> {
             Err(Errno::EXIST) => return Ok(None),
             moved => moved.doing(|| doing(self.path))?,
         }
-        note::remove(self.shelf)?;
+        note::remove(self.store)?;
         self.sync()?;
         Ok(Some(path))
     }

@@ -1,4 +1,4 @@
-//! On the shelf: which object takes which one's place. Four lines at most: the token, the new object,
+//! On the store: which object takes which one's place. Four lines at most: the token, the new object,
 //! the old one, and how far that is.
 
 use super::super::manifest::sync_dir;
@@ -69,8 +69,8 @@ fn time(text: &str) -> Option<Time> {
 }
 
 /// The note of this token; that of another is none.
-pub fn read(shelf: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
-    let path = shelf.dir().join(NOTE);
+pub fn read(store: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
+    let path = store.dir().join(NOTE);
     let doing = || format!("reading {}", path.display());
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -89,19 +89,19 @@ pub fn read(shelf: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
 }
 
 /// Durably replaces it.
-pub fn write(shelf: &Store, token: Uuid, note: &Note) -> Result<(), StorageError> {
+pub fn write(store: &Store, token: Uuid, note: &Note) -> Result<(), StorageError> {
     let Note { new, old, step } = note;
-    replace(shelf.dir(), NOTE, format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
+    replace(store.dir(), NOTE, format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
 }
 
 /// Durably; one that is gone already is success.
-pub fn remove(shelf: &Store) -> Result<(), StorageError> {
-    let path = shelf.dir().join(NOTE);
+pub fn remove(store: &Store) -> Result<(), StorageError> {
+    let path = store.dir().join(NOTE);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(StorageError::io(format!("removing {}", path.display()), &error))
         }
-        _ => sync_dir(shelf.dir()),
+        _ => sync_dir(store.dir()),
     }
 }
 

@@ -79,7 +79,7 @@ impl Replacement for New {
 struct Scene {
     dir: TempDir,
     path: PathBuf,
-    shelf: Store,
+    store: Store,
 }
 
 impl Scene {
@@ -88,13 +88,13 @@ impl Scene {
         let path = dir.path().join("live");
         std::fs::write(&path, "old").unwrap();
         let resource: ResourceName = "web-1".parse().unwrap();
-        let shelf = Store::new("test", dir.path().join("store"), dir.path(), &resource);
-        shelf.make().unwrap();
-        Self { dir, path, shelf }
+        let store = Store::new("test", dir.path().join("store"), dir.path(), &resource);
+        store.make().unwrap();
+        Self { dir, path, store }
     }
 
     fn run(&self, new: &New) -> Result<(), StorageError> {
-        Swap::open(&self.shelf, &self.path, TOKEN).unwrap().run(new)
+        Swap::open(&self.store, &self.path, TOKEN).unwrap().run(new)
     }
 
     fn live(&self) -> String {
@@ -168,9 +168,9 @@ fn a_swap_cut_off_right_after_the_exchange_is_judged_before_anything_goes() {
     let (scene, new) = (Scene::new(), New::default());
     new.fails.set("carry");
     scene.run(&new).unwrap_err();
-    let note = note::read(&scene.shelf, TOKEN).unwrap().unwrap();
+    let note = note::read(&scene.store, TOKEN).unwrap().unwrap();
     assert_eq!(note.step, Step::Judged, "what may have gone in part is not judged again");
-    note::write(&scene.shelf, TOKEN, &Note { step: Step::Exposed(7, None), ..note }).unwrap();
+    note::write(&scene.store, TOKEN, &Note { step: Step::Exposed(7, None), ..note }).unwrap();
     for fails in ["users", "judge"] {
         new.fails.set(fails);
         let error = scene.run(&new).unwrap_err().to_string();
@@ -230,24 +230,24 @@ fn what_could_not_be_removed_is_removed_with_one_of_the_next_snapshots() {
     std::fs::remove_file(&scene.path).unwrap();
     std::fs::create_dir_all(scene.path.join("stuck")).unwrap();
     let stuck = Stuck(scene.hidden().join("stuck"), Cell::new(false));
-    let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+    let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
     let error = swap.run(&stuck).unwrap_err().to_string();
     assert!(error.contains("is left at") && error.contains("tries that again"), "{error}");
     assert_eq!(scene.live(), "new");
-    scene.shelf.sweep().unwrap();
+    scene.store.sweep().unwrap();
     assert!(scene.hidden().exists());
     drop(stuck);
-    scene.shelf.sweep().unwrap();
+    scene.store.sweep().unwrap();
     assert!(!scene.hidden().exists());
     // Whatever has the name then is somebody's.
     std::fs::write(scene.hidden(), "mine").unwrap();
-    scene.shelf.sweep().unwrap();
+    scene.store.sweep().unwrap();
     assert!(scene.hidden().exists());
 }
 
 /// As a kill leaves it right after the names were exchanged back: `new` is aside, as somebody left it.
 fn exposed_and_back(scene: &Scene, content: &str) {
-    let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+    let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
     New::default().stage(&swap.dir, &swap.hidden).unwrap();
     swap.write_note().unwrap();
     swap.step(swap.exposed().unwrap()).unwrap();
@@ -299,13 +299,13 @@ fn what_lies_beside_the_live_one_stays_where_nothing_was_exchanged() {
             std::fs::write(logged.log(), "log").unwrap();
             if is_resumed {
                 // As a kill leaves it right before the exchange.
-                let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+                let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
                 logged.stage(&swap.dir, &swap.hidden).unwrap();
                 swap.write_note().unwrap();
                 swap.step(swap.exposed().unwrap()).unwrap();
             }
             logged.new.fails.set(fails);
-            let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+            let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
             swap.run(&logged).unwrap_err();
             assert_eq!(std::fs::read_to_string(logged.log()).unwrap(), "log", "{fails}");
             assert!(!scene.kept("").exists(), "{fails}");
@@ -319,7 +319,7 @@ fn nothing_that_lies_beside_the_live_one_is_moved_whomever_it_belongs_to() {
     let check = |back: bool, fails: &'static str, live: &str, aside: Option<&str>| {
         let scene = Scene::new();
         let logged = Logged { scene: &scene, new: New::default() };
-        let swap = Swap::open(&scene.shelf, &scene.path, TOKEN).unwrap();
+        let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
         if back {
             // As a kill leaves it right after the names were exchanged back.
             logged.stage(&swap.dir, &swap.hidden).unwrap();

@@ -133,8 +133,8 @@ fn a_rebuild_names_the_snapshots_of_what_is_not_configured() {
         assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
         let told = rebuilt.err.lines().filter_map(|line| line.split_once(": not in the conf"));
         assert_eq!(told.map(|(name, _)| name).collect::<Vec<_>>(), want, "{}", rebuilt.err);
-        let shelf = format!("{} has snapshots", host.path("state/store/two").display());
-        assert!(rebuilt.err.contains(&shelf), "{}", rebuilt.err);
+        let stored = format!("{} has snapshots", host.path("state/store/two").display());
+        assert!(rebuilt.err.contains(&stored), "{}", rebuilt.err);
     };
     check(&["three", "two"]);
     // The state is lost but for the snapshots themselves.

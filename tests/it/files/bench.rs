@@ -85,12 +85,12 @@ impl Bench {
     }
 
     /// Where a snapshot lies.
-    pub fn shelf(&self, seq: u64) -> PathBuf {
+    pub fn stored(&self, seq: u64) -> PathBuf {
         self.store.join("web-1").join(seq.to_string())
     }
 
     pub fn data(&self, seq: u64) -> PathBuf {
-        self.shelf(seq).join("data")
+        self.stored(seq).join("data")
     }
 }
 

@@ -78,7 +78,7 @@ fn nothing_inherits_from_the_directory_that_it_is_made_in() {
         run("setfacl", &["-m", "u:7:r", &format!("{live}/plain")]);
         bench.take(1);
         assert_same(&bench.live, &bench.data(1));
-        for path in [&bench.store, &bench.store.join("web-1"), &bench.shelf(1)] {
+        for path in [&bench.store, &bench.store.join("web-1"), &bench.stored(1)] {
             let meta = fs::metadata(path).unwrap();
             assert!(!has_access_list(path), "{kind}: {}", path.display());
             assert_eq!((meta.mode() & 0o7777, flags(path)), (0o700, 0), "{}", path.display());

@@ -62,20 +62,20 @@ fn an_interrupted_snapshot_is_listed_as_partial_and_made_anew() {
     fs::create_dir(bench.live.join("dir")).unwrap();
     fs::write(bench.live.join("dir/file"), "x").unwrap();
     bench.take(1);
-    let shelf = bench.store.join("web-1");
+    let stored = bench.store.join("web-1");
     // In the middle of copying; and right before the manifest got its name.
-    let partial = shelf.join("2.partial");
+    let partial = stored.join("2.partial");
     fs::create_dir_all(partial.join("data/dir")).unwrap();
     fs::write(partial.join("data/dir/file"), "half").unwrap();
     Manifest::new(&"web-1".parse().unwrap(), "files", &card(2)).write(&partial).unwrap();
-    fs::create_dir(shelf.join(".new-2")).unwrap();
-    fs::write(shelf.join(".new-2/manifest.json"), "{").unwrap();
+    fs::create_dir(stored.join(".new-2")).unwrap();
+    fs::write(stored.join(".new-2/manifest.json"), "{").unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole), (2, Wholeness::Partial)]);
     assert_eq!(bench.backend.list().unwrap().high_water, Seq(2));
     bench.take(2);
     assert_eq!(bench.states(), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
     assert_eq!(fs::read(bench.data(2).join("dir/file")).unwrap(), b"x");
-    let left: Vec<_> = fs::read_dir(&shelf).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(&stored).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "{left:?}");
 }
 
@@ -96,12 +96,12 @@ fn an_interrupted_destruction_is_partial_and_finished_by_the_next_one() {
     let bench = Bench::scratch(&json!({}));
     fs::create_dir(bench.live.join("dir")).unwrap();
     fs::write(bench.live.join("dir/file"), "x").unwrap();
-    let shelf = bench.store.join("web-1");
+    let stored = bench.store.join("web-1");
     // Renamed only; half removed; down to the manifest; the empty directory.
     for (seq, left) in (1..).zip([&["index", "data"][..], &["data"], &[], &[]]) {
         bench.take(seq);
-        let doomed = shelf.join(format!("{seq}.destroying"));
-        fs::rename(bench.shelf(seq), &doomed).unwrap();
+        let doomed = stored.join(format!("{seq}.destroying"));
+        fs::rename(bench.stored(seq), &doomed).unwrap();
         for name in ["index", "data"] {
             if !left.contains(&name) {
                 let _ = fs::remove_file(doomed.join(name));
@@ -126,17 +126,17 @@ fn an_interrupted_destruction_is_partial_and_finished_by_the_next_one() {
 fn what_was_not_made_here_is_neither_listed_nor_destroyed() {
     let bench = Bench::scratch(&json!({}));
     bench.take(1);
-    let shelf = bench.store.join("web-1");
+    let stored = bench.store.join("web-1");
     for foreign in ["7", "8.partial", "9.destroying", "notes"] {
-        fs::create_dir(shelf.join(foreign)).unwrap();
-        fs::write(shelf.join(foreign).join("mine"), "x").unwrap();
+        fs::create_dir(stored.join(foreign)).unwrap();
+        fs::write(stored.join(foreign).join("mine"), "x").unwrap();
         assert_eq!(bench.states(), [(1, Wholeness::Whole)], "{foreign}");
     }
     for seq in [7, 8, 9] {
         bench.backend.destroy(&handle(seq)).unwrap();
     }
     for foreign in ["7", "8.partial", "9.destroying", "notes"] {
-        assert!(shelf.join(foreign).join("mine").exists(), "{foreign}");
+        assert!(stored.join(foreign).join("mine").exists(), "{foreign}");
     }
     // Never a sequence number that somebody uses, whoever it is.
     assert_eq!(bench.backend.list().unwrap().high_water, Seq(9));
@@ -149,15 +149,15 @@ fn what_was_not_made_here_is_neither_listed_nor_destroyed() {
 fn nothing_is_taken_over_what_was_not_made_here() {
     let bench = Bench::scratch(&json!({}));
     bench.take(1);
-    let shelf = bench.store.join("web-1");
+    let stored = bench.store.join("web-1");
     for (seq, name) in [(2, "2"), (3, "3.partial"), (4, "4.destroying")] {
         // An empty one would be swept away with what an interrupted destruction leaves.
-        fs::create_dir(shelf.join(name)).unwrap();
-        fs::write(shelf.join(name).join("mine"), "x").unwrap();
+        fs::create_dir(stored.join(name)).unwrap();
+        fs::write(stored.join(name).join("mine"), "x").unwrap();
         let error = bench.try_take(seq, None).unwrap_err();
         assert_eq!(error.fault, Fault::Identity, "{error}");
         assert!(error.to_string().contains(name), "{error}");
-        assert_eq!(fs::read(shelf.join(name).join("mine")).unwrap(), b"x");
+        assert_eq!(fs::read(stored.join(name).join("mine")).unwrap(), b"x");
         assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
     }
 }
@@ -220,7 +220,7 @@ fn a_store_whose_disk_is_away_is_an_error_and_no_empty_list() {
 fn the_store_is_closed_to_others_and_nobody_elses() {
     let bench = Bench::scratch(&json!({}));
     bench.take(1);
-    for dir in [bench.store.clone(), bench.store.join("web-1"), bench.shelf(1)] {
+    for dir in [bench.store.clone(), bench.store.join("web-1"), bench.stored(1)] {
         assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o700, "{}", dir.display());
     }
     let dir = bench.store.join("web-1");

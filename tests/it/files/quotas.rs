@@ -43,7 +43,7 @@ fn a_store_whose_quota_is_reached_can_still_delete() {
     fs::write(bench.live.join("dir/more"), vec![2; 4 << 20]).unwrap();
     bench.take(2);
     let partial = bench.store.join("web-1/2.partial");
-    fs::rename(bench.shelf(2), &partial).unwrap();
+    fs::rename(bench.stored(2), &partial).unwrap();
     fill(&quota);
     let refused = bench.try_take(3, None).unwrap_err();
     assert_eq!(refused.fault, Fault::NoSpace, "{refused}");

@@ -16,7 +16,7 @@ pub fn inode(path: &Path) -> u64 {
 /// Makes every file of this snapshot count as old: the start is moved ahead by an hour in the
 /// index. Change times themselves cannot be set.
 pub fn age(bench: &Bench, seq: u64) {
-    let path = bench.shelf(seq).join("index");
+    let path = bench.stored(seq).join("index");
     let text = fs::read_to_string(&path).unwrap();
     let (head, rest) = text.split_once('\n').unwrap();
     let (words, begun) = head.rsplit_once(' ').unwrap();
@@ -94,7 +94,7 @@ fn a_previous_snapshot_without_its_index_means_a_full_copy_and_a_note() {
     let bench = Bench::scratch(&json!({}));
     fs::write(bench.live.join("file"), "content").unwrap();
     bench.take(1);
-    fs::remove_file(bench.shelf(1).join("index")).unwrap();
+    fs::remove_file(bench.stored(1).join("index")).unwrap();
     let object = bench.take_after(2, 1);
     assert_eq!(object.notes[0], "copied 1 file");
     assert!(object.notes[1].starts_with("snapshot 1 was of no use: "), "{:?}", object.notes);
@@ -111,7 +111,7 @@ fn a_kept_snapshot_shares_everything_and_outlives_its_original() {
         assert!(object.notes[0].ends_with("unchanged files of snapshot 1"), "{:?}", object.notes);
         assert_eq!(inode(&bench.data(1).join("plain")), inode(&bench.data(2).join("plain")));
         bench.backend.destroy(&handle(1)).unwrap();
-        assert!(!bench.shelf(1).exists());
+        assert!(!bench.stored(1).exists());
         assert_eq!(picture(&bench.data(2)), before);
         assert_eq!(bench.states(), [(2, Wholeness::Whole)]);
         bench.backend.verify(&handle(2)).unwrap();

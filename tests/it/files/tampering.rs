@@ -18,7 +18,7 @@ fn check(path: &str, tamper: impl Fn(&Path)) {
     bench.take(1);
     bench.backend.verify(&handle(1)).unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
-    tamper(&bench.shelf(1));
+    tamper(&bench.stored(1));
     let error = bench.backend.verify(&handle(1)).unwrap_err();
     assert_eq!(error.fault, Fault::Permanent);
     assert!(error.detail.contains(path), "{path}: {error}");
@@ -29,27 +29,27 @@ fn check(path: &str, tamper: impl Fn(&Path)) {
 
 #[test]
 fn whatever_was_changed_in_a_snapshot_is_named() {
-    check("a/b/file has changed: its size", |shelf| {
-        fs::write(shelf.join("data/a/b/file"), "other content").unwrap();
+    check("a/b/file has changed: its size", |stored| {
+        fs::write(stored.join("data/a/b/file"), "other content").unwrap();
     });
-    check("a/b/file has changed: its time", |shelf| {
-        fs::write(shelf.join("data/a/b/file"), "CONTENT").unwrap();
+    check("a/b/file has changed: its time", |stored| {
+        fs::write(stored.join("data/a/b/file"), "CONTENT").unwrap();
     });
-    check("a/b/file has changed: its mode", |shelf| {
-        fs::set_permissions(shelf.join("data/a/b/file"), Permissions::from_mode(0o666)).unwrap();
+    check("a/b/file has changed: its mode", |stored| {
+        fs::set_permissions(stored.join("data/a/b/file"), Permissions::from_mode(0o666)).unwrap();
     });
-    check("a/b/file", |shelf| {
-        fs::remove_file(shelf.join("data/a/b/file")).unwrap();
-        symlink("/etc/shadow", shelf.join("data/a/b/file")).unwrap();
+    check("a/b/file", |stored| {
+        fs::remove_file(stored.join("data/a/b/file")).unwrap();
+        symlink("/etc/shadow", stored.join("data/a/b/file")).unwrap();
     });
-    check("z is there in place", |shelf| fs::remove_dir_all(shelf.join("data/a")).unwrap());
-    check("a/b/new", |shelf| fs::write(shelf.join("data/a/b/new"), "").unwrap());
-    check("data is gone", |shelf| fs::remove_dir_all(shelf.join("data")).unwrap());
-    check("cut short", |shelf| {
-        let index = File::options().write(true).open(shelf.join("index")).unwrap();
+    check("z is there in place", |stored| fs::remove_dir_all(stored.join("data/a")).unwrap());
+    check("a/b/new", |stored| fs::write(stored.join("data/a/b/new"), "").unwrap());
+    check("data is gone", |stored| fs::remove_dir_all(stored.join("data")).unwrap());
+    check("cut short", |stored| {
+        let index = File::options().write(true).open(stored.join("index")).unwrap();
         index.set_len(100).unwrap();
     });
-    check("No such file", |shelf| fs::remove_file(shelf.join("index")).unwrap());
+    check("No such file", |stored| fs::remove_file(stored.join("index")).unwrap());
 }
 
 #[test]
@@ -58,15 +58,15 @@ fn the_listing_notices_what_shows_on_the_surface_without_verifying() {
         let bench = Bench::scratch(&json!({}));
         fs::write(bench.live.join("file"), "content").unwrap();
         bench.take(1);
-        tamper(&bench.shelf(1));
+        tamper(&bench.stored(1));
         assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
     };
-    check(|shelf| fs::remove_file(shelf.join("data/file")).unwrap());
-    check(|shelf| fs::remove_dir_all(shelf.join("data")).unwrap());
-    check(|shelf| fs::remove_file(shelf.join("index")).unwrap());
-    check(|shelf| fs::write(shelf.join("index"), "").unwrap());
-    check(|shelf| {
-        fs::set_permissions(shelf.join("data"), Permissions::from_mode(0o777)).unwrap();
+    check(|stored| fs::remove_file(stored.join("data/file")).unwrap());
+    check(|stored| fs::remove_dir_all(stored.join("data")).unwrap());
+    check(|stored| fs::remove_file(stored.join("index")).unwrap());
+    check(|stored| fs::write(stored.join("index"), "").unwrap());
+    check(|stored| {
+        fs::set_permissions(stored.join("data"), Permissions::from_mode(0o777)).unwrap();
     });
 }
 
@@ -106,8 +106,8 @@ fn a_damaged_manifest_makes_the_listing_fail_and_not_shorter() {
     let bench = Bench::scratch(&json!({}));
     bench.take(1);
     bench.take(2);
-    fs::write(bench.shelf(1).join("manifest.json"), "{").unwrap();
+    fs::write(bench.stored(1).join("manifest.json"), "{").unwrap();
     assert_eq!(bench.backend.list().unwrap_err().fault, Fault::Permanent);
-    fs::rename(bench.shelf(1), bench.shelf(9)).unwrap();
+    fs::rename(bench.stored(1), bench.stored(9)).unwrap();
     assert!(bench.backend.list().is_err());
 }

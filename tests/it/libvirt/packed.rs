@@ -33,12 +33,12 @@ pub struct Packed<const SHARES: bool> {
 }
 
 impl<const SHARES: bool> Packed<SHARES> {
-    fn shelf(&self, resource: &str) -> PathBuf {
+    fn folder(&self, resource: &str) -> PathBuf {
         self.fs.path().join("store").join(resource)
     }
 
     fn stored(&self, resource: &str, handle: &Handle) -> PathBuf {
-        self.shelf(resource).join(handle.seq.to_string())
+        self.folder(resource).join(handle.seq.to_string())
     }
 }
 
@@ -105,7 +105,7 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
 
     /// The manifest is there, the commit point was not reached.
     fn interrupt(&self, resource: &str, handle: &Handle) {
-        let partial = self.shelf(resource).join(format!("{}.partial", handle.seq));
+        let partial = self.folder(resource).join(format!("{}.partial", handle.seq));
         std::fs::rename(self.stored(resource, handle), &partial).unwrap();
         std::fs::remove_file(partial.join("disks/vdb.raw")).unwrap();
     }
@@ -121,7 +121,7 @@ impl<const SHARES: bool> Harness for Packed<SHARES> {
     }
 
     fn plant(&self, resource: &str, seq: u64) -> PathBuf {
-        let planted = self.shelf(resource).join(seq.to_string());
+        let planted = self.folder(resource).join(seq.to_string());
         std::fs::create_dir(&planted).unwrap();
         std::fs::write(planted.join("mine"), "x").unwrap();
         planted

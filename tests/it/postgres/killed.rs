@@ -68,12 +68,12 @@ impl Scene {
         Self { host, server, fs, taken: 0 }
     }
 
-    fn shelf(&self) -> PathBuf {
+    fn stored(&self) -> PathBuf {
         self.fs.path().join("store/db")
     }
 
     fn names(&self) -> Vec<String> {
-        let Ok(dir) = std::fs::read_dir(self.shelf()) else { return Vec::new() };
+        let Ok(dir) = std::fs::read_dir(self.stored()) else { return Vec::new() };
         let mut names: Vec<String> =
             dir.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -83,7 +83,7 @@ impl Scene {
     /// Whether something is in a snapshot's directory of this stage.
     fn has(&self, stage: &str, path: &str) -> bool {
         let mut names = self.names().into_iter().filter(|name| name.ends_with(stage));
-        names.any(|name| self.shelf().join(name).join(path).symlink_metadata().is_ok())
+        names.any(|name| self.stored().join(name).join(path).symlink_metadata().is_ok())
     }
 
     fn pid(&self, condition: &str) -> Pid {
@@ -125,9 +125,9 @@ impl Scene {
 
     /// Nothing goes on; after the next boot what was asked for is there, and nothing else.
     fn must_recover(&mut self, step: &str, name: &str) {
-        let shelf = self.shelf();
+        let stored = self.stored();
         until(&format!("{step}: the end of all that the daemon had started"), || {
-            !self.asks("application_name = 'heptad'") && holders(&shelf).unwrap().is_empty()
+            !self.asks("application_name = 'heptad'") && holders(&stored).unwrap().is_empty()
         });
         self.server.must_be_out_of_backup_mode();
         self.host.start();
@@ -253,7 +253,7 @@ fn a_daemon_that_is_killed_while_it_proves_leaves_no_server_and_no_copy() {
     let proving = |scene: &Scene| {
         let mut names = scene.names().into_iter();
         let scratch = names.find(|name| name.starts_with(".prove-"));
-        scratch.is_some_and(|name| scene.shelf().join(name).join("data/postmaster.pid").exists())
+        scratch.is_some_and(|name| scene.stored().join(name).join("data/postmaster.pid").exists())
     };
     scene.killed("the proof", &proving, &|_| false);
 }

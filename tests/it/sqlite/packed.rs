@@ -31,12 +31,12 @@ impl Packed {
         self.0.path().join("live.db")
     }
 
-    fn shelf(&self, resource: &str) -> PathBuf {
+    fn folder(&self, resource: &str) -> PathBuf {
         self.0.path().join("store").join(resource)
     }
 
     fn stored(&self, resource: &str, handle: &Handle) -> PathBuf {
-        self.shelf(resource).join(handle.seq.to_string())
+        self.folder(resource).join(handle.seq.to_string())
     }
 }
 
@@ -93,7 +93,7 @@ impl Harness for Packed {
     /// The manifest is there, the commit point was not reached.
     fn interrupt(&self, resource: &str, handle: &Handle) {
         let whole = self.stored(resource, handle);
-        let partial = self.shelf(resource).join(format!("{}.partial", handle.seq));
+        let partial = self.folder(resource).join(format!("{}.partial", handle.seq));
         std::fs::rename(whole, &partial).unwrap();
         std::fs::write(partial.join("data/database"), "half").unwrap();
     }
@@ -108,7 +108,7 @@ impl Harness for Packed {
     }
 
     fn plant(&self, resource: &str, seq: u64) -> PathBuf {
-        let planted = self.shelf(resource).join(seq.to_string());
+        let planted = self.folder(resource).join(seq.to_string());
         std::fs::create_dir(&planted).unwrap();
         std::fs::write(planted.join("mine"), "x").unwrap();
         planted

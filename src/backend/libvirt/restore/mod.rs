@@ -1,6 +1,6 @@
 //! Something new from a snapshot: an instance with its disks in a directory, or a disk's image.
 //!
-//! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
+//! This part knows libvirt, image files and the store. It must not know how snapshots are taken.
 
 mod remains;
 mod wish;
@@ -34,7 +34,7 @@ pub fn restore(
     order: &RestoreOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Restored, StorageError> {
-    let item = libvirt.shelf.whole(order.handle)?;
+    let item = libvirt.store.whole(order.handle)?;
     let making = format!("making {}", order.name);
     wish::expect_no_port(order)?;
     if let Some(made) = unfinished(libvirt, order)? {
@@ -256,7 +256,7 @@ fn hand_over(
 /// # Errors
 /// Where libvirt cannot be asked.
 pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
-    let item = libvirt.shelf.whole(order.handle)?;
+    let item = libvirt.store.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest).filter(|detail| detail.domain.is_some()) else {
         return Ok(None);
     };

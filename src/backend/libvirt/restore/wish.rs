@@ -11,9 +11,9 @@ use crate::store::{Item, Seal, Store};
 
 /// # Errors
 /// [`Fault::Permanent`] for less than the snapshot needs, or what has no use.
-pub fn fits(shelf: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
+pub fn fits(store: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     expect_no_port(order)?;
-    let item = shelf.whole(order.handle)?;
+    let item = store.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest) else { return Ok(()) };
     let wish = Wish { order, item: &item, detail: &detail };
     if let Some(system) = detail.disks.first() {

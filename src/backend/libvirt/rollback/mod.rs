@@ -4,7 +4,7 @@
 //! point, and one exchange of names after the other puts them in place. Whoever finds the journal
 //! finishes it, or gives it up: no instance is left with some disks of then and some of now.
 //!
-//! This part knows libvirt, image files and the shelf. It must not know how snapshots are taken.
+//! This part knows libvirt, image files and the store. It must not know how snapshots are taken.
 
 mod journal;
 mod place;
@@ -34,7 +34,7 @@ pub fn rollback(
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Probe, StorageError> {
-    let item = libvirt.shelf.whole(order.handle)?;
+    let item = libvirt.store.whole(order.handle)?;
     // Another one than this, perhaps: then this one comes on top.
     if finish(&libvirt.rolling)? != Some(order.token) {
         let live = Live::look(&libvirt.settings)?;
@@ -93,7 +93,7 @@ fn nothing_newer(
     order: &RollbackOrder<'_>,
     renames: &[Rename],
 ) -> Result<(), StorageError> {
-    let (items, _) = libvirt.shelf.items()?;
+    let (items, _) = libvirt.store.items()?;
     let Some(safety) = items.into_iter().find(|item| item.manifest.id == order.token) else {
         return Ok(());
     };
