@@ -1,7 +1,7 @@
 //! What the keeper refuses, in public words.
 
 use super::refuse::Refuse;
-use crate::domain::event::{Denied, Firm};
+use crate::domain::denied::{Denied, Firm};
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::operation::OperationId;
 use crate::domain::sentence::counted;

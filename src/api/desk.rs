@@ -3,8 +3,8 @@
 use super::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
+use crate::domain::denied::Denied;
 use crate::domain::draft::Draft;
-use crate::domain::event::{Denied, Request};
 use crate::domain::fee::{Tariff, UsageDay};
 use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
@@ -12,6 +12,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::plan::{Blueprint, Offer};
 use crate::domain::protect::{Unprotectable, Wish};
+use crate::domain::request::Request;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
 use crate::domain::view::Moment;

@@ -4,9 +4,9 @@
 use super::answers::operation;
 use super::wire;
 use crate::domain::draft::Draft;
-use crate::domain::event::{Farewell, Request};
 use crate::domain::ledger::Ledger;
 use crate::domain::operation::{Fault, Operation};
+use crate::domain::request::{Farewell, Request};
 use crate::domain::snapshot::Part;
 
 /// An operation as clients see it, but for its progress.

@@ -4,12 +4,12 @@
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
-use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Card, Content, Handle, Seq};
+use crate::domain::survey::{Found, Mark, Survey, Wholeness};
 use crate::domain::told::Told;
+use crate::domain::usage::Usage;
 use crate::fs::{Progress, StorageError};
 use crate::store::identity::Probe;
 use std::collections::{BTreeMap, VecDeque};

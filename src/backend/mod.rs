@@ -25,12 +25,12 @@ pub use sqlite::serve as sqlite_helper;
 
 pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder};
 
-use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::{Occupied, Usage};
 use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::survey::{Mark, Survey};
+use crate::domain::usage::{Occupied, Usage};
 use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::store::identity::Probe;

@@ -9,11 +9,14 @@
 use super::declare::Undeclared;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::domain::clock::{Belief, Reading};
-use crate::domain::event::{Action, Ask, Denied, Entry, Event, Finished, Order};
+use crate::domain::denied::Denied;
+use crate::domain::event::{Action, Ask, Entry, Event};
 use crate::domain::fee::Holding;
 use crate::domain::keeper::Keeper;
 use crate::domain::key::repeat;
 use crate::domain::operation::{Failure, Fault, Operation, OperationId};
+use crate::domain::order::Order;
+use crate::domain::report::Finished;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -270,12 +273,15 @@ impl Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{Done, Request, Survey, Taken, Weights};
     use crate::domain::ledger::Ledger;
     use crate::domain::operation::State;
+    use crate::domain::report::{Done, Taken};
+    use crate::domain::request::Request;
     use crate::domain::resource::Resource;
     use crate::domain::sample::{Builder, at};
     use crate::domain::snapshot::{Content, Facts, Part, Seq};
+    use crate::domain::survey::Survey;
+    use crate::domain::usage::Weights;
     use jiff::SignedDuration;
 
     fn reading() -> Reading {

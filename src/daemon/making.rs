@@ -4,10 +4,10 @@
 use super::allowed;
 use crate::backend::{Backend, Image, RestoreOrder, Restored, RollbackOrder};
 use crate::domain::draft::Draft;
-use crate::domain::event::Done;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::policy::Policy;
+use crate::domain::report::Done;
 use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Card;
 use crate::fs::{Progress, StorageError};

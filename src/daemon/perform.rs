@@ -4,14 +4,14 @@
 use super::making::{self, Surroundings};
 use super::{allowed, full, way_out};
 use crate::backend::{Backend, RollbackOrder, TakeOrder};
-use crate::domain::event::{
-    Done, Found, Guard, Order, Source, Survey, Taken, Together, Weigh, Weight, Weights, Wholeness,
-    Work,
-};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
+use crate::domain::order::{Guard, Order, Source, Work};
+use crate::domain::report::{Done, Taken};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
+use crate::domain::survey::{Found, Survey, Wholeness};
+use crate::domain::usage::{Together, Weigh, Weight, Weights};
 use crate::fs::{Progress, StorageError};
 
 /// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
@@ -294,9 +294,9 @@ fn unpaid(
 mod tests {
     use super::*;
     use crate::backend::fake::{FakeDisk, FakeObject, Live};
-    use crate::domain::event::Mark;
     use crate::domain::sample::Builder;
     use crate::domain::snapshot::Content;
+    use crate::domain::survey::Mark;
 
     #[test]
     fn a_taking_that_failed_leaves_nothing_that_no_order_clears_away() {

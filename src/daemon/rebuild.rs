@@ -11,11 +11,12 @@ use super::perform::perform;
 use crate::catalogue::export;
 use crate::config::Locations;
 use crate::domain::account::Account;
-use crate::domain::event::{Event, Finished};
+use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault};
+use crate::domain::report::Finished;
 use crate::domain::snapshot::Health;
 use crate::host::clock::Clock;
 use crate::store::unclaimed;
@@ -94,7 +95,7 @@ fn counts(account: &Account) -> (String, usize, usize) {
 }
 
 fn look(fleet: &Fleet, turn: &Turn) -> Vec<Event> {
-    let report = |order: &crate::domain::event::Order| {
+    let report = |order: &crate::domain::order::Order| {
         let result = match fleet.post(&order.resource) {
             Some(post) => perform(post.backend.as_ref(), order, &()),
             None => Err(Failure::new(Fault::Permanent, "no backend serves it")),

@@ -1,8 +1,8 @@
 //! What a person can do by hand where a rollback is refused, as what is there now cannot be saved.
 
 use crate::backend::Backend;
-use crate::domain::event::Successor;
 use crate::domain::operation::{Failure, Fault};
+use crate::domain::order::Successor;
 use std::path::PathBuf;
 
 /// For what failed before anything was looked at closely: only where nothing is there.

@@ -6,10 +6,12 @@ use super::hooks::{self, Occasion};
 use super::making::Surroundings;
 use super::perform::perform;
 use crate::backend::Image;
-use crate::domain::event::{Done, Finished, Guard, Order, Weigh, Work};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Failure, Fault, OperationId};
+use crate::domain::order::{Guard, Order, Work};
+use crate::domain::report::{Done, Finished};
 use crate::domain::resource::Resource;
+use crate::domain::usage::Weigh;
 use crate::fs::Progress;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -341,7 +343,7 @@ fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
     let (result, output) = match &order.work {
         // Before a rollback nobody uses it: there is nothing to stop, and nothing to start again.
         Work::Take {
-            card, source: crate::domain::event::Source::Live, replaced_by: None, ..
+            card, source: crate::domain::order::Source::Live, replaced_by: None, ..
         } => {
             let snapshot = match (&card.name, &card.slot) {
                 (Some(name), _) => name.to_string(),

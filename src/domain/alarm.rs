@@ -4,13 +4,13 @@
 use super::account::{Account, STALE};
 use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
-use super::event::Elsewhere;
 use super::ledger::Ledger;
 use super::marking;
 use super::operation::{Act, Failure, State};
 use super::payment;
 use super::policy::When;
 use super::snapshot::{Fate, Health, Snapshot};
+use super::survey::Elsewhere;
 use super::view::Moment;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a new resource made from a snapshot shall be, and whether it can be that.
 
-use super::event::Denied;
+use super::denied::Denied;
 use super::name::ResourceName;
 use super::plan::Plan;
 use super::resource::Kind;

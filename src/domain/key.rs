@@ -1,7 +1,8 @@
 //! Idempotency keys: the same request sent again is answered with what it became, and another one
 //! never is.
 
-use super::event::{Ask, Denied};
+use super::denied::Denied;
+use super::event::Ask;
 use super::operation::Operation;
 use std::fmt;
 use std::str::FromStr;

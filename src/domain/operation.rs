@@ -226,8 +226,8 @@ impl Act {
     }
 
     /// Whether it is what a request for deletion became: with `--now` that is a destruction.
-    pub fn is_deletion(&self, request: &super::event::Request) -> bool {
-        matches!((self, request), (Act::Destroy { .. }, super::event::Request::Delete { .. }))
+    pub fn is_deletion(&self, request: &super::request::Request) -> bool {
+        matches!((self, request), (Act::Destroy { .. }, super::request::Request::Delete { .. }))
     }
 
     /// Whether that snapshot must not be destroyed while it is open.

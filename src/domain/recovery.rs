@@ -4,9 +4,9 @@
 
 use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
-use super::event::{Found, Survey, Wholeness};
 use super::name::ResourceName;
 use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown};
+use super::survey::{Found, Survey, Wholeness};
 use super::timeline::{Phase, Timeline};
 use super::told::Told;
 use jiff::SignedDuration;

@@ -2,8 +2,8 @@
 //! together, or a plugin that errs must end in the trouble of one resource: what is believed here
 //! goes into the ledger, whose rules hold without exception.
 
-use super::event::{Found, Survey, Wholeness};
 use super::snapshot::Seq;
+use super::survey::{Found, Survey, Wholeness};
 use std::collections::BTreeMap;
 
 /// The highest number that is believed without having been drawn here: JSON carries whole numbers
@@ -52,8 +52,8 @@ pub fn sound(mut survey: Survey, next: Seq) -> Result<Survey, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::survey::Mark;
     use super::*;
-    use crate::domain::event::Mark;
     use crate::domain::sample::Builder;
     use crate::domain::told::Told;
     use uuid::Uuid;

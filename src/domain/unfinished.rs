@@ -1,7 +1,7 @@
 //! A snapshot that is not there, and yet is not unknown: it is being taken, its taking failed, or it
 //! is going.
 
-use super::event::Denied;
+use super::denied::Denied;
 use super::ledger::Ledger;
 use super::name::ResourceName;
 use super::operation::{Act, Operation, State};

@@ -3,8 +3,8 @@
 use super::identity;
 use super::manifest::Manifest;
 use super::{Item, Stage, Store, was_found_tampered};
-use crate::domain::event::{Found, Survey, Wholeness};
 use crate::domain::snapshot::Content;
+use crate::domain::survey::{Found, Survey, Wholeness};
 use crate::domain::told::Told;
 use crate::fs::StorageError;
 use serde::de::DeserializeOwned;

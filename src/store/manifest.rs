@@ -1,12 +1,12 @@
 //! The identity card beside every snapshot: written before its commit point, read whenever the
 //! catalogue cannot be believed. Also the mark, which is written after.
 
-use crate::domain::event::Mark;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::plan::Plan;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Card, Handle, Origin, Part, Seq, Tags};
+use crate::domain::survey::Mark;
 use crate::domain::told::Proof;
 use crate::fs::{Doing, StorageError};
 use serde::{Deserialize, Serialize};

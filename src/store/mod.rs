@@ -31,10 +31,10 @@ pub use unclaimed::unclaimed;
 pub use usage::{blocks, occupied};
 pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
 
-use crate::domain::event::Elsewhere;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
+use crate::domain::survey::Elsewhere;
 use crate::fs::tree::shed;
 use crate::fs::{Doing, StorageError};
 use crate::host::trust::trusted_place;

@@ -1,8 +1,8 @@
 //! What a snapshot's tree occupies, and what all of a store do together.
 
 use super::Store;
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::tree::{Kind, Meta, add_bytes};
 use crate::fs::usage::{self, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
 use crate::fs::{Doing, StorageError};

@@ -21,7 +21,7 @@ use card::card;
 use heptad::backend::options::Context;
 use heptad::backend::registry;
 use heptad::backend::{Backend, TakeOrder};
-use heptad::domain::event::Wholeness;
+use heptad::domain::survey::Wholeness;
 use heptad::host::sys;
 use std::ffi::OsStr;
 use std::fs::File;

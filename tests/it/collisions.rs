@@ -4,16 +4,19 @@ use crate::support::simulated::{Scene, at, day, name, resource, selector, snapsh
 use heptad::daemon::simulate::{Machine, Memory};
 use heptad::domain::agenda::Outcome;
 use heptad::domain::clock::Reading;
+use heptad::domain::denied::Denied;
 use heptad::domain::draft::Draft;
-use heptad::domain::event::Farewell;
-use heptad::domain::event::{
-    Action, Denied, Done, Event, Finished, Request, Survey, Taken, Weights,
-};
+use heptad::domain::event::{Action, Event};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::operation::{Fault, Leftovers, OperationId, State};
+use heptad::domain::report::{Done, Finished, Taken};
+use heptad::domain::request::Farewell;
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Content, Facts, Fate, Health, Seq};
+use heptad::domain::survey::Survey;
+use heptad::domain::usage::Weights;
 use jiff::{SignedDuration, Timestamp};
 
 fn take(text: &str) -> Request {

@@ -6,10 +6,10 @@
 pub use crate::support::card::card;
 
 use heptad::backend::{Backend, TakeOrder};
-use heptad::domain::event::{Found, Mark, Wholeness};
 use heptad::domain::operation::Fault;
 use heptad::domain::snapshot::Tags;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
+use heptad::domain::survey::{Found, Mark, Wholeness};
 use heptad::fs::StorageError;
 use serde_json::Value;
 use std::collections::BTreeMap;

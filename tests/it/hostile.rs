@@ -8,20 +8,22 @@ use heptad::daemon::perform::perform;
 use heptad::domain::account::Account;
 use heptad::domain::alarm::alarms;
 use heptad::domain::clock::Reading;
-use heptad::domain::event::{
-    Action, Ask, Done, Entry, Event, Finished, Found, Mark, Order, Request, Survey, Taken,
-    Together, Weight, Weights, Wholeness, Work,
-};
+use heptad::domain::event::{Action, Ask, Entry, Event};
 use heptad::domain::fee::Holding;
 use heptad::domain::forecast::forecast;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
-use heptad::domain::occupied::Occupied;
 use heptad::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId, State};
+use heptad::domain::order::{Order, Work};
+use heptad::domain::report::{Done, Finished, Taken};
+use heptad::domain::request::Request;
 use heptad::domain::resource::Kind;
 use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::{Card, Content, Facts, Handle, Origin, Part, Seq};
+use heptad::domain::survey::{Found, Mark, Survey, Wholeness};
 use heptad::domain::tag::Retag;
+use heptad::domain::usage::Occupied;
+use heptad::domain::usage::{Together, Weight, Weights};
 use heptad::domain::view::{Moment, counts, strip};
 use heptad::store::manifest::{Manifest, PlanOnDisk};
 use jiff::{SignedDuration, Timestamp};

@@ -17,14 +17,16 @@ use crate::support::simulated::{Scene, at, day, name, resource, selector, snapsh
 use heptad::backend::fake::FakeObject;
 use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::Outcome;
+use heptad::domain::denied::Denied;
 use heptad::domain::draft::Draft;
-use heptad::domain::event::Farewell;
-use heptad::domain::event::{Denied, Request, Wholeness};
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::operation::{Fault, Leftovers, State};
+use heptad::domain::request::Farewell;
+use heptad::domain::request::Request;
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Fate, Health, Seq};
+use heptad::domain::survey::Wholeness;
 use heptad::domain::tag::TooMany;
 use jiff::SignedDuration;
 

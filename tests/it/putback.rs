@@ -3,8 +3,9 @@
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::{Memory, Moment, Store};
 use heptad::domain::agenda::Outcome;
-use heptad::domain::event::{Request, Wholeness};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Health, Part, Seq};
+use heptad::domain::survey::Wholeness;
 use jiff::SignedDuration;
 
 fn take(text: &str) -> Request {

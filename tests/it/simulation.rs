@@ -6,8 +6,8 @@ mod storms;
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::{Machine, Memory, Moment, OnDisk};
-use heptad::domain::event::Request;
 use heptad::domain::operation::{Fault, State};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Health, Origin};
 use heptad::domain::tag::Retag;

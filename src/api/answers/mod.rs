@@ -22,7 +22,7 @@ use super::desk::{Desk, Published};
 use super::wire;
 use crate::domain::account::Account;
 use crate::domain::alarm::{self, Alarm};
-use crate::domain::event::Denied;
+use crate::domain::denied::Denied;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::similar::similar;

@@ -5,7 +5,7 @@ use super::disk::size;
 use super::plan::plan;
 use crate::api::wire;
 use crate::domain::account::Account;
-use crate::domain::event::Denied;
+use crate::domain::denied::Denied;
 use crate::domain::name::ResourceName;
 use crate::domain::rotation::{self, Verdict};
 use crate::domain::snapshot::{Fate, Health, Origin, Selector, Seq, Snapshot};

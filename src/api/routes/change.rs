@@ -10,9 +10,9 @@ use crate::api::wire::{
     Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, Refusal,
     SetTimeBody, TagBody, TakeBody,
 };
-use crate::domain::event::{Farewell, Request};
 use crate::domain::key::Key;
 use crate::domain::operation::{self, Cause};
+use crate::domain::request::{Farewell, Request};
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
 use axum::http::StatusCode;

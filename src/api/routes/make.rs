@@ -10,8 +10,8 @@ use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{Accepted, AttachBody, CreateBody, RollbackBody};
 use crate::domain::draft::Draft;
-use crate::domain::event::Request;
 use crate::domain::plan::Plan;
+use crate::domain::request::Request;
 use crate::domain::snapshot::Selector;
 
 /// Create a new resource from a snapshot, where nothing is yet.

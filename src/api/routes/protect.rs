@@ -8,7 +8,7 @@ use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::unprotectable::refuse;
 use crate::api::wire::{ProtectBody, Protected, Refusal};
-use crate::domain::event::Denied;
+use crate::domain::denied::Denied;
 use crate::domain::keeper::free_name;
 use crate::domain::name::SnapshotName;
 use crate::domain::protect::{Target, Wish};

@@ -12,7 +12,7 @@ use crate::api::wire::{
     DiffQuery, Differences, FileQuery, Listing, MODE_HEADER, MTIME_HEADER, OWNER_HEADER,
     SNAPSHOT_HEADER, TreeQuery, escape, unescape,
 };
-use crate::domain::event::Denied;
+use crate::domain::denied::Denied;
 use crate::domain::snapshot::{Fate, Selector};
 use crate::domain::tree::{TreePath, Unshown};
 use axum::Json;

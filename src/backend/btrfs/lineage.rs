@@ -5,8 +5,8 @@
 
 use super::live::{Live, Nested};
 use super::store::{Entry, Store};
-use crate::domain::event::Wholeness;
 use crate::domain::snapshot::Seq;
+use crate::domain::survey::Wholeness;
 use crate::fs::StorageError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

@@ -30,13 +30,13 @@ use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::browse::OpenTree;
-use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::survey::{Found, Mark, Survey};
 use crate::domain::told::Told;
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::usage::Untold;
 use crate::fs::{Doing, Progress, StorageError, subvolume};
 use crate::host::drop_in::DropIn;

@@ -3,9 +3,9 @@
 use super::detail::Detail;
 use super::store::{BACKEND, DATA, NESTED};
 use crate::browse::{OpenTree, Own};
-use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
+use crate::domain::survey::Wholeness;
 use crate::domain::tree::TreePath;
 use crate::fs::subvolume::{self, Subvolume};
 use crate::fs::{Doing, StorageError};

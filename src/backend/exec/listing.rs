@@ -2,10 +2,10 @@
 //! so one entry that is not believed spoils all.
 
 use super::protocol::{self, Listed, Listing};
-use crate::domain::event::{Found, Mark, Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::{Seq, Tags};
 use crate::domain::sound;
+use crate::domain::survey::{Found, Mark, Survey, Wholeness};
 use crate::domain::tag;
 use crate::domain::told::{Disk, Engine, Told};
 use crate::host::process::plain;

@@ -13,12 +13,12 @@ use super::options::{Context, OptionFinding};
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
-use crate::domain::event::{Found, Mark, Survey};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::survey::{Found, Mark, Survey};
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::host::holders;

@@ -1,9 +1,10 @@
 //! The shapes that go to a plugin and come back. config/examples/plugin/PROTOCOL.md says the same
 //! in words; a test compares the two.
 
-use crate::domain::event::{self, Wholeness};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{self, Card, Handle, Tags};
+use crate::domain::survey;
+use crate::domain::survey::Wholeness;
 use crate::store::manifest::{Manifest, origin_word};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -250,9 +251,9 @@ pub(super) struct Mark {
     pub(super) tags: Option<Tags>,
 }
 
-impl From<&event::Mark> for Mark {
-    fn from(mark: &event::Mark) -> Self {
-        let event::Mark { doubt, accepted, trashed, tags } = mark.clone();
+impl From<&survey::Mark> for Mark {
+    fn from(mark: &survey::Mark) -> Self {
+        let survey::Mark { doubt, accepted, trashed, tags } = mark.clone();
         Self { doubt, accepted, trashed, tags }
     }
 }

@@ -37,13 +37,13 @@ use super::{
     Territory,
 };
 use crate::browse::OpenTree;
-use crate::domain::event::{Mark, Survey};
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle, Part};
+use crate::domain::survey::{Mark, Survey};
 use crate::domain::told;
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::image as image_files;

@@ -3,8 +3,8 @@
 use super::copy::tree;
 use super::detail::{Detail, look, measure};
 use super::list::state;
-use crate::domain::event::Wholeness;
 use crate::domain::operation::Fault;
+use crate::domain::survey::Wholeness;
 use crate::fs::subvolume::Subvolume;
 use crate::fs::tree::{Entry, Flow, Visitor, names, peek};
 use crate::fs::{Asking, Doing, Progress, StorageError};

@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::detail::Detail;
 use super::{Postgres, WORD, prove};
-use crate::domain::event::{Found, Survey, Wholeness};
+use crate::domain::survey::{Found, Survey, Wholeness};
 use crate::domain::told::{Engine, Told};
 use crate::fs::{Doing, StorageError};
 use crate::store::{Item, Stage};

@@ -48,11 +48,11 @@ use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::browse::OpenTree;
-use crate::domain::event::{Mark, Survey, Wholeness};
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::survey::{Mark, Survey, Wholeness};
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;

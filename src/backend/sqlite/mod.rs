@@ -44,10 +44,10 @@ use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::browse::OpenTree;
-use crate::domain::event::{Mark, Survey};
-use crate::domain::occupied::Occupied;
-use crate::domain::occupied::Usage;
 use crate::domain::snapshot::{Content, Handle};
+use crate::domain::survey::{Mark, Survey};
+use crate::domain::usage::Occupied;
+use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;

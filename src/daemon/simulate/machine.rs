@@ -6,14 +6,17 @@ use super::whim::Whim;
 use crate::backend::fake::{FakeDisk, FakeObject};
 use crate::daemon::perform::perform;
 use crate::domain::clock::Reading;
-use crate::domain::event::{
-    Action, Ask, Denied, Entry, Event, Finished, Mark, Order, Request, Wholeness, Work,
-};
+use crate::domain::denied::Denied;
+use crate::domain::event::{Action, Ask, Entry, Event};
 use crate::domain::keeper::Keeper;
 use crate::domain::key::Key;
 use crate::domain::operation::{Operation, OperationId};
+use crate::domain::order::{Order, Work};
+use crate::domain::report::Finished;
+use crate::domain::request::Request;
 use crate::domain::resource::Resource;
 use crate::domain::snapshot::Content;
+use crate::domain::survey::{Mark, Wholeness};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, VecDeque};
 

@@ -3,11 +3,12 @@
 
 use crate::backend::fake::{FakeDisk, FakeObject};
 use crate::domain::clock::Reading;
-use crate::domain::event::{Guard, Order, Wholeness, Work};
 use crate::domain::name::ResourceName;
+use crate::domain::order::{Guard, Order, Work};
 use crate::domain::rotation::CREDIT;
 use crate::domain::slot::Slot;
 use crate::domain::snapshot::{Origin, Seq};
+use crate::domain::survey::Wholeness;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use uuid::Uuid;

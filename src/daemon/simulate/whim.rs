@@ -3,8 +3,8 @@
 
 use crate::backend::Image;
 use crate::daemon::making::Surroundings;
-use crate::domain::event::Order;
 use crate::domain::name::ResourceName;
+use crate::domain::order::Order;
 use crate::domain::resource::Resource;
 use crate::fs::Progress;
 use std::sync::atomic::{AtomicU64, Ordering};

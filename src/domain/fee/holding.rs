@@ -1,7 +1,7 @@
 //! Which bytes are billed.
 
+use super::super::usage::{Gathering, Occupied};
 use crate::domain::account::Account;
-use crate::domain::occupied::{Gathering, Occupied};
 use crate::domain::snapshot::{Facts, Health, Snapshot};
 
 /// What the billed bytes are.
@@ -132,8 +132,8 @@ impl Holding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::usage::Measured;
     use super::*;
-    use crate::domain::occupied::Measured;
     use crate::domain::sample::Builder;
     use crate::domain::snapshot::{Fate, Seq, Thrown};
     use jiff::SignedDuration;

@@ -2,9 +2,10 @@
 //! asked to stop. The wish is on record before anybody is told of it, so no crash brings back what
 //! was wished away.
 
+use super::super::denied::{Denied, Firm};
 use super::Keeper;
 use crate::domain::agenda::{CANCELLED, Outcome};
-use crate::domain::event::{Action, Denied, Firm};
+use crate::domain::event::Action;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::snapshot::Health;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The attached disks of an instance that is made from a snapshot: each becomes a resource.
 
+use super::super::denied::Denied;
 use super::Keeper;
 use crate::domain::draft::Draft;
-use crate::domain::event::Denied;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::Snapshot;

@@ -1,8 +1,8 @@
 //! What a request names: found, and fit for what is asked, or refused with what is nearest.
 
+use super::super::denied::Denied;
 use super::Keeper;
 use crate::domain::account::Account;
-use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Operation};
 use crate::domain::resource::Kind;

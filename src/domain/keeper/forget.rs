@@ -1,9 +1,11 @@
 //! Forgetting a resource that will not come back, with a last snapshot where one is wished.
 
+use super::super::denied::Denied;
+use super::super::request::Farewell;
 use super::Keeper;
 use super::find::room_for;
 use crate::domain::account::Account;
-use crate::domain::event::{Denied, Entry, Farewell};
+use crate::domain::event::Entry;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{
     Act, Cause, Failure, Fault, Leftovers, Operation, OperationId, State,

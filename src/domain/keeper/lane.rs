@@ -1,11 +1,14 @@
 //! Each resource's lane: one operation in flight, the others queued behind it in order.
 
+use super::super::order::{Guard, Order, Source, Successor, Work};
+use super::super::survey::Mark;
+use super::super::usage::Weigh;
 use super::Keeper;
 use super::cancel::verdict;
 use super::make::heir;
 use super::tags::retagging;
 use crate::domain::account::Account;
-use crate::domain::event::{Action, Entry, Guard, Mark, Order, Source, Successor, Weigh, Work};
+use crate::domain::event::{Action, Entry};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::resource::Kind;

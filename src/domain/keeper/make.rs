@@ -1,13 +1,13 @@
 //! What a person makes of snapshots: new resources, the old content in its old place, disks for
 //! other instances.
 
+use super::super::denied::Denied;
 use super::Keeper;
 use super::disks::can_be_declared;
 use super::find::{inherited, of_kind, room_for};
 use super::tags::descended;
 use crate::domain::account::Account;
 use crate::domain::draft::Draft;
-use crate::domain::event::Denied;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};

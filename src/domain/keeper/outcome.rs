@@ -1,12 +1,13 @@
 //! What follows from a worker's report.
 
+use super::super::report::{Done, Finished, Taken};
 use super::Keeper;
 use super::cancel::{cancelled, verdict};
 use super::judging::{doubt, is_excused, leans};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::draft::Draft;
-use crate::domain::event::{Done, Entry, Finished, Taken};
+use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::pace::{self, Held};

@@ -1,11 +1,13 @@
 //! Bringing the ledger to what a backend shows: at boot, after trouble, and for a lost catalogue.
 
+use super::super::report::Taken;
+use super::super::survey::{Found, Mark, Survey, Wholeness};
 use super::Keeper;
 use super::judging::{counted, doubt};
 use super::lane::mark_of;
 use super::outcome::TRASH;
 use crate::domain::agenda::SlotRecord;
-use crate::domain::event::{Entry, Found, Mark, Survey, Taken, Wholeness};
+use crate::domain::event::Entry;
 use crate::domain::marking;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};

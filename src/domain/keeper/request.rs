@@ -1,11 +1,13 @@
 //! A client asks: refuse with a reason, answer at once, or queue.
 
+use super::super::denied::Denied;
+use super::super::request::Request;
 use super::Keeper;
 use super::find::{inherited, of_kind, room};
 use super::tags::keepsakes;
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::{Outcome, SlotRecord};
-use crate::domain::event::{Action, Ask, Denied, Entry, Request};
+use crate::domain::event::{Action, Ask, Entry};
 use crate::domain::key::repeat;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};

@@ -1,8 +1,8 @@
 //! Rotation: a consequence of a completed snapshot, never of the clock.
 
+use super::super::survey::{Survey, Wholeness};
 use super::Keeper;
 use crate::domain::account::Account;
-use crate::domain::event::{Survey, Wholeness};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId};
 use crate::domain::pace::Held;

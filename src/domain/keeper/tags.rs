@@ -1,10 +1,11 @@
 //! Tags that a command changes: of a snapshot in the mark beside it, of a resource on top of what
 //! the configuration says.
 
+use super::super::denied::Denied;
 use super::Keeper;
 use super::find::inherited;
 use crate::domain::account::{Account, Override};
-use crate::domain::event::{Denied, Entry};
+use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
 use crate::domain::snapshot::{Facts, Origin, Selector, Seq, Snapshot, Tags};

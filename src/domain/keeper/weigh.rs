@@ -1,10 +1,11 @@
 //! Keeping the figures of what snapshots occupy fresh: they change as neighbours come and go.
 
+use super::super::usage::{Gathering, Measured};
+use super::super::usage::{Together, Weigh, Weight, Weights};
 use super::Keeper;
 use crate::domain::account::{Account, Weighed};
-use crate::domain::event::{Entry, Together, Weigh, Weight, Weights};
+use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
-use crate::domain::occupied::{Gathering, Measured};
 use crate::domain::snapshot::{Facts, Snapshot};
 use jiff::SignedDuration;
 

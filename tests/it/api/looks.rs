@@ -6,9 +6,9 @@ use heptad::api::client::Client;
 use heptad::api::wire::CreateBody;
 use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
-use heptad::domain::occupied::{Gathering, Measured as Together, Occupied};
 use heptad::domain::operation::{Failure, Fault, OperationId, State};
 use heptad::domain::snapshot::{Health, Seq};
+use heptad::domain::usage::{Gathering, Measured as Together, Occupied};
 use std::sync::Arc;
 
 fn client(scene: &Scene) -> Client {

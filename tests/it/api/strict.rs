@@ -3,7 +3,7 @@
 use super::caller::{get, raw, send, send_json, status};
 use super::roles::changes;
 use super::stub::Scene;
-use heptad::domain::event::Request;
+use heptad::domain::request::Request;
 use serde_json::Value;
 
 fn refused(answer: (u16, Value), want: u16, code: &str, what: &str) {

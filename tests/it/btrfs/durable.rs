@@ -5,8 +5,8 @@ use crate::conformance::{RESOURCE, Tree, card, find, read, states, take, write};
 use crate::support::copied;
 use crate::support::loopfs::LoopFs;
 use heptad::backend::{Backend, TakeOrder};
-use heptad::domain::event::Wholeness;
 use heptad::domain::snapshot::{Card, Seq};
+use heptad::domain::survey::Wholeness;
 use std::sync::Arc;
 
 /// What a power cut at this instant leaves: the file system as its device has it now.
@@ -102,7 +102,7 @@ fn a_mark_survives_a_power_cut_right_after_it_was_set() {
     let (mut fs, backend, _) = content();
     let one = take(&*backend, &card(1));
     for doubt in [Some("it is empty".to_owned()), None] {
-        let mark = heptad::domain::event::Mark { doubt, trashed: true, ..Default::default() };
+        let mark = heptad::domain::survey::Mark { doubt, trashed: true, ..Default::default() };
         backend.mark(&one, &mark).unwrap();
         cut_power(&mut fs);
         assert_eq!(find(&*backend, 1).unwrap().mark, mark);

@@ -6,8 +6,8 @@ use crate::conformance::{RESOURCE, card, fault, find, read, states, take, write}
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, run};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::{Mark, Wholeness};
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::{Mark, Wholeness};
 use std::io::Write;
 
 #[test]

@@ -5,9 +5,9 @@ use crate::conformance::{RESOURCE, card, fault, states, take, write};
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::{Mark, Wholeness};
 use heptad::domain::operation::Fault;
 use heptad::domain::snapshot::Seq;
+use heptad::domain::survey::{Mark, Wholeness};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde_json::{Value, json};
 

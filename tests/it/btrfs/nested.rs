@@ -5,8 +5,8 @@ use crate::conformance::{RESOURCE, Tree, card, fault, find, kept, read, states, 
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Mounted, subvolume};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

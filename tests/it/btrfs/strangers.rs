@@ -4,8 +4,8 @@ use super::{build, live, stored};
 use crate::conformance::{RESOURCE, card, fault, states, take, write};
 use crate::support::loopfs::{LoopFs, Mounted, run, subvolume};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::os::unix::fs::{PermissionsExt, chown};
 

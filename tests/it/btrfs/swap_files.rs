@@ -4,8 +4,8 @@ use super::live;
 use crate::conformance::{card, fault, find, states, take, write};
 use crate::support::loopfs::{Undo, run, subvolume};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use std::path::Path;
 
 /// Swaps to a new file until dropped.

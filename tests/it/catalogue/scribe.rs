@@ -8,7 +8,6 @@ use heptad::domain::event::Entry;
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
-use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
@@ -25,6 +24,7 @@ use heptad::domain::snapshot::{
 use heptad::domain::tag::Retag;
 use heptad::domain::timeline::{Off, Phase, Timeline};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
+use heptad::domain::usage::{Gathering, Measured, Occupied};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
 

@@ -3,16 +3,18 @@
 use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, CatalogueError, Found, Remark, VERSION, export};
 use heptad::domain::account::Account;
-use heptad::domain::event::{Ask, Denied, Entry, Request};
+use heptad::domain::denied::Denied;
+use heptad::domain::event::{Ask, Entry};
 use heptad::domain::fee::Holding;
 use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
-use heptad::domain::occupied::{Gathering, Measured, Occupied};
 use heptad::domain::operation::Operation;
 use heptad::domain::pace::Held;
 use heptad::domain::payment::Payment;
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Seq, Thrown};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
+use heptad::domain::usage::{Gathering, Measured, Occupied};
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");

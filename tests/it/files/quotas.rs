@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, handle};
 use crate::support::loopfs::{LoopFs, run, subvolume};
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use heptad::host::lock::InstanceLock;
 use serde_json::json;
 use std::fs::{self, OpenOptions};

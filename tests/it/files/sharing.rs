@@ -3,7 +3,7 @@
 use super::bench::{Bench, KINDS, handle};
 use super::content::plant;
 use super::picture::{assert_same, picture};
-use heptad::domain::event::Wholeness;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};

@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, handle};
 use crate::support::copied;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -4,7 +4,7 @@ use super::bench::{Bench, handle, scratch};
 use super::picture::assert_same;
 use crate::support::copied;
 use crate::support::loopfs::{LoopFs, Undo, run};
-use heptad::domain::event::Wholeness;
+use heptad::domain::survey::Wholeness;
 use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 use std::fs::{self, File, Permissions};

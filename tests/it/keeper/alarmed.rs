@@ -4,8 +4,9 @@ use super::promises::{alarms, ask, disable, enable, moment};
 use crate::support::simulated::{Scene, day, name, selector};
 use heptad::domain::account::Barred;
 use heptad::domain::alarm::{self, Alarm};
-use heptad::domain::event::{Event, Request};
+use heptad::domain::event::Event;
 use heptad::domain::operation::{Fault, State};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::Part;
 
 fn raised(scene: &Scene) -> Vec<Alarm> {

@@ -4,9 +4,11 @@ use super::take;
 use crate::support::simulated::{Scene, day, name, selector, snapshot_name};
 use heptad::daemon::simulate::Moment;
 use heptad::domain::agenda::Outcome;
+use heptad::domain::denied::{Denied, Firm};
 use heptad::domain::draft::Draft;
-use heptad::domain::event::{Denied, Event, Firm, Request};
+use heptad::domain::event::Event;
 use heptad::domain::operation::{Fault, Operation, OperationId, State};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::Health;
 use jiff::SignedDuration;
 

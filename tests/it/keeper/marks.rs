@@ -2,9 +2,10 @@
 
 use super::{delete, take};
 use crate::support::simulated::{Scene, day, name};
-use heptad::domain::event::{Request, Wholeness};
 use heptad::domain::operation::{Fault, State};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Health};
+use heptad::domain::survey::Wholeness;
 
 /// A listing, the act and another listing: what the fake backend does to take a snapshot.
 const TAKING: usize = 3;

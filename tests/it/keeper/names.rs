@@ -3,10 +3,11 @@
 use super::{delete, keep, take};
 use crate::support::simulated::{Scene, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::Memory;
+use heptad::domain::denied::Denied;
 use heptad::domain::draft::Draft;
-use heptad::domain::event::{Denied, Farewell, Request};
 use heptad::domain::operation::{Act, Leftovers};
 use heptad::domain::policy::{Rhythm, Zone};
+use heptad::domain::request::{Farewell, Request};
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
 use jiff::tz::TimeZone;

@@ -2,9 +2,9 @@
 
 use super::promises::ask;
 use crate::support::simulated::{Scene, day, name, resource, selector, snapshot_name};
-use heptad::domain::event::Request;
 use heptad::domain::operation::State;
 use heptad::domain::policy::When;
+use heptad::domain::request::Request;
 use heptad::domain::resource::Resource;
 use jiff::SignedDuration;
 

@@ -1,7 +1,7 @@
 //! Whether time has passed is not for the wall clock to say: what lets old snapshots go.
 
 use crate::support::simulated::{Scene, at, day, name};
-use heptad::domain::event::Request;
+use heptad::domain::request::Request;
 use jiff::SignedDuration;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

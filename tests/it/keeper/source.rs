@@ -3,8 +3,8 @@
 use super::delete;
 use crate::support::simulated::{Scene, day, name, resource, selector};
 use heptad::backend::fake::Live;
-use heptad::domain::event::Request;
 use heptad::domain::operation::State;
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Health, Seq};
 use jiff::SignedDuration;
 

@@ -3,8 +3,9 @@
 use super::{keep, take};
 use crate::support::simulated::{Scene, day, name, resource, selector};
 use heptad::daemon::simulate::{Machine, Memory, Moment};
-use heptad::domain::event::{Denied, Request};
+use heptad::domain::denied::Denied;
 use heptad::domain::operation::{Fault, OperationId, State};
+use heptad::domain::request::Request;
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::{Snapshot, Tags};
 use heptad::domain::tag::Retag;

@@ -2,8 +2,8 @@
 
 use super::delete;
 use crate::support::simulated::{Scene, at, day, name, resource, selector};
-use heptad::domain::event::Request;
 use heptad::domain::operation::{Act, Doom, Fault, State};
+use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Seq};
 use jiff::SignedDuration;
 

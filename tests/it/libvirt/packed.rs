@@ -10,10 +10,10 @@ use heptad::backend::registry;
 use heptad::backend::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
-use heptad::domain::event::{Mark, Survey};
-use heptad::domain::occupied::Occupied;
-use heptad::domain::occupied::Usage;
 use heptad::domain::snapshot::{Content, Handle};
+use heptad::domain::survey::{Mark, Survey};
+use heptad::domain::usage::Occupied;
+use heptad::domain::usage::Usage;
 use heptad::fs::{Progress, StorageError};
 use heptad::store::identity::Probe;
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use super::scene::{DOMAIN, HELLO, Scene, restore, take};
 use crate::conformance::{card, states};
 use crate::support::loopfs::LoopFs;
 use heptad::backend::{Backend, RollbackOrder};
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 

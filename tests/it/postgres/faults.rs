@@ -6,9 +6,9 @@ use crate::conformance::{card, fault, find, take};
 use crate::support::copied;
 use crate::support::loopfs::run;
 use heptad::backend::{RestoreOrder, TakeOrder};
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
 use heptad::domain::plan::Plan;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::path::Path;
 

@@ -5,8 +5,8 @@ use super::bench::{Bench, NOBODY, Other, backend, fill, helper, no_options, rows
 use crate::conformance::card;
 use crate::support::loopfs::Mounted;
 use heptad::backend::{Object, TakeOrder};
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use heptad::fs::StorageError;
 use std::fs;
 use std::io::Write;

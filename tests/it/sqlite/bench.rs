@@ -4,7 +4,7 @@ use crate::support::copied;
 use heptad::backend::options::Context;
 use heptad::backend::registry::build;
 use heptad::backend::{Backend, Object, TakeOrder};
-use heptad::domain::event::Wholeness;
+use heptad::domain::survey::Wholeness;
 use heptad::fs::StorageError;
 use heptad::host::trust::trusted_program;
 use rusqlite::Connection;

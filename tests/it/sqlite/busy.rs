@@ -1,7 +1,7 @@
 //! Snapshots beside a writer that does not stop.
 
 use super::bench::{Bench, rows, worst, writer};
-use heptad::domain::event::Wholeness;
+use heptad::domain::survey::Wholeness;
 
 /// Forty snapshots, each restored: sound, without a gap, with all that was committed before.
 fn forty(mode: &str) {

@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, Other, fill, no_options, rows};
 use crate::support::copied;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{FileExt, symlink};

@@ -3,8 +3,8 @@
 use super::bench::{Bench, Other, backend, fill, helper_process, no_options, rows, small_store};
 use crate::conformance::{card, states};
 use heptad::backend::TakeOrder;
-use heptad::domain::event::Wholeness;
 use heptad::domain::operation::Fault;
+use heptad::domain::survey::Wholeness;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::PathBuf;

@@ -47,3 +47,41 @@ pub struct Measured {
     pub occupied: Occupied,
     pub of: Gathering,
 }
+
+/// What was measured of a resource's snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights {
+    pub each: Vec<Weight>,
+    pub together: Together,
+}
+
+/// What a look may measure of what snapshots occupy, though it is costly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weigh {
+    #[default]
+    Nothing,
+    /// What all of them occupy.
+    Together,
+    /// That, and what each does.
+    All,
+}
+
+/// What all of them occupy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Together {
+    /// It was not asked for: that is costly.
+    #[default]
+    NotAsked,
+    /// It could not be measured this time; what was known stands.
+    Failed,
+    /// None: it cannot be told.
+    Is(Option<Occupied>),
+}
+
+/// What one whole snapshot occupies, in bytes; none where the backend cannot tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub seq: Seq,
+    pub stored: Option<u64>,
+    pub exclusive: Option<u64>,
+}
