@@ -1,7 +1,7 @@
 //! Which things changed since when. Each thing bears the generation that last changed it, so any
 //! client can ask for what it missed, and nothing is kept but one number per thing.
 
-use super::desk::Published;
+use super::service::Published;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;

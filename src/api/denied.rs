@@ -1,6 +1,6 @@
 //! What the keeper refuses, in public words.
 
-use super::refuse::Refuse;
+use super::refusal::Refusal;
 use crate::domain::denied::{Denied, Firm};
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::operation::OperationId;
@@ -10,7 +10,7 @@ use crate::domain::tag::{TAG_LIMIT, TooMany};
 use axum::http::StatusCode;
 use std::fmt::Display;
 
-impl From<Denied> for Refuse {
+impl From<Denied> for Refusal {
     /// The one place where a denial gets its status, code, sentence and hint.
     fn from(denied: Denied) -> Self {
         match denied {
@@ -97,7 +97,7 @@ impl From<Denied> for Refuse {
                 format!("{snapshot} is a snapshot of the system disk only"),
                 "create a disk from it with `heptactl create`, or choose a snapshot of the whole instance",
             ),
-            Denied::FarewellUnsaid { resource, kind } => Self::clash(
+            Denied::FinalSnapshotUnspecified { resource, kind } => Self::clash(
                 "final-snapshot",
                 format!(
                     "{resource} is of kind {kind}: say whether a last snapshot of it is to be taken"
@@ -278,7 +278,7 @@ fn being_taken(
     }
 }
 
-fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
+fn too_many(resource: &ResourceName, excess: &TooMany) -> Refusal {
     let TooMany { inherited, added, excess } = excess;
     let total = TAG_LIMIT + excess;
     let tags = counted(*inherited, "tag", "tags");
@@ -290,7 +290,7 @@ fn too_many(resource: &ResourceName, excess: &TooMany) -> Refuse {
         true => format!("take {excess} off {resource}: `heptactl tag {resource} --remove KEY`"),
         false => format!("leave out {excess} of {}", added.join(", ")),
     };
-    Refuse::clash("too-many-tags", message, hint)
+    Refusal::clash("too-many-tags", message, hint)
 }
 
 /// `a disk`, `an instance`.
@@ -355,7 +355,7 @@ mod tests {
             Denied::WrongKind { resource: web(), kind, wanted },
             Denied::NotOf { snapshot: snapshot(), resource: web(), of: web() },
             Denied::NotWhole { snapshot: snapshot() },
-            Denied::FarewellUnsaid { resource: web(), kind },
+            Denied::FinalSnapshotUnspecified { resource: web(), kind },
             Denied::ResourceNameTaken { name: web(), free: "web-2".parse().ok() },
             Denied::NoSuchDisk { snapshot: snapshot(), disk: "vdc".into(), has: vec![] },
             Denied::NoSuchDisk {
@@ -398,7 +398,7 @@ mod tests {
         let mut findings = Vec::new();
         for denied in all() {
             let shown = format!("{denied:?}");
-            let Refuse { status, refusal } = Refuse::from(denied);
+            let Refusal { status, refusal } = Refusal::from(denied);
             let (code, sentence, hint) = (&refusal.code, &refusal.message, &refusal.hint);
             table.push_str(&format!("{status} {code}\n    {sentence}\n    {hint}\n"));
             for text in [sentence, hint] {
@@ -415,7 +415,7 @@ mod tests {
     fn a_refusal_has_a_code_a_sentence_and_a_way_out() {
         let name = || "web-1".parse().unwrap();
         let check = |denied: Denied, status: u16, code: &str, sentence: &str, hint: &str| {
-            let Refuse { status: got, refusal } = Refuse::from(denied);
+            let Refusal { status: got, refusal } = Refusal::from(denied);
             assert_eq!((got.as_u16(), refusal.code.as_str()), (status, code));
             assert_eq!((refusal.message.as_str(), refusal.hint.as_str()), (sentence, hint));
         };

@@ -1,9 +1,9 @@
 //! Reads what a client sent, strictly: whatever is not understood is refused with its place and,
 //! where it was a slip of the finger, with what was probably meant.
 
-use super::office::Office;
-use super::refuse::Refuse;
+use super::refusal::Refusal;
 use super::roles::{Peer, Role};
+use super::state::AppState;
 use super::wire::{DRY_RUN, Nothing};
 use crate::domain::key::{Digest, Key};
 use crate::domain::name::ResourceName;
@@ -30,19 +30,19 @@ const KEY_LENGTH: usize = 128;
 const ECHO: usize = 200;
 
 /// A resource's name in the path.
-pub struct Named(pub ResourceName);
+pub struct ResourcePath(pub ResourceName);
 
 /// A snapshot in the path: a name, `RESOURCE@SLOT` or `RESOURCE@latest`.
-pub struct Referred(pub Selector);
+pub struct SnapshotPath(pub Selector);
 
 /// An operation's number in the path.
-pub struct Numbered(pub OperationId);
+pub struct OperationPath(pub OperationId);
 
 /// The query.
-pub struct Asked<T>(pub T);
+pub struct Query<T>(pub T);
 
 /// The body; an empty one stands for an empty object.
-pub struct Sent<T>(pub T);
+pub struct JsonBody<T>(pub T);
 
 /// All that a request for a change says, and its `Idempotency-Key` with the digest of all that.
 pub struct Wish<B, Q = Nothing> {
@@ -59,7 +59,7 @@ pub struct Terms {
 }
 
 /// Whether a change is only asked about, and the rest of the query.
-fn dry_run(query: &str) -> Result<(bool, String), Refuse> {
+fn dry_run(query: &str) -> Result<(bool, String), Refusal> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).map_err(bad_query)?;
     let (said, rest): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| key == DRY_RUN);
     let dry_run = match said.as_slice() {
@@ -68,16 +68,16 @@ fn dry_run(query: &str) -> Result<(bool, String), Refuse> {
         [(_, value)] if value == "false" => false,
         _ => {
             let hint = "write dry_run=true once, or leave it out";
-            return Err(Refuse::bad("bad-query", "the query: dry_run is true or false", hint));
+            return Err(Refusal::bad("bad-query", "the query: dry_run is true or false", hint));
         }
     };
     let rest = serde_urlencoded::to_string(rest).map_err(bad_query)?;
     Ok((dry_run, rest))
 }
 
-fn bad_query(error: impl ToString) -> Refuse {
+fn bad_query(error: impl ToString) -> Refusal {
     let message = error.to_string();
-    Refuse::bad("bad-query", format!("the query: {}", brief(&message)), guess(&message))
+    Refusal::bad("bad-query", format!("the query: {}", brief(&message)), guess(&message))
 }
 
 /// The `Idempotency-Key` as it was sent.
@@ -87,54 +87,54 @@ async fn part<T: FromStr<Err: ToString>>(
     parts: &mut Parts,
     code: &str,
     hint: &str,
-) -> Result<T, Refuse> {
+) -> Result<T, Refusal> {
     let text = Path::<String>::from_request_parts(parts, &()).await;
-    let Path(text) = text.map_err(|error| Refuse::bad(code, error.body_text(), hint))?;
+    let Path(text) = text.map_err(|error| Refusal::bad(code, error.body_text(), hint))?;
     let bad = |error: T::Err| {
         let (text, error) = (format!("{:?}", brief(&text)), error.to_string());
         // Most say themselves what they are about.
         let message = if error.contains(&text) { error } else { format!("{text} {error}") };
-        Refuse::bad(code, message, hint)
+        Refusal::bad(code, message, hint)
     };
     text.parse().map_err(bad)
 }
 
-impl FromRequestParts<Arc<Office>> for Named {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-name", "`heptactl status` shows what there is").await.map(Named)
+impl FromRequestParts<Arc<AppState>> for ResourcePath {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, Refusal> {
+        part(parts, "bad-name", "`heptactl status` shows what there is").await.map(ResourcePath)
     }
 }
 
-impl FromRequestParts<Arc<Office>> for Referred {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
-        part(parts, "bad-reference", "`heptactl list` shows what there is").await.map(Referred)
+impl FromRequestParts<Arc<AppState>> for SnapshotPath {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, Refusal> {
+        part(parts, "bad-reference", "`heptactl list` shows what there is").await.map(SnapshotPath)
     }
 }
 
-impl FromRequestParts<Arc<Office>> for Numbered {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+impl FromRequestParts<Arc<AppState>> for OperationPath {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, Refusal> {
         let number = part(parts, "bad-number", "`heptactl operations` shows what there is").await;
-        number.map(|number| Numbered(OperationId(number)))
+        number.map(|number| OperationPath(OperationId(number)))
     }
 }
 
-impl FromRequestParts<Arc<Office>> for Peer {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, office: &Arc<Office>) -> Result<Self, Refuse> {
+impl FromRequestParts<Arc<AppState>> for Peer {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, Refusal> {
         parts
             .extensions
             .get::<Peer>()
             .cloned()
-            .ok_or_else(|| Refuse::forbidden(&office.rules, Role::Operator))
+            .ok_or_else(|| Refusal::forbidden(&app.rules, Role::Operator))
     }
 }
 
-impl FromRequestParts<Arc<Office>> for KeyText {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+impl FromRequestParts<Arc<AppState>> for KeyText {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, Refusal> {
         let Some(key) = parts.headers.get("idempotency-key") else {
             return Ok(KeyText(None));
         };
@@ -144,7 +144,7 @@ impl FromRequestParts<Arc<Office>> for KeyText {
             Ok(text) if fits && bytes.iter().all(u8::is_ascii_graphic) => {
                 Ok(KeyText(Some(text.into())))
             }
-            _ => Err(Refuse::bad(
+            _ => Err(Refusal::bad(
                 "bad-key",
                 "the Idempotency-Key is not 1 to 128 visible ASCII characters",
                 "a UUID is a good one",
@@ -153,24 +153,25 @@ impl FromRequestParts<Arc<Office>> for KeyText {
     }
 }
 
-impl<B, Q> FromRequest<Arc<Office>> for Wish<B, Q>
+impl<B, Q> FromRequest<Arc<AppState>> for Wish<B, Q>
 where
     B: DeserializeOwned + Serialize,
     Q: DeserializeOwned + Serialize + Send,
 {
-    type Rejection = Refuse;
-    async fn from_request(request: Request, office: &Arc<Office>) -> Result<Self, Refuse> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, app: &Arc<AppState>) -> Result<Self, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let KeyText(text) = KeyText::from_request_parts(&mut parts, office).await?;
+        let KeyText(text) = KeyText::from_request_parts(&mut parts, app).await?;
         let (dry_run, rest) = dry_run(parts.uri.query().unwrap_or_default())?;
         let query: Q = serde_urlencoded::from_str(&rest).map_err(bad_query)?;
-        let peer = Peer::from_request_parts(&mut parts, office).await?;
+        let peer = Peer::from_request_parts(&mut parts, app).await?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let Sent(body) = Sent::<B>::from_request(Request::from_parts(parts, body), office).await?;
+        let JsonBody(body) =
+            JsonBody::<B>::from_request(Request::from_parts(parts, body), app).await?;
         // As it was understood, so that blanks and the order of fields make no other request of it.
         let all = (peer.uid(), method.as_str(), path, &query, &body);
         let whole = serde_json::to_vec(&all).map_err(|error| {
-            Refuse::bad("bad-body", format!("the request: {error}"), "write it another way")
+            Refusal::bad("bad-body", format!("the request: {error}"), "write it another way")
         })?;
         let digest = Some(Digest(Sha256::digest(whole).into()));
         let terms = Terms { key: text.map(|text| Key { text, digest }), dry_run };
@@ -178,18 +179,18 @@ where
     }
 }
 
-impl<T: DeserializeOwned> FromRequestParts<Arc<Office>> for Asked<T> {
-    type Rejection = Refuse;
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Office>) -> Result<Self, Refuse> {
+impl<T: DeserializeOwned> FromRequestParts<Arc<AppState>> for Query<T> {
+    type Rejection = Refusal;
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<AppState>) -> Result<Self, Refusal> {
         let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query).map(Asked).map_err(bad_query)
+        serde_urlencoded::from_str(query).map(Query).map_err(bad_query)
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Office>> for Sent<T> {
-    type Rejection = Refuse;
-    async fn from_request(request: Request, office: &Arc<Office>) -> Result<Self, Refuse> {
-        let limits = &office.limits;
+impl<T: DeserializeOwned> FromRequest<Arc<AppState>> for JsonBody<T> {
+    type Rejection = Refusal;
+    async fn from_request(request: Request, app: &Arc<AppState>) -> Result<Self, Refusal> {
+        let limits = &app.limits;
         let headers = request.headers().clone();
         if announced(&headers).is_some_and(|length| length > limits.body_bytes) {
             return Err(too_large(limits.body_bytes));
@@ -197,33 +198,33 @@ impl<T: DeserializeOwned> FromRequest<Arc<Office>> for Sent<T> {
         let read = timeout(limits.body, read(request.into_body(), limits.body_bytes)).await;
         let bytes = read.map_err(|_| slow())??;
         if bytes.is_empty() {
-            return parse(b"{}").map(Sent);
+            return parse(b"{}").map(JsonBody);
         }
         if !is_json(&headers) {
-            return Err(Refuse::new(
+            return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not-json",
                 "the body must be sent as application/json",
                 "add the header `Content-Type: application/json` (curl: --json)",
             ));
         }
-        parse(&bytes).map(Sent)
+        parse(&bytes).map(JsonBody)
     }
 }
 
-async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refuse> {
+async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Err(_) => Err(Refuse::bad("cut-off", "the body ended too early", "send it again")),
+        Err(_) => Err(Refusal::bad("cut-off", "the body ended too early", "send it again")),
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refuse> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     // Fields by their order are nobody's wish.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         let hint = "write an object: {\"name\": ...}";
-        return Err(Refuse::bad(
+        return Err(Refusal::bad(
             "bad-body",
             "the body: expected an object, and it is a list",
             hint,
@@ -232,7 +233,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refuse> {
     serde_json::from_slice(bytes).map_err(|error| {
         let message = error.to_string();
         let code = if error.is_data() { "bad-body" } else { "malformed-json" };
-        Refuse::bad(code, format!("the body: {}", brief(&message)), guess(&message))
+        Refusal::bad(code, format!("the body: {}", brief(&message)), guess(&message))
     })
 }
 
@@ -246,14 +247,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn too_large(limit: usize) -> Refuse {
+fn too_large(limit: usize) -> Refusal {
     let message = format!("the body is larger than {limit} bytes");
-    Refuse::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message, "send less")
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message, "send less")
 }
 
-fn slow() -> Refuse {
+fn slow() -> Refusal {
     let message = "the body did not come in time";
-    Refuse::new(StatusCode::REQUEST_TIMEOUT, "slow-body", message, "send it again")
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "slow-body", message, "send it again")
 }
 
 /// Enough of a text to recognise it.

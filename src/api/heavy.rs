@@ -4,9 +4,9 @@
 //! A change never comes here: whoever takes a snapshot waits for nobody who looks.
 
 use super::answers::View;
-use super::desk::Soon;
-use super::office::Office;
-use super::refuse::Refuse;
+use super::refusal::Refusal;
+use super::service::Soon;
+use super::state::AppState;
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -44,7 +44,7 @@ struct Lines {
 
 /// A user's place, until the answer is gone.
 pub struct Place {
-    office: Arc<Office>,
+    app: Arc<AppState>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -75,16 +75,16 @@ impl Lines {
 
 impl Place {
     /// Waits in the user's own line.
-    pub async fn of(office: &Arc<Office>, uid: u32) -> Result<Self, Refuse> {
-        let line = office.heavy.answers.of(uid);
-        let permit = office.in_turn(line).await?;
-        Ok(Self { office: Arc::clone(office), permit })
+    pub async fn of(app: &Arc<AppState>, uid: u32) -> Result<Self, Refusal> {
+        let line = app.heavy.answers.of(uid);
+        let permit = app.in_turn(line).await?;
+        Ok(Self { app: Arc::clone(app), permit })
     }
 
     /// What only the catalogue knows.
-    pub async fn recall<T>(&self, answer: Soon<'_, T>) -> Result<T, Refuse> {
-        let turn = self.office.in_turn(Arc::clone(&self.office.heavy.recalled)).await?;
-        let answered = self.office.soon(answer).await;
+    pub async fn recall<T>(&self, answer: Soon<'_, T>) -> Result<T, Refusal> {
+        let turn = self.app.in_turn(Arc::clone(&self.app.heavy.recalled)).await?;
+        let answered = self.app.soon(answer).await;
         drop(turn);
         answered
     }
@@ -93,25 +93,25 @@ impl Place {
     pub async fn make<T: Send + 'static>(
         &self,
         answer: impl FnOnce(&View<'_>) -> T + Send + 'static,
-    ) -> Result<T, Refuse> {
-        let turn = self.office.in_turn(Arc::clone(&self.office.heavy.made)).await?;
-        let office = Arc::clone(&self.office);
+    ) -> Result<T, Refusal> {
+        let turn = self.app.in_turn(Arc::clone(&self.app.heavy.made)).await?;
+        let app = Arc::clone(&self.app);
         let work = move || {
-            let made = office.look(answer);
+            let made = app.look(answer);
             drop(turn);
             made
         };
-        spawn_blocking(work).await.map_err(|_| Refuse::bug())
+        spawn_blocking(work).await.map_err(|_| Refusal::bug())
     }
 
     /// The same as JSON; the place is held until the client has taken it.
     pub async fn json<T: Serialize>(
         self,
-        answer: impl FnOnce(&View<'_>) -> Result<T, Refuse> + Send + 'static,
-    ) -> Result<Response, Refuse> {
+        answer: impl FnOnce(&View<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Response, Refusal> {
         let written = self.make(|view| {
             let answer = answer(view)?;
-            serde_json::to_vec(&answer).map_err(|_| Refuse::bug())
+            serde_json::to_vec(&answer).map_err(|_| Refusal::bug())
         });
         let bytes = written.await??;
         Ok(self.body("application/json", bytes))
@@ -123,21 +123,21 @@ impl Place {
     }
 }
 
-impl Office {
+impl AppState {
     /// A place among the streams of a user, which there are no more of while it is held.
-    pub fn stream_of(&self, uid: u32) -> Result<OwnedSemaphorePermit, Refuse> {
+    pub fn stream_of(&self, uid: u32) -> Result<OwnedSemaphorePermit, Refusal> {
         let permit = self.heavy.streams.of(uid).try_acquire_owned();
         permit.map_err(|_| {
             let message = format!("uid {uid} has {STREAMS} streams of events already");
-            Refuse::crowded("too-many-streams", message, "end one of them before")
+            Refusal::crowded("too-many-streams", message, "end one of them before")
         })
     }
 
-    async fn in_turn(&self, line: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refuse> {
+    async fn in_turn(&self, line: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
         let permit = timeout(self.limits.answer, line.acquire_owned()).await;
         permit.ok().and_then(Result::ok).ok_or_else(|| {
             let message = "too many large answers are being made or wait to be taken";
-            Refuse::crowded(
+            Refusal::crowded(
                 "too-many-answers",
                 message,
                 "take those that you asked for, then ask again",

@@ -1,6 +1,6 @@
 //! From what a client wrote to the domain's types.
 
-use super::refuse::Refuse;
+use super::refusal::Refusal;
 use super::wire::{TagBody, Tags};
 use crate::domain::name::ResourceName;
 use crate::domain::tag::{Retag, TAG_LIMIT, check_key, check_value};
@@ -8,10 +8,10 @@ use jiff::civil::Time;
 use std::str::FromStr;
 
 /// A name that is given to something new.
-pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refuse> {
+pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|error: T::Err| {
         let shown: String = text.chars().take(60).collect();
-        Refuse::bad("bad-name", format!("name {shown:?} {}", error.to_string()), "choose another")
+        Refusal::bad("bad-name", format!("name {shown:?} {}", error.to_string()), "choose another")
     })
 }
 
@@ -19,26 +19,26 @@ pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refuse> {
 const PAGE: u32 = 1_000;
 
 /// How many are wanted at once.
-pub fn page(limit: Option<u32>) -> Result<usize, Refuse> {
+pub fn page(limit: Option<u32>) -> Result<usize, Refusal> {
     let limit = limit.unwrap_or(PAGE);
     if (1..=PAGE).contains(&limit) {
         return Ok(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     let hint = format!("ask for 1 to {PAGE}, and for the next page");
-    Err(Refuse::bad("bad-value", format!("limit={limit} is too few or too many"), hint))
+    Err(Refusal::bad("bad-value", format!("limit={limit} is too few or too many"), hint))
 }
 
 /// A resource's name in a query.
-pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refuse> {
+pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refusal> {
     text.parse().map_err(|error| {
         let shown: String = text.chars().take(60).collect();
         let message = format!("{parameter}={shown:?} {error}");
-        Refuse::bad("bad-name", message, "`heptactl status` lists the names")
+        Refusal::bad("bad-name", message, "`heptactl status` lists the names")
     })
 }
 
 /// `HH:MM`.
-pub fn parse_time(text: &str) -> Result<Time, Refuse> {
+pub fn parse_time(text: &str) -> Result<Time, Refusal> {
     let digits = |part: &str| {
         let plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| part.parse::<i8>().ok()).flatten()
@@ -47,7 +47,7 @@ pub fn parse_time(text: &str) -> Result<Time, Refuse> {
     let time = parts.and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok());
     time.ok_or_else(|| {
         let shown: String = text.chars().take(20).collect();
-        Refuse::bad(
+        Refusal::bad(
             "bad-time",
             format!("{shown:?} is not a valid time of day"),
             "write it with two digits each, 00:00 to 23:59",
@@ -55,15 +55,15 @@ pub fn parse_time(text: &str) -> Result<Time, Refuse> {
     })
 }
 
-pub fn parse_tags(tags: Tags) -> Result<Tags, Refuse> {
+pub fn parse_tags(tags: Tags) -> Result<Tags, Refusal> {
     if tags.len() > TAG_LIMIT {
         let message = format!("{} tags are too many", tags.len());
-        return Err(Refuse::bad("bad-tag", message, format!("give at most {TAG_LIMIT}")));
+        return Err(Refusal::bad("bad-tag", message, format!("give at most {TAG_LIMIT}")));
     }
     for (key, value) in &tags {
         check_key(key).and_then(|()| check_value(value)).map_err(|error| {
             let shown: String = key.chars().take(60).collect();
-            Refuse::bad("bad-tag", format!("tag {shown:?}: {error}"), error.hint())
+            Refusal::bad("bad-tag", format!("tag {shown:?}: {error}"), error.hint())
         })?;
     }
     Ok(tags)
@@ -71,9 +71,9 @@ pub fn parse_tags(tags: Tags) -> Result<Tags, Refuse> {
 
 /// # Errors
 /// Nothing to do, the same key twice, a tag that cannot be. A key to remove may be any that there is.
-pub fn parse_retag(body: TagBody) -> Result<Retag, Refuse> {
+pub fn parse_retag(body: TagBody) -> Result<Retag, Refusal> {
     let remove: std::collections::BTreeSet<String> = body.remove.into_iter().collect();
-    let refuse = |message: String, hint: &str| Refuse::bad("bad-tag", message, hint);
+    let refuse = |message: String, hint: &str| Refusal::bad("bad-tag", message, hint);
     if body.set.is_empty() && remove.is_empty() {
         return Err(refuse("no tag is named".into(), "name tags to set, or keys to remove"));
     }
@@ -96,7 +96,7 @@ pub fn parse_retag(body: TagBody) -> Result<Retag, Refuse> {
 }
 
 /// A path for something new: absolute, without detours, so that what is logged is what is meant.
-pub fn parse_path(path: String) -> Result<String, Refuse> {
+pub fn parse_path(path: String) -> Result<String, Refusal> {
     let detour = path.split('/').any(|part| matches!(part, "." | ".."));
     let fits = path.starts_with('/') && path.len() < 4_096 && !path.contains(char::is_control);
     if fits && !detour && !path.trim_matches('/').is_empty() {
@@ -104,18 +104,18 @@ pub fn parse_path(path: String) -> Result<String, Refuse> {
     }
     let shown: String = path.chars().take(60).collect();
     let hint = "write it from / on, without . and .. and control characters";
-    Err(Refuse::bad("bad-path", format!("{shown:?} is not a plain absolute path"), hint))
+    Err(Refusal::bad("bad-path", format!("{shown:?} is not a plain absolute path"), hint))
 }
 
 /// A path to something that is there, by whatever detours.
-pub fn parse_place(path: String) -> Result<String, Refuse> {
+pub fn parse_place(path: String) -> Result<String, Refusal> {
     let fits = path.starts_with('/') && path.len() < 4_096 && !path.contains(char::is_control);
     if fits {
         return Ok(path);
     }
     let shown: String = path.chars().take(60).collect();
     let hint = "write it from / on, without control characters";
-    Err(Refuse::bad("bad-path", format!("{shown:?} is not an absolute path"), hint))
+    Err(Refusal::bad("bad-path", format!("{shown:?} is not an absolute path"), hint))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The control interface: HTTP/1.1 with JSON on a Unix socket.
 //!
 //! This room turns requests into the domain's requests and the published ledger into answers. It
-//! knows the domain and sees the daemon only through [`Desk`](desk::Desk); it must not know the
+//! knows the domain and sees the daemon only through [`Service`](service::Service); it must not know the
 //! catalogue, a backend or the configuration's layout, and it decides nothing.
 //!
 //! | method and path | role | answer |
@@ -52,19 +52,19 @@
 //! another request is refused. Every refusal is a [`wire::Refused`].
 
 mod answers;
+mod browse_error;
 mod changes;
 pub mod client;
 mod denied;
-pub mod desk;
 mod extract;
 mod heavy;
 mod meaning;
-mod office;
-mod refuse;
+mod refusal;
 pub mod roles;
 mod routes;
 pub mod server;
+pub mod service;
+mod state;
 pub mod telling;
 mod unprotectable;
-mod unshown;
 pub mod wire;

@@ -3,10 +3,10 @@
 
 use super::answers::operation;
 use super::wire;
-use crate::domain::draft::Draft;
 use crate::domain::ledger::Ledger;
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::{Fault, Operation};
-use crate::domain::request::{Farewell, Request};
+use crate::domain::request::{FinalSnapshot, Request};
 use crate::domain::snapshot::Part;
 
 /// An operation as clients see it, but for its progress.
@@ -159,7 +159,7 @@ pub fn request(request: &Request) -> String {
         }
         Request::Acknowledge { resource } => format!("acknowledge what {resource} is in doubt of"),
         Request::Rotate { resource } => format!("rotate {resource} now"),
-        Request::Forget { resource, last: Farewell::Take(name), .. } => {
+        Request::Forget { resource, last: FinalSnapshot::Take(name), .. } => {
             format!("forget {resource} after a last snapshot {name}")
         }
         Request::Forget { resource, .. } => format!("forget {resource}"),
@@ -168,7 +168,7 @@ pub fn request(request: &Request) -> String {
     }
 }
 
-fn drafted(draft: &Draft) -> String {
+fn drafted(draft: &NewResource) -> String {
     match &draft.path {
         Some(path) => format!("{} at {path}", draft.name),
         None => draft.name.to_string(),

@@ -30,7 +30,7 @@ use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Mark, Survey};
-use crate::domain::usage::{Occupied, Usage};
+use crate::domain::usage::{TotalUsage, Usage};
 use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::store::identity::Probe;
@@ -255,7 +255,7 @@ pub trait Backend: Debug + Send + Sync {
     /// # Errors
     /// What may be better next time. [`Fault::Absent`] while the live resource is not there and
     /// might share blocks.
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         Ok(None)
     }
 

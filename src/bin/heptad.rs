@@ -3,13 +3,13 @@
 #[path = "parts/client.rs"]
 mod client;
 
-use heptad::daemon::cli::{self, Cli, Command, Surroundings};
+use heptad::daemon::cli::{self, Cli, Command, Environment};
 use heptad::{ctl, demo};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let around = Surroundings {
+    let around = Environment {
         uid: nix::unistd::geteuid().as_raw(),
         env: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

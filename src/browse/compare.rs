@@ -1,7 +1,7 @@
 //! Two trees side by side. No descriptor is held between two steps, whatever the depth.
 
 use super::{OpenTree, kind, refusal, target, unreadable};
-use crate::domain::tree::{Aspect, Change, Difference, Differences, TreePath, Unshown};
+use crate::domain::tree::{Aspect, BrowseError, Change, Difference, Differences, TreePath};
 use crate::fs::tree::{self, Meta, names, open_dir, open_file};
 use std::ffi::CString;
 use std::fs::File;
@@ -27,14 +27,14 @@ pub struct Bounds<'a> {
 /// call gets further by one path at least.
 ///
 /// # Errors
-/// [`Unshown::NotThere`] where neither has the path.
+/// [`BrowseError::NotThere`] where neither has the path.
 pub fn compare(
     old: &OpenTree,
     new: &OpenTree,
     path: &TreePath,
     after: Option<&TreePath>,
     bounds: &Bounds<'_>,
-) -> Result<Differences, Unshown> {
+) -> Result<Differences, BrowseError> {
     let skip = match after {
         // What is not below the path cannot be resumed after: begin at the beginning.
         Some(after) => after.below(path),
@@ -42,7 +42,7 @@ pub fn compare(
     };
     let sides = (seen(old, path)?, seen(new, path)?);
     if sides.0.is_none() && sides.1.is_none() {
-        return Err(Unshown::NotThere);
+        return Err(BrowseError::NotThere);
     }
     let mut walk = Walk { old, new, bounds, found: Vec::new(), last: None };
     let names = skip.as_ref().map(TreePath::names);
@@ -72,7 +72,7 @@ impl Walk<'_> {
         path: &TreePath,
         (old, new): (Side, Side),
         skip: Option<&[&[u8]]>,
-    ) -> Result<ControlFlow<()>, Unshown> {
+    ) -> Result<ControlFlow<()>, BrowseError> {
         if skip.is_none() {
             if self.found.len() >= self.bounds.limit || self.is_over() {
                 return Ok(Break(()));
@@ -102,7 +102,7 @@ impl Walk<'_> {
         path: &TreePath,
         (old, new): (OwnedFd, OwnedFd),
         skip: &[&[u8]],
-    ) -> Result<ControlFlow<()>, Unshown> {
+    ) -> Result<ControlFlow<()>, BrowseError> {
         let listed = |at: OwnedFd| open_dir(&at).and_then(names).map_err(refusal);
         for name in union(listed(old)?, listed(new)?) {
             let name = name.to_bytes();
@@ -125,7 +125,7 @@ impl Walk<'_> {
         path: &TreePath,
         old: &Side,
         new: &Side,
-    ) -> Result<ControlFlow<()>, Unshown> {
+    ) -> Result<ControlFlow<()>, BrowseError> {
         let (change, meta) = match (old, new) {
             (None, None) => return Ok(Continue(())),
             (Some((_, meta)), None) => (Change::Removed, meta),
@@ -145,7 +145,7 @@ impl Walk<'_> {
         &self,
         (old, a): &(OwnedFd, Meta),
         (new, b): &(OwnedFd, Meta),
-    ) -> Result<Option<Vec<Aspect>>, Unshown> {
+    ) -> Result<Option<Vec<Aspect>>, BrowseError> {
         if a.kind != b.kind {
             return Ok(Some(vec![Aspect::Kind]));
         }
@@ -176,7 +176,7 @@ impl Walk<'_> {
     }
 
     /// None where time was up before the end.
-    fn same_bytes(&self, old: &OwnedFd, new: &OwnedFd) -> Result<Option<bool>, Unshown> {
+    fn same_bytes(&self, old: &OwnedFd, new: &OwnedFd) -> Result<Option<bool>, BrowseError> {
         let open = |side: &OwnedFd| open_file(side).map(File::from).map_err(refusal);
         let (old, new) = (open(old)?, open(new)?);
         let (mut a, mut b) = (vec![0; CHUNK], vec![0; CHUNK]);
@@ -198,7 +198,7 @@ impl Walk<'_> {
 }
 
 /// Fills the buffer, except at the end of the file.
-fn fill(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, Unshown> {
+fn fill(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, BrowseError> {
     let mut read = 0;
     while read < buffer.len() {
         match file.read_at(&mut buffer[read..], at + read as u64) {
@@ -211,10 +211,10 @@ fn fill(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, Unshown> {
     Ok(read)
 }
 
-fn seen(tree: &OpenTree, path: &TreePath) -> Result<Side, Unshown> {
+fn seen(tree: &OpenTree, path: &TreePath) -> Result<Side, BrowseError> {
     match tree.find(path) {
         Ok(found) => Ok(Some(found)),
-        Err(Unshown::NotThere) => Ok(None),
+        Err(BrowseError::NotThere) => Ok(None),
         Err(error) => Err(error),
     }
 }

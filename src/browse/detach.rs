@@ -5,7 +5,7 @@
 //! namespace, so what comes from such a one is mounted anew instead.
 
 use super::{Content, OpenTree, REFERENCE, RESOLVE, refusal, unreadable};
-use crate::domain::tree::{TreePath, Unshown};
+use crate::domain::tree::{BrowseError, TreePath};
 use crate::fs::tree::{self, Meta, through_proc};
 use crate::host::drop_in::DropIn;
 use crate::host::mounts::{Mounts, Shows};
@@ -43,38 +43,38 @@ pub struct Detached {
 /// Makes the mount. Blocks; nothing is left behind where it fails.
 ///
 /// # Errors
-/// [`Unshown::NotAFile`] turned round, as it were: a tree that is a single file has no mount.
-pub fn detach(tree: OpenTree) -> Result<Detached, Unshown> {
+/// [`BrowseError::NotAFile`] turned round, as it were: a tree that is a single file has no mount.
+pub fn detach(tree: OpenTree) -> Result<Detached, BrowseError> {
     let meta = Meta::of(&tree.root.fd).map_err(refusal)?;
     if meta.kind != tree::Kind::Dir {
-        return Err(Unshown::NotADirectory(super::kind(meta.kind)));
+        return Err(BrowseError::NotADirectory(super::kind(meta.kind)));
     }
     let root = alone(tree.root)?;
     let parts = tree.parts.into_iter().map(|(path, part)| Ok((path, alone(part)?)));
-    let parts = parts.collect::<Result<Vec<_>, Unshown>>()?;
+    let parts = parts.collect::<Result<Vec<_>, BrowseError>>()?;
     let assembled = std::thread::Builder::new()
         .name("mounting".into())
         .spawn(move || assemble(root, parts))
         .map_err(|error| unreadable(&error))?
         .join();
-    let bug = |_| Unshown::Unreadable("a bug in heptad stopped it".into());
+    let bug = |_| BrowseError::Unreadable("a bug in heptad stopped it".into());
     assembled.map_err(bug)?.map_err(|error| cannot(&error))
 }
 
-fn cannot(error: &Error) -> Unshown {
+fn cannot(error: &Error) -> BrowseError {
     let text = format!("it cannot be mounted: {error}");
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::PERM) if geteuid().is_root() => {
             let way_out = DropIn::Mount.way_out("RestrictNamespaces=mnt");
-            Unshown::Never(format!("{text}; {way_out}"))
+            BrowseError::Never(format!("{text}; {way_out}"))
         }
-        Some(Errno::PERM) => Unshown::Never(format!("{text}; heptad must be root for that")),
-        _ => Unshown::Unreadable(text),
+        Some(Errno::PERM) => BrowseError::Never(format!("{text}; heptad must be root for that")),
+        _ => BrowseError::Unreadable(text),
     }
 }
 
 /// A mount of one part.
-fn alone(content: Content) -> Result<OwnedFd, Unshown> {
+fn alone(content: Content) -> Result<OwnedFd, BrowseError> {
     let mount = match content.own {
         None => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE

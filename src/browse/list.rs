@@ -1,7 +1,7 @@
 //! One directory, page by page.
 
 use super::{OpenTree, entry, refusal};
-use crate::domain::tree::{Listing, TreePath, Unshown};
+use crate::domain::tree::{BrowseError, Listing, TreePath};
 use crate::fs::tree::{self, open_dir};
 use std::collections::BinaryHeap;
 use std::os::fd::AsFd;
@@ -13,7 +13,7 @@ pub fn list(
     path: &TreePath,
     after: Option<&[u8]>,
     limit: usize,
-) -> Result<Listing, Unshown> {
+) -> Result<Listing, BrowseError> {
     let (at, meta) = tree.find(path)?;
     let top = entry(path.name(), &at, &meta)?;
     if meta.kind != tree::Kind::Dir {

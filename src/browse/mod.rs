@@ -13,7 +13,7 @@ pub use compare::{Bounds, compare};
 pub use detach::{Detached, Own, detach};
 pub use list::list;
 
-use crate::domain::tree::{Entry, Kind, Stamp, TreePath, Unshown};
+use crate::domain::tree::{BrowseError, Entry, Kind, Stamp, TreePath};
 use crate::fs::tree::{self, Meta};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -62,7 +62,7 @@ impl OpenTree {
     }
 
     /// A reference to what is at a path, and what it is: the two belong together.
-    fn find(&self, path: &TreePath) -> Result<(OwnedFd, Meta), Unshown> {
+    fn find(&self, path: &TreePath) -> Result<(OwnedFd, Meta), BrowseError> {
         let (root, rest) = self.base(path);
         let found = if rest.is_top() {
             root.try_clone().map_err(|error| unreadable(&error))?
@@ -85,17 +85,17 @@ impl OpenTree {
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// [`Unshown::NotAFile`] for anything else, which is not opened.
-pub fn open(tree: &OpenTree, path: &TreePath) -> Result<(File, Entry), Unshown> {
+/// [`BrowseError::NotAFile`] for anything else, which is not opened.
+pub fn open(tree: &OpenTree, path: &TreePath) -> Result<(File, Entry), BrowseError> {
     let (reference, meta) = tree.find(path)?;
     if meta.kind != tree::Kind::File {
-        return Err(Unshown::NotAFile(kind(meta.kind)));
+        return Err(BrowseError::NotAFile(kind(meta.kind)));
     }
     let file = tree::open_file(&reference).map_err(refusal)?;
     Ok((File::from(file), entry(path.name(), &reference, &meta)?))
 }
 
-fn entry(name: &[u8], reference: impl AsFd, meta: &Meta) -> Result<Entry, Unshown> {
+fn entry(name: &[u8], reference: impl AsFd, meta: &Meta) -> Result<Entry, BrowseError> {
     let target = match meta.kind {
         tree::Kind::Link => Some(target(reference)?),
         _ => None,
@@ -112,7 +112,7 @@ fn entry(name: &[u8], reference: impl AsFd, meta: &Meta) -> Result<Entry, Unshow
     })
 }
 
-fn target(link: impl AsFd) -> Result<Vec<u8>, Unshown> {
+fn target(link: impl AsFd) -> Result<Vec<u8>, BrowseError> {
     let target = rustix::fs::readlinkat(link, c"", Vec::new()).map_err(refusal)?;
     Ok(target.into_bytes())
 }
@@ -129,15 +129,15 @@ fn kind(kind: tree::Kind) -> Kind {
     }
 }
 
-fn refusal(error: Errno) -> Unshown {
+fn refusal(error: Errno) -> BrowseError {
     match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => Unshown::NotThere,
-        Errno::LOOP => Unshown::ThroughLink,
-        Errno::XDEV => Unshown::Elsewhere,
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => BrowseError::NotThere,
+        Errno::LOOP => BrowseError::ThroughLink,
+        Errno::XDEV => BrowseError::Elsewhere,
         other => unreadable(&other.into()),
     }
 }
 
-fn unreadable(error: &std::io::Error) -> Unshown {
-    Unshown::Unreadable(error.to_string())
+fn unreadable(error: &std::io::Error) -> BrowseError {
+    BrowseError::Unreadable(error.to_string())
 }

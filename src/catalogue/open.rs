@@ -29,7 +29,7 @@ pub enum Found {
 }
 
 /// A process with the sqlite3 shell may hold it for a moment.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Prepared statements kept; there are fewer.
 const STATEMENTS: usize = 64;
@@ -162,7 +162,7 @@ fn settle(conn: &Connection) -> rusqlite::Result<()> {
     // Closing leaves the log alone: what is not ours stays as it is, and on a full disk the next
     // start need not make a file.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    conn.busy_timeout(PATIENCE)?;
+    conn.busy_timeout(TIMEOUT)?;
     conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     conn.pragma_update(None, "mmap_size", 0)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;

@@ -3,7 +3,7 @@
 use super::words::Word;
 use super::write::nanos;
 use crate::domain::dating::{Dating, Rewound};
-use crate::domain::draft::Draft;
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::{Act, Doom, Leftovers};
 use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
@@ -11,7 +11,7 @@ use crate::domain::policy::{Rhythm, When, Zone};
 use crate::domain::snapshot::{Part, Seq, Tags};
 use crate::domain::tag::Retag;
 use crate::domain::timeline::{Off, Phase, Timeline};
-use crate::domain::usage::{Gathering, Measured, Occupied};
+use crate::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -67,16 +67,16 @@ struct OccupiedText {
     newest: u64,
 }
 
-pub(super) fn occupied_text(measured: &Measured) -> String {
-    let Measured { occupied: Occupied { bytes, exact }, of } = *measured;
+pub(super) fn occupied_text(measured: &KnownTotal) -> String {
+    let KnownTotal { occupied: TotalUsage { bytes, exact }, of } = *measured;
     let text = OccupiedText { bytes, exact, count: of.count, newest: of.newest.0 };
     serde_json::json!(text).to_string()
 }
 
-pub(super) fn occupied(text: &str) -> Result<Measured, String> {
+pub(super) fn occupied(text: &str) -> Result<KnownTotal, String> {
     let text: OccupiedText = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let occupied = Occupied { bytes: text.bytes, exact: text.exact };
-    Ok(Measured { occupied, of: Gathering { count: text.count, newest: Seq(text.newest) } })
+    let occupied = TotalUsage { bytes: text.bytes, exact: text.exact };
+    Ok(KnownTotal { occupied, of: SnapshotSet { count: text.count, newest: Seq(text.newest) } })
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -300,7 +300,7 @@ impl Parameters {
         }
     }
 
-    fn of_draft(draft: &Draft) -> Self {
+    fn of_draft(draft: &NewResource) -> Self {
         Self {
             name: Some(draft.name.to_string()),
             path: draft.path.clone(),
@@ -318,12 +318,12 @@ impl Parameters {
         }
     }
 
-    fn draft(self) -> Result<Draft, String> {
+    fn draft(self) -> Result<NewResource, String> {
         let name = |(disk, name): (String, String)| {
             let name = name.parse().map_err(|error| format!("disks: {error}"))?;
             Ok::<_, String>((disk, name))
         };
-        Ok(Draft {
+        Ok(NewResource {
             disks: self.disks.into_iter().map(name).collect::<Result<_, _>>()?,
             name: need(parse(self.name, "name")?, "name")?,
             path: self.path,

@@ -4,7 +4,7 @@ use super::Catalogue;
 use super::error::{CatalogueError, Result};
 use super::field::{Fields, Table};
 use super::write::{measured, nanos, run};
-use crate::domain::fee::{self, HISTORY_DAYS, Holding, UsageDay};
+use crate::domain::fee::{self, HISTORY_DAYS, ResourceUsage, UsageDay};
 use crate::domain::name::ResourceName;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ impl Catalogue {
         &mut self,
         now: Timestamp,
         elapsed: SignedDuration,
-        held: &[(ResourceName, Holding)],
+        held: &[(ResourceName, ResourceUsage)],
     ) -> Result<()> {
         self.change(|transaction| {
             let span = match counted_until(transaction)? {
@@ -71,7 +71,7 @@ fn put(
     to: &Connection,
     day: Date,
     resource: &ResourceName,
-    holding: &Holding,
+    holding: &ResourceUsage,
     byte_hours: u64,
 ) -> Result<()> {
     let values = named_params! {

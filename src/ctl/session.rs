@@ -6,7 +6,7 @@ use super::render::{self, Marks, Page, Span, Tone, View};
 use super::values::Color;
 use super::{Environment, Io, exit};
 use crate::api::client::{Client, ClientError};
-use crate::api::wire::{Refusal, Refused};
+use crate::api::wire::{RefusalBody, Refused};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -150,7 +150,7 @@ impl<'a, 'b> Session<'a, 'b> {
 /// What went wrong here, in the shape of heptad's refusals.
 pub fn refused(code: &str, message: &str, hint: &str) -> Refused {
     let (code, message, hint) = (code.into(), message.into(), hint.into());
-    Refused { error: Refusal { code, message, hint, findings: Vec::new() } }
+    Refused { error: RefusalBody { code, message, hint, findings: Vec::new() } }
 }
 
 pub fn complaint(sentence: &str, hints: &[String], page: &mut Page) {

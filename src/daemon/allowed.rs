@@ -2,8 +2,8 @@
 //! work: root's own shell may do everything, which says nothing of the service.
 
 use super::asking::{Question, ask_all};
+use super::bindings::Bound;
 use super::check::Setup;
-use super::fleet::Post;
 use crate::api::client::Client;
 use crate::api::wire::Lack;
 use crate::backend::Backend;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a daemon may take to say what it may do.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Resources that one remark names.
 const NAMED: usize = 5;
@@ -51,7 +51,7 @@ impl Allowed {
             unit => unit,
         };
         let socket = &config.daemon.socket;
-        let told = Client::new(socket).map(|client| client.with_timeout(PATIENCE).check());
+        let told = Client::new(socket).map(|client| client.with_timeout(TIMEOUT).check());
         match (told, unit) {
             (Ok(Ok(told)), _) => Self::Told(told.lacks),
             (_, Some(unit)) => Self::Unit(unit),
@@ -87,7 +87,7 @@ impl Allowed {
 
 /// The resources of which no snapshot can be taken as heptad was started, and what changes that.
 pub fn barred(
-    posts: &BTreeMap<ResourceName, Arc<Post>>,
+    bound: &BTreeMap<ResourceName, Arc<Bound>>,
     allowed: &Allowed,
 ) -> BTreeMap<ResourceName, Barred> {
     let missing = allowed.lacking(DropIn::Databases);
@@ -95,12 +95,12 @@ pub fn barred(
         return BTreeMap::new();
     }
     let names: Vec<&ResourceName> =
-        wanting(posts, DropIn::Databases).map(|(name, _)| name).collect();
-    let ask = |(_, post): (&ResourceName, &Arc<Post>)| {
+        wanting(bound, DropIn::Databases).map(|(name, _)| name).collect();
+    let ask = |(_, post): (&ResourceName, &Arc<Bound>)| {
         let roots = post.backend.territory().roots;
         Box::new(move || are_roots(&roots)) as Question<bool>
     };
-    let asked = ask_all(wanting(posts, DropIn::Databases).map(ask).collect());
+    let asked = ask_all(wanting(bound, DropIn::Databases).map(ask).collect());
     let needs = |(name, of_root): (&ResourceName, Option<bool>)| {
         let why = format!("heptad is not allowed {missing}");
         let barred = Barred { why, way_out: DropIn::Databases.commands() };
@@ -146,7 +146,7 @@ pub fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
         setup.config.remark(problem, &format!("install it again: {}", drop_in.commands()))
     }));
     if let Allowed::Unknown(why) = allowed
-        && setup.posts.values().any(|post| !post.backend.drop_ins().is_empty())
+        && setup.bound.values().any(|post| !post.backend.drop_ins().is_empty())
     {
         let problem = format!("what the service may do was not asked: {why}");
         let hint = "once it is installed or runs, check again: some snapshots and commands may need \
@@ -158,7 +158,7 @@ pub fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
 
 fn closed_by(setup: &Setup, allowed: &Allowed, drop_in: DropIn) -> Option<Finding> {
     // Asking what is allowed has a price: not where nobody wants it.
-    let names: Vec<&str> = wanting(&setup.posts, drop_in).map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = wanting(&setup.bound, drop_in).map(|(name, _)| name.as_str()).collect();
     let missing = (!names.is_empty()).then(|| allowed.lacking(drop_in))?;
     if missing.is_empty() {
         return None;
@@ -173,10 +173,10 @@ fn closed_by(setup: &Setup, allowed: &Allowed, drop_in: DropIn) -> Option<Findin
 }
 
 fn wanting(
-    posts: &BTreeMap<ResourceName, Arc<Post>>,
+    bound: &BTreeMap<ResourceName, Arc<Bound>>,
     drop_in: DropIn,
-) -> impl Iterator<Item = (&ResourceName, &Arc<Post>)> {
-    posts.iter().filter(move |(_, post)| match drop_in {
+) -> impl Iterator<Item = (&ResourceName, &Arc<Bound>)> {
+    bound.iter().filter(move |(_, post)| match drop_in {
         DropIn::System => post.backend.territory().roots.iter().any(|root| is_systems(root)),
         drop_in => post.backend.drop_ins().contains(&drop_in),
     })

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For all together; a healthy disk answers in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Threads that ask. As many disks as this can hang before others are asked late.
 const THREADS: usize = 16;
@@ -37,7 +37,7 @@ pub type Question<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// The answers in the order of the questions; `None` for what had not come in time.
 pub fn ask_all<T: Send + 'static>(questions: Vec<Question<T>>) -> Vec<Option<T>> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut answers: Vec<Option<T>> = questions.iter().map(|_| None).collect();
     let threads = questions.len().min(THREADS);
     let left: VecDeque<_> = questions.into_iter().enumerate().collect();

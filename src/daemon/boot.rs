@@ -2,19 +2,19 @@
 //! catalogue, keeper, driver, socket, readiness.
 
 use super::allowed::{self, Allowed};
+use super::bindings::Bindings;
 use super::check::{self, Setup};
-use super::desk::{Counter, resources};
 use super::driver::{Driver, Inbox, Message, Parts, reading};
 use super::engine::Engine;
-use super::fleet::Fleet;
 use super::housekeeping;
 use super::opening::{Opening, open};
 use super::reading::Readers;
 use super::registrar;
+use super::service::{DaemonService, resources};
 use super::workers::{Report, Workers};
-use crate::api::desk::Published;
 use crate::api::roles::{Group, Rules};
 use crate::api::server::{Limits, ListenError, Listener, serve};
+use crate::api::service::Published;
 use crate::catalogue::CatalogueError;
 use crate::config::{Findings, Locations};
 use crate::domain::clock::Reading;
@@ -96,7 +96,7 @@ impl BootError {
 
 /// A running daemon.
 pub struct Daemon {
-    counter: Arc<Counter>,
+    counter: Arc<DaemonService>,
     runtime: Runtime,
     driver: std::thread::JoinHandle<()>,
     /// Breaks off when the driver has ended.
@@ -119,7 +119,7 @@ impl Daemon {
         let logging = start_logging(&options, &setup)?;
         setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
         setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
-        let barred = allowed::barred(&setup.posts, &Allowed::Here);
+        let barred = allowed::barred(&setup.bound, &Allowed::Here);
         allowed::hampered(&setup, &barred).iter().for_each(|f| tracing::error!("{f}"));
         allowed::closed(&setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
@@ -133,15 +133,15 @@ impl Daemon {
         let clock = options.clock;
         let waiter = clock.waiter()?;
         let inbox = Inbox::new(waiter.bell());
-        let fleet = Arc::new(Fleet::new(&setup.config.daemon.state));
-        fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
-        fleet.note_unended(&ledger);
+        let bindings = Arc::new(Bindings::new(&setup.config.daemon.state));
+        bindings.replace(setup.bound.clone(), &ledger, &setup.config.daemon.state);
+        bindings.note_unended(&ledger);
         let left_over = registrar::left_over(&setup.config, &ledger);
         let report: Report = {
             let inbox = inbox.clone();
             Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))))
         };
-        let workers = Workers::new(fleet.clone(), report);
+        let workers = Workers::new(bindings.clone(), report);
 
         let (began, before) = (clock.read(), ledger.elapsed);
         let first = reading(clock.as_ref(), began, before);
@@ -173,13 +173,13 @@ impl Daemon {
 
         let rules = rules(&setup);
         let backup = setup.config.daemon.state.join("catalogue.backup.sqlite");
-        let counter = Arc::new(Counter {
+        let counter = Arc::new(DaemonService {
             inbox: inbox.clone(),
             published: facts.clone(),
             clock,
             workers,
-            readers: Readers::new(fleet.clone()),
-            fleet,
+            readers: Readers::new(bindings.clone()),
+            bindings,
             locations: options.locations,
             env: options.env,
             state: setup.config.daemon.state.clone(),

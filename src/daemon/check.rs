@@ -1,7 +1,7 @@
 //! A configuration with its backends: what `heptad check` looks at and what boot and reload put in
 //! force. The one place where the configuration's words meet the backends' own checks.
 
-use super::fleet::Post;
+use super::bindings::Bound;
 use super::places;
 use crate::backend::options::{Context, OptionFinding};
 use crate::backend::registry;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub config: Config,
-    pub posts: BTreeMap<ResourceName, Arc<Post>>,
+    pub bound: BTreeMap<ResourceName, Arc<Bound>>,
     /// What is in alarm because this host is not as the configuration has it.
     pub hampered: Findings,
 }
@@ -29,17 +29,17 @@ pub struct Setup {
 /// that lie inside one another.
 pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup, Findings> {
     let config::Reading { config, mut findings } = config::examine(locations, env);
-    let mut posts = BTreeMap::new();
+    let mut bound = BTreeMap::new();
     for declared in &config.resources {
         match build(&config, declared) {
             Ok(post) => {
-                posts.insert(declared.resource.name.clone(), Arc::new(post));
+                bound.insert(declared.resource.name.clone(), Arc::new(post));
             }
             Err(found) => findings.extend(found),
         }
     }
     findings.extend(places::configuration(locations));
-    judge(config, posts, findings)
+    judge(config, bound, findings)
 }
 
 /// The same for somebody who is there to mend it: what hampers a resource is refused, unless it
@@ -62,14 +62,14 @@ pub fn prepare_strictly(
 
 fn judge(
     config: Config,
-    posts: BTreeMap<ResourceName, Arc<Post>>,
+    bound: BTreeMap<ResourceName, Arc<Bound>>,
     mut findings: Findings,
 ) -> Result<Setup, Findings> {
-    findings.extend(overlaps(&config, &posts));
+    findings.extend(overlaps(&config, &bound));
     if findings.iter().any(|finding| finding.effect == Effect::Refuses) {
         return Err(findings);
     }
-    Ok(Setup { config, posts, hampered: findings })
+    Ok(Setup { config, bound, hampered: findings })
 }
 
 /// What is in force, with resources that commands made as heptad's own files declare them now, or
@@ -86,30 +86,30 @@ pub fn amend(
     let files: Vec<PathBuf> = names.iter().map(|name| enrolled_file(state, name)).collect();
     let config::Reading { config, mut findings } =
         config::examine_enrolled(&old.config, locations, &files);
-    let mut posts = old.posts.clone();
+    let mut bound = old.bound.clone();
     for name in names {
-        posts.remove(*name);
+        bound.remove(*name);
         match config.get(name).map(|declared| build(&config, declared)) {
-            Some(Ok(post)) => drop(posts.insert((*name).clone(), Arc::new(post))),
+            Some(Ok(post)) => drop(bound.insert((*name).clone(), Arc::new(post))),
             Some(Err(found)) => findings.extend(found),
             None => {}
         }
     }
-    judge(config, posts, findings)
+    judge(config, bound, findings)
 }
 
 /// What stands against one more resource: those inside one another.
 pub fn misfits(setup: &Setup, name: &ResourceName, backend: &Arc<dyn Backend>) -> Vec<Finding> {
-    let mut posts = setup.posts.clone();
-    let old = overlaps(&setup.config, &posts);
-    let post = Post::new(Arc::clone(backend), config::Hooks::default());
-    posts.insert(name.clone(), Arc::new(post));
-    let mut new = overlaps(&setup.config, &posts);
+    let mut bound = setup.bound.clone();
+    let old = overlaps(&setup.config, &bound);
+    let post = Bound::new(Arc::clone(backend), config::Hooks::default());
+    bound.insert(name.clone(), Arc::new(post));
+    let mut new = overlaps(&setup.config, &bound);
     new.retain(|finding| !old.contains(finding));
     new
 }
 
-fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
+fn build(config: &Config, declared: &Declared) -> Result<Bound, Vec<Finding>> {
     let name = &declared.resource.name;
     let context = Context { resource: name.clone(), state: config.daemon.state.clone() };
     let kind = &declared.resource.backend.kind;
@@ -123,20 +123,20 @@ fn build(config: &Config, declared: &Declared) -> Result<Post, Vec<Finding>> {
         let hint = format!("write kind = \"{kind}\" in [resource.{name}]");
         return Err(vec![config.locate(name, "", problem, hint)]);
     }
-    Ok(Post::new(backend, declared.hooks.clone()))
+    Ok(Bound::new(backend, declared.hooks.clone()))
 }
 
 /// Resources inside one another would be taken twice, or contain their own snapshots.
-fn overlaps(config: &Config, posts: &BTreeMap<ResourceName, Arc<Post>>) -> Vec<Finding> {
+fn overlaps(config: &Config, bound: &BTreeMap<ResourceName, Arc<Bound>>) -> Vec<Finding> {
     let territories: Vec<(&ResourceName, Territory)> =
-        posts.iter().map(|(name, post)| (name, post.backend.territory())).collect();
+        bound.iter().map(|(name, post)| (name, post.backend.territory())).collect();
     let mut findings = Vec::new();
     for (outer, ground) in &territories {
         for (inner, other) in &territories {
             findings.extend(overlap(config, outer, ground, inner, other));
         }
         findings.extend(store_inside(config, outer, ground));
-        findings.extend(state_inside(config, outer, ground, posts));
+        findings.extend(state_inside(config, outer, ground, bound));
     }
     findings
 }
@@ -225,10 +225,10 @@ fn state_inside(
     config: &Config,
     name: &ResourceName,
     ground: &Territory,
-    posts: &BTreeMap<ResourceName, Arc<Post>>,
+    bound: &BTreeMap<ResourceName, Arc<Bound>>,
 ) -> Option<Finding> {
     let state = &config.daemon.state;
-    let reads = posts.get(name).is_some_and(|post| !post.backend.capabilities().instant);
+    let reads = bound.get(name).is_some_and(|post| !post.backend.capabilities().instant);
     (reads && covers(ground, state)).then(|| {
         config.locate(
             name,

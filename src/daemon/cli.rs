@@ -110,12 +110,12 @@ pub struct SimulateArgs {
 
 /// What the process was started with.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Environment {
     pub uid: u32,
     pub env: Vec<(String, String)>,
 }
 
-impl Surroundings {
+impl Environment {
     fn variable(&self, name: &str) -> Option<String> {
         let found = self.env.iter().find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.clone())
@@ -163,8 +163,8 @@ impl Cli {
 }
 
 /// Runs the daemon until it is told to stop. Returns the exit code.
-pub fn run(args: &RunArgs, around: &Surroundings, err: &mut dyn Write) -> u8 {
-    let ended = serve(args, around);
+pub fn run(args: &RunArgs, environment: &Environment, err: &mut dyn Write) -> u8 {
+    let ended = serve(args, environment);
     match ended {
         Ok(()) => 0,
         Err(error) => {
@@ -174,14 +174,14 @@ pub fn run(args: &RunArgs, around: &Surroundings, err: &mut dyn Write) -> u8 {
     }
 }
 
-fn serve(args: &RunArgs, around: &Surroundings) -> Result<(), BootError> {
-    let locations = around.locations(&args.place).map_err(BootError::Configuration)?;
+fn serve(args: &RunArgs, environment: &Environment) -> Result<(), BootError> {
+    let locations = environment.locations(&args.place).map_err(BootError::Configuration)?;
     let clock = clock(args.simulated_clock.as_ref())?;
     let log = LogOptions {
-        journal_stream: around.variable("JOURNAL_STREAM"),
-        colour: around.variable("NO_COLOR").is_none(),
+        journal_stream: environment.variable("JOURNAL_STREAM"),
+        colour: environment.variable("NO_COLOR").is_none(),
     };
-    let env = around.env.clone();
+    let env = environment.env.clone();
     let daemon = Daemon::start(Options { locations, env, clock, log: Some(log) })?;
     if let Some(file) = &args.simulated_clock {
         let file = file.display();
@@ -200,12 +200,13 @@ fn clock(simulated: Option<&PathBuf>) -> Result<Arc<dyn Clock>, ClockError> {
 /// Prints every finding. Returns the exit code.
 pub fn check(
     args: &CheckArgs,
-    around: &Surroundings,
+    environment: &Environment,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
-    let strictly = |at: Locations| check::prepare_strictly(&at, &around.env, &Findings::default());
-    let setup = match around.locations(&args.place).and_then(strictly) {
+    let strictly =
+        |at: Locations| check::prepare_strictly(&at, &environment.env, &Findings::default());
+    let setup = match environment.locations(&args.place).and_then(strictly) {
         Ok(setup) => setup,
         Err(findings) => return tell(&findings, err),
     };
@@ -244,12 +245,12 @@ fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
 /// Rebuilds the catalogue. Returns the exit code.
 pub fn rebuild(
     args: &RebuildArgs,
-    around: &Surroundings,
+    environment: &Environment,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> u8 {
-    let locations = around.locations(&args.place).map_err(BootError::Configuration);
-    let rebuilt = locations.and_then(|at| rebuild::rebuild(&at, &around.env, &System));
+    let locations = environment.locations(&args.place).map_err(BootError::Configuration);
+    let rebuilt = locations.and_then(|at| rebuild::rebuild(&at, &environment.env, &System));
     match rebuilt {
         Ok(rebuilt) => {
             if args.json {
@@ -265,11 +266,11 @@ pub fn rebuild(
             for (resource, why) in &rebuilt.unseen {
                 let _ = writeln!(err, "{resource}: not seen: {why}; heptad looks again by itself");
             }
-            for (resource, shelf) in &rebuilt.unclaimed {
-                let shelf = shelf.display();
+            for (resource, store) in &rebuilt.unclaimed {
+                let store = store.display();
                 let _ = writeln!(
                     err,
-                    "{resource}: not in the configuration, but {shelf} has snapshots of it; declare it \
+                    "{resource}: not in the configuration, but {store} has snapshots of it; declare it \
                      and they are found again"
                 );
             }
@@ -317,10 +318,10 @@ pub fn libvirt_helper(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mu
 }
 
 /// Lets go what a killed heptad and its helper left held. Returns the exit code.
-pub fn libvirt_let_go(around: &Surroundings, err: &mut dyn Write) -> u8 {
-    let state = match around.locations(&Place { config: None }) {
+pub fn libvirt_let_go(environment: &Environment, err: &mut dyn Write) -> u8 {
+    let state = match environment.locations(&Place { config: None }) {
         // Whatever else is wrong with the configuration.
-        Ok(locations) => config::examine(&locations, &around.env).config.daemon.state,
+        Ok(locations) => config::examine(&locations, &environment.env).config.daemon.state,
         Err(findings) => {
             findings.iter().for_each(|finding| drop(writeln!(err, "{finding}")));
             return 1;

@@ -72,13 +72,13 @@ pub fn declare(
     inbox: &Inbox,
     events: Vec<Event>,
     lasting: bool,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<(), Undeclared> {
     let (teller, told) = channel();
     let claimed = Arc::new(AtomicBool::new(false));
     let declaration = Declaration { events, lasting, claimed: claimed.clone(), teller };
     inbox.put(Message::Declared(declaration));
-    match told.recv_timeout(patience) {
+    match told.recv_timeout(timeout) {
         Ok(told) => told,
         Err(RecvTimeoutError::Disconnected) => Err(Undeclared::Stopping),
         Err(RecvTimeoutError::Timeout) if claimed.swap(true, Ordering::SeqCst) => {
@@ -122,8 +122,8 @@ mod tests {
         let inbox = &inbox(dir.path());
         let check = |what: Result<(), Undeclared>| {
             let answer = std::thread::scope(|scope| {
-                let patience = Duration::from_secs(60);
-                let asked = scope.spawn(move || declare(inbox, vec![Event::Tick], false, patience));
+                let timeout = Duration::from_secs(60);
+                let asked = scope.spawn(move || declare(inbox, vec![Event::Tick], false, timeout));
                 let mut declaration = loop {
                     if let Some(Message::Declared(found)) = inbox.drain().pop_front() {
                         break found;

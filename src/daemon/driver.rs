@@ -5,7 +5,7 @@ use super::declare::{Declaration, Undeclared};
 use super::engine::{Engine, Turn};
 use super::journal::Seen;
 use super::workers::Workers;
-use crate::api::desk::Published;
+use crate::api::service::Published;
 use crate::catalogue::Catalogue;
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Reading;

@@ -11,7 +11,7 @@ use crate::catalogue::{Catalogue, CatalogueError};
 use crate::domain::clock::{Belief, Reading};
 use crate::domain::denied::Denied;
 use crate::domain::event::{Action, Ask, Entry, Event};
-use crate::domain::fee::Holding;
+use crate::domain::fee::ResourceUsage;
 use crate::domain::keeper::Keeper;
 use crate::domain::key::repeat;
 use crate::domain::operation::{Failure, Fault, Operation, OperationId};
@@ -239,7 +239,7 @@ impl Engine {
         }
         let accounts = self.keeper.ledger().accounts.iter();
         let held: Vec<_> =
-            accounts.map(|(name, account)| (name.clone(), Holding::of(account))).collect();
+            accounts.map(|(name, account)| (name.clone(), ResourceUsage::of(account))).collect();
         self.catalogue.add_usage(reading.wall, reading.elapsed, &held)
     }
 
@@ -281,7 +281,7 @@ mod tests {
     use crate::domain::sample::{Builder, at};
     use crate::domain::snapshot::{Content, Facts, Part, Seq};
     use crate::domain::survey::Survey;
-    use crate::domain::usage::Weights;
+    use crate::domain::usage::UsageReport;
     use jiff::SignedDuration;
 
     fn reading() -> Reading {
@@ -315,7 +315,7 @@ mod tests {
         // One for the look, one for the taking, none for what follows.
         let mut engine = engine(2, dir.path());
         let turn = engine.turn(vec![Event::Configured(vec![account.resource.clone()])], reading());
-        let look = finished(&turn.orders[0], Done::Surveyed(seen(), Weights::default()));
+        let look = finished(&turn.orders[0], Done::Surveyed(seen(), UsageReport::default()));
         engine.turn(vec![look], reading());
         let (resource, name) = (account.name().clone(), "by-hand".parse().ok());
         let request = Request::Take { resource, name, tags: Default::default(), part: Part::Whole };

@@ -2,7 +2,7 @@
 //! repeat. What is due is never decided here.
 
 use super::driver::{Inbox, Message};
-use crate::api::desk::Published;
+use crate::api::service::Published;
 use crate::catalogue::Catalogue;
 use crate::domain::alarm::{self, Alarm};
 use crate::domain::event::Event;

@@ -4,8 +4,8 @@
 
 use super::allowed::{self, Allowed};
 use super::asking::{Question, ask_all};
+use super::bindings::Bound;
 use super::check::Setup;
-use super::fleet::Post;
 use super::places;
 use crate::backend::options::OptionFinding;
 use crate::config::{Effect, Finding};
@@ -32,22 +32,22 @@ type Seen = (Result<(), StorageError>, Vec<OptionFinding>);
 
 /// Everything that can be said of a configuration that can be loaded.
 pub fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
-    let barred = allowed::barred(&setup.posts, allowed);
+    let barred = allowed::barred(&setup.bound, allowed);
     let mut all = Inspection::default();
     all.findings.extend(setup.hampered.iter().cloned());
     all.findings.extend(allowed::hampered(setup, &barred));
     all.remarks.extend(setup.config.remarks());
     all.remarks.extend(allowed::closed(setup, allowed));
     all.findings.extend(places::findings(setup));
-    all.findings.extend(setup.posts.iter().flat_map(|(name, post)| hooks(setup, name, post)));
+    all.findings.extend(setup.bound.iter().flat_map(|(name, post)| hooks(setup, name, post)));
     resources(setup, &barred, &mut all);
     all
 }
 
 fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut Inspection) {
     // What heptad may not look at is told already.
-    let looked = || setup.posts.iter().filter(|(name, _)| !barred.contains_key(*name));
-    let ask = |(_, post): (&ResourceName, &Arc<Post>)| {
+    let looked = || setup.bound.iter().filter(|(name, _)| !barred.contains_key(*name));
+    let ask = |(_, post): (&ResourceName, &Arc<Bound>)| {
         let post = Arc::clone(post);
         Box::new(move || (post.backend.inspect(), post.backend.oddities())) as Question<Seen>
     };
@@ -92,7 +92,7 @@ fn told(error: &StorageError, root: Option<&Path>) -> (String, String) {
     }
 }
 
-fn hooks(setup: &Setup, name: &ResourceName, post: &Post) -> Vec<Finding> {
+fn hooks(setup: &Setup, name: &ResourceName, post: &Bound) -> Vec<Finding> {
     let lists = [("before", &post.hooks.before), ("after", &post.hooks.after)];
     let all = lists.into_iter().flat_map(|(list, hooks)| {
         hooks.iter().enumerate().map(move |(n, hook)| (list, n, hook.program.as_path()))

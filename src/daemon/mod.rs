@@ -1,17 +1,17 @@
-//! The imperative shell: boot, the driver's loop, workers, the desk. The only room that sees all
+//! The imperative shell: boot, the driver's loop, workers, the service. The only room that sees all
 //! others. It decides nothing: what to do comes from the keeper, and it is done here.
 
 mod allowed;
 mod asking;
+mod bindings;
 pub mod boot;
 pub mod check;
 pub mod cli;
+mod create;
 mod declare;
-mod desk;
 mod driver;
 pub mod engine;
 pub mod enroll;
-mod fleet;
 mod full;
 pub mod hooks;
 mod housekeeping;
@@ -19,7 +19,6 @@ mod inspect;
 mod journal;
 mod leases;
 mod looking;
-mod making;
 mod manual;
 mod mounted;
 mod opening;
@@ -29,6 +28,7 @@ mod protect;
 mod reading;
 pub mod rebuild;
 mod registrar;
+mod service;
 pub mod simulate;
 mod way_out;
 mod workers;

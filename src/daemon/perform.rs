@@ -1,7 +1,7 @@
 //! One order, performed against a backend: the promises that hold for every technology are kept
 //! here, right around its verbs.
 
-use super::making::{self, Surroundings};
+use super::create::{self, CreateContext};
 use super::{allowed, full, way_out};
 use crate::backend::{Backend, RollbackOrder, TakeOrder};
 use crate::domain::name::ResourceName;
@@ -11,7 +11,7 @@ use crate::domain::report::{Done, Taken};
 use crate::domain::rotation;
 use crate::domain::snapshot::{Card, Facts, Handle, Origin, Seq};
 use crate::domain::survey::{Found, Survey, Wholeness};
-use crate::domain::usage::{Together, Weigh, Weight, Weights};
+use crate::domain::usage::{SnapshotUsage, TotalReport, UsageReport, UsageScope};
 use crate::fs::{Progress, StorageError};
 
 /// No resource ever has so many snapshots; the catalogue counts in signed 64 bits.
@@ -21,7 +21,7 @@ const COUNTABLE: u64 = i64::MAX.unsigned_abs();
 pub fn perform(
     backend: &dyn Backend,
     order: &Order,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
     match &order.work {
         Work::Survey { known, weigh } => {
@@ -34,12 +34,12 @@ pub fn perform(
             let (resource, damaged_too) = (&order.resource, replaced_by.is_some());
             let wish = Wish { resource, card, source, identity, damaged_too };
             let Some(successor) = replaced_by else {
-                let taken = take(backend, &wish, around);
+                let taken = take(backend, &wish, context);
                 return taken.map(Done::Taken).map_err(|fault| allowed::explain(backend, fault));
             };
-            making::idle(backend)
+            create::idle(backend)
                 .map_err(|failure| way_out::of_idle(backend, successor, failure))?;
-            take(backend, &wish, around).map(Done::Taken).map_err(|failure| {
+            take(backend, &wish, context).map(Done::Taken).map_err(|failure| {
                 let explained = allowed::explain(backend, failure.clone());
                 match explained == failure {
                     true => way_out::of_taking(backend, successor, failure),
@@ -56,21 +56,21 @@ pub fn perform(
         Work::Mark { handle, mark } => {
             backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)
         }
-        Work::Restore { card, draft, heir, again } => {
-            making::create(backend, (card, draft, heir), *again, around)
+        Work::Restore { card, draft, derived, again } => {
+            create::create(backend, (card, draft, derived), *again, context)
         }
         Work::Rollback { handle, token, identity, again } => {
             if !again {
-                making::idle(backend)?;
+                create::idle(backend)?;
                 let seen = backend.probe().map_err(failure)?.identity;
                 same(&order.resource, &seen, identity.as_deref())?;
-                around.wanted().map_err(failure)?;
+                context.wanted().map_err(failure)?;
             }
             let order = RollbackOrder { handle, token: *token };
-            making::roll_back(backend, &order, !again, around)
+            create::roll_back(backend, &order, !again, context)
         }
-        Work::Attach { disk } => making::attach(backend, disk, around),
-        Work::Detach { disk, again } => making::detach(backend, disk, *again, around),
+        Work::Attach { disk } => create::attach(backend, disk, context),
+        Work::Detach { disk, again } => create::detach(backend, disk, *again, context),
     }
 }
 
@@ -122,26 +122,26 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
 /// What each whole snapshot occupies now, which changes as its neighbours come and go, and what all
 /// of them do; what costs much only if it is asked for. One that cannot be measured keeps the
 /// figures that it has.
-fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: Weigh) -> Weights {
+fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: UsageScope) -> UsageReport {
     let whole = survey.found.iter().filter(|found| found.state == Wholeness::Whole);
     let weight = |found: &Found| {
         let usage = backend.usage(&found.card.handle).ok()?;
         let seq = found.card.handle.seq;
-        Some(Weight { seq, stored: usage.stored, exclusive: usage.exclusive })
+        Some(SnapshotUsage { seq, stored: usage.stored, exclusive: usage.exclusive })
     };
-    let together = match (weigh != Weigh::Nothing).then(|| backend.occupied()) {
-        None => Together::NotAsked,
+    let together = match (weigh != UsageScope::Nothing).then(|| backend.occupied()) {
+        None => TotalReport::NotAsked,
         Some(Err(error)) => {
             tracing::debug!(%error, "what all snapshots occupy together is not known this time: {error}");
-            Together::Failed
+            TotalReport::Failed
         }
-        Some(Ok(told)) => Together::Is(told),
+        Some(Ok(told)) => TotalReport::Is(told),
     };
-    let each = match weigh == Weigh::All || backend.usage_is_cheap() {
+    let each = match weigh == UsageScope::All || backend.usage_is_cheap() {
         true => whole.filter_map(weight).collect(),
         false => Vec::new(),
     };
-    Weights { each, together }
+    UsageReport { each, together }
 }
 
 /// What is to be taken.
@@ -338,8 +338,8 @@ mod tests {
             let weights = weigh_all(&backend, &survey, weigh);
             assert_eq!((weights.each.len(), weights.together), (each, together), "{weigh:?}");
         };
-        check(Weigh::Nothing, 0, Together::NotAsked);
-        check(Weigh::Together, 0, Together::Is(None));
-        check(Weigh::All, 3, Together::Is(None));
+        check(UsageScope::Nothing, 0, TotalReport::NotAsked);
+        check(UsageScope::Total, 0, TotalReport::Is(None));
+        check(UsageScope::All, 3, TotalReport::Is(None));
     }
 }

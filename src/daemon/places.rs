@@ -9,13 +9,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// For all places together; a healthy disk answers in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is wrong with the places of a configuration. A store that is not to be trusted is refused
 /// by every snapshot that would go there, too.
 pub fn findings(setup: &Setup) -> Vec<Finding> {
     let config = &setup.config;
-    let stores = setup.posts.iter().filter_map(|(name, post)| {
+    let stores = setup.bound.iter().filter_map(|(name, post)| {
         let store = post.backend.territory().store?;
         let configured = config.get(name)?.options.contains_key("store");
         let key = if configured { "store" } else { "" };
@@ -75,7 +75,7 @@ fn judge(
     std::thread::spawn(move || paths.iter().try_for_each(|path| answer.send(trusted(path))));
     let mut findings = Vec::new();
     for (path, place) in places {
-        let (problem, hint) = match answers.recv_timeout(PATIENCE) {
+        let (problem, hint) = match answers.recv_timeout(TIMEOUT) {
             Ok(None) => continue,
             Ok(Some(why)) => why
                 .split_once("; ")

@@ -4,9 +4,9 @@
 
 use super::allowed::{self, Allowed};
 use super::check;
-use super::desk::Counter;
 use super::enroll::{enroll, withdraw};
 use super::looking::{Look, build, look, shown};
+use super::service::DaemonService;
 use crate::api::wire;
 use crate::backend::Backend;
 use crate::backend::recognise::{Place, Recognised};
@@ -32,7 +32,7 @@ const REMEMBERED: usize = 64;
 /// Of requests that were granted.
 pub type Answers = VecDeque<(Key, wire::Protected)>;
 
-impl Counter {
+impl DaemonService {
     /// # Errors
     /// [`Unprotectable`]; nothing is declared then.
     pub(super) async fn put_under_protection(
@@ -232,7 +232,7 @@ fn own_ground(
     ledger: &Ledger,
     setup: &check::Setup,
 ) -> Result<(), Unprotectable> {
-    let stores = setup.posts.values().filter_map(|post| post.backend.territory().store);
+    let stores = setup.bound.values().filter_map(|post| post.backend.territory().store);
     let stored = stores.flat_map(|store| {
         ledger.accounts.keys().map(move |name| store.join(name.as_str())).collect::<Vec<_>>()
     });
@@ -276,8 +276,8 @@ fn enrolment(name: &ResourceName, found: &Recognised, wish: &Wish) -> Enrolment 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::draft::Draft;
     use crate::domain::event::Entry;
+    use crate::domain::new_resource::NewResource;
     use crate::domain::operation::{Act, State};
     use crate::domain::protect::Target;
     use crate::domain::resource::Kind;
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_promised_to_what_is_still_to_be_made_is_taken() {
-        let mut draft = Draft::named("shop".parse().unwrap());
+        let mut draft = NewResource::named("shop".parse().unwrap());
         draft.disks.insert("vdb".into(), "shop-vdb".parse().unwrap());
         let act = Act::Create { from: Seq(1), draft: Box::new(draft) };
         let mut ledger = Ledger::default();

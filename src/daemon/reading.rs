@@ -1,15 +1,15 @@
 //! Reading in snapshots for clients: beside the keeper's work and never on its threads, a bounded
 //! number at once, so that a pool that is stuck holds up only those who ask for it.
 
-use super::fleet::{Fleet, Post};
+use super::bindings::{Bindings, Bound};
 use super::leases::Lease;
-use crate::api::desk::{Handover, OpenFile, Target};
+use crate::api::service::{Handover, OpenFile, Target};
 use crate::backend::RestoreOrder;
 use crate::browse::{self, Bounds, Detached, OpenTree};
-use crate::domain::draft::Draft;
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
-use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
+use crate::domain::tree::{BrowseError, Differences, Listing, TreePath};
 use crate::fs::StorageError;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -35,7 +35,7 @@ const AHEAD: usize = 4;
 
 #[derive(Debug)]
 pub struct Readers {
-    fleet: Arc<Fleet>,
+    bindings: Arc<Bindings>,
     busy: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
@@ -49,15 +49,15 @@ struct Place {
 /// All that one reader of one snapshot holds, until its thread is done.
 #[derive(Debug)]
 struct Ticket {
-    post: Arc<Post>,
+    post: Arc<Bound>,
     handle: Handle,
     _lease: Lease,
     _place: Place,
 }
 
 impl Readers {
-    pub fn new(fleet: Arc<Fleet>) -> Self {
-        Self { fleet, busy: Arc::default() }
+    pub fn new(bindings: Arc<Bindings>) -> Self {
+        Self { bindings, busy: Arc::default() }
     }
 
     pub async fn list(
@@ -66,14 +66,14 @@ impl Readers {
         path: TreePath,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Result<Listing, Unshown> {
+    ) -> Result<Listing, BrowseError> {
         let ticket = self.admit(&of)?;
         let work = move || browse::list(&ticket.open()?, &path, after.as_deref(), limit);
         spawn_blocking(work).await.unwrap_or_else(|_| Err(bug()))
     }
 
     /// The thread that reads ahead ends with the file, or when nobody takes its pieces any more.
-    pub async fn file(&self, of: Target, path: TreePath) -> Result<OpenFile, Unshown> {
+    pub async fn file(&self, of: Target, path: TreePath) -> Result<OpenFile, BrowseError> {
         let ticket = self.admit(&of)?;
         let (told, head) = oneshot::channel();
         let (pieces, bytes) = mpsc::channel(AHEAD);
@@ -104,7 +104,7 @@ impl Readers {
         path: TreePath,
         after: Option<TreePath>,
         limit: usize,
-    ) -> Result<Differences, Unshown> {
+    ) -> Result<Differences, BrowseError> {
         let tickets = (self.admit(&old)?, self.admit(&new)?);
         let gone = Gone::default();
         let nobody_waits = Arc::clone(&gone.0);
@@ -120,14 +120,14 @@ impl Readers {
 
     /// The snapshot counts as read until the handover is dropped, and from then on while it is
     /// mounted.
-    pub async fn mount(&self, of: Target) -> Result<Handover, Unshown> {
+    pub async fn mount(&self, of: Target) -> Result<Handover, BrowseError> {
         let ticket = self.admit(&of)?;
-        let fleet = Arc::clone(&self.fleet);
+        let bindings = Arc::clone(&self.bindings);
         let work = move || {
             let Detached { mount, shows } = browse::detach(ticket.open()?)?;
-            let noted = fleet.mounted().note(&of.resource, of.handle.seq, shows);
+            let noted = bindings.mounted().note(&of.resource, of.handle.seq, shows);
             let failed = |error: Error| {
-                Unshown::Unreadable(format!("that it is mounted cannot be noted: {error}"))
+                BrowseError::Unreadable(format!("that it is mounted cannot be noted: {error}"))
             };
             let on_its_way = noted.map_err(failed)?;
             Ok(Handover { mount, held: Box::new((ticket, on_its_way)) })
@@ -136,7 +136,7 @@ impl Readers {
     }
 
     /// Why nothing like that can be made of a snapshot. What cannot be looked at now is no reason.
-    pub async fn fits(&self, of: Target, draft: Draft) -> Result<(), String> {
+    pub async fn fits(&self, of: Target, draft: NewResource) -> Result<(), String> {
         let Ok(ticket) = self.admit(&of) else { return Ok(()) };
         let work = move || {
             let same = RestoreOrder::copy(&ticket.handle, &draft.name, Path::new("/"));
@@ -149,19 +149,19 @@ impl Readers {
         spawn_blocking(work).await.unwrap_or(Ok(()))
     }
 
-    fn admit(&self, of: &Target) -> Result<Ticket, Unshown> {
-        let post = self.fleet.post(&of.resource).ok_or(Unshown::NoBackend)?;
+    fn admit(&self, of: &Target) -> Result<Ticket, BrowseError> {
+        let post = self.bindings.post(&of.resource).ok_or(BrowseError::NoBackend)?;
         let place = self.place(post.backend.pool())?;
-        let lease = self.fleet.leases().read(&of.resource, of.handle.seq);
-        let lease = lease.ok_or(Unshown::Going)?;
+        let lease = self.bindings.leases().read(&of.resource, of.handle.seq);
+        let lease = lease.ok_or(BrowseError::Going)?;
         Ok(Ticket { post, handle: of.handle.clone(), _lease: lease, _place: place })
     }
 
-    fn place(&self, pool: String) -> Result<Place, Unshown> {
+    fn place(&self, pool: String) -> Result<Place, BrowseError> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let here = busy.get(&pool).copied().unwrap_or(0);
         if here >= OF_A_POOL || busy.values().sum::<usize>() >= IN_ALL {
-            return Err(Unshown::Crowded);
+            return Err(BrowseError::Crowded);
         }
         busy.insert(pool.clone(), here + 1);
         Ok(Place { busy: Arc::clone(&self.busy), pool })
@@ -181,7 +181,7 @@ impl Drop for Place {
 }
 
 impl Ticket {
-    fn open(&self) -> Result<OpenTree, Unshown> {
+    fn open(&self) -> Result<OpenTree, BrowseError> {
         self.post.backend.tree(&self.handle).map_err(unshown)
     }
 }
@@ -216,15 +216,15 @@ fn pump(file: File, size: u64, pieces: &mpsc::Sender<std::io::Result<Vec<u8>>>) 
     }
 }
 
-fn unshown(error: StorageError) -> Unshown {
+fn unshown(error: StorageError) -> BrowseError {
     let text = error.to_string();
     match error.fault {
-        Fault::Permanent => Unshown::Never(text),
-        Fault::Identity => Unshown::Changed(text),
-        _ => Unshown::Unreadable(text),
+        Fault::Permanent => BrowseError::Never(text),
+        Fault::Identity => BrowseError::Changed(text),
+        _ => BrowseError::Unreadable(text),
     }
 }
 
-fn bug() -> Unshown {
-    Unshown::Unreadable("a bug in heptad stopped it".into())
+fn bug() -> BrowseError {
+    BrowseError::Unreadable("a bug in heptad stopped it".into())
 }

@@ -1,13 +1,13 @@
 //! `heptad rebuild`: a new catalogue from nothing but what lies beside the snapshots.
 
+use super::bindings::Bindings;
 use super::boot::{BootError, FLOOR};
 use super::check;
-use super::desk::resources;
 use super::driver::reading;
 use super::engine::{Engine, Turn};
-use super::fleet::Fleet;
 use super::opening::{Opening, open};
 use super::perform::perform;
+use super::service::resources;
 use crate::catalogue::export;
 use crate::config::Locations;
 use crate::domain::account::Account;
@@ -50,9 +50,9 @@ pub fn rebuild(
     let setup = check::prepare(locations, env).map_err(BootError::Configuration)?;
     let Opening { setup, lock, catalogue, .. } = open(setup)?;
     let catalogue = catalogue.set_aside("rebuild asked")?.catalogue;
-    let fleet = Fleet::new(&setup.config.daemon.state);
+    let bindings = Bindings::new(&setup.config.daemon.state);
     let ledger = Ledger::default();
-    fleet.replace(setup.posts.clone(), &ledger, &setup.config.daemon.state);
+    bindings.replace(setup.bound.clone(), &ledger, &setup.config.daemon.state);
     let began = clock.read();
     let now = || reading(clock, began, SignedDuration::ZERO);
     let keeper = Keeper::new(ledger, FLOOR, now(), uuid::Uuid::new_v4().as_u128());
@@ -62,7 +62,7 @@ pub fn rebuild(
     engine.turn(vec![Event::Stop], now());
     let mut unseen = Vec::new();
     loop {
-        let reports = look(&fleet, &turn);
+        let reports = look(&bindings, &turn);
         if reports.is_empty() {
             break;
         }
@@ -73,8 +73,8 @@ pub fn rebuild(
         let why = account.trouble.clone().unwrap_or_else(|| "its backend did not answer".into());
         unseen.push((account.name().to_string(), why));
     }
-    let stores = setup.posts.values().filter_map(|post| post.backend.territory().store).collect();
-    let known = |name: &ResourceName| setup.posts.contains_key(name);
+    let stores = setup.bound.values().filter_map(|post| post.backend.territory().store).collect();
+    let known = |name: &ResourceName| setup.bound.contains_key(name);
     let rebuilt = Rebuilt {
         export: export(ledger),
         snapshots: ledger.snapshots().count(),
@@ -94,9 +94,9 @@ fn counts(account: &Account) -> (String, usize, usize) {
     (account.name().to_string(), account.snapshots.len(), doubted)
 }
 
-fn look(fleet: &Fleet, turn: &Turn) -> Vec<Event> {
+fn look(bindings: &Bindings, turn: &Turn) -> Vec<Event> {
     let report = |order: &crate::domain::order::Order| {
-        let result = match fleet.post(&order.resource) {
+        let result = match bindings.post(&order.resource) {
             Some(post) => perform(post.backend.as_ref(), order, &()),
             None => Err(Failure::new(Fault::Permanent, "no backend serves it")),
         };

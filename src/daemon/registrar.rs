@@ -2,8 +2,8 @@
 //! configuration in force. A person's files are not loaded by that: they may be half edited.
 
 use super::check;
-use super::desk::Counter;
 use super::enroll::{EnrolError, enroll, withdraw};
+use super::service::DaemonService;
 use super::workers::Registrar;
 use crate::backend::options::{Context, OptionFinding};
 use crate::backend::registry;
@@ -14,36 +14,36 @@ use crate::domain::name::{BlueprintName, ResourceName};
 use crate::domain::resource::Resource;
 use std::sync::{Arc, PoisonError};
 
-impl Registrar for Counter {
-    fn may_enrol(&self, heir: &Resource) -> Result<(), String> {
+impl Registrar for DaemonService {
+    fn may_enroll(&self, derived: &Resource) -> Result<(), String> {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // What else is wrong with its options is told when they are known in full.
-        let Ok(backend) = self.backend_of(heir) else { return Ok(()) };
-        match check::misfits(&setup, &heir.name, &backend).into_iter().next() {
+        let Ok(backend) = self.backend_of(derived) else { return Ok(()) };
+        match check::misfits(&setup, &derived.name, &backend).into_iter().next() {
             Some(misfit) => Err(misfit.problem),
             None => Ok(()),
         }
     }
 
-    fn enrol(&self, heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, derived: &Resource) -> Result<(), String> {
         let _alone = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
         let declared = {
             let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
-            enrolment(heir, &setup.config)
+            enrolment(derived, &setup.config)
                 .map_err(|error| format!("the backend's option {error}"))?
         };
         let path = match enroll(&self.state, &declared) {
             // By an attempt that was cut off, and its original was declared anew since.
-            Err(EnrolError::Taken { .. }) if self.is_known_as(heir) => return Ok(()),
+            Err(EnrolError::Taken { .. }) if self.is_known_as(derived) => return Ok(()),
             enrolled => enrolled.map_err(|error| error.to_string())?,
         };
-        let Err(findings) = self.amend(&[&heir.name]) else {
-            let (resource, file) = (&heir.name, path.display());
+        let Err(findings) = self.amend(&[&derived.name]) else {
+            let (resource, file) = (&derived.name, path.display());
             tracing::info!(%resource, %file, "{resource}: declared in {file}");
             return Ok(());
         };
         // It would stop the next start, and every reload until then.
-        let _ = withdraw(&self.state, &heir.name);
+        let _ = withdraw(&self.state, &derived.name);
         let ours = findings.iter().find(|finding| finding.file.as_deref() == Some(&path));
         let fault = ours.or(findings.iter().next()).map(|finding| finding.problem.as_str());
         let fault = fault.unwrap_or("the configuration has faults");
@@ -76,14 +76,15 @@ impl Registrar for Counter {
     }
 }
 
-impl Counter {
+impl DaemonService {
     /// Whether the very place of this resource is in force under its name.
-    fn is_known_as(&self, heir: &Resource) -> bool {
+    fn is_known_as(&self, derived: &Resource) -> bool {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let known = setup.config.get(&heir.name).is_some_and(|declared| {
-            declared.resource.enrolled && declared.resource.backend.kind == heir.backend.kind
+        let known = setup.config.get(&derived.name).is_some_and(|declared| {
+            declared.resource.enrolled && declared.resource.backend.kind == derived.backend.kind
         });
-        let (Some(post), Ok(wanted)) = (setup.posts.get(&heir.name), self.backend_of(heir)) else {
+        let (Some(post), Ok(wanted)) = (setup.bound.get(&derived.name), self.backend_of(derived))
+        else {
             return false;
         };
         let place = |backend: &dyn Backend| {
@@ -93,11 +94,11 @@ impl Counter {
         known && place(&*post.backend) == place(&*wanted)
     }
 
-    fn backend_of(&self, heir: &Resource) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-        let context = Context { resource: heir.name.clone(), state: self.state.clone() };
+    fn backend_of(&self, derived: &Resource) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
+        let context = Context { resource: derived.name.clone(), state: self.state.clone() };
         let options: serde_json::Map<_, _> =
-            serde_json::from_str(&heir.backend.options).unwrap_or_default();
-        registry::build(&heir.backend.kind, &options, &context)
+            serde_json::from_str(&derived.backend.options).unwrap_or_default();
+        registry::build(&derived.backend.kind, &options, &context)
     }
 }
 
@@ -112,8 +113,8 @@ pub fn left_over(config: &Config, ledger: &Ledger) -> Vec<ResourceName> {
 
 /// What is to stand in the file. A plan or blueprint that the configuration no longer has would
 /// make it invalid.
-fn enrolment(heir: &Resource, config: &Config) -> Result<Enrolment, Unwritable> {
-    let mut declared = Enrolment::of(heir)?;
+fn enrolment(derived: &Resource, config: &Config) -> Result<Enrolment, Unwritable> {
+    let mut declared = Enrolment::of(derived)?;
     declared.plan = declared.plan.filter(|name| config.plans.contains_key(name));
     let has = |name: &String| {
         let name: Option<BlueprintName> = name.parse().ok();

@@ -25,21 +25,21 @@ pub fn of_taking(backend: &dyn Backend, successor: &Successor, failure: Failure)
 /// Nothing is there that could be saved or exchanged. Whether it is lost, or only its disk away, is
 /// for a person to know: made anew below an empty mount point it would hide behind the disk.
 fn gone(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
-    let Successor { label, heir } = successor;
+    let Successor { label, derived } = successor;
     let place = place(backend).filter(|_| !backend.capabilities().by_name);
     let at = place.as_ref().map(|place| format!(" --path {}", quoted(place))).unwrap_or_default();
     let again = if place.is_some() { "there again" } else { "as a new one" };
     let why = format!(
         "{}; nothing was changed. If its disk is only away or not mounted, bring that back; if it is lost, \
-         `heptactl create {heir} --from {label}{at}` makes it {again}",
+         `heptactl create {derived} --from {label}{at}` makes it {again}",
         failure.message
     );
     Failure { message: why, ..failure }
 }
 
 fn unsaved(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
-    let Successor { label, heir } = successor;
-    let beside = heir.parse().ok().and_then(|heir| backend.beside(&heir));
+    let Successor { label, derived } = successor;
+    let beside = derived.parse().ok().and_then(|derived| backend.beside(&derived));
     let places = place(backend).zip(beside).filter(|_| !backend.capabilities().by_name);
     let (at, then) = match places {
         Some((place, beside)) => {
@@ -50,7 +50,7 @@ fn unsaved(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Fa
         None => (String::new(), String::new()),
     };
     let why = format!(
-        "{}; what is there now cannot be saved, so nothing was changed. `heptactl create {heir} --from \
+        "{}; what is there now cannot be saved, so nothing was changed. `heptactl create {derived} --from \
          {label}{at}` makes a new one beside it{then}",
         failure.message
     );

@@ -1,9 +1,9 @@
 //! The hands: threads that perform orders, bounded per pool, so that a stuck pool delays only
 //! itself.
 
-use super::fleet::{Fleet, Post, Unended};
+use super::bindings::{Bindings, Bound, Unended};
+use super::create::CreateContext;
 use super::hooks::{self, Occasion};
-use super::making::Surroundings;
 use super::perform::perform;
 use crate::backend::Image;
 use crate::domain::name::ResourceName;
@@ -11,7 +11,7 @@ use crate::domain::operation::{Failure, Fault, OperationId};
 use crate::domain::order::{Guard, Order, Work};
 use crate::domain::report::{Done, Finished};
 use crate::domain::resource::Resource;
-use crate::domain::usage::Weigh;
+use crate::domain::usage::UsageScope;
 use crate::fs::Progress;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +26,7 @@ pub type Report = Arc<dyn Fn(Finished) + Send + Sync>;
 const MOST: usize = 128;
 
 pub struct Workers {
-    fleet: Arc<Fleet>,
+    bindings: Arc<Bindings>,
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
     progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
@@ -38,18 +38,18 @@ pub struct Workers {
 #[derive(Default)]
 struct Pool {
     running: usize,
-    waiting: VecDeque<(Order, Arc<Post>)>,
+    waiting: VecDeque<(Order, Arc<Bound>)>,
 }
 
 /// Who makes new resources known, and lets go of those that were forgotten.
 pub trait Registrar: Send + Sync {
     /// # Errors
     /// A sentence that says what would stand against it.
-    fn may_enrol(&self, heir: &Resource) -> Result<(), String>;
+    fn may_enroll(&self, derived: &Resource) -> Result<(), String>;
 
     /// # Errors
     /// A sentence that says why it is not known now, and what to do.
-    fn enrol(&self, heir: &Resource) -> Result<(), String>;
+    fn enroll(&self, derived: &Resource) -> Result<(), String>;
 
     /// Ends the declarations of enrolled resources that were forgotten.
     fn let_go(&self, names: &[ResourceName]);
@@ -131,27 +131,27 @@ impl Progress for Around<'_> {
     }
 }
 
-impl Surroundings for Around<'_> {
-    fn may_enrol(&self, heir: &Resource) -> Result<(), String> {
-        self.workers.registrar.get().map_or(Ok(()), |registrar| registrar.may_enrol(heir))
+impl CreateContext for Around<'_> {
+    fn may_enroll(&self, derived: &Resource) -> Result<(), String> {
+        self.workers.registrar.get().map_or(Ok(()), |registrar| registrar.may_enroll(derived))
     }
 
-    fn enrol(&self, heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, derived: &Resource) -> Result<(), String> {
         match self.workers.registrar.get() {
-            Some(registrar) => registrar.enrol(heir),
+            Some(registrar) => registrar.enroll(derived),
             None => Err("heptad is starting; declare it in the configuration".into()),
         }
     }
 
     fn image(&self, disk: &ResourceName) -> Option<Image> {
-        self.workers.fleet.post(disk)?.backend.image()
+        self.workers.bindings.post(disk)?.backend.image()
     }
 }
 
 impl Workers {
-    pub fn new(fleet: Arc<Fleet>, report: Report) -> Arc<Self> {
+    pub fn new(bindings: Arc<Bindings>, report: Report) -> Arc<Self> {
         Arc::new(Self {
-            fleet,
+            bindings,
             report,
             pools: Mutex::default(),
             progress: Mutex::default(),
@@ -162,7 +162,7 @@ impl Workers {
 
     /// Performs an order soon; its report comes whatever happens.
     pub fn submit(self: &Arc<Self>, order: Order) {
-        let Some(post) = self.fleet.post(&order.resource) else {
+        let Some(post) = self.bindings.post(&order.resource) else {
             let message = "no backend serves it now: it is not in the configuration";
             self.fail(order.operation, message);
             return;
@@ -258,7 +258,7 @@ impl Workers {
             let wanted = lock(&self.wanted).get(&order.operation).cloned();
             let meter = Arc::new(Meter::new(wanted.unwrap_or_default()));
             lock(&self.progress).insert(order.operation, meter.clone());
-            if let Some(unended) = self.fleet.unended(&order.resource) {
+            if let Some(unended) = self.bindings.unended(&order.resource) {
                 end(&order.resource, &post, &unended);
             }
             let finished = self.unless_read(&order, || {
@@ -273,8 +273,8 @@ impl Workers {
     /// What a person reads at this moment is not destroyed.
     fn unless_read(&self, order: &Order, act: impl FnOnce() -> Finished) -> Finished {
         let Work::Destroy { handle, guard } = &order.work else { return act() };
-        let lease = self.fleet.leases().destroy(&order.resource, handle.seq);
-        let mounted = self.fleet.mounted().forbids(&order.resource, handle.seq);
+        let lease = self.bindings.leases().destroy(&order.resource, handle.seq);
+        let mounted = self.bindings.mounted().forbids(&order.resource, handle.seq);
         let used = match (&lease, mounted) {
             (None, _) => {
                 Some("its files are being read at this moment; it is tried again later".into())
@@ -298,7 +298,7 @@ impl Workers {
         }
     }
 
-    fn next(&self, name: &str) -> Option<(Order, Arc<Post>)> {
+    fn next(&self, name: &str) -> Option<(Order, Arc<Bound>)> {
         let mut pools = lock(&self.pools);
         let pool = pools.get_mut(name)?;
         // What measures takes minutes, and a due snapshot does not wait for more than what has begun.
@@ -321,11 +321,11 @@ impl Workers {
 }
 
 fn measures(work: &Work) -> bool {
-    matches!(work, Work::Survey { weigh: Weigh::Together | Weigh::All, .. })
+    matches!(work, Work::Survey { weigh: UsageScope::Total | UsageScope::All, .. })
 }
 
 /// Runs the after-hooks that a crash cut off, before anything else touches the resource.
-fn end(resource: &ResourceName, post: &Post, unended: &Unended) {
+fn end(resource: &ResourceName, post: &Bound, unended: &Unended) {
     if post.hooks.after.is_empty() {
         return;
     }
@@ -338,8 +338,8 @@ fn end(resource: &ResourceName, post: &Post, unended: &Unended) {
 }
 
 /// One order, with the hooks around a snapshot. A panic below fails this one operation.
-fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
-    let act = || perform(post.backend.as_ref(), order, around);
+fn run(order: &Order, post: &Bound, context: &dyn CreateContext) -> Finished {
+    let act = || perform(post.backend.as_ref(), order, context);
     let (result, output) = match &order.work {
         // Before a rollback nobody uses it: there is nothing to stop, and nothing to start again.
         Work::Take {
@@ -356,7 +356,7 @@ fn run(order: &Order, post: &Post, around: &dyn Surroundings) -> Finished {
                 seq: card.handle.seq,
                 slot: card.slot,
             };
-            hooks::around(&post.hooks, &occasion, &|| around.is_wanted(), act)
+            hooks::around(&post.hooks, &occasion, &|| context.is_wanted(), act)
         }
         _ => {
             let bug = |_| Err(Failure::new(Fault::Permanent, "a bug in heptad stopped it"));
@@ -405,16 +405,16 @@ mod tests {
             ["web-1", "web-2", "web-3", "web-4"].map(|name| name.parse().unwrap()).into();
         let post = |name: &ResourceName| {
             let (backend, hooks) = (Arc::new(disk.backend(name)), Hooks::default());
-            (name.clone(), Arc::new(Post { backend, hooks }))
+            (name.clone(), Arc::new(Bound { backend, hooks }))
         };
-        let fleet = Arc::new(Fleet::new(state.path()));
-        fleet.replace(names.iter().map(post).collect(), &Ledger::default(), state.path());
+        let bindings = Arc::new(Bindings::new(state.path()));
+        bindings.replace(names.iter().map(post).collect(), &Ledger::default(), state.path());
         let (send, reports) = mpsc::channel();
         let report = move |finished: Finished| send.send(finished.operation.0).unwrap();
-        let workers = Workers::new(fleet, Arc::new(report));
+        let workers = Workers::new(bindings, Arc::new(report));
         // The first one does not get on before all wait.
         let held = disk.world();
-        let weighs = [Weigh::Nothing, Weigh::All, Weigh::Together, Weigh::Nothing];
+        let weighs = [UsageScope::Nothing, UsageScope::All, UsageScope::Total, UsageScope::Nothing];
         for (n, (resource, weigh)) in (1..).zip(names.into_iter().zip(weighs)) {
             let work = Work::Survey { known: Vec::new(), weigh };
             workers.submit(Order { operation: OperationId(n), resource, work, wanted: true });

@@ -33,7 +33,7 @@ pub enum StageError {
 type Result<T, E = StageError> = std::result::Result<T, E>;
 
 /// How long a snapshot of a few files may take on a slow machine, in seconds.
-const PATIENCE: u32 = 20;
+const TIMEOUT: u32 = 20;
 
 /// Columns of a terminal that nobody has made wider.
 const WIDTH: usize = 80;
@@ -204,7 +204,7 @@ impl<'a> Stage<'a> {
             if settled && open.operations.is_empty() {
                 return Ok(());
             }
-            generation = self.client.changes(generation, PATIENCE)?.generation;
+            generation = self.client.changes(generation, TIMEOUT)?.generation;
         }
         Err(incomplete())
     }

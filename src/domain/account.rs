@@ -17,7 +17,7 @@ use super::survey::Elsewhere;
 use super::tag::{self, TagWishes};
 use super::timeline::{Timeline, Today};
 use super::told::{Disk, Engine};
-use super::usage::Measured;
+use super::usage::KnownTotal;
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ pub struct Account {
     /// What is known of the times that its snapshots bear.
     pub dating: Dating,
     /// What all its snapshots occupy together, as last measured.
-    pub occupied: Option<Measured>,
+    pub occupied: Option<KnownTotal>,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
     pub slots: BTreeMap<Slot, SlotRecord>,
     /// Those slots in the order in which something was last noted of them, which no clock can change.

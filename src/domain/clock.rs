@@ -19,7 +19,7 @@ pub struct Reading {
 
 /// After this long (since boot) an unbelievable clock is used all the same: a snapshot with a
 /// wrong date is better than none.
-pub const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+pub const TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
 /// A wall clock this far ahead of where the boot clock says it should be has been stepped.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
@@ -37,9 +37,9 @@ pub struct Trust {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belief {
     Trusted,
-    /// Below the floor: nothing automatic until it is synchronised or patience ends.
+    /// Below the floor: nothing automatic until it is synchronised or timeout ends.
     Doubted,
-    /// Below the floor for longer than [`PATIENCE`].
+    /// Below the floor for longer than [`TIMEOUT`].
     Tolerated,
 }
 
@@ -61,7 +61,7 @@ impl Trust {
             return Belief::Trusted;
         }
         let since = *self.doubted_since.get_or_insert(reading.boot);
-        if reading.boot.saturating_sub(since) >= PATIENCE {
+        if reading.boot.saturating_sub(since) >= TIMEOUT {
             Belief::Tolerated
         } else {
             Belief::Doubted

@@ -69,7 +69,7 @@ pub enum Denied {
     NotWhole {
         snapshot: String,
     },
-    FarewellUnsaid {
+    FinalSnapshotUnspecified {
         resource: ResourceName,
         kind: Kind,
     },

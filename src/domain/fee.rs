@@ -11,9 +11,9 @@
 //! others. Their length comes from running time, never from the wall clock, which only says to
 //! which day they belong; setting it can move byte-hours to another day but makes none.
 
-mod holding;
+mod resource_usage;
 
-pub use holding::{Basis, Holding, billed, occupies};
+pub use resource_usage::{Basis, ResourceUsage, billed, occupies};
 
 use super::name::ResourceName;
 use jiff::civil::Date;

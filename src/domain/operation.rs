@@ -1,8 +1,8 @@
 //! One attempt to do one thing: who asked, what, how far, how it ended.
 
-use super::draft::Draft;
 use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
+use super::new_resource::NewResource;
 use super::sentence::plain;
 use super::slot::Slot;
 use super::snapshot::{Part, Seq, Tags};
@@ -70,7 +70,7 @@ pub enum Act {
     },
     Create {
         from: Seq,
-        draft: Box<Draft>,
+        draft: Box<NewResource>,
     },
     /// Put the content of `to` in place of the live one. What was live is in `safety`, which is
     /// taken before.

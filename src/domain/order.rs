@@ -1,13 +1,13 @@
 //! What a worker is given to do, complete in itself.
 
-use super::draft::Draft;
 use super::name::ResourceName;
+use super::new_resource::NewResource;
 use super::operation::OperationId;
 use super::policy::Retention;
 use super::resource::Resource;
 use super::snapshot::{Card, Handle, Seq};
 use super::survey::Mark;
-use super::usage::Weigh;
+use super::usage::UsageScope;
 
 /// What a rollback puts in the place of what is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Successor {
     /// The snapshot that it comes from.
     pub label: String,
     /// A name that a new resource could have, made of that snapshot instead.
-    pub heir: String,
+    pub derived: String,
 }
 
 /// Work for a backend, complete in itself.
@@ -34,7 +34,7 @@ pub enum Work {
     /// List what the backend has; verify what is whole and not `known` yet.
     Survey {
         known: Vec<Seq>,
-        weigh: Weigh,
+        weigh: UsageScope,
     },
     /// Take a snapshot of the resource, or copy one of its snapshots.
     Take {
@@ -52,9 +52,9 @@ pub enum Work {
     },
     Restore {
         card: Card,
-        draft: Box<Draft>,
+        draft: Box<NewResource>,
         /// What it will be as a resource, but for the options that the backend adds.
-        heir: Box<Resource>,
+        derived: Box<Resource>,
         /// It was begun before, so it may be made already.
         again: bool,
     },

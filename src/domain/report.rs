@@ -3,7 +3,7 @@
 use super::operation::{Failure, OperationId};
 use super::snapshot::Facts;
 use super::survey::Survey;
-use super::usage::Weights;
+use super::usage::UsageReport;
 
 /// What a worker brings back.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Finished {
 #[derive(Clone, Debug)]
 pub enum Done {
     /// With what whole snapshots occupy now, so far as it was measured.
-    Surveyed(Survey, Weights),
+    Surveyed(Survey, UsageReport),
     Taken(Taken),
     Destroyed,
     /// What would have paid for it is not there, or somebody reads it: nothing was touched.

@@ -1,7 +1,7 @@
 //! What a client asks for.
 
-use super::draft::Draft;
 use super::name::{ResourceName, SnapshotName};
+use super::new_resource::NewResource;
 use super::operation::{Leftovers, OperationId};
 use super::snapshot::{Part, Selector, Tags};
 use super::tag::Retag;
@@ -31,7 +31,7 @@ pub enum Request {
     },
     Create {
         from: Selector,
-        draft: Box<Draft>,
+        draft: Box<NewResource>,
     },
     Rollback {
         resource: ResourceName,
@@ -76,7 +76,7 @@ pub enum Request {
     Forget {
         resource: ResourceName,
         automatic: Leftovers,
-        last: Farewell,
+        last: FinalSnapshot,
     },
     /// Takes back what has not begun, and asks what has begun to stop.
     Cancel {
@@ -88,7 +88,7 @@ pub enum Request {
 
 /// Whether a resource that is forgotten leaves a last snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Farewell {
+pub enum FinalSnapshot {
     /// Nothing was said; of an instance or a database it has to be (Lightsail's rule for deleting
     /// a database).
     #[default]

@@ -202,7 +202,7 @@ pub struct Differences {
 
 /// Why something in a snapshot is not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unshown {
+pub enum BrowseError {
     #[error("there is nothing of this name in it")]
     NotThere,
     #[error("a part of this path is a symbolic link, and links are not followed")]

@@ -6,7 +6,7 @@ use super::snapshot::Seq;
 
 /// As a backend measured it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occupied {
+pub struct TotalUsage {
     /// What would become free if all of them went: each block once, and none that the live
     /// resource has too.
     pub bytes: u64,
@@ -25,12 +25,12 @@ pub struct Usage {
 
 /// Which snapshots there were. Numbers only rise, so a set that changed has another mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gathering {
+pub struct SnapshotSet {
     pub count: u64,
     pub newest: Seq,
 }
 
-impl Gathering {
+impl SnapshotSet {
     /// Those that take up room now.
     pub fn of(account: &Account) -> Self {
         let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
@@ -43,44 +43,44 @@ impl Gathering {
 
 /// A figure with what it was measured of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measured {
-    pub occupied: Occupied,
-    pub of: Gathering,
+pub struct KnownTotal {
+    pub occupied: TotalUsage,
+    pub of: SnapshotSet,
 }
 
 /// What was measured of a resource's snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Weights {
-    pub each: Vec<Weight>,
-    pub together: Together,
+pub struct UsageReport {
+    pub each: Vec<SnapshotUsage>,
+    pub together: TotalReport,
 }
 
 /// What a look may measure of what snapshots occupy, though it is costly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Weigh {
+pub enum UsageScope {
     #[default]
     Nothing,
     /// What all of them occupy.
-    Together,
+    Total,
     /// That, and what each does.
     All,
 }
 
 /// What all of them occupy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Together {
+pub enum TotalReport {
     /// It was not asked for: that is costly.
     #[default]
     NotAsked,
     /// It could not be measured this time; what was known stands.
     Failed,
     /// None: it cannot be told.
-    Is(Option<Occupied>),
+    Is(Option<TotalUsage>),
 }
 
 /// What one whole snapshot occupies, in bytes; none where the backend cannot tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weight {
+pub struct SnapshotUsage {
     pub seq: Seq,
     pub stored: Option<u64>,
     pub exclusive: Option<u64>,

@@ -3,14 +3,14 @@
 
 pub mod clock;
 pub mod drop_in;
+pub mod fd_passing;
 pub mod fstab;
 pub mod holders;
+pub mod kernel_users;
 pub mod listeners;
 pub mod lock;
 pub mod logging;
 pub mod mounts;
-pub mod passing;
-pub mod pins;
 pub mod privileges;
 pub mod process;
 pub mod sharers;

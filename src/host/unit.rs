@@ -12,7 +12,7 @@ const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,CapabilityBo
                           RestrictNamespaces,DevicePolicy,DeviceAllow,ProtectSystem";
 
 /// systemd answers in milliseconds, or it is in trouble.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer.
 const SAID: usize = 1 << 16;
 
@@ -33,7 +33,7 @@ impl Unit {
     /// `None` where no systemd runs, or knows of no such service.
     pub fn ask() -> Option<Self> {
         let limits = Limits {
-            deadline: PATIENCE,
+            deadline: TIMEOUT,
             grace: GRACE,
             stdout: SAID,
             stderr: SAID,

@@ -1,11 +1,11 @@
 //! The helper: makes its mount while it still may, then serves it until nobody needs it.
 
+use super::namespace::Image;
 use super::protocol::{Order, Reply};
 use super::serve::Served;
-use super::world::Image;
 use crate::fs::tree::{Kind, Meta, open_file, open_nosymlink};
 use crate::host::drop_in::DropIn;
-use crate::host::{passing, sys};
+use crate::host::{fd_passing, sys};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
@@ -29,7 +29,7 @@ pub fn serve(socket: i32, err: &mut dyn Write) -> u8 {
     let session = match served {
         Ok((session, mount)) => {
             let note = serde_json::to_vec(&Reply::Ready).unwrap_or_default();
-            if passing::give(&socket, &note, mount.as_fd()).is_err() {
+            if fd_passing::give(&socket, &note, mount.as_fd()).is_err() {
                 return 1;
             }
             session

@@ -22,6 +22,7 @@ mod files;
 mod helper;
 mod inodes;
 mod lvm;
+mod namespace;
 mod ntfs;
 mod protocol;
 mod run;
@@ -29,7 +30,6 @@ mod sandbox;
 mod serve;
 mod table;
 mod volume;
-mod world;
 mod xfs;
 
 pub use helper::serve as helper;

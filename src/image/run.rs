@@ -4,7 +4,7 @@ use super::protocol::{Disk, Order, Reply};
 use crate::browse::{OpenTree, Own};
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
-use crate::host::passing;
+use crate::host::fd_passing;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn};
 use crate::host::trust::trusted_program;
 use rustix::fs::{Mode, OFlags};
@@ -39,7 +39,7 @@ pub fn open(disks: &[Disk], helper: Option<&Path>) -> Result<OpenTree, StorageEr
     let text = serde_json::to_vec(&order).map_err(std::io::Error::other).doing(doing)?;
     (&ours).write_all(&text).doing(doing)?;
     ours.shutdown(std::net::Shutdown::Write).doing(doing)?;
-    let (note, mount) = passing::take(&ours).map_err(|error| match error.kind() {
+    let (note, mount) = fd_passing::take(&ours).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => {
             StorageError::new(Fault::Transient, doing(), "its helper ended without a word")
         }

@@ -2,8 +2,8 @@
 
 use super::files::{Answer, Names, Stat};
 use super::inodes::{Inodes, ROOT};
+use super::namespace::{Image, Node};
 use super::sandbox;
-use super::world::{Image, Place};
 use fuser::{
     Errno, FileAttr, FileHandle, Filesystem, Generation, INodeNo, LockOwner, OpenFlags, ReplyAttr,
     ReplyData, ReplyDirectory, ReplyEntry, ReplyOpen, Request,
@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 const FOR_LONG: Duration = Duration::from_secs(3_600);
 
 /// Seconds for one answer; then the helper is killed, and whoever waits gets an error.
-const PATIENCE: u32 = 20;
+const TIMEOUT: u32 = 20;
 
 /// An inode as `.` and `..` show it; nobody looks there.
 const SOME: INodeNo = INodeNo(ROOT);
@@ -32,7 +32,7 @@ pub struct Served {
 }
 
 struct Here {
-    place: Place,
+    place: Node,
     inodes: Inodes,
     /// The directory that was listed last, so that one listing is of one piece.
     listed: Option<(u64, Names)>,
@@ -50,14 +50,14 @@ impl Served {
 
     /// One answer, within its time. Before the first, everything dangerous is given up.
     fn with<T>(&self, answer: impl FnOnce(&mut Here) -> Answer<T>) -> Answer<T> {
-        alarm::set(PATIENCE);
+        alarm::set(TIMEOUT);
         let answered = HERE.with_borrow_mut(|here| {
             let here = match here {
                 Some(here) => here,
                 none => {
                     sandbox::enter().map_err(|_| Errno::EPERM)?;
                     let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-                    let place = Place::of_images(std::mem::take(&mut *images));
+                    let place = Node::of_images(std::mem::take(&mut *images));
                     none.insert(Here { place, inodes: Inodes::new(), listed: None })
                 }
             };

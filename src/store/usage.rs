@@ -1,10 +1,10 @@
 //! What a snapshot's tree occupies, and what all of a store do together.
 
 use super::Store;
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::tree::{Kind, Meta, add_bytes};
-use crate::fs::usage::{self, MOST, Seen, Sharing, Tally, Tree, Untold, Visitor};
+use crate::fs::usage::{self, MOST, Seen, Sharing, Tree, Unmeasurable, UsageSum, Visitor};
 use crate::fs::{Doing, StorageError};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -94,19 +94,19 @@ pub fn occupied(
     store: &Store,
     live: impl FnOnce() -> Result<Vec<OwnedFd>, StorageError>,
     left_out: &[PathBuf],
-) -> Result<Option<Occupied>, StorageError> {
+) -> Result<Option<TotalUsage>, StorageError> {
     if !store.is_there()? {
         return Ok(None);
     }
-    Untold::settle(together(store, live, left_out))
+    Unmeasurable::settle(together(store, live, left_out))
 }
 
 fn together(
     store: &Store,
     live: impl FnOnce() -> Result<Vec<OwnedFd>, StorageError>,
     left_out: &[PathBuf],
-) -> Result<Occupied, Untold> {
-    let mut tally = Tally::new(open(store.dir(), OFlags::RDONLY)?)?;
+) -> Result<TotalUsage, Unmeasurable> {
+    let mut tally = UsageSum::new(open(store.dir(), OFlags::RDONLY)?)?;
     for item in store.items()?.0 {
         tally.add(open(&item.path, OFlags::PATH)?)?;
     }

@@ -3,7 +3,7 @@
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
 use crate::host::holders::{self, Whom};
-use crate::host::pins;
+use crate::host::kernel_users;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub fn users(root: &Path) -> Result<Vec<String>, StorageError> {
 /// The same among those who are looked at.
 pub fn users_among(root: &Path, whom: Whom) -> Result<Vec<String>, StorageError> {
     let look = || -> io::Result<Vec<String>> {
-        let mut users = pins::pins_among(root, whom)?;
+        let mut users = kernel_users::pins_among(root, whom)?;
         users.extend(holders::describe(&holders::holders_among(root, whom)?));
         Ok(users)
     };

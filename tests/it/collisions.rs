@@ -5,18 +5,18 @@ use heptad::daemon::simulate::{Machine, Memory};
 use heptad::domain::agenda::Outcome;
 use heptad::domain::clock::Reading;
 use heptad::domain::denied::Denied;
-use heptad::domain::draft::Draft;
 use heptad::domain::event::{Action, Event};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Fault, Leftovers, OperationId, State};
 use heptad::domain::report::{Done, Finished, Taken};
-use heptad::domain::request::Farewell;
+use heptad::domain::request::FinalSnapshot;
 use heptad::domain::request::Request;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Content, Facts, Fate, Health, Seq};
 use heptad::domain::survey::Survey;
-use heptad::domain::usage::Weights;
+use heptad::domain::usage::UsageReport;
 use jiff::{SignedDuration, Timestamp};
 
 fn take(text: &str) -> Request {
@@ -65,7 +65,8 @@ fn what_is_about_to_be_destroyed_can_neither_be_kept_nor_used() {
     let from = || selector("web@2026-01-06");
     let keep =
         Request::Keep { from: from(), name: snapshot_name("golden"), tags: Default::default() };
-    let create = Request::Create { from: from(), draft: Box::new(Draft::at(name("new"), "/new")) };
+    let create =
+        Request::Create { from: from(), draft: Box::new(NewResource::at(name("new"), "/new")) };
     for request in [keep, create] {
         let answer = scene.machine.ask(request);
         assert!(matches!(answer, Err(Denied::InUse { .. })), "{answer:?}");
@@ -221,7 +222,7 @@ fn nothing_waits_for_a_resource_that_was_forgotten() {
     let forget = Request::Forget {
         resource: name("web"),
         automatic: Leftovers::Keep,
-        last: Farewell::Unsaid,
+        last: FinalSnapshot::Unsaid,
     };
     scene.machine.ask(forget).unwrap();
     scene.machine.settle();
@@ -289,7 +290,7 @@ fn a_resource_that_changes_while_it_is_taken_is_doubted() {
     let mut alone = Alone::new();
     let seen = |identity: &str| Survey { identity: Some(identity.into()), ..Survey::default() };
     alone.handle(Event::Configured(vec![resource("web", "06:00")]));
-    alone.finish(Done::Surveyed(seen("disk-1"), Weights::default()));
+    alone.finish(Done::Surveyed(seen("disk-1"), UsageReport::default()));
     alone.advance(SignedDuration::from_hours(6));
     let content = Some(Content { empty: false, entries: Some(9), bytes: None });
     let facts = Facts { content, ..Facts::default() };

@@ -132,7 +132,7 @@ fn every_example_builds_its_backends_and_shows_each_of_their_options() {
         let file = repository(&format!("config/examples/{name}.toml"));
         let setup = heptad::daemon::check::prepare(&locations(&file), &[]);
         let setup = setup.unwrap_or_else(|findings| panic!("{findings}"));
-        assert_eq!(setup.posts.len(), setup.config.resources.len(), "{name}");
+        assert_eq!(setup.bound.len(), setup.config.resources.len(), "{name}");
         let shown: Vec<&String> = setup
             .config
             .resources

@@ -10,7 +10,7 @@ use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use heptad::domain::survey::Mark;
-use heptad::domain::usage::Occupied;
+use heptad::domain::usage::TotalUsage;
 use heptad::fs::StorageError;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -125,7 +125,7 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     assert_eq!(back.identity, "2f61a3de-0b7c-4c43-8f4e-5f3f7f0e9c11");
     backend.mark(&handle, &doubt).unwrap();
     assert_eq!(backend.usage(&handle).unwrap().exclusive, Some(1_048_576));
-    let occupied = Occupied { bytes: 74_448_896, exact: true };
+    let occupied = TotalUsage { bytes: 74_448_896, exact: true };
     assert_eq!(backend.occupied().unwrap(), Some(occupied));
 
     for verb in verbs {

@@ -8,7 +8,7 @@ use heptad::catalogue::{Catalogue, Found};
 use heptad::daemon::engine::Engine;
 use heptad::domain::clock::Reading;
 use heptad::domain::event::Entry;
-use heptad::domain::fee::{self, HISTORY_DAYS, Holding, Month, Tariff, UsageDay};
+use heptad::domain::fee::{self, HISTORY_DAYS, Month, ResourceUsage, Tariff, UsageDay};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::resource::Kind;
 use heptad::domain::snapshot::Part;
@@ -227,7 +227,8 @@ fn a_clock_that_is_set_moves_hours_to_another_day_and_makes_none() {
 #[test]
 fn four_hundred_days_are_remembered_and_the_clock_cannot_forget_them() {
     let mut meter = Meter::start("2026-01-01T00:00:00Z");
-    let held = [(name("web"), Holding { snapshots: 1, billed: GB, ..Holding::default() })];
+    let held =
+        [(name("web"), ResourceUsage { snapshots: 1, billed: GB, ..ResourceUsage::default() })];
     let mut elapsed = meter.reading().elapsed;
     let mut now = at("2026-01-01T12:00:00Z");
     for _ in 0..HISTORY_DAYS + 50 {

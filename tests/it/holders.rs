@@ -2,7 +2,7 @@
 
 use crate::support::other::Other;
 use heptad::host::holders::holders;
-use heptad::host::pins::pins;
+use heptad::host::kernel_users::pins;
 
 #[test]
 fn whoever_holds_something_below_a_directory_is_found_and_nobody_else() {

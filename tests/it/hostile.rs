@@ -9,7 +9,7 @@ use heptad::domain::account::Account;
 use heptad::domain::alarm::alarms;
 use heptad::domain::clock::Reading;
 use heptad::domain::event::{Action, Ask, Entry, Event};
-use heptad::domain::fee::Holding;
+use heptad::domain::fee::ResourceUsage;
 use heptad::domain::forecast::forecast;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
@@ -22,8 +22,8 @@ use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::{Card, Content, Facts, Handle, Origin, Part, Seq};
 use heptad::domain::survey::{Found, Mark, Survey, Wholeness};
 use heptad::domain::tag::Retag;
-use heptad::domain::usage::Occupied;
-use heptad::domain::usage::{Together, Weight, Weights};
+use heptad::domain::usage::TotalUsage;
+use heptad::domain::usage::{SnapshotUsage, TotalReport, UsageReport};
 use heptad::domain::view::{Moment, counts, strip};
 use heptad::store::manifest::{Manifest, PlanOnDisk};
 use jiff::{SignedDuration, Timestamp};
@@ -229,18 +229,18 @@ impl Bench {
         match (answer, &order.work) {
             (Answer::Failed(fault), _) => Err(Failure::new(fault, "as it likes")),
             (Answer::Amiss, Work::Survey { .. }) => Ok(Done::Destroyed),
-            (Answer::Amiss, _) => Ok(Done::Surveyed(self.survey(), Weights::default())),
+            (Answer::Amiss, _) => Ok(Done::Surveyed(self.survey(), UsageReport::default())),
             (_, Work::Survey { .. }) => {
                 let survey = self.survey();
                 let most = Some(u64::MAX);
-                let weight = |found: &Found| Weight {
+                let weight = |found: &Found| SnapshotUsage {
                     seq: found.card.handle.seq,
                     stored: most,
                     exclusive: most,
                 };
                 let each = survey.found.iter().map(weight).collect();
-                let together = Together::Is(Some(Occupied { bytes: u64::MAX, exact: false }));
-                Ok(Done::Surveyed(survey, Weights { each, together }))
+                let together = TotalReport::Is(Some(TotalUsage { bytes: u64::MAX, exact: false }));
+                Ok(Done::Surveyed(survey, UsageReport { each, together }))
             }
             (Answer::Taken(facts), Work::Take { .. }) => {
                 let incomplete = Some("it lacks".to_owned()).filter(|_| facts.stored == Some(3));
@@ -294,7 +294,7 @@ impl Bench {
             alarms(keeper.ledger(), account, &moment);
             let month = now + SignedDuration::from_hours(24 * 30);
             forecast(account, &moment, month, &|_| false);
-            let holding = Holding::of(account);
+            let holding = ResourceUsage::of(account);
             let _ = (strip(account, now), counts(account), holding.basis(), holding.unmeasured());
             held.push((account.name().clone(), holding));
         }

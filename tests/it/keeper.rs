@@ -18,10 +18,10 @@ use heptad::backend::fake::FakeObject;
 use heptad::daemon::simulate::Memory;
 use heptad::domain::agenda::Outcome;
 use heptad::domain::denied::Denied;
-use heptad::domain::draft::Draft;
 use heptad::domain::key::{Digest, Key};
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Fault, Leftovers, State};
-use heptad::domain::request::Farewell;
+use heptad::domain::request::FinalSnapshot;
 use heptad::domain::request::Request;
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
@@ -358,7 +358,7 @@ fn a_resources_tags_count_among_the_fifty_of_what_is_made_from_it() {
     assert_eq!(refused(scene.machine.ask(take(tags(51)))), want);
     let keep = Request::Keep { from: from.clone(), name: one.clone(), tags: tags(51) };
     assert_eq!(refused(scene.machine.ask(keep)), want);
-    let draft = Draft { tags: tags(51), ..Draft::at(name("new"), "/srv/new") };
+    let draft = NewResource { tags: tags(51), ..NewResource::at(name("new"), "/srv/new") };
     let create = Request::Create { from, draft: Box::new(draft) };
     assert_eq!(refused(scene.machine.ask(create)), want);
     scene.machine.ask(take(tags(50))).unwrap();
@@ -369,7 +369,7 @@ fn the_name_of_a_resource_is_taken_whatever_its_case() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(2, "12:00"));
     let create = |as_: &str| {
-        let draft = Box::new(Draft::at(name(as_), "/srv/new"));
+        let draft = Box::new(NewResource::at(name(as_), "/srv/new"));
         Request::Create { from: selector("web@latest"), draft }
     };
     for taken in ["web", "WEB"] {
@@ -511,8 +511,11 @@ fn a_resource_that_left_the_configuration_keeps_everything_until_forgotten() {
     scene.run_to(&day(9, "12:00"));
     scene.machine.ask(keep("web@latest", "golden")).unwrap();
     scene.machine.settle();
-    let forget =
-        |automatic| Request::Forget { resource: name("web"), automatic, last: Farewell::Unsaid };
+    let forget = |automatic| Request::Forget {
+        resource: name("web"),
+        automatic,
+        last: FinalSnapshot::Unsaid,
+    };
     let early = scene.machine.ask(forget(Leftovers::Keep));
     assert!(matches!(early, Err(Denied::StillConfigured { .. })));
     scene.machine.configure(Vec::new());

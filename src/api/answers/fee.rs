@@ -1,10 +1,10 @@
 //! The fee.
 
+use super::super::service::Metered;
 use super::View;
-use crate::api::desk::Metered;
 use crate::api::wire;
 use crate::domain::account::Account;
-use crate::domain::fee::{self, Basis, Charge, Holding, Month, Tariff, UsageDay};
+use crate::domain::fee::{self, Basis, Charge, Month, ResourceUsage, Tariff, UsageDay};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Snapshot;
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ impl View<'_> {
             used.entry(name).or_default();
             used.retain(|other, _| *other == name);
         }
-        let held = |name: &ResourceName| self.ledger.account(name).map(Holding::of);
+        let held = |name: &ResourceName| self.ledger.account(name).map(ResourceUsage::of);
         let billed: u64 = used.keys().filter_map(|name| held(name)).map(|held| held.billed).sum();
         let so_far: u128 = used.values().map(|used| used.byte_hours).sum();
         let of = |(name, used): (&&ResourceName, &Used<'_>)| {
@@ -87,7 +87,7 @@ impl Bill<'_> {
         account: Option<&Account>,
         used: &Used<'_>,
     ) -> wire::ResourceFee {
-        let held = account.map(Holding::of).unwrap_or_default();
+        let held = account.map(ResourceUsage::of).unwrap_or_default();
         let all = account.into_iter().flat_map(|account| account.snapshots.values().rev());
         wire::ResourceFee {
             resource: name.to_string(),

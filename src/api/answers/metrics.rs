@@ -5,7 +5,7 @@
 use super::View;
 use crate::domain::account::Account;
 use crate::domain::alarm::{self, AlarmCode};
-use crate::domain::fee::Holding;
+use crate::domain::fee::ResourceUsage;
 use crate::domain::snapshot::{Fate, Health, Snapshot};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -77,14 +77,14 @@ impl View<'_> {
             page.sample(
                 name,
                 &[("resource", account.name().as_str())],
-                Holding::of(account).billed,
+                ResourceUsage::of(account).billed,
             );
         }
         // Of its own: as a label of the bytes it would end their series whenever it changes.
         let name = "heptad_snapshots_measured";
         page.family(name, "info", "", "What the figure of occupied bytes is.");
         for account in self.ledger.accounts.values() {
-            let measured = Holding::of(account).basis().word();
+            let measured = ResourceUsage::of(account).basis().word();
             let labels = [("resource", account.name().as_str()), ("measured", measured)];
             page.sample("heptad_snapshots_measured_info", &labels, 1);
         }

@@ -18,7 +18,7 @@ pub use slot::bounds;
 pub use snapshot::{Page, place, wire_origin};
 pub use tree::{differences, listing};
 
-use super::desk::{Desk, Published};
+use super::service::{Published, Service};
 use super::wire;
 use crate::domain::account::Account;
 use crate::domain::alarm::{self, Alarm};
@@ -35,17 +35,17 @@ pub struct View<'a> {
     pub ledger: &'a Ledger,
     pub moment: Moment,
     daemon: &'a [Alarm],
-    desk: &'a dyn Desk,
+    service: &'a dyn Service,
 }
 
 impl<'a> View<'a> {
-    pub fn new(published: &'a Published, desk: &'a dyn Desk) -> Self {
+    pub fn new(published: &'a Published, service: &'a dyn Service) -> Self {
         Self {
             generation: published.generation,
             ledger: &published.ledger,
-            moment: Moment { now: desk.now(), ..published.moment },
+            moment: Moment { now: service.now(), ..published.moment },
             daemon: &published.alarms,
-            desk,
+            service,
         }
     }
 
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
                 Denied::NoSuchSnapshot { wanted, similar }
             }
             Denied::BeingTaken { snapshot, operation, queued, done: None } => {
-                let done = self.desk.progress(operation);
+                let done = self.service.progress(operation);
                 let done = done.filter(|_| !queued).map(|done| (done.done_bytes, done.total_bytes));
                 Denied::BeingTaken { snapshot, operation, queued, done }
             }

@@ -10,7 +10,7 @@ use crate::domain::operation::{Act, Cause, Doom, Leftovers, Operation, State};
 impl View<'_> {
     pub fn operation(&self, told: &Operation) -> wire::Operation {
         let running = (told.state == State::Running).then_some(told.id);
-        operation(self.ledger, told, running.and_then(|id| self.desk.progress(id)))
+        operation(self.ledger, told, running.and_then(|id| self.service.progress(id)))
     }
 
     /// What a request for a change answers.

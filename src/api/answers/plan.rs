@@ -1,6 +1,6 @@
 //! Plans and blueprints.
 
-use crate::api::desk::Offers;
+use super::super::service::Offers;
 use crate::api::wire;
 use crate::domain::plan::{Blueprint, Offer, Plan};
 

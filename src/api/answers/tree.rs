@@ -1,4 +1,4 @@
-//! Files inside snapshots: from what the desk read to the words on the wire.
+//! Files inside snapshots: from what the service read to the words on the wire.
 
 use crate::api::wire::{self, escape};
 use crate::domain::tree::{

@@ -1,6 +1,6 @@
 //! Why a client got no answer, or not the one it wished for.
 
-use crate::api::wire::Refusal;
+use super::super::wire::RefusalBody;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub enum ClientError {
     #[error("no answer within {seconds} s")]
     Timeout { seconds: u64 },
     #[error("{}", refusal.message)]
-    Refused { status: u16, refusal: Refusal },
+    Refused { status: u16, refusal: RefusalBody },
     #[error("the connection broke: {source}")]
     Broken { source: hyper::Error },
     #[error("interrupted")]

@@ -4,7 +4,7 @@ use super::http::{self, Call};
 use super::{Client, ClientError, segment};
 use crate::api::server::PROTOCOL;
 use crate::api::wire::{Mounts, Nothing, SNAPSHOT_HEADER};
-use crate::host::passing;
+use crate::host::fd_passing;
 use hyper::Method;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -43,7 +43,7 @@ impl Client {
             stream.set_nonblocking(false)?;
             stream.set_read_timeout(Some(self.timeout))?;
             (&stream).write_all(b"\n")?;
-            let (_, mount) = passing::take(&stream)?;
+            let (_, mount) = fd_passing::take(&stream)?;
             let mount = mount.ok_or_else(|| Error::other("it came without a mount"))?;
             Ok((mount, stream))
         });

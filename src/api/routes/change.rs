@@ -1,52 +1,54 @@
 //! Asking for changes. Each becomes one of the domain's requests; the keeper decides.
 
-use crate::api::extract::{Named, Numbered, Referred, Terms, Wish};
+use super::super::extract::{OperationPath, ResourcePath, SnapshotPath};
+use super::super::refusal::Refusal;
+use super::super::state::{AppState, Shared};
+use super::super::wire::RefusalBody;
+use crate::api::extract::{Terms, Wish};
 use crate::api::meaning::{new_name, parse_retag, parse_tags, parse_time};
-use crate::api::office::{Office, Shared};
-use crate::api::refuse::Refuse;
 use crate::api::roles::{Peer, Role};
 use crate::api::telling;
 use crate::api::wire::{
-    Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, Refusal,
-    SetTimeBody, TagBody, TakeBody,
+    Accepted, DeleteQuery, EnableBody, ForgetBody, KeepBody, Leftovers, Nothing, SetTimeBody,
+    TagBody, TakeBody,
 };
 use crate::domain::key::Key;
 use crate::domain::operation::{self, Cause};
-use crate::domain::request::{Farewell, Request};
+use crate::domain::request::{FinalSnapshot, Request};
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
 use axum::http::StatusCode;
 use std::fmt::Debug;
 
-pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refuse>;
+pub(super) type Answer = Result<(StatusCode, Json<Accepted>), Refusal>;
 
 /// Logs who asks for what, asks, and answers with what came of it.
-pub(super) async fn submit(office: &Office, peer: &Peer, terms: Terms, request: Request) -> Answer {
+pub(super) async fn submit(app: &AppState, peer: &Peer, terms: Terms, request: Request) -> Answer {
     let uid = peer.uid();
     let Terms { key, dry_run } = terms;
     if dry_run {
-        return rehearse(office, uid, request).await;
+        return rehearse(app, uid, request).await;
     }
     let asked = telling::request(&request);
     log_asked(peer, key.as_ref(), &asked, &request);
-    let operation = match office.soon(office.desk.submit(uid, key, request)).await? {
+    let operation = match app.soon(app.service.submit(uid, key, request)).await? {
         Ok(operation) => operation,
         Err(denied) => {
-            let refuse = Refuse::from(office.look(|view| view.guess(denied)));
+            let refuse = Refusal::from(app.look(|view| view.guess(denied)));
             log_refused(uid, &asked, &refuse);
             return Err(refuse);
         }
     };
     let status = if operation.is_open() { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, Json(office.look(|view| view.accepted(&operation)))))
+    Ok((status, Json(app.look(|view| view.accepted(&operation)))))
 }
 
 /// What it would become, though nothing is changed; its number means nothing.
-async fn rehearse(office: &Office, uid: u32, request: Request) -> Answer {
+async fn rehearse(app: &AppState, uid: u32, request: Request) -> Answer {
     let request = Request::Rehearse(Box::new(request));
-    let decided = office.soon(office.desk.submit(uid, None, request)).await?;
-    let operation = decided.map_err(|denied| office.look(|view| view.guess(denied)))?;
-    let mut accepted = office.look(|view| view.accepted(&operation));
+    let decided = app.soon(app.service.submit(uid, None, request)).await?;
+    let operation = decided.map_err(|denied| app.look(|view| view.guess(denied)))?;
+    let mut accepted = app.look(|view| view.accepted(&operation));
     accepted.operation.id = 0;
     Ok((StatusCode::OK, Json(accepted)))
 }
@@ -58,8 +60,8 @@ pub(super) fn log_asked(peer: &Peer, key: Option<&Key>, asked: &str, request: &i
     tracing::info!(uid, pid, key, ?request, "uid {uid} asks: {asked}");
 }
 
-pub(super) fn log_refused(uid: u32, asked: &str, refuse: &Refuse) {
-    let Refusal { code, message, .. } = &refuse.refusal;
+pub(super) fn log_refused(uid: u32, asked: &str, refuse: &Refusal) {
+    let RefusalBody { code, message, .. } = &refuse.refusal;
     tracing::info!(uid, code, "refused to uid {uid}: {asked}: {message}");
 }
 
@@ -69,15 +71,15 @@ pub(super) fn log_refused(uid: u32, asked: &str, refuse: &Refuse) {
     request_body = TakeBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn take(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<TakeBody>,
 ) -> Answer {
     let name = body.name.as_deref().map(new_name).transpose()?;
     let part = if body.system_disk { Part::SystemDisk } else { Part::Whole };
     let request = Request::Take { resource, name, tags: parse_tags(body.tags)?, part };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Switch automatic snapshots on.
@@ -86,14 +88,14 @@ pub(super) async fn take(
     request_body = EnableBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn enable(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<EnableBody>,
 ) -> Answer {
     let time = body.time.as_deref().map(parse_time).transpose()?;
     let request = Request::Enable { resource, time };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Switch automatic snapshots off; those that exist stay.
@@ -101,13 +103,13 @@ pub(super) async fn enable(
     params(("name" = String, Path, description = "The resource")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn disable(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Disable { resource };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Change the time of day. The answer shows the wished time and that of the next run.
@@ -116,13 +118,13 @@ pub(super) async fn disable(
     request_body = SetTimeBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn set_time(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<SetTimeBody>,
 ) -> Answer {
     let request = Request::SetTime { resource, time: parse_time(&body.time)? };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Take back what commands changed: the configuration holds again.
@@ -130,13 +132,13 @@ pub(super) async fn set_time(
     params(("name" = String, Path, description = "The resource")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn reset(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Reset { resource };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Accept a suspect snapshot or another identity: rotation goes on.
@@ -144,13 +146,13 @@ pub(super) async fn reset(
     params(("name" = String, Path, description = "The resource")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn acknowledge(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Acknowledge { resource };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Drop at once all that rotation would drop two at a time.
@@ -158,13 +160,13 @@ pub(super) async fn acknowledge(
     params(("name" = String, Path, description = "The resource")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn rotate(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Rotate { resource };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Forget a resource that left the configuration.
@@ -173,9 +175,9 @@ pub(super) async fn rotate(
     request_body = ForgetBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn forget(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<ForgetBody>,
 ) -> Answer {
     let automatic = match body.automatic {
@@ -185,14 +187,14 @@ pub(super) async fn forget(
     let last = match (body.last, body.skip_final) {
         (Some(_), true) => {
             let hint = "leave one of them out";
-            return Err(Refuse::bad("bad-final", "final and skip_final exclude each other", hint));
+            return Err(Refusal::bad("bad-final", "final and skip_final exclude each other", hint));
         }
-        (Some(name), false) => Farewell::Take(new_name(&name)?),
-        (None, true) => Farewell::Skip,
-        (None, false) => Farewell::Unsaid,
+        (Some(name), false) => FinalSnapshot::Take(new_name(&name)?),
+        (None, true) => FinalSnapshot::Skip,
+        (None, false) => FinalSnapshot::Unsaid,
     };
     let request = Request::Forget { resource, automatic, last };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Keep an automatic snapshot as a manual one.
@@ -201,14 +203,14 @@ pub(super) async fn forget(
     request_body = KeepBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn keep(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(from): Referred,
+    SnapshotPath(from): SnapshotPath,
     Wish { terms, body, .. }: Wish<KeepBody>,
 ) -> Answer {
     let name = new_name(&body.name)?;
     let request = Request::Keep { from, name, tags: parse_tags(body.tags)? };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Change the tags of a resource: they win over the configuration's until reset.
@@ -217,13 +219,13 @@ pub(super) async fn keep(
     request_body = TagBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn tag_resource(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<TagBody>,
 ) -> Answer {
     let request = Request::TagResource { resource, change: parse_retag(body)? };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Change the tags of a snapshot.
@@ -232,13 +234,13 @@ pub(super) async fn tag_resource(
     request_body = TagBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn tag_snapshot(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(snapshot): Referred,
+    SnapshotPath(snapshot): SnapshotPath,
     Wish { terms, body, .. }: Wish<TagBody>,
 ) -> Answer {
     let request = Request::TagSnapshot { snapshot, change: parse_retag(body)? };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Put a snapshot in the trash, or with `now` destroy it.
@@ -246,17 +248,17 @@ pub(super) async fn tag_snapshot(
     params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest"), DeleteQuery),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn delete(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(snapshot): Referred,
+    SnapshotPath(snapshot): SnapshotPath,
     Wish { terms, query, .. }: Wish<Nothing, DeleteQuery>,
 ) -> Answer {
     let now = query.now.unwrap_or(false);
     if now {
-        unmounted(&office, &snapshot)?;
+        unmounted(&app, &snapshot)?;
     }
     let request = Request::Delete { snapshot, now };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }
 
 /// Take back an operation: an operator its own, an admin any. One that has not begun ends at once as
@@ -267,40 +269,40 @@ pub(super) async fn delete(
     params(("id" = u64, Path, description = "The operation")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn cancel(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Numbered(operation): Numbered,
+    OperationPath(operation): OperationPath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
-    let mine = office.look(|view| {
+    let mine = app.look(|view| {
         let known = view.ledger.operations.get(&operation);
         known.is_none_or(|known| known.cause == Cause::Peer(peer.uid()))
     });
     if peer.role < Role::Admin && !mine {
-        let mut refuse = Refuse::forbidden(&office.rules, Role::Admin);
+        let mut refuse = Refusal::forbidden(&app.rules, Role::Admin);
         refuse.refusal.message =
             format!("operation {operation} is not yours: only root and admins may cancel it");
         return Err(refuse);
     }
-    submit(&office, &peer, terms, Request::Cancel { operation }).await
+    submit(&app, &peer, terms, Request::Cancel { operation }).await
 }
 
 /// Nobody is left with an operation that waits for the end of a mount. That the mount may come at
 /// this very moment does not matter: what is mounted is not destroyed.
-fn unmounted(office: &Office, wanted: &Selector) -> Result<(), Refuse> {
+fn unmounted(app: &AppState, wanted: &Selector) -> Result<(), Refusal> {
     // What cannot be found or seen is refused elsewhere, by those who know better.
-    let found = office.look(|view| {
+    let found = app.look(|view| {
         let (account, snapshot) = view.find(wanted).ok()?;
         Some((account.name().clone(), snapshot.card.handle.seq, snapshot.label()))
     });
     let Some((resource, seq, label)) = found else { return Ok(()) };
-    let mounted = office.desk.mounted().unwrap_or_default();
+    let mounted = app.service.mounted().unwrap_or_default();
     match mounted.iter().find(|mounted| mounted.resource == resource && mounted.seq == seq) {
         None => Ok(()),
         Some(mounted) => {
             let point = mounted.point.display();
             let message = format!("{label} is mounted at {point}");
-            Err(Refuse::clash("mounted", message, format!("`heptactl umount {point}` frees it")))
+            Err(Refusal::clash("mounted", message, format!("`heptactl umount {point}` frees it")))
         }
     }
 }
@@ -310,11 +312,11 @@ fn unmounted(office: &Office, wanted: &Selector) -> Result<(), Refuse> {
     params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn undelete(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(snapshot): Referred,
+    SnapshotPath(snapshot): SnapshotPath,
     Wish { terms, .. }: Wish<Nothing>,
 ) -> Answer {
     let request = Request::Undelete { snapshot };
-    submit(&office, &peer, terms, request).await
+    submit(&app, &peer, terms, request).await
 }

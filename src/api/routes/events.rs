@@ -1,12 +1,12 @@
 //! Hearing of changes: a stream of server-sent events, or one answer that waits.
 
+use super::super::extract::Query;
+use super::super::refusal::Refusal;
+use super::super::service::Published;
+use super::super::state::{AppState, Shared, stopped};
 use crate::api::answers::View;
 use crate::api::changes::Delta;
-use crate::api::desk::Published;
-use crate::api::extract::Asked;
 use crate::api::heavy::Place;
-use crate::api::office::{Office, Shared, stopped};
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{Changes, ChangesQuery, ProgressNews, UnderWay};
 use axum::Json;
@@ -31,21 +31,21 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
     responses((status = 200, content(
         (Changes = "application/json"), (ProgressNews = "text/event-stream")))))]
 pub(super) async fn events(
-    office: Shared,
+    app: Shared,
     peer: Peer,
     headers: HeaderMap,
-    Asked(query): Asked<ChangesQuery>,
-) -> Result<Response, Refuse> {
+    Query(query): Query<ChangesQuery>,
+) -> Result<Response, Refusal> {
     let after = query.after.or_else(|| last_event(&headers));
-    let mut ear = Ear::new(&office, &peer, after);
+    let mut ear = Ear::new(&app, &peer, after);
     match query.wait {
         None => {
-            let permit = office.stream_of(peer.uid())?;
+            let permit = app.stream_of(peer.uid())?;
             let alive = KeepAlive::new().interval(SIGN_OF_LIFE);
             Ok(Sse::new(stream(ear, permit)).keep_alive(alive).into_response())
         }
         Some(wait) => {
-            let deadline = Instant::now() + office.wait(wait)?;
+            let deadline = Instant::now() + app.wait(wait)?;
             match timeout_at(deadline, ear.news()).await {
                 Ok(true) => {
                     let (place, text) = ear.tell().await?;
@@ -89,7 +89,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 
 /// One listener with the generation that it has heard of.
 struct Ear {
-    office: Arc<Office>,
+    app: Arc<AppState>,
     uid: u32,
     published: watch::Receiver<Published>,
     stopping: watch::Receiver<bool>,
@@ -99,18 +99,11 @@ struct Ear {
 }
 
 impl Ear {
-    fn new(office: &Arc<Office>, peer: &Peer, after: Option<u64>) -> Self {
-        let published = office.desk.published();
+    fn new(app: &Arc<AppState>, peer: &Peer, after: Option<u64>) -> Self {
+        let published = app.service.published();
         let after = after.unwrap_or_else(|| published.borrow().generation);
-        let stopping = office.stopping.clone();
-        Self {
-            office: Arc::clone(office),
-            uid: peer.uid(),
-            published,
-            stopping,
-            after,
-            told: Vec::new(),
-        }
+        let stopping = app.stopping.clone();
+        Self { app: Arc::clone(app), uid: peer.uid(), published, stopping, after, told: Vec::new() }
     }
 
     fn nothing(&self) -> Changes {
@@ -121,7 +114,7 @@ impl Ear {
     async fn news(&mut self) -> bool {
         loop {
             let seen = self.published.borrow_and_update().clone();
-            let (newest, delta) = self.office.tracker.since(&seen, self.after);
+            let (newest, delta) = self.app.tracker.since(&seen, self.after);
             if !delta.is_empty() {
                 return true;
             }
@@ -135,7 +128,7 @@ impl Ear {
 
     /// How far running operations are, if that is not what it was.
     fn progress(&mut self) -> Option<String> {
-        let now = self.office.desk.under_way();
+        let now = self.app.service.under_way();
         let so_far = |all: &[UnderWay]| -> Vec<(u64, u64)> {
             all.iter().map(|one| (one.id, one.progress.done_bytes)).collect()
         };
@@ -147,14 +140,14 @@ impl Ear {
     }
 
     /// What it has missed so far, which may be nothing, as JSON.
-    async fn tell(&mut self) -> Result<(Place, String), Refuse> {
-        let place = Place::of(&self.office, self.uid).await?;
-        let (office, after) = (Arc::clone(&self.office), self.after);
+    async fn tell(&mut self) -> Result<(Place, String), Refusal> {
+        let place = Place::of(&self.app, self.uid).await?;
+        let (app, after) = (Arc::clone(&self.app), self.after);
         let told = place.make(move |_| {
-            let (newest, delta) = office.tracker.since(&office.published(), after);
-            let told = changes(&View::new(&newest, office.desk.as_ref()), delta);
-            let text = serde_json::to_string(&told).map_err(|_| Refuse::bug())?;
-            Ok::<_, Refuse>((told.generation, text))
+            let (newest, delta) = app.tracker.since(&app.published(), after);
+            let told = changes(&View::new(&newest, app.service.as_ref()), delta);
+            let text = serde_json::to_string(&told).map_err(|_| Refusal::bug())?;
+            Ok::<_, Refusal>((told.generation, text))
         });
         let (generation, text) = told.await??;
         self.after = generation;

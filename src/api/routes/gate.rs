@@ -1,10 +1,11 @@
 //! The way a route comes in: with the role that it needs, which is checked before its handler
 //! reads a thing and is written into the document.
 
-use crate::api::office::Office;
-use crate::api::refuse::Refuse;
+use super::super::refusal::Refusal;
+use super::super::state::AppState;
+use super::super::wire::RefusalBody;
 use crate::api::roles::{Peer, Role};
-use crate::api::wire::{DRY_RUN, Refusal, Refused};
+use crate::api::wire::{DRY_RUN, Refused};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -25,12 +26,12 @@ const TRIED: &str = "With true nothing is changed: it is refused as it would be,
     it would become (its `id` means nothing).";
 
 pub(super) struct Gate {
-    office: Arc<Office>,
-    router: OpenApiRouter<Arc<Office>>,
+    app: Arc<AppState>,
+    router: OpenApiRouter<Arc<AppState>>,
 }
 
 impl Gate {
-    pub(super) fn new(office: &Arc<Office>) -> Self {
+    pub(super) fn new(app: &Arc<AppState>) -> Self {
         let info = InfoBuilder::new()
             .title("heptad")
             .version(env!("CARGO_PKG_VERSION"))
@@ -38,12 +39,12 @@ impl Gate {
         let mut document: OpenApi = OpenApiBuilder::new().info(info.build()).build();
         let components = document.components.get_or_insert_default();
         components.schemas.insert(Refused::name().into(), Refused::schema());
-        components.schemas.insert(Refusal::name().into(), Refusal::schema());
-        Self { office: Arc::clone(office), router: OpenApiRouter::with_openapi(document) }
+        components.schemas.insert(RefusalBody::name().into(), RefusalBody::schema());
+        Self { app: Arc::clone(app), router: OpenApiRouter::with_openapi(document) }
     }
 
     /// One that may be asked what it would do.
-    pub(super) fn change(self, needs: Role, route: UtoipaMethodRouter<Arc<Office>>) -> Self {
+    pub(super) fn change(self, needs: Role, route: UtoipaMethodRouter<Arc<AppState>>) -> Self {
         let (schemas, mut paths, methods) = route;
         for (operation, _) in paths.paths.values_mut().flat_map(operations) {
             let dry_run = ParameterBuilder::new()
@@ -57,33 +58,33 @@ impl Gate {
         self.route(needs, (schemas, paths, methods))
     }
 
-    pub(super) fn route(self, needs: Role, route: UtoipaMethodRouter<Arc<Office>>) -> Self {
+    pub(super) fn route(self, needs: Role, route: UtoipaMethodRouter<Arc<AppState>>) -> Self {
         let (schemas, mut paths, methods) = route;
         for operation in paths.paths.values_mut().flat_map(operations) {
             describe(operation, needs);
         }
-        let state = (Arc::clone(&self.office), needs);
+        let state = (Arc::clone(&self.app), needs);
         let route = (schemas, paths, methods).layer(from_fn_with_state(state, admit));
         Self { router: self.router.routes(route), ..self }
     }
 
-    pub(super) fn open(self) -> (Router<Arc<Office>>, OpenApi) {
+    pub(super) fn open(self) -> (Router<Arc<AppState>>, OpenApi) {
         self.router.split_for_parts()
     }
 }
 
 async fn admit(
-    State((office, needs)): State<(Arc<Office>, Role)>,
+    State((app, needs)): State<(Arc<AppState>, Role)>,
     request: Request,
     next: Next,
-) -> Result<Response, Refuse> {
+) -> Result<Response, Refusal> {
     match request.extensions().get::<Peer>() {
         Some(peer) if peer.role >= needs => Ok(next.run(request).await),
         peer => {
             if let Some(peer) = peer {
-                office.note_refusal(peer, &request);
+                app.note_refusal(peer, &request);
             }
-            Err(Refuse::forbidden(&office.rules, needs))
+            Err(Refusal::forbidden(&app.rules, needs))
         }
     }
 }

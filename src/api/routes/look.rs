@@ -1,11 +1,11 @@
 //! Looking at the daemon and its resources.
 
+use super::super::extract::{Query, ResourcePath};
+use super::super::refusal::Refusal;
+use super::super::state::Shared;
 use crate::api::answers::{METRICS_TYPE, View, bounds};
-use crate::api::extract::{Asked, Named};
 use crate::api::heavy::Place;
 use crate::api::meaning::{page, parse_name};
-use crate::api::office::Shared;
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{
     ForecastQuery, Forecasts, Health, Nothing, ResourceDetail, Resources, ResourcesQuery, Slots,
@@ -25,25 +25,25 @@ const DAYS_AT_MOST: u32 = 366;
 /// Everything at a glance.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
 pub(super) async fn status(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    _: Asked<Nothing>,
-) -> Result<Response, Refuse> {
-    office.look_again().await;
-    Place::of(&office, peer.uid()).await?.json(|view| Ok(view.status())).await
+    _: Query<Nothing>,
+) -> Result<Response, Refusal> {
+    app.look_again().await;
+    Place::of(&app, peer.uid()).await?.json(|view| Ok(view.status())).await
 }
 
 /// Whether anything is in alarm.
 #[utoipa::path(get, path = "/v1/health", responses((status = 200, body = Health)))]
-pub(super) async fn health(office: Shared, _: Asked<Nothing>) -> Json<Health> {
-    Json(office.look(|view| view.health()))
+pub(super) async fn health(app: Shared, _: Query<Nothing>) -> Json<Health> {
+    Json(app.look(|view| view.health()))
 }
 
 /// This document.
 #[utoipa::path(get, path = "/v1/openapi.json",
     responses((status = 200, content_type = "application/json", body = Object)))]
-pub(super) async fn document(office: Shared, _: Asked<Nothing>) -> impl IntoResponse {
-    let document = office.document.get().cloned().unwrap_or_default();
+pub(super) async fn document(app: Shared, _: Query<Nothing>) -> impl IntoResponse {
+    let document = app.document.get().cloned().unwrap_or_default();
     ([(CONTENT_TYPE, "application/json")], document)
 }
 
@@ -51,11 +51,11 @@ pub(super) async fn document(office: Shared, _: Asked<Nothing>) -> impl IntoResp
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub(super) async fn metrics(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    _: Asked<Nothing>,
-) -> Result<Response, Refuse> {
-    let place = Place::of(&office, peer.uid()).await?;
+    _: Query<Nothing>,
+) -> Result<Response, Refusal> {
+    let place = Place::of(&app, peer.uid()).await?;
     let text = place.make(|view| view.metrics()).await?;
     Ok(place.body(METRICS_TYPE, text))
 }
@@ -64,13 +64,13 @@ pub(super) async fn metrics(
 #[utoipa::path(get, path = "/v1/resources", params(ResourcesQuery),
     responses((status = 200, body = Resources)))]
 pub(super) async fn resources(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Asked(query): Asked<ResourcesQuery>,
-) -> Result<Response, Refuse> {
+    Query(query): Query<ResourcesQuery>,
+) -> Result<Response, Refusal> {
     let limit = page(query.limit)?;
     let after = query.after.as_deref().map(|name| parse_name("after", name)).transpose()?;
-    let place = Place::of(&office, peer.uid()).await?;
+    let place = Place::of(&app, peer.uid()).await?;
     place.json(move |view| Ok(view.page_of_resources(after.as_ref(), limit))).await
 }
 
@@ -79,12 +79,12 @@ pub(super) async fn resources(
     params(("name" = String, Path, description = "The resource")),
     responses((status = 200, body = ResourceDetail)))]
 pub(super) async fn resource(
-    office: Shared,
-    Named(name): Named,
-    _: Asked<Nothing>,
-) -> Result<Json<ResourceDetail>, Refuse> {
-    office.look_again().await;
-    let detail = office.look(|view| view.account(&name).map(|a| view.resource_detail(a)));
+    app: Shared,
+    ResourcePath(name): ResourcePath,
+    _: Query<Nothing>,
+) -> Result<Json<ResourceDetail>, Refusal> {
+    app.look_again().await;
+    let detail = app.look(|view| view.account(&name).map(|a| view.resource_detail(a)));
     Ok(Json(detail?))
 }
 
@@ -93,23 +93,23 @@ pub(super) async fn resource(
     params(("name" = String, Path, description = "The resource"), SlotsQuery),
     responses((status = 200, body = Slots)))]
 pub(super) async fn slots(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(name): Named,
-    Asked(query): Asked<SlotsQuery>,
-) -> Result<Response, Refuse> {
+    ResourcePath(name): ResourcePath,
+    Query(query): Query<SlotsQuery>,
+) -> Result<Response, Refusal> {
     let wished = query.day.as_deref().map(parse_day).transpose()?;
-    let (day, bounds) = office.look(|view| {
+    let (day, bounds) = app.look(|view| {
         let account = view.account(&name)?;
         let zone = account.policy().rhythm.zone;
         let today = || view.moment.now.to_zoned(zone.tz().clone()).date();
         let day = wished.unwrap_or_else(today);
-        Ok::<_, Refuse>((day, bounds(account, day)))
+        Ok::<_, Refusal>((day, bounds(account, day)))
     })?;
-    let beyond = || Refuse::bad("bad-value", format!("{day} is beyond the calendar"), "");
+    let beyond = || Refusal::bad("bad-value", format!("{day} is beyond the calendar"), "");
     let (from, until) = bounds.ok_or_else(beyond)?;
-    let place = Place::of(&office, peer.uid()).await?;
-    let records = place.recall(office.desk.slots(name.clone(), from, until)).await??;
+    let place = Place::of(&app, peer.uid()).await?;
+    let records = place.recall(app.service.slots(name.clone(), from, until)).await??;
     place.json(move |view| Ok(view.slots(view.account(&name)?, day, &records))).await
 }
 
@@ -118,13 +118,13 @@ pub(super) async fn slots(
     params(("name" = String, Path, description = "The resource"), ForecastQuery),
     responses((status = 200, body = Forecasts)))]
 pub(super) async fn forecast_of(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(name): Named,
-    Asked(query): Asked<ForecastQuery>,
-) -> Result<Response, Refuse> {
+    ResourcePath(name): ResourcePath,
+    Query(query): Query<ForecastQuery>,
+) -> Result<Response, Refusal> {
     let days = days(&query)?;
-    let place = Place::of(&office, peer.uid()).await?;
+    let place = Place::of(&app, peer.uid()).await?;
     let of_one = move |view: &View<'_>| {
         let account = view.account(&name)?;
         Ok(view.forecasts(std::iter::once(account), days, 1))
@@ -136,13 +136,13 @@ pub(super) async fn forecast_of(
 #[utoipa::path(get, path = "/v1/forecast", params(ForecastQuery),
     responses((status = 200, body = Forecasts)))]
 pub(super) async fn forecast(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Asked(query): Asked<ForecastQuery>,
-) -> Result<Response, Refuse> {
+    Query(query): Query<ForecastQuery>,
+) -> Result<Response, Refusal> {
     let (days, limit) = (days(&query)?, page(query.limit)?);
     let after = query.after.as_deref().map(|name| parse_name("after", name)).transpose()?;
-    let place = Place::of(&office, peer.uid()).await?;
+    let place = Place::of(&app, peer.uid()).await?;
     let of_all = move |view: &View<'_>| {
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let accounts = view.ledger.accounts.range((from, Bound::Unbounded));
@@ -151,18 +151,18 @@ pub(super) async fn forecast(
     place.json(of_all).await
 }
 
-fn days(query: &ForecastQuery) -> Result<u32, Refuse> {
+fn days(query: &ForecastQuery) -> Result<u32, Refusal> {
     let days = query.days.unwrap_or(DAYS);
     if (1..=DAYS_AT_MOST).contains(&days) {
         return Ok(days);
     }
     let message = format!("days={days} cannot be foretold");
-    Err(Refuse::bad("bad-value", message, format!("ask for 1 to {DAYS_AT_MOST} days")))
+    Err(Refusal::bad("bad-value", message, format!("ask for 1 to {DAYS_AT_MOST} days")))
 }
 
-fn parse_day(text: &str) -> Result<Date, Refuse> {
+fn parse_day(text: &str) -> Result<Date, Refusal> {
     text.parse().map_err(|_| {
-        Refuse::bad(
+        Refusal::bad(
             "bad-value",
             format!("day={text:?} is not a valid date"),
             "write it as 2026-11-22",

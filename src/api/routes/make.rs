@@ -1,15 +1,16 @@
 //! Asking for something to be made of a snapshot: a new resource, the old content in its old
 //! place, a disk for another instance.
 
+use super::super::extract::{ResourcePath, SnapshotPath};
+use super::super::refusal::Refusal;
+use super::super::state::{AppState, Shared};
 use super::change::{Answer, submit};
 use super::tree::readable;
-use crate::api::extract::{Named, Referred, Wish};
+use crate::api::extract::Wish;
 use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
-use crate::api::office::{Office, Shared};
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{Accepted, AttachBody, CreateBody, RollbackBody};
-use crate::domain::draft::Draft;
+use crate::domain::new_resource::NewResource;
 use crate::domain::plan::Plan;
 use crate::domain::request::Request;
 use crate::domain::snapshot::Selector;
@@ -20,18 +21,18 @@ use crate::domain::snapshot::Selector;
     request_body = CreateBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn create(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(from): Referred,
+    SnapshotPath(from): SnapshotPath,
     Wish { terms, body, .. }: Wish<CreateBody>,
 ) -> Answer {
     if body.size == Some(0) || body.port == Some(0) {
-        return Err(Refuse::bad("bad-size", "0 is not a valid size or port", "leave it out"));
+        return Err(Refusal::bad("bad-size", "0 is not a valid size or port", "leave it out"));
     }
-    let draft = Draft {
+    let draft = NewResource {
         name: new_name(&body.name)?,
         path: body.path.map(parse_path).transpose()?,
-        plan: body.plan.map(|name| plan(&office, &name)).transpose()?,
+        plan: body.plan.map(|name| plan(&app, &name)).transpose()?,
         size: body.size,
         port: body.port,
         time: body.time.as_deref().map(parse_time).transpose()?,
@@ -40,29 +41,29 @@ pub(super) async fn create(
             .attached_disks
             .into_iter()
             .map(|(disk, name)| Ok((disk, new_name(&name)?)))
-            .collect::<Result<_, Refuse>>()?,
+            .collect::<Result<_, Refusal>>()?,
     };
-    expect_fit(&office, &from, &draft).await?;
-    submit(&office, &peer, terms, Request::Create { from, draft: Box::new(draft) }).await
+    expect_fit(&app, &from, &draft).await?;
+    submit(&app, &peer, terms, Request::Create { from, draft: Box::new(draft) }).await
 }
 
 /// Says at once what a look at the snapshot tells, and not when the work has begun. What is not there,
 /// or means nothing for it, is for the keeper to say; what cannot be looked at now, for the work.
-async fn expect_fit(office: &Office, from: &Selector, draft: &Draft) -> Result<(), Refuse> {
-    let seen = office.look(|view| {
+async fn expect_fit(app: &AppState, from: &Selector, draft: &NewResource) -> Result<(), Refusal> {
+    let seen = app.look(|view| {
         let (_, snapshot) = view.find(from)?;
         draft.judge(&snapshot.card)?;
         readable(view, from)
     });
     let plain = draft.plan.is_none() && draft.size.is_none() && draft.port.is_none();
     let Some((_, of)) = seen.ok().filter(|_| !plain) else { return Ok(()) };
-    let fits = office.soon(office.desk.fits(of, draft.clone())).await?;
-    fits.map_err(|why| Refuse::clash("does-not-fit", why, "nothing was begun"))
+    let fits = app.soon(app.service.fits(of, draft.clone())).await?;
+    fits.map_err(|why| Refusal::clash("does-not-fit", why, "nothing was begun"))
 }
 
 /// The plan of this name in the configuration.
-fn plan(office: &Office, name: &str) -> Result<Plan, Refuse> {
-    let plans = office.desk.offers().plans;
+fn plan(app: &AppState, name: &str) -> Result<Plan, Refusal> {
+    let plans = app.service.offers().plans;
     if let Some(offer) = plans.iter().find(|offer| offer.plan.name.as_str() == name) {
         return Ok(offer.plan.clone());
     }
@@ -72,7 +73,7 @@ fn plan(office: &Office, name: &str) -> Result<Plan, Refuse> {
         known => format!("known are {}", known.join(", ")),
     };
     let shown: String = name.chars().take(60).collect();
-    Err(Refuse::absent("no-such-plan", format!("there is no plan {shown:?}"), hint))
+    Err(Refusal::absent("no-such-plan", format!("there is no plan {shown:?}"), hint))
 }
 
 /// Put the content of a snapshot in place of the live one, after a snapshot of what is there.
@@ -82,16 +83,16 @@ fn plan(office: &Office, name: &str) -> Result<Plan, Refuse> {
     request_body = RollbackBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn rollback(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(resource): Named,
+    ResourcePath(resource): ResourcePath,
     Wish { terms, body, .. }: Wish<RollbackBody>,
 ) -> Answer {
     let to = body.to.parse().map_err(|error: crate::domain::snapshot::SelectorError| {
-        Refuse::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
+        Refusal::bad("bad-snapshot", error.to_string(), "`heptactl list` shows what there is")
     })?;
     let safety = body.backup_name.as_deref().map(new_name).transpose()?;
-    submit(&office, &peer, terms, Request::Rollback { resource, to, safety }).await
+    submit(&app, &peer, terms, Request::Rollback { resource, to, safety }).await
 }
 
 /// Give an instance a disk, at once and for its next starts.
@@ -100,13 +101,13 @@ pub(super) async fn rollback(
     request_body = AttachBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn attach(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(instance): Named,
+    ResourcePath(instance): ResourcePath,
     Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
-    submit(&office, &peer, terms, Request::Attach { instance, disk }).await
+    submit(&app, &peer, terms, Request::Attach { instance, disk }).await
 }
 
 /// Take a disk away from an instance. Unmount it in the guest before.
@@ -115,11 +116,11 @@ pub(super) async fn attach(
     request_body = AttachBody,
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]
 pub(super) async fn detach(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Named(instance): Named,
+    ResourcePath(instance): ResourcePath,
     Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
-    submit(&office, &peer, terms, Request::Detach { instance, disk }).await
+    submit(&app, &peer, terms, Request::Detach { instance, disk }).await
 }

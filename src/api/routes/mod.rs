@@ -14,9 +14,9 @@ mod protect;
 mod shelf;
 mod tree;
 
-use super::office::Office;
-use super::refuse::Refuse;
+use super::refusal::Refusal;
 use super::roles::{Peer, Role};
+use super::state::AppState;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method, StatusCode, header};
@@ -27,9 +27,9 @@ use std::sync::Arc;
 use utoipa_axum::routes;
 
 /// The routes with the role that each needs: the one table.
-fn table(office: &Arc<Office>) -> Gate {
+fn table(app: &Arc<AppState>) -> Gate {
     use Role::{Admin, Operator};
-    Gate::new(office)
+    Gate::new(app)
         .route(Operator, routes!(look::status))
         .route(Operator, routes!(look::health))
         .route(Operator, routes!(look::document))
@@ -79,35 +79,35 @@ fn table(office: &Arc<Office>) -> Gate {
         .route(Admin, routes!(daemon::reload))
 }
 
-/// Builds the router, and gives the office the document that describes it.
-pub fn router(office: &Arc<Office>) -> Router {
-    let (router, document) = table(office).open();
+/// Builds the router, and gives the state the document that describes it.
+pub fn router(app: &Arc<AppState>) -> Router {
+    let (router, document) = table(app).open();
     let document = document.to_json().unwrap_or_default();
-    // Only the first router of an office is described; there is never another.
-    let _ = office.document.set(document);
+    // Only the first router of a process is described; there is never another.
+    let _ = app.document.set(document);
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
-        .layer(from_fn_with_state(Arc::clone(office), doorstep))
-        .with_state(Arc::clone(office))
+        .layer(from_fn_with_state(Arc::clone(app), doorstep))
+        .with_state(Arc::clone(app))
 }
 
 /// Before any route: who may be answered at all.
 async fn doorstep(
-    State(office): State<Arc<Office>>,
+    State(app): State<Arc<AppState>>,
     peer: Peer,
     request: Request,
     next: Next,
-) -> Result<Response, Refuse> {
+) -> Result<Response, Refusal> {
     if peer.role < Role::Operator {
-        office.note_refusal(&peer, &request);
-        return Err(Refuse::forbidden(&office.rules, Role::Operator));
+        app.note_refusal(&peer, &request);
+        return Err(Refusal::forbidden(&app.rules, Role::Operator));
     }
     // Browsers say where a page comes from; no page has any business here, whatever proxy it found.
     if request.headers().contains_key(header::ORIGIN) {
         let message = "requests of web pages are not answered";
         let hint = "send no Origin header";
-        return Err(Refuse::new(StatusCode::FORBIDDEN, "browser", message, hint));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "browser", message, hint));
     }
     understood(&request)?;
     Ok(next.run(request).await)
@@ -115,7 +115,7 @@ async fn doorstep(
 
 /// A header that asks for care and is not known here would be passed over, and what it was to hold
 /// back would happen: so it is refused.
-fn understood(request: &Request) -> Result<(), Refuse> {
+fn understood(request: &Request) -> Result<(), Refusal> {
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let conditions = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
     let unknown = |name: &&HeaderName| {
@@ -126,7 +126,7 @@ fn understood(request: &Request) -> Result<(), Refuse> {
         Some(name) => {
             let message = format!("the header {name} means nothing here, so nothing is done");
             let hint = "leave it out; to ask what a change would do, add ?dry_run=true";
-            Err(Refuse::bad("unknown-header", message, hint))
+            Err(Refusal::bad("unknown-header", message, hint))
         }
     }
 }
@@ -134,11 +134,11 @@ fn understood(request: &Request) -> Result<(), Refuse> {
 async fn nowhere(request: Request) -> Response {
     let message = format!("there is no route {:?}", request.uri().path());
     let hint = "GET /v1/openapi.json lists the routes";
-    Refuse::absent("no-such-route", message, hint).into_response()
+    Refusal::absent("no-such-route", message, hint).into_response()
 }
 
 async fn not_so(request: Request) -> Response {
     let message = format!("{} is not for {:?}", request.method(), request.uri().path());
     let hint = "the Allow header says what is; GET /v1/openapi.json lists the routes";
-    Refuse::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", message, hint).into_response()
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", message, hint).into_response()
 }

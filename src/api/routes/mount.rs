@@ -2,14 +2,15 @@
 //! their own power and in their own tree of directories: so nobody gets a mount to a place that
 //! they could not mount to.
 
+use super::super::browse_error::refuse;
+use super::super::extract::{Query, SnapshotPath};
+use super::super::refusal::Refusal;
+use super::super::server::hand_over;
+use super::super::state::Shared;
 use super::change::log_refused;
 use super::tree::readable;
-use crate::api::extract::{Asked, Referred};
-use crate::api::office::Shared;
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
-use crate::api::server::{PROTOCOL, hand};
-use crate::api::unshown::refuse;
+use crate::api::server::PROTOCOL;
 use crate::api::wire::{Mount, Mounts, Nothing, SNAPSHOT_HEADER, escape};
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Seq;
@@ -31,32 +32,32 @@ use std::path::Path;
     params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
     responses((status = 101, description = "What follows is no HTTP.")))]
 pub(super) async fn mount(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(wanted): Referred,
-    _: Asked<Nothing>,
+    SnapshotPath(wanted): SnapshotPath,
+    _: Query<Nothing>,
     mut request: Request,
-) -> Result<Response, Refuse> {
+) -> Result<Response, Refusal> {
     let asked =
         request.headers().get(UPGRADE).is_some_and(|to| to.as_bytes() == PROTOCOL.as_bytes());
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().filter(|_| asked);
     let Some(upgrade) = upgrade else {
         let message = "a mount is handed over on an upgraded connection";
         let hint = "`heptactl mount SNAPSHOT DIR` asks for it as it must be asked for";
-        let refusal = Refuse::new(StatusCode::UPGRADE_REQUIRED, "upgrade", message, hint);
+        let refusal = Refusal::new(StatusCode::UPGRADE_REQUIRED, "upgrade", message, hint);
         return Ok(([(UPGRADE, PROTOCOL), (CONNECTION, "upgrade")], refusal).into_response());
     };
-    let (label, target) = office.look(|view| readable(view, &wanted))?;
+    let (label, target) = app.look(|view| readable(view, &wanted))?;
     let uid = peer.uid();
     tracing::info!(uid, snapshot = label, "uid {uid} asks: mount {label}");
-    let made = office.soon(office.desk.mount_files(target)).await?;
+    let made = app.soon(app.service.mount_files(target)).await?;
     let handover = made.map_err(|why| {
         let refuse = refuse(&why, &label, &TreePath::default());
         log_refused(uid, &format!("mount {label}"), &refuse);
         refuse
     })?;
     tokio::spawn(async move {
-        if let Err(error) = hand(upgrade, handover).await {
+        if let Err(error) = hand_over(upgrade, handover).await {
             tracing::warn!(uid, %error, "a mount could not be handed over to uid {uid}: {error}");
         }
     });
@@ -70,16 +71,16 @@ pub(super) async fn mount(
 
 /// Where snapshots are mounted now.
 #[utoipa::path(get, path = "/v1/mounts", responses((status = 200, body = Mounts)))]
-pub(super) async fn mounts(office: Shared) -> Result<Json<Mounts>, Refuse> {
-    let mounted = office.desk.mounted();
+pub(super) async fn mounts(app: Shared) -> Result<Json<Mounts>, Refusal> {
+    let mounted = app.service.mounted();
     let mounted = mounted.map_err(|why| refuse(&why, "the mounts", &TreePath::default()))?;
-    let ledger = office.published().ledger;
+    let ledger = app.published().ledger;
     let label = |resource: &ResourceName, seq: Seq| -> Option<String> {
         let snapshot = ledger.account(resource)?.snapshots.get(&seq)?;
         Some(snapshot.label())
     };
     let path = |point: &Path| escape(point.as_os_str().as_bytes());
-    let one = |mounted: crate::api::desk::Mounted| Mount {
+    let one = |mounted: super::super::service::Mounted| Mount {
         snapshot: label(&mounted.resource, mounted.seq)
             .unwrap_or_else(|| format!("number {}", mounted.seq)),
         resource: mounted.resource.to_string(),

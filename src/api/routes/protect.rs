@@ -1,13 +1,14 @@
 //! Asking for something new to be protected.
 
+use super::super::refusal::Refusal;
+use super::super::state::{AppState, Shared};
+use super::super::wire::RefusalBody;
 use super::change::{log_asked, log_refused};
 use crate::api::extract::{self, Terms};
 use crate::api::meaning::{new_name, parse_place, parse_time};
-use crate::api::office::{Office, Shared};
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::unprotectable::refuse;
-use crate::api::wire::{ProtectBody, Protected, Refusal};
+use crate::api::wire::{ProtectBody, Protected};
 use crate::domain::denied::Denied;
 use crate::domain::keeper::free_name;
 use crate::domain::name::SnapshotName;
@@ -20,21 +21,21 @@ use axum::http::StatusCode;
     request_body = ProtectBody,
     responses((status = 201, body = Protected), (status = 200, body = Protected)))]
 pub(super) async fn protect(
-    office: Shared,
+    app: Shared,
     peer: Peer,
     asked: extract::Wish<ProtectBody>,
-) -> Result<(StatusCode, Json<Protected>), Refuse> {
+) -> Result<(StatusCode, Json<Protected>), Refusal> {
     let extract::Wish { terms: Terms { key, dry_run }, body, .. } = asked;
     let target = match (body.path, body.domain) {
         (Some(path), None) => Target::Path(parse_place(path)?),
         (None, Some(domain)) => Target::Domain(domain_name(domain)?),
         _ => {
             let hint = "give one of path and domain";
-            return Err(Refuse::bad("bad-place", "either a path or a domain is protected", hint));
+            return Err(Refusal::bad("bad-place", "either a path or a domain is protected", hint));
         }
     };
     if let Some(first) = &body.first {
-        is_free(&office, &peer, &new_name(first)?)?;
+        is_free(&app, &peer, &new_name(first)?)?;
     }
     let wish = Wish {
         target,
@@ -49,7 +50,7 @@ pub(super) async fn protect(
     };
     let asked = if wish.dry_run { format!("{asked} (dry run)") } else { asked };
     log_asked(&peer, key.as_ref(), &asked, &wish);
-    match office.soon(office.desk.protect(key, wish)).await? {
+    match app.soon(app.service.protect(key, wish)).await? {
         Ok(protected) if protected.written => Ok((StatusCode::CREATED, Json(protected))),
         Ok(protected) => Ok((StatusCode::OK, Json(protected))),
         Err(why) => {
@@ -61,26 +62,26 @@ pub(super) async fn protect(
 }
 
 /// Whether a snapshot can be called so, as far as is known before its resource is.
-fn is_free(office: &Office, peer: &Peer, name: &SnapshotName) -> Result<(), Refuse> {
-    let found = office.look(|view| {
+fn is_free(app: &AppState, peer: &Peer, name: &SnapshotName) -> Result<(), Refusal> {
+    let found = app.look(|view| {
         let by = view.ledger.named(name)?.resource.clone();
         Some((by, free_name(view.ledger, name)))
     });
     let Some((by, free)) = found else { return Ok(()) };
-    let taken = Refuse::from(Denied::NameTaken { name: name.clone(), by, free });
+    let taken = Refusal::from(Denied::NameTaken { name: name.clone(), by, free });
     let message = format!("not protected, nothing was changed: {}", taken.refusal.message);
-    let refuse = Refuse { refusal: Refusal { message, ..taken.refusal }, ..taken };
+    let refuse = Refusal { refusal: RefusalBody { message, ..taken.refusal }, ..taken };
     log_refused(peer.uid(), "protect with a first snapshot", &refuse);
     Err(refuse)
 }
 
 /// Never an option of a program that is asked about it.
-fn domain_name(name: String) -> Result<String, Refuse> {
+fn domain_name(name: String) -> Result<String, Refusal> {
     let fits = !name.is_empty() && name.len() <= 255 && !name.starts_with('-');
     if fits && !name.contains(|c: char| c.is_control() || c == '/') {
         return Ok(name);
     }
     let shown: String = name.chars().take(60).collect();
     let hint = "`virsh list --all` shows what there is";
-    Err(Refuse::bad("bad-domain", format!("{shown:?} is not the name of a guest"), hint))
+    Err(Refusal::bad("bad-domain", format!("{shown:?} is not the name of a guest"), hint))
 }

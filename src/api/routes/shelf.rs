@@ -1,12 +1,12 @@
 //! Looking at snapshots and operations.
 
+use super::super::extract::{OperationPath, Query, SnapshotPath};
+use super::super::refusal::Refusal;
+use super::super::service::OperationFilter;
+use super::super::state::{AppState, Shared, stopped};
 use crate::api::answers::{Page, View, place, wire_origin};
-use crate::api::desk::OperationFilter;
-use crate::api::extract::{Asked, Numbered, Referred};
 use crate::api::heavy::Place;
 use crate::api::meaning::{page, parse_name};
-use crate::api::office::{Office, Shared, stopped};
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
 use crate::api::wire::{
     self, Nothing, OperationQuery, Operations, OperationsQuery, Snapshots, SnapshotsQuery,
@@ -26,10 +26,10 @@ const LIMIT: u32 = 50;
 #[utoipa::path(get, path = "/v1/snapshots", params(SnapshotsQuery),
     responses((status = 200, body = Snapshots)))]
 pub(super) async fn snapshots(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Asked(query): Asked<SnapshotsQuery>,
-) -> Result<Response, Refuse> {
+    Query(query): Query<SnapshotsQuery>,
+) -> Result<Response, Refusal> {
     let resource = query.resource.as_deref();
     let resource = resource.map(|name| parse_name("resource", name)).transpose()?;
     let after = query.after.as_deref().map(parse_place).transpose()?;
@@ -45,14 +45,14 @@ pub(super) async fn snapshots(
         resource.as_ref().map(|name| view.account(name)).transpose()?;
         Ok(view.snapshots(pass, &page))
     };
-    Place::of(&office, peer.uid()).await?.json(answer).await
+    Place::of(&app, peer.uid()).await?.json(answer).await
 }
 
-fn parse_place(text: &str) -> Result<(ResourceName, Seq), Refuse> {
+fn parse_place(text: &str) -> Result<(ResourceName, Seq), Refusal> {
     place(text).ok_or_else(|| {
         let shown: String = text.chars().take(60).collect();
         let hint = "give the `next` of the page before";
-        Refuse::bad("bad-value", format!("after={shown:?} is not the end of a page"), hint)
+        Refusal::bad("bad-value", format!("after={shown:?} is not the end of a page"), hint)
     })
 }
 
@@ -61,11 +61,11 @@ fn parse_place(text: &str) -> Result<(ResourceName, Seq), Refuse> {
     params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
     responses((status = 200, body = wire::Snapshot)))]
 pub(super) async fn snapshot(
-    office: Shared,
-    Referred(wanted): Referred,
-    _: Asked<Nothing>,
-) -> Result<Json<wire::Snapshot>, Refuse> {
-    let found = office.look(|view| {
+    app: Shared,
+    SnapshotPath(wanted): SnapshotPath,
+    _: Query<Nothing>,
+) -> Result<Json<wire::Snapshot>, Refusal> {
+    let found = app.look(|view| {
         view.find(&wanted).map(|(account, snapshot)| view.snapshot(account, snapshot))
     });
     Ok(Json(found?))
@@ -75,18 +75,18 @@ pub(super) async fn snapshot(
 #[utoipa::path(get, path = "/v1/operations", params(OperationsQuery),
     responses((status = 200, body = Operations)))]
 pub(super) async fn operations(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Asked(query): Asked<OperationsQuery>,
-) -> Result<Response, Refuse> {
+    Query(query): Query<OperationsQuery>,
+) -> Result<Response, Refusal> {
     let resource = query.resource.as_deref();
     let resource = resource.map(|name| parse_name("resource", name)).transpose()?;
     let limit = page(Some(query.limit.unwrap_or(LIMIT)))?;
     let before = query.before.map(OperationId);
     let filter =
         OperationFilter { resource: resource.clone(), open: query.open, before, id: None, limit };
-    let place = Place::of(&office, peer.uid()).await?;
-    let found = place.recall(office.desk.operations(filter)).await??;
+    let place = Place::of(&app, peer.uid()).await?;
+    let found = place.recall(app.service.operations(filter)).await??;
     let answer = move |view: &View<'_>| {
         if let (Some(name), true) = (&resource, found.is_empty()) {
             view.account(name)?;
@@ -103,18 +103,18 @@ pub(super) async fn operations(
     params(("id" = u64, Path, description = "The operation"), OperationQuery),
     responses((status = 200, body = wire::Operation)))]
 pub(super) async fn operation(
-    office: Shared,
-    Numbered(id): Numbered,
-    Asked(query): Asked<OperationQuery>,
-) -> Result<Json<wire::Operation>, Refuse> {
-    let deadline = Instant::now() + office.wait(query.wait.unwrap_or(0))?;
-    let mut published = office.desk.published();
-    let mut stopping = office.stopping.clone();
+    app: Shared,
+    OperationPath(id): OperationPath,
+    Query(query): Query<OperationQuery>,
+) -> Result<Json<wire::Operation>, Refusal> {
+    let deadline = Instant::now() + app.wait(query.wait.unwrap_or(0))?;
+    let mut published = app.service.published();
+    let mut stopping = app.stopping.clone();
     loop {
         let seen = published.borrow_and_update().clone();
         let operation = match seen.ledger.operations.get(&id) {
             Some(operation) => Arc::clone(operation),
-            None => Arc::new(recall(&office, id).await?),
+            None => Arc::new(recall(&app, id).await?),
         };
         let wake = async {
             tokio::select! {
@@ -123,18 +123,18 @@ pub(super) async fn operation(
             }
         };
         if !operation.is_open() || !timeout_at(deadline, wake).await.unwrap_or(false) {
-            return Ok(Json(View::new(&seen, office.desk.as_ref()).operation(&operation)));
+            return Ok(Json(View::new(&seen, app.service.as_ref()).operation(&operation)));
         }
     }
 }
 
 /// One that left memory.
-async fn recall(office: &Office, id: OperationId) -> Result<Operation, Refuse> {
+async fn recall(app: &AppState, id: OperationId) -> Result<Operation, Refusal> {
     let filter =
         OperationFilter { id: Some(id), resource: None, open: None, before: None, limit: 1 };
-    let found = office.soon(office.desk.operations(filter)).await??;
+    let found = app.soon(app.service.operations(filter)).await??;
     found.into_iter().next().ok_or_else(|| {
         let hint = "`heptactl operations` shows what there is";
-        Refuse::absent("no-such-operation", format!("there is no operation {id}"), hint)
+        Refusal::absent("no-such-operation", format!("there is no operation {id}"), hint)
     })
 }

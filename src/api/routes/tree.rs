@@ -1,20 +1,20 @@
 //! Looking into the files of snapshots. For admins only: who may read any file of the past is root
 //! in all but name.
 
+use super::super::browse_error::refuse;
+use super::super::extract::{Query, SnapshotPath};
+use super::super::refusal::Refusal;
+use super::super::service::{OpenFile, Target};
+use super::super::state::Shared;
 use crate::api::answers::{View, differences, listing};
-use crate::api::desk::{OpenFile, Target};
-use crate::api::extract::{Asked, Referred};
-use crate::api::office::Shared;
-use crate::api::refuse::Refuse;
 use crate::api::roles::Peer;
-use crate::api::unshown::refuse;
 use crate::api::wire::{
     DiffQuery, Differences, FileQuery, Listing, MODE_HEADER, MTIME_HEADER, OWNER_HEADER,
     SNAPSHOT_HEADER, TreeQuery, escape, unescape,
 };
 use crate::domain::denied::Denied;
 use crate::domain::snapshot::{Fate, Selector};
-use crate::domain::tree::{TreePath, Unshown};
+use crate::domain::tree::{BrowseError, TreePath};
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -34,16 +34,16 @@ const PAGE: u32 = 1_000;
         TreeQuery),
     responses((status = 200, body = Listing)))]
 pub(super) async fn tree(
-    office: Shared,
-    Referred(wanted): Referred,
-    Asked(query): Asked<TreeQuery>,
-) -> Result<Json<Listing>, Refuse> {
+    app: Shared,
+    SnapshotPath(wanted): SnapshotPath,
+    Query(query): Query<TreeQuery>,
+) -> Result<Json<Listing>, Refusal> {
     let path = parse_path(query.path.as_deref().unwrap_or_default())?;
     let after = query.after.as_deref().map(bytes).transpose()?;
     let limit = page(query.limit)?;
-    let (label, target) = office.look(|view| readable(view, &wanted))?;
+    let (label, target) = app.look(|view| readable(view, &wanted))?;
     let resource = target.resource.to_string();
-    let listed = office.soon(office.desk.list_files(target, path.clone(), after, limit)).await?;
+    let listed = app.soon(app.service.list_files(target, path.clone(), after, limit)).await?;
     let listed = listed.map_err(|why| refuse(&why, &label, &path))?;
     Ok(Json(listing(label, resource, &path, &listed)))
 }
@@ -55,17 +55,17 @@ pub(super) async fn tree(
         FileQuery),
     responses((status = 200, content_type = "application/octet-stream", body = String)))]
 pub(super) async fn file(
-    office: Shared,
+    app: Shared,
     peer: Peer,
-    Referred(wanted): Referred,
-    Asked(query): Asked<FileQuery>,
-) -> Result<Response, Refuse> {
+    SnapshotPath(wanted): SnapshotPath,
+    Query(query): Query<FileQuery>,
+) -> Result<Response, Refusal> {
     let path = parse_path(&query.path)?;
-    let (label, target) = office.look(|view| readable(view, &wanted))?;
+    let (label, target) = app.look(|view| readable(view, &wanted))?;
     let shown = escape(path.as_bytes());
     let uid = peer.uid();
     tracing::info!(uid, snapshot = label, path = shown, "uid {uid} reads {shown} of {label}");
-    let opened = office.soon(office.desk.open_file(target, path.clone())).await?;
+    let opened = app.soon(app.service.open_file(target, path.clone())).await?;
     let OpenFile { entry, bytes } = opened.map_err(|why| refuse(&why, &label, &path))?;
     let headers = [
         (CONTENT_TYPE.as_str(), "application/octet-stream".to_owned()),
@@ -75,7 +75,7 @@ pub(super) async fn file(
         (MTIME_HEADER, entry.mtime.to_string()),
         (SNAPSHOT_HEADER, label),
     ];
-    let body = Body::from_stream(pieces(bytes, office.limits.answer));
+    let body = Body::from_stream(pieces(bytes, app.limits.answer));
     Ok((headers, body).into_response())
 }
 
@@ -85,23 +85,23 @@ pub(super) async fn file(
         DiffQuery),
     responses((status = 200, body = Differences)))]
 pub(super) async fn diff(
-    office: Shared,
-    Referred(wanted): Referred,
-    Asked(query): Asked<DiffQuery>,
-) -> Result<Json<Differences>, Refuse> {
+    app: Shared,
+    SnapshotPath(wanted): SnapshotPath,
+    Query(query): Query<DiffQuery>,
+) -> Result<Json<Differences>, Refusal> {
     let against: Selector = query.against.parse().map_err(|error| {
         let message = format!("against: {error}");
-        Refuse::bad("bad-reference", message, "`heptactl list` lists them")
+        Refusal::bad("bad-reference", message, "`heptactl list` lists them")
     })?;
     let path = parse_path(query.path.as_deref().unwrap_or_default())?;
     let after = query.after.as_deref().map(parse_path).transpose()?;
     let limit = page(query.limit)?;
-    let ((from, old), (to, new)) = office
-        .look(|view| Ok::<_, Denied>((readable(view, &wanted)?, readable(view, &against)?)))?;
-    let asked = office.desk.compare_files(old, new, path.clone(), after, limit);
+    let ((from, old), (to, new)) =
+        app.look(|view| Ok::<_, Denied>((readable(view, &wanted)?, readable(view, &against)?)))?;
+    let asked = app.service.compare_files(old, new, path.clone(), after, limit);
     let both = || format!("{from} or {to}");
-    let found = office.soon(asked).await?.map_err(|why| match why {
-        Unshown::NotThere => refuse(&why, &from, &path),
+    let found = app.soon(asked).await?.map_err(|why| match why {
+        BrowseError::NotThere => refuse(&why, &from, &path),
         why => refuse(&why, &both(), &path),
     })?;
     Ok(Json(differences(from, to, &path, &found)))
@@ -127,26 +127,26 @@ pub(super) fn readable(view: &View<'_>, wanted: &Selector) -> Result<(String, Ta
     }
 }
 
-fn bytes(text: &str) -> Result<Vec<u8>, Refuse> {
+fn bytes(text: &str) -> Result<Vec<u8>, Refusal> {
     unescape(text).map_err(|error| {
         let hint = "write it as `heptactl browse` shows it";
-        Refuse::bad("bad-path", error.to_string(), hint)
+        Refusal::bad("bad-path", error.to_string(), hint)
     })
 }
 
-fn parse_path(text: &str) -> Result<TreePath, Refuse> {
+fn parse_path(text: &str) -> Result<TreePath, Refusal> {
     TreePath::new(&bytes(text)?).map_err(|error| {
         let shown: String = text.chars().take(60).collect();
         let hint = "write it from the top of the snapshot: etc/hosts";
-        Refuse::bad("bad-path", format!("{shown:?} {error}"), hint)
+        Refusal::bad("bad-path", format!("{shown:?} {error}"), hint)
     })
 }
 
-fn page(limit: Option<u32>) -> Result<usize, Refuse> {
+fn page(limit: Option<u32>) -> Result<usize, Refusal> {
     let limit = limit.unwrap_or(PAGE);
     if !(1..=PAGE).contains(&limit) {
         let hint = format!("ask for 1 to {PAGE}, then for what comes after");
-        return Err(Refuse::bad("bad-value", format!("limit={limit}"), hint));
+        return Err(Refusal::bad("bad-value", format!("limit={limit}"), hint));
     }
     Ok(usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -1,9 +1,9 @@
 //! One connection, from its first byte to its end.
 
+use super::super::state::stopped;
 use super::Limits;
 use super::lent::Lent;
-use super::patience::{Patience, Phase};
-use crate::api::office::stopped;
+use super::timeouts::{Phase, Timeouts};
 use crate::api::roles::Peer;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -50,9 +50,9 @@ impl Caller {
                 })
             }
         });
-        let stream = Patience::new(stream, Arc::clone(&phase), limits);
+        let stream = Timeouts::new(stream, Arc::clone(&phase), limits);
         let connection = http1::Builder::new()
-            // Patience has the finer timers. This one is needed all the same: without it, hyper
+            // Timeouts has the finer timers. This one is needed all the same: without it, hyper
             // does not look at the stream again when an answer is gone.
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle + limits.header)

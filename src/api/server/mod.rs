@@ -3,27 +3,27 @@
 //! axum's own `serve` bounds none of these, so hyper's connections are driven here. HTTP/1 only, no
 //! compression. One route takes its connection over for what HTTP cannot carry: an open descriptor.
 
+mod admission;
 mod connection;
-mod doors;
-mod hand;
+mod fd_handover;
 mod lent;
 mod limits;
 mod listen;
-mod patience;
+mod timeouts;
 
-pub(super) use hand::{PROTOCOL, hand};
+pub(super) use fd_handover::{PROTOCOL, hand_over};
 pub use limits::Limits;
 pub use listen::{ListenError, Listener};
 
 use super::changes::Tracker;
-use super::desk::Desk;
 use super::heavy::Heavy;
-use super::office::{Office, stopped};
 use super::roles::{Credentials, Peer, Rules};
 use super::routes;
+use super::service::Service;
+use super::state::{AppState, stopped};
+use admission::{Admission, Admissions};
 use axum::Router;
 use connection::Caller;
-use doors::{Door, Doors};
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::net::UnixStream;
@@ -35,14 +35,14 @@ use tokio::time::{sleep, timeout};
 /// lets requests finish for a while, and returns.
 pub async fn serve(
     listener: Listener,
-    desk: Arc<dyn Desk>,
+    service: Arc<dyn Service>,
     rules: Rules,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let published = desk.published().borrow().clone();
-    let office = Arc::new(Office {
-        desk,
+    let published = service.published().borrow().clone();
+    let app = Arc::new(AppState {
+        service,
         rules,
         limits,
         tracker: Tracker::new(published),
@@ -52,10 +52,10 @@ pub async fn serve(
         heavy: Heavy::default(),
     });
     let reception = Reception {
-        router: routes::router(&office),
-        doors: Doors::new(limits),
+        router: routes::router(&app),
+        doors: Admissions::new(limits),
         stopping: stop.clone(),
-        office,
+        app,
     };
     let mut open = JoinSet::new();
     let mut starved = false;
@@ -94,8 +94,8 @@ pub async fn serve(
 /// What a new connection meets.
 struct Reception {
     router: Router,
-    office: Arc<Office>,
-    doors: Arc<Doors>,
+    app: Arc<AppState>,
+    doors: Arc<Admissions>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -108,7 +108,7 @@ impl Reception {
                 return;
             }
         };
-        let peer = Peer::new(credentials, &self.office.rules);
+        let peer = Peer::new(credentials, &self.app.rules);
         let caller = |router, limits| Caller {
             stream,
             peer: peer.clone(),
@@ -117,21 +117,21 @@ impl Reception {
             stopping: self.stopping.clone(),
         };
         match self.doors.enter(&peer) {
-            Door::Open(pass) => {
-                let caller = caller(self.router.clone(), self.office.limits);
+            Admission::Open(pass) => {
+                let caller = caller(self.router.clone(), self.app.limits);
                 open.spawn(async move {
                     caller.serve().await;
                     drop(pass);
                 });
             }
-            Door::Full(pass) => {
-                let caller = caller(doors::full(), self.office.limits.short());
+            Admission::Full(pass) => {
+                let caller = caller(admission::full(), self.app.limits.short());
                 open.spawn(async move {
                     caller.serve().await;
                     drop(pass);
                 });
             }
-            Door::Shut => {
+            Admission::Shut => {
                 let uid = peer.uid();
                 tracing::debug!(uid, "a connection of uid {uid} was dropped: too many");
             }

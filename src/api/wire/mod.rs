@@ -36,7 +36,7 @@ pub use operation::{
 };
 pub use path::{EscapeError, escape, unescape};
 pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};
-pub use refusal::{Refusal, Refused};
+pub use refusal::{RefusalBody, Refused};
 pub use resource::{
     Alarm, Belief, Counts, Newest, NextRun, Protected, Resource, ResourceDetail, Resources,
     Retention, Setting, Source, Status, Still, Why,

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refused {
-    pub error: Refusal,
+    pub error: RefusalBody,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Refusal {
+pub struct RefusalBody {
     /// Stable: programs may compare it.
     pub code: String,
     /// What is wrong, for a person.

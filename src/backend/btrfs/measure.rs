@@ -6,11 +6,11 @@ use super::store_root::STORE;
 use super::stored::Stored;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::subvolume::Subvolume;
 use crate::fs::usage::search::{self, Item, SearchError};
-use crate::fs::usage::{Tally, Untold};
+use crate::fs::usage::{Unmeasurable, UsageSum};
 use crate::fs::{Doing, StorageError};
 use crate::host::sys::{self, SearchKey};
 use rustix::io::Errno;
@@ -87,8 +87,8 @@ pub fn usage(stored: &Stored) -> Result<Usage, StorageError> {
 pub fn occupied(
     store: &Store,
     live: impl FnOnce() -> Result<Live, StorageError>,
-) -> Result<Occupied, Untold> {
-    let mut tally = Tally::new(&store.dir)?;
+) -> Result<TotalUsage, Unmeasurable> {
+    let mut tally = UsageSum::new(&store.dir)?;
     for seq in store.seqs()? {
         if let Entry::Ours(stored) = store.look(seq)? {
             for part in stored.data.iter().chain(stored.nested.iter().flatten()) {

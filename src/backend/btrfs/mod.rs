@@ -35,9 +35,9 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Found, Mark, Survey};
 use crate::domain::told::Told;
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
-use crate::fs::usage::Untold;
+use crate::fs::usage::Unmeasurable;
 use crate::fs::{Doing, Progress, StorageError, subvolume};
 use crate::host::drop_in::DropIn;
 use crate::host::sys;
@@ -359,10 +359,10 @@ impl Backend for Btrfs {
         measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let place = Place::of(&self.path)?;
         let Some(store) = self.sure_store(&place)? else { return Ok(None) };
-        Untold::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
+        Unmeasurable::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::live::{Live, Nested};
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
-use crate::host::{pins, sys};
+use crate::host::{kernel_users, sys};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub struct SwapFiles(Vec<(uuid::Uuid, PathBuf)>);
 
 impl SwapFiles {
     pub fn look() -> Result<Self, StorageError> {
-        let files = pins::swaps().doing(|| "looking for swap files".into())?;
+        let files = kernel_users::swaps().doing(|| "looking for swap files".into())?;
         let place = |file: PathBuf| {
             // One on another file system, or whose name is gone, is in no subvolume here.
             let info = sys::btrfs_subvolume(File::open(&file).ok()?).ok()?;

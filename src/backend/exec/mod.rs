@@ -17,7 +17,7 @@ use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Found, Mark, Survey};
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::{Progress, StorageError};
 use crate::host::drop_in::DropIn;
@@ -244,9 +244,9 @@ impl Backend for Exec {
 
     /// By a listing of its own, though the survey has just made one: that is asked for around every
     /// act, and a figure kept from it would have to be given up at each of them.
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let listing: Listing = self.ask(Verb::List, Ask::default())?;
-        Ok(listing.occupied.map(|bytes| Occupied { bytes, exact: true }))
+        Ok(listing.occupied.map(|bytes| TotalUsage { bytes, exact: true }))
     }
 }
 

@@ -31,7 +31,7 @@ use super::{
 use crate::browse::OpenTree;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Mark, Survey};
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, Progress, StorageError};
@@ -164,7 +164,7 @@ impl Backend for Files {
         Ok(store::blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
         store::occupied(&self.store, live, &self.territory().left_out)
     }

@@ -4,7 +4,7 @@ use super::super::Image;
 use super::domain::{Domain, Format, is_disk, target};
 use super::image;
 use super::settings::{Settings, Subject};
-use super::virsh::{PATIENCE, State, Virsh};
+use super::virsh::{State, TIMEOUT, Virsh};
 use super::xml::Element;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
@@ -108,10 +108,10 @@ pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
         && let Some(target) = has(now, &disk.path)
     {
         call("--live", &target)?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while has(&machine.virsh.definition(&machine.uuid, false)?, &disk.path).is_some() {
             if Instant::now() >= until {
-                let (name, seconds) = (machine.name, PATIENCE.as_secs());
+                let (name, seconds) = (machine.name, TIMEOUT.as_secs());
                 let why = format!(
                     "the guest of {name} did not let go of {target} within {seconds} s: unmount it \
                      inside, then try again"

@@ -6,7 +6,7 @@
 
 use super::detail::{DISKS, NVRAM};
 use super::domain::{Disk, Domain};
-use super::hold::{Held, Unfrozen};
+use super::freeze::{FreezeReport, Unfrozen};
 use super::settings::Settings;
 use super::subject::{Guest, Live};
 use super::virsh::State;
@@ -214,7 +214,7 @@ fn still(
     Ok(Story { notes: vec![format!("{state}; {how}")], ..Story::default() })
 }
 
-fn story(held: &Held, live: &Live, how: &str) -> Story {
+fn story(held: &FreezeReport, live: &Live, how: &str) -> Story {
     let disks = match live.disks.len() {
         1 => "its disk".to_owned(),
         count => format!("all {count} disks"),

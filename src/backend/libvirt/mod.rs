@@ -12,14 +12,15 @@
 
 mod attach;
 mod copy;
+mod derive;
 mod detail;
 mod domain;
+mod exclusive_devices;
 mod folder;
+mod freeze;
 mod grow;
-mod hold;
 mod image;
 mod keep;
-mod newborn;
 mod push;
 mod recognise;
 mod restore;
@@ -27,7 +28,6 @@ mod rollback;
 mod settings;
 mod subject;
 mod take;
-mod ties;
 mod verify;
 mod virsh;
 mod xml;
@@ -42,7 +42,7 @@ use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Content, Handle, Part};
 use crate::domain::survey::{Mark, Survey};
 use crate::domain::told;
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
@@ -53,12 +53,12 @@ use crate::store::manifest::write_mark;
 use crate::store::{self, Seal, Store, blocks};
 use detail::Detail;
 use domain::{Domain, Format};
-use hold::Notes;
+use freeze::Notes;
 use settings::{Settings, Subject};
 use std::path::PathBuf;
 use subject::Live;
 
-pub use hold::{let_go_all, serve};
+pub use freeze::{let_go_all, serve};
 pub use recognise::recognise;
 pub use settings::build;
 
@@ -83,7 +83,7 @@ pub struct Libvirt {
 impl Libvirt {
     /// Lets go, ends and completes whatever a killed heptad left under way.
     fn recover(&self) -> Result<(), StorageError> {
-        hold::recover(&self.held)?;
+        freeze::recover(&self.held)?;
         push::recover(&self.copying)?;
         rollback::finish(&self.rolling).map(|_| ())
     }
@@ -186,7 +186,7 @@ impl Backend for Libvirt {
         {
             let _ = self.recover();
         }
-        hold::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
+        freeze::let_go_left(&self.settings.holder.state, &self.settings.virsh.uri);
         let survey = store::survey::<Detail>(&self.store, || self.identity().ok())?;
         // What cannot be looked at now is as it was seen before.
         let disks = survey.identity.as_ref().and_then(|identity| self.disks(identity).ok());
@@ -290,7 +290,7 @@ impl Backend for Libvirt {
         Ok(blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || {
             let disks = Live::look(&self.settings, Part::Whole)?.disks;
             disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()

@@ -6,7 +6,7 @@ use super::copy::place;
 use super::detail::DISKS;
 use super::domain::{Format, is_disk, target};
 use super::folder::Folder;
-use super::hold::{Held, Notes};
+use super::freeze::{FreezeReport, Notes};
 use super::settings::Settings;
 use super::subject::{Guest, Live};
 use super::virsh::Virsh;
@@ -44,7 +44,7 @@ pub fn push(
     dir: &Path,
     (live, guest): (&Live, &Guest),
     (meanwhile, progress): (&mut dyn FnMut() -> Result<(), StorageError>, &dyn Progress),
-) -> Result<Held, StorageError> {
+) -> Result<FreezeReport, StorageError> {
     let settings = &libvirt.settings;
     let doing = format!("copying the disks of domain {}", guest.uuid);
     let folders = Folders::open(&libvirt.store, growing)?;

@@ -4,7 +4,7 @@ use super::super::Backend;
 use super::super::options::Reader;
 use super::super::options::{Context, OptionFinding};
 use super::domain::Format;
-use super::hold::{HELD, Holder, Notes};
+use super::freeze::{Freezer, HELD, Notes};
 use super::virsh::Virsh;
 use super::{Libvirt, WORD};
 use crate::store::Store;
@@ -26,7 +26,7 @@ const DEADLINE: u64 = 6 * 3600;
 pub struct Settings {
     pub subject: Subject,
     pub virsh: Virsh,
-    pub holder: Holder,
+    pub holder: Freezer,
     /// Disks of an instance that snapshots do without, by the names in its definition.
     pub leave_out: Vec<String>,
     pub deadline: Duration,
@@ -69,7 +69,7 @@ pub fn build(
         reader.find("image", problem, "choose another store");
     }
     let virsh = Virsh { uri: uri.clone() };
-    let holder = Holder { uri, hold, agent, helper, state: context.state.clone() };
+    let holder = Freezer { uri, hold, agent, helper, state: context.state.clone() };
     let built = subject.map(|subject| Libvirt {
         settings: Settings { subject, virsh, holder, leave_out, deadline },
         store: Store::new(WORD, store, &context.state, &context.resource),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PROGRAM: &str = "/usr/bin/virsh";
 /// An ordinary call takes some 20 ms; starting or defining a large guest may take seconds.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between SIGTERM and SIGKILL: it has nothing to save.
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of a definition. libvirt itself refuses messages above 32 MiB.
@@ -43,21 +43,21 @@ impl Virsh {
     /// [`Fault::Absent`] where libvirt knows no such domain, [`Fault::Transient`] where libvirt is
     /// not reached or does not answer, else [`Fault::Permanent`] with what virsh said.
     pub fn call(&self, args: &[&str], doing: &str) -> Result<String, StorageError> {
-        self.call_within(args, doing, PATIENCE)
+        self.call_within(args, doing, TIMEOUT)
     }
 
     pub fn call_within(
         &self,
         args: &[&str],
         doing: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<String, StorageError> {
-        self.run(args, Vec::new(), doing, patience)
+        self.run(args, Vec::new(), doing, timeout)
     }
 
     /// With a text that virsh reads as the file `/dev/stdin`.
     pub fn feed(&self, args: &[&str], text: &str, doing: &str) -> Result<String, StorageError> {
-        self.run(args, text.as_bytes().to_vec(), doing, PATIENCE)
+        self.run(args, text.as_bytes().to_vec(), doing, TIMEOUT)
     }
 
     fn run(

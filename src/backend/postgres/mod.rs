@@ -51,7 +51,7 @@ use crate::browse::OpenTree;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Mark, Survey, Wholeness};
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, Progress, StorageError};
@@ -203,7 +203,7 @@ impl Backend for Postgres {
         Ok(blocks(&root)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || {
             let cluster = Cluster::open(&self.settings.data)?;
             let mut roots = vec![open_nosymlink(&self.settings.data)?];

@@ -46,7 +46,7 @@ use super::{
 use crate::browse::OpenTree;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Mark, Survey};
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, Progress, StorageError};
@@ -191,7 +191,7 @@ impl Backend for Sqlite {
         Ok(store::blocks(&file)?.usage())
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
         store::occupied(&self.store, live, &[])
     }

@@ -16,7 +16,7 @@ use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, Time, open_file, open_nosymlink};
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::holders::{Holder, describe, holders};
-use crate::host::pins;
+use crate::host::kernel_users;
 use crate::host::sharers::sharers;
 use crate::store::Seal;
 use crate::store::{Aside, Item, Replacement, Store, Swap, movable};
@@ -44,7 +44,7 @@ fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, StorageError> {
     found.extend(by_other_names.found.into_iter().map(|sharer| sharer.holder));
     found.sort_by_key(|holder| holder.pid);
     found.dedup_by_key(|holder| holder.pid);
-    let pinned = if path.exists() { pins::pins(path) } else { Ok(Vec::new()) };
+    let pinned = if path.exists() { kernel_users::pins(path) } else { Ok(Vec::new()) };
     let mut said = pinned.doing(|| format!("looking for mounts of {}", path.display()))?;
     said.extend(describe(&found));
     Ok(said)

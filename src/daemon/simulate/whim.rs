@@ -1,8 +1,8 @@
 //! Whether a simulated act is wanted still: asked for away, it stops at its first question, at its
 //! second, or not in time, by its number, so that each is replayed exactly.
 
+use super::super::create::CreateContext;
 use crate::backend::Image;
-use crate::daemon::making::Surroundings;
 use crate::domain::name::ResourceName;
 use crate::domain::order::Order;
 use crate::domain::resource::Resource;
@@ -34,12 +34,12 @@ impl Progress for Whim {
     }
 }
 
-impl Surroundings for Whim {
-    fn may_enrol(&self, _heir: &Resource) -> Result<(), String> {
+impl CreateContext for Whim {
+    fn may_enroll(&self, _heir: &Resource) -> Result<(), String> {
         Ok(())
     }
 
-    fn enrol(&self, _heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, _heir: &Resource) -> Result<(), String> {
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The attached disks of an instance that is made from a snapshot: each becomes a resource.
 
 use super::super::denied::Denied;
+use super::super::new_resource::NewResource;
 use super::Keeper;
-use crate::domain::draft::Draft;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::Snapshot;
@@ -16,8 +16,8 @@ impl Keeper {
     pub(super) fn with_named_disks(
         &self,
         original: &Snapshot,
-        draft: &Draft,
-    ) -> Result<Draft, Denied> {
+        draft: &NewResource,
+    ) -> Result<NewResource, Denied> {
         let attached = attached(original);
         if let Some(disk) = draft.disks.keys().find(|disk| !attached.contains(disk)).cloned() {
             let (snapshot, has) = (original.label(), attached.into_iter().cloned().collect());
@@ -37,7 +37,7 @@ impl Keeper {
             }
             disks.insert(disk.clone(), name);
         }
-        Ok(Draft { disks, ..draft.clone() })
+        Ok(NewResource { disks, ..draft.clone() })
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
             slept: zero,
         };
         let keeper = Keeper::new(ledger, Timestamp::UNIX_EPOCH, reading, 1);
-        let mut draft = Draft::named(new.parse().unwrap());
+        let mut draft = NewResource::named(new.parse().unwrap());
         let chosen = chosen.iter().map(|(disk, name)| ((*disk).into(), name.parse().unwrap()));
         draft.disks = chosen.collect();
         let names = keeper.with_named_disks(&snapshot, &draft)?.disks.into_iter();

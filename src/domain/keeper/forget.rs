@@ -1,7 +1,7 @@
 //! Forgetting a resource that will not come back, with a last snapshot where one is wished.
 
 use super::super::denied::Denied;
-use super::super::request::Farewell;
+use super::super::request::FinalSnapshot;
 use super::Keeper;
 use super::find::room_for;
 use crate::domain::account::Account;
@@ -18,7 +18,7 @@ impl Keeper {
         &mut self,
         resource: &ResourceName,
         automatic: Leftovers,
-        last: &Farewell,
+        last: &FinalSnapshot,
         cause: Cause,
     ) -> Result<OperationId, Denied> {
         let account = self.account(resource)?.clone();
@@ -27,17 +27,17 @@ impl Keeper {
             return Err(Denied::StillConfigured { resource: resource.clone() });
         }
         match last {
-            Farewell::Unsaid if !account.forgotten && account.resource.kind != Kind::Disk => {
+            FinalSnapshot::Unsaid if !account.forgotten && account.resource.kind != Kind::Disk => {
                 let kind = account.resource.kind;
-                return Err(Denied::FarewellUnsaid { resource: resource.clone(), kind });
+                return Err(Denied::FinalSnapshotUnspecified { resource: resource.clone(), kind });
             }
-            Farewell::Take(name) => {
+            FinalSnapshot::Take(name) => {
                 self.free(name)?;
                 room_for(&account, 2)?;
                 let seq = self.take_before(account, name, cause)?;
                 return self.queue(resource, Act::Forget { automatic, last: Some(seq) }, cause);
             }
-            Farewell::Unsaid | Farewell::Skip => {}
+            FinalSnapshot::Unsaid | FinalSnapshot::Skip => {}
         }
         let operation = self.operation(resource, Act::Forget { automatic, last: None }, cause);
         let id = self.done(operation);

@@ -2,10 +2,10 @@
 
 use super::super::order::{Guard, Order, Source, Successor, Work};
 use super::super::survey::Mark;
-use super::super::usage::Weigh;
+use super::super::usage::UsageScope;
 use super::Keeper;
 use super::cancel::verdict;
-use super::make::heir;
+use super::make::derived;
 use super::tags::retagging;
 use crate::domain::account::Account;
 use crate::domain::event::{Action, Entry};
@@ -123,9 +123,9 @@ impl Keeper {
         {
             let way_out = match (&operation.act, self.ledger.account(&operation.resource)) {
                 (Act::Rollback { to, .. }, Some(account)) => {
-                    let Successor { label, heir } = self.succeeded_by(account, *to);
+                    let Successor { label, derived } = self.succeeded_by(account, *to);
                     format!(
-                        "; `heptactl create {heir} --from {label}` makes a new one beside it, which \
+                        "; `heptactl create {derived} --from {label}` makes a new one beside it, which \
                          you can put in its place yourself"
                     )
                 }
@@ -224,7 +224,7 @@ impl Keeper {
                 let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
                 let weigh = match operation.act {
                     Act::Survey => self.weighing(&account),
-                    _ => Weigh::Nothing,
+                    _ => UsageScope::Nothing,
                 };
                 Ok(Work::Survey { known, weigh })
             }
@@ -271,10 +271,10 @@ impl Keeper {
             }
             Act::Create { from, draft } => {
                 let original = usable(&account, *from)?;
-                let heir = Box::new(heir(&account, original, draft)?);
+                let derived = Box::new(derived(&account, original, draft)?);
                 let card = original.card.clone();
                 let again = operation.tries > 0;
-                Ok(Work::Restore { card, draft: draft.clone(), heir, again })
+                Ok(Work::Restore { card, draft: draft.clone(), derived, again })
             }
             Act::Rollback { to, safety } => {
                 let handle = usable(&account, *to)?.card.handle.clone();
@@ -351,10 +351,10 @@ impl Keeper {
 
     fn succeeded_by(&self, account: &Account, to: Seq) -> Successor {
         let label = account.snapshots.get(&to).map(|snapshot| snapshot.label());
-        let heir = self.free_resource_like(account.name());
+        let derived = self.free_resource_like(account.name());
         Successor {
             label: label.unwrap_or_else(|| "SNAPSHOT".into()),
-            heir: heir.map_or_else(|| "NEW".into(), |name| name.to_string()),
+            derived: derived.map_or_else(|| "NEW".into(), |name| name.to_string()),
         }
     }
 

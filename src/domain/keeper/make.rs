@@ -2,12 +2,12 @@
 //! other instances.
 
 use super::super::denied::Denied;
+use super::super::new_resource::NewResource;
 use super::Keeper;
 use super::disks::can_be_declared;
 use super::find::{inherited, of_kind, room_for};
-use super::tags::descended;
+use super::tags::derived_tags;
 use crate::domain::account::Account;
-use crate::domain::draft::Draft;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
 use crate::domain::policy::{Policy, Rhythm, When};
@@ -19,7 +19,7 @@ impl Keeper {
     pub(super) fn ask_create(
         &mut self,
         from: &Selector,
-        draft: &Draft,
+        draft: &NewResource,
         cause: Cause,
     ) -> Result<OperationId, Denied> {
         let original = self.find_usable(from)?;
@@ -29,7 +29,7 @@ impl Keeper {
             can_be_declared(&draft.name)?;
         }
         let account = self.account(&original.resource)?;
-        inherited(account, &descended(account, &original), &draft.tags)?;
+        inherited(account, &derived_tags(account, &original), &draft.tags)?;
         let draft = Box::new(self.with_named_disks(&original, draft)?);
         let act = Act::Create { from: original.seq(), draft };
         self.queue(&original.resource, act, cause)
@@ -140,17 +140,17 @@ impl Keeper {
 ///
 /// # Errors
 /// More tags than one has, because the original has got more since this was asked for.
-pub(super) fn heir(
+pub(super) fn derived(
     account: &Account,
     original: &Snapshot,
-    draft: &Draft,
+    draft: &NewResource,
 ) -> Result<Resource, Failure> {
     let card = &original.card;
     let origin = &account.resource;
     let rhythm = &origin.policy.rhythm;
     let when = draft.time.map_or_else(|| rhythm.when.clone(), When::Daily);
     let of_its_own = card.kind != Kind::Disk;
-    let mut tags = descended(account, original);
+    let mut tags = derived_tags(account, original);
     tags.extend(draft.tags.clone());
     if tags.len() > TAG_LIMIT {
         let message = format!("it would have {} tags, and {TAG_LIMIT} are the most", tags.len());

@@ -23,8 +23,8 @@ mod request;
 mod rotate;
 mod tags;
 mod tend;
+mod usage;
 mod wakes;
-mod weigh;
 
 use super::account::Account;
 use super::agenda::AFTER_BOOT;

@@ -1,12 +1,12 @@
 //! What follows from a worker's report.
 
+use super::super::new_resource::NewResource;
 use super::super::report::{Done, Finished, Taken};
 use super::Keeper;
 use super::cancel::{cancelled, verdict};
 use super::judging::{doubt, is_excused, leans};
 use crate::domain::account::Account;
 use crate::domain::agenda::{Outcome, SlotRecord};
-use crate::domain::draft::Draft;
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
@@ -143,7 +143,7 @@ impl Keeper {
                 self.finish(&operation, State::Succeeded, output);
             }
             (Act::Create { from, draft }, Ok(Done::Restored { path, notes })) => {
-                let draft = Box::new(Draft { path: Some(path), ..(**draft).clone() });
+                let draft = Box::new(NewResource { path: Some(path), ..(**draft).clone() });
                 let act = Act::Create { from: *from, draft };
                 let made = Operation { act, ..(*operation).clone() };
                 self.finish(&made, State::Succeeded, format!("{output}{}", notes.join("\n")));

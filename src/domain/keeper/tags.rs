@@ -83,7 +83,7 @@ pub(super) fn retagging(snapshot: &Snapshot, change: &Retag) -> Result<Tags, Fai
 
 /// The tags of a new resource before it is given any: those of the snapshot, which has its original's
 /// of the time when it was taken; an automatic one has none then, so the present ones.
-pub(super) fn descended(account: &Account, snapshot: &Snapshot) -> Tags {
+pub(super) fn derived_tags(account: &Account, snapshot: &Snapshot) -> Tags {
     match &snapshot.facts.retagged {
         Some(own) if snapshot.card.origin == Origin::Automatic => {
             let mut tags = account.tags();
@@ -126,7 +126,7 @@ mod tests {
             (snapshot.card.origin, snapshot.card.tags) = (origin, taken_with);
             snapshot.facts.retagged = retagged;
             let want: Tags = want.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-            assert_eq!(descended(&account, &snapshot), want);
+            assert_eq!(derived_tags(&account, &snapshot), want);
         };
         let (none, some) = (Tags::new, || tags("s", "2"));
         check(Origin::Automatic, none(), None, &[("r", "1")]);

@@ -12,13 +12,13 @@ mod pieces;
 mod ranges;
 mod scan;
 pub mod search;
-mod tally;
+mod sum;
 
 pub use pieces::unshared;
 pub use ranges::MOST;
 use ranges::TooMany;
 pub use scan::{Seen, Tree, Visitor, scan};
-pub use tally::Tally;
+pub use sum::UsageSum;
 
 use super::tree::Meta;
 use super::{Doing, StorageError};
@@ -68,7 +68,7 @@ impl Sharing {
 
 /// Why there is no figure.
 #[derive(Debug, thiserror::Error)]
-pub enum Untold {
+pub enum Unmeasurable {
     #[error(transparent)]
     Failed(#[from] StorageError),
     #[error(transparent)]
@@ -77,7 +77,7 @@ pub enum Untold {
     Silent,
 }
 
-impl Untold {
+impl Unmeasurable {
     /// What the kernel refused: by what it cannot do, or by chance.
     fn by(doing: &str, error: std::io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw_os_error) {

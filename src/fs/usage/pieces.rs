@@ -2,7 +2,7 @@
 
 use super::super::StorageError;
 use super::super::tree::open_file;
-use super::Untold;
+use super::Unmeasurable;
 use super::search::{self, SearchError};
 use crate::domain::operation::Fault;
 use crate::host::sys::{self, Extent, Form, TreeKey, TreeReader};
@@ -13,13 +13,13 @@ const EXTENT_DATA: u32 = 108;
 const READING: &str = "asking where files lie";
 
 /// Hears of each piece: where it begins, and its length.
-pub type Hear<'a> = dyn FnMut(u64, u64) -> Result<(), Untold> + 'a;
+pub type Hear<'a> = dyn FnMut(u64, u64) -> Result<(), Unmeasurable> + 'a;
 
 /// The pieces of a file by its reference.
-pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> Result<(), Untold> {
-    let open = open_file(file).map_err(|error| Untold::by(READING, error.into()))?;
+pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> Result<(), Unmeasurable> {
+    let open = open_file(file).map_err(|error| Unmeasurable::by(READING, error.into()))?;
     match sys::extents(&open, visit) {
-        Err(error) => Err(Untold::by(READING, error)),
+        Err(error) => Err(Unmeasurable::by(READING, error)),
         Ok(()) => Ok(()),
     }
 }
@@ -34,7 +34,7 @@ pub fn unshared(file: impl AsFd) -> Result<Option<u64>, StorageError> {
         _ => {}
     };
     let told = extents(file, &mut add);
-    Ok(Untold::settle(told)?.and(bytes))
+    Ok(Unmeasurable::settle(told)?.and(bytes))
 }
 
 /// Reads the trees of subvolumes.
@@ -47,12 +47,22 @@ impl SubvolumePieces {
     }
 
     /// All pieces of all files of the subvolume with this id.
-    pub fn of_all(&mut self, fs: impl AsFd, id: u64, hear: &mut Hear<'_>) -> Result<(), Untold> {
+    pub fn of_all(
+        &mut self,
+        fs: impl AsFd,
+        id: u64,
+        hear: &mut Hear<'_>,
+    ) -> Result<(), Unmeasurable> {
         self.read(fs, id, (0, u64::MAX), hear)
     }
 
     /// Those of one file, by its number, in the subvolume that `dir` lies in.
-    pub fn of_one(&mut self, dir: impl AsFd, ino: u64, hear: &mut Hear<'_>) -> Result<(), Untold> {
+    pub fn of_one(
+        &mut self,
+        dir: impl AsFd,
+        ino: u64,
+        hear: &mut Hear<'_>,
+    ) -> Result<(), Unmeasurable> {
         self.read(dir, 0, (ino, ino), hear)
     }
 
@@ -62,7 +72,7 @@ impl SubvolumePieces {
         tree: u64,
         (first, last): (u64, u64),
         hear: &mut Hear<'_>,
-    ) -> Result<(), Untold> {
+    ) -> Result<(), Unmeasurable> {
         let at = |object, offset| TreeKey { object, item_type: EXTENT_DATA, offset };
         let (mut from, to) = (at(first, 0), at(last, u64::MAX));
         loop {
@@ -71,7 +81,7 @@ impl SubvolumePieces {
                 Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {
                     return Ok(());
                 }
-                page => page.map_err(|error| Untold::by(READING, error))?,
+                page => page.map_err(|error| Unmeasurable::by(READING, error))?,
             };
             let items = search::items(count, page).map_err(odd)?;
             let Some(end) = items.last() else { return Ok(()) };
@@ -99,7 +109,7 @@ fn after(key: TreeKey) -> Option<TreeKey> {
     Some(TreeKey { object, item_type: 0, offset: 0 })
 }
 
-fn odd(error: SearchError) -> Untold {
+fn odd(error: SearchError) -> Unmeasurable {
     StorageError::new(Fault::Permanent, READING, error.to_string()).into()
 }
 

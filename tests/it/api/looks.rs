@@ -8,7 +8,7 @@ use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
 use heptad::domain::operation::{Failure, Fault, OperationId, State};
 use heptad::domain::snapshot::{Health, Seq};
-use heptad::domain::usage::{Gathering, Measured as Together, Occupied};
+use heptad::domain::usage::{KnownTotal as TotalReport, SnapshotSet, TotalUsage};
 use std::sync::Arc;
 
 fn client(scene: &Scene) -> Client {
@@ -182,9 +182,9 @@ fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
     let check = |exact, newest: u64, want: Measured, word: &str| {
         scene.stub.turn(|ledger| {
             let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
-            let of = Gathering { newest: Seq(newest), ..Gathering::of(account) };
-            let occupied = Occupied { bytes: 3_000_000_000, exact };
-            account.occupied = Some(Together { occupied, of });
+            let of = SnapshotSet { newest: Seq(newest), ..SnapshotSet::of(account) };
+            let occupied = TotalUsage { bytes: 3_000_000_000, exact };
+            account.occupied = Some(TotalReport { occupied, of });
         });
         let fees = client(&scene).fee(Some("web-1"), None).unwrap();
         let web = &fees.resources[0];
@@ -202,7 +202,7 @@ fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
     };
     let newest = scene.stub.turn(|ledger| {
         let account = ledger.account(&"web-1".parse().unwrap()).unwrap();
-        Gathering::of(account).newest.0
+        SnapshotSet::of(account).newest.0
     });
     check(true, newest, Measured::Exact, "exact");
     check(false, newest, Measured::AtLeast, "at-least");

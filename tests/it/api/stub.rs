@@ -1,28 +1,28 @@
 //! A daemon that is played: it keeps a ledger, grants every wish and remembers who asked.
 
 use super::ledger::ledger;
-use heptad::api::desk::{
-    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
-    Unreadable,
-};
 use heptad::api::roles::{Group, Rules};
 use heptad::api::server::{self, Limits, Listener};
+use heptad::api::service::{
+    Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
+    Target, Unreadable,
+};
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::denied::Denied;
-use heptad::domain::draft::Draft;
 use heptad::domain::fee::{Tariff, UsageDay};
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
 use heptad::domain::plan::{Blueprint, Offer, Plan};
 use heptad::domain::protect::{self, Unprotectable, Wish};
 use heptad::domain::request::Request;
 use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
-use heptad::domain::tree::{Differences, Entry, Kind, Listing, Stamp, TreePath, Unshown};
+use heptad::domain::tree::{BrowseError, Differences, Entry, Kind, Listing, Stamp, TreePath};
 use heptad::domain::view::Moment;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -212,7 +212,7 @@ fn meaning(request: Request) -> (ResourceName, Act, State) {
     }
 }
 
-impl Desk for Stub {
+impl Service for Stub {
     fn submit(
         &self,
         uid: u32,
@@ -321,7 +321,7 @@ impl Desk for Stub {
     }
 
     /// Two bytes are never enough.
-    fn fits(&self, _: Target, draft: Draft) -> Soon<'_, Result<(), String>> {
+    fn fits(&self, _: Target, draft: NewResource) -> Soon<'_, Result<(), String>> {
         let small = draft.size == Some(2);
         Box::pin(async move { if small { Err("2 bytes are too small".into()) } else { Ok(()) } })
     }
@@ -332,12 +332,12 @@ impl Desk for Stub {
         _: TreePath,
         _: Option<Vec<u8>>,
         _: usize,
-    ) -> Soon<'_, Result<Listing, Unshown>> {
+    ) -> Soon<'_, Result<Listing, BrowseError>> {
         Box::pin(async { Ok(Listing { top: motd(), entries: Vec::new(), more: false }) })
     }
 
     /// Of the path `stuck` half the bytes never come.
-    fn open_file(&self, _: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
+    fn open_file(&self, _: Target, path: TreePath) -> Soon<'_, Result<OpenFile, BrowseError>> {
         let (pieces, bytes) = mpsc::channel(2);
         pieces.try_send(Ok(b"hel".into())).unwrap();
         if path.as_bytes() == b"stuck" {
@@ -355,15 +355,15 @@ impl Desk for Stub {
         _: TreePath,
         _: Option<TreePath>,
         _: usize,
-    ) -> Soon<'_, Result<Differences, Unshown>> {
+    ) -> Soon<'_, Result<Differences, BrowseError>> {
         Box::pin(async { Ok(Differences::default()) })
     }
 
-    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, Unshown>> {
-        Box::pin(async { Err(Unshown::NoBackend) })
+    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, BrowseError>> {
+        Box::pin(async { Err(BrowseError::NoBackend) })
     }
 
-    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
+    fn mounted(&self) -> Result<Vec<Mounted>, BrowseError> {
         Ok(Vec::new())
     }
 

@@ -3,11 +3,11 @@
 use heptad::domain::account::{Account, Override};
 use heptad::domain::agenda::{Outcome, SlotRecord};
 use heptad::domain::dating::{Dating, Rewound};
-use heptad::domain::draft::Draft;
 use heptad::domain::event::Entry;
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{
     Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
 };
@@ -24,7 +24,7 @@ use heptad::domain::snapshot::{
 use heptad::domain::tag::Retag;
 use heptad::domain::timeline::{Off, Phase, Timeline};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
-use heptad::domain::usage::{Gathering, Measured, Occupied};
+use heptad::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
 
@@ -130,9 +130,9 @@ fn held(f: u64) -> Held {
     Held { seq: Seq(f), reach: SignedDuration::new(f as i64, 3), calm: maybe(f, Seq(f + 1)) }
 }
 
-fn measured(f: u64) -> Measured {
-    let occupied = Occupied { bytes: f << 30, exact: f.is_multiple_of(3) };
-    Measured { occupied, of: Gathering { count: f, newest: Seq(f + 1) } }
+fn measured(f: u64) -> KnownTotal {
+    let occupied = TotalUsage { bytes: f << 30, exact: f.is_multiple_of(3) };
+    KnownTotal { occupied, of: SnapshotSet { count: f, newest: Seq(f + 1) } }
 }
 
 /// A snapshot whose taking has begun.
@@ -231,8 +231,8 @@ pub fn slot_record(kind: u64, n: u64, f: u64) -> SlotRecord {
     }
 }
 
-fn wish(f: u64) -> Draft {
-    Draft {
+fn wish(f: u64) -> NewResource {
+    NewResource {
         path: None,
         plan: Some(plan(f)),
         size: Some(1 << 30),
@@ -240,7 +240,7 @@ fn wish(f: u64) -> Draft {
         time: Some("05:15".parse().unwrap()),
         tags: tags(f),
         disks: (0..f % 3).map(|i| (format!("vd{i}"), name(f + i))).collect(),
-        ..Draft::named(name(f))
+        ..NewResource::named(name(f))
     }
 }
 
@@ -267,7 +267,7 @@ pub fn acts(f: u64) -> Vec<Act> {
         Act::Destroy { seq, why: Doom::Asked },
         Act::Destroy { seq, why: Doom::TrashExpired },
         Act::Destroy { seq, why: Doom::Unfinished },
-        Act::Create { from: seq, draft: Box::new(Draft::at(name(f), odd(f))) },
+        Act::Create { from: seq, draft: Box::new(NewResource::at(name(f), odd(f))) },
         Act::Create { from: seq, draft: Box::new(wish(f)) },
         Act::Rollback { to: seq, safety: Seq(seq.0 + 1) },
         Act::Attach { disk: name(f) },

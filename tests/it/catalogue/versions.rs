@@ -5,7 +5,7 @@ use heptad::catalogue::{Catalogue, CatalogueError, Found, Remark, VERSION, expor
 use heptad::domain::account::Account;
 use heptad::domain::denied::Denied;
 use heptad::domain::event::{Ask, Entry};
-use heptad::domain::fee::Holding;
+use heptad::domain::fee::ResourceUsage;
 use heptad::domain::key::{Digest, Key, repeat};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::operation::Operation;
@@ -14,7 +14,7 @@ use heptad::domain::payment::Payment;
 use heptad::domain::request::Request;
 use heptad::domain::snapshot::{Fate, Seq, Thrown};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
-use heptad::domain::usage::{Gathering, Measured, Occupied};
+use heptad::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};
 use std::path::Path;
 
 const V1: &str = include_str!("../../data/catalogue/v1.sql");
@@ -127,13 +127,16 @@ fn version_3_knows_nothing_of_what_snapshots_occupy_together_and_all_else() {
     assert_eq!((day.byte_hours, day.stored), (48_000_000_000, Some(5_000_000_000)));
     assert_eq!((day.exclusive, day.occupied), (Some(2_000_000_000), None));
     // From now on it is kept.
-    let occupied = Occupied { bytes: 7 << 30, exact: true };
-    let measured = Measured { occupied, of: Gathering::of(&account) };
+    let occupied = TotalUsage { bytes: 7 << 30, exact: true };
+    let measured = KnownTotal { occupied, of: SnapshotSet::of(&account) };
     let account = Account { occupied: Some(measured), ..account };
     record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(account))]);
     let (loaded, _) = catalogue.load().unwrap();
     assert_eq!(loaded.account(&name).unwrap().occupied, Some(measured));
-    let held = [(name, Holding { occupied: Some(occupied), snapshots: 1, ..Holding::default() })];
+    let held = [(
+        name,
+        ResourceUsage { occupied: Some(occupied), snapshots: 1, ..ResourceUsage::default() },
+    )];
     let (now, hours) = ("2026-11-22T02:00:00Z".parse().unwrap(), jiff::SignedDuration::from_hours);
     catalogue.add_usage(now, hours(2), &held).unwrap();
     assert_eq!(catalogue.usage(from, until).unwrap()[1].occupied, Some(7 << 30));

@@ -1,22 +1,22 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
-use heptad::api::desk::{
-    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
-    Unreadable,
-};
 use heptad::api::roles::Rules;
 use heptad::api::server::{Limits, Listener, serve};
+use heptad::api::service::{
+    Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
+    Target, Unreadable,
+};
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
 use heptad::domain::denied::Denied;
-use heptad::domain::draft::Draft;
 use heptad::domain::event::{Action, Ask, Event};
 use heptad::domain::fee::Tariff;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::key::Key;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Failure, Fault, Operation, OperationId};
 use heptad::domain::order::{Order, Work};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
@@ -26,8 +26,8 @@ use heptad::domain::request::Request;
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::snapshot::{Content, Facts, Seq};
 use heptad::domain::survey::{Found, Survey, Wholeness};
-use heptad::domain::tree::{Differences, Listing, TreePath, Unshown};
-use heptad::domain::usage::Weights;
+use heptad::domain::tree::{BrowseError, Differences, Listing, TreePath};
+use heptad::domain::usage::UsageReport;
 use heptad::domain::view::Moment;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -90,7 +90,7 @@ impl World {
         let objects = self.objects.entry(order.resource.clone()).or_default();
         let result = match &order.work {
             Work::Take { .. } if full => Err(Failure::new(Fault::NoSpace, "the disk is full")),
-            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), Weights::default())),
+            Work::Survey { .. } => Ok(Done::Surveyed(survey(objects), UsageReport::default())),
             Work::Take { card, .. } => {
                 let content = Content { empty: false, entries: Some(12), bytes: Some(3 << 20) };
                 objects.push(Found {
@@ -174,7 +174,7 @@ impl Bench {
     }
 }
 
-impl Desk for Bench {
+impl Service for Bench {
     fn submit(
         &self,
         uid: u32,
@@ -223,7 +223,7 @@ impl Desk for Bench {
         Box::pin(async { Ok(Metered { tariff: Tariff::default(), days: Vec::new() }) })
     }
 
-    fn fits(&self, _: Target, _: Draft) -> Soon<'_, Result<(), String>> {
+    fn fits(&self, _: Target, _: NewResource) -> Soon<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -260,12 +260,12 @@ impl Desk for Bench {
         _: TreePath,
         _: Option<Vec<u8>>,
         _: usize,
-    ) -> Soon<'_, Result<Listing, Unshown>> {
-        Box::pin(async { Err(Unshown::NoBackend) })
+    ) -> Soon<'_, Result<Listing, BrowseError>> {
+        Box::pin(async { Err(BrowseError::NoBackend) })
     }
 
-    fn open_file(&self, _: Target, _: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
-        Box::pin(async { Err(Unshown::NoBackend) })
+    fn open_file(&self, _: Target, _: TreePath) -> Soon<'_, Result<OpenFile, BrowseError>> {
+        Box::pin(async { Err(BrowseError::NoBackend) })
     }
 
     fn compare_files(
@@ -275,15 +275,15 @@ impl Desk for Bench {
         _: TreePath,
         _: Option<TreePath>,
         _: usize,
-    ) -> Soon<'_, Result<Differences, Unshown>> {
-        Box::pin(async { Err(Unshown::NoBackend) })
+    ) -> Soon<'_, Result<Differences, BrowseError>> {
+        Box::pin(async { Err(BrowseError::NoBackend) })
     }
 
-    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, Unshown>> {
-        Box::pin(async { Err(Unshown::NoBackend) })
+    fn mount_files(&self, _: Target) -> Soon<'_, Result<Handover, BrowseError>> {
+        Box::pin(async { Err(BrowseError::NoBackend) })
     }
 
-    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
+    fn mounted(&self) -> Result<Vec<Mounted>, BrowseError> {
         Ok(Vec::new())
     }
 

@@ -1,6 +1,6 @@
 //! An administrator's programs around a snapshot.
 
-use super::host::{Host, PATIENCE, at, day};
+use super::host::{Host, TIMEOUT, at, day};
 use super::ready::appears;
 use crate::support::trusted;
 use rustix::process::Signal;
@@ -144,7 +144,7 @@ impl Waiting {
         ));
         host.start();
         host.ok(&format!("take tree {name} --no-wait"));
-        appears(&begun, PATIENCE, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
+        appears(&begun, TIMEOUT, || std::fs::read(&begun).is_ok_and(|text| !text.is_empty()));
         Self { host, pipe, programs }
     }
 }

@@ -21,7 +21,7 @@ pub const HEPTAD: &str = env!("CARGO_BIN_EXE_heptad");
 pub const HEPTACTL: &str = env!("CARGO_BIN_EXE_heptactl");
 
 /// Nothing here takes seconds; this is for a machine that is very busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A program that ran to its end.
 #[derive(Debug)]
@@ -117,11 +117,11 @@ impl Host {
     /// Waits until the daemon tells its service manager this.
     pub fn says(&self, word: &str) {
         let manager = self.manager.as_ref().expect("it was started");
-        assert!(manager.wait(self.pid(), word, PATIENCE), "it did not say {word}");
+        assert!(manager.wait(self.pid(), word, TIMEOUT), "it did not say {word}");
     }
 
-    pub fn ended_within(&self, patience: Duration) -> bool {
-        ended(self.pid(), patience)
+    pub fn ended_within(&self, timeout: Duration) -> bool {
+        ended(self.pid(), timeout)
     }
 
     pub fn pid(&self) -> Pid {
@@ -134,7 +134,7 @@ impl Host {
 
     /// Waits until the log beyond `from` holds `text`.
     pub fn logged(&self, from: usize, text: &str) {
-        appears(&self.path("log"), PATIENCE, || self.log()[from..].contains(text));
+        appears(&self.path("log"), TIMEOUT, || self.log()[from..].contains(text));
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -154,7 +154,7 @@ impl Host {
     }
 
     pub fn wait_end(&mut self) -> ExitStatus {
-        assert!(self.ended_within(PATIENCE), "it does not end");
+        assert!(self.ended_within(TIMEOUT), "it does not end");
         self.child.take().expect("it ran").wait().unwrap()
     }
 
@@ -219,7 +219,7 @@ impl Host {
             if let Some(found) = seen(&self.client) {
                 return found;
             }
-            let late = began.elapsed() > PATIENCE;
+            let late = began.elapsed() > TIMEOUT;
             assert!(!late, "{what} did not come:\n{}", self.ctl("status").out);
             generation = self.client.changes(generation, 5).unwrap().generation;
         }

@@ -22,10 +22,10 @@ impl Ready {
     }
 
     /// Whether it said so before it ended or the time was over.
-    pub fn wait(&self, pid: Pid, word: &str, patience: Duration) -> bool {
+    pub fn wait(&self, pid: Pid, word: &str, timeout: Duration) -> bool {
         let began = Instant::now();
         let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        while let Some(left) = patience.checked_sub(began.elapsed()) {
+        while let Some(left) = timeout.checked_sub(began.elapsed()) {
             let mut fds = [readable(&self.0), readable(&process)];
             poll(&mut fds, Some(&timespec(left))).unwrap();
             let mut text = [0; 4096];
@@ -43,18 +43,18 @@ impl Ready {
 }
 
 /// Whether a child ended in time; it is still to be reaped.
-pub fn ended(pid: Pid, patience: Duration) -> bool {
+pub fn ended(pid: Pid, timeout: Duration) -> bool {
     let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    poll(&mut [readable(&process)], Some(&timespec(patience))).unwrap() > 0
+    poll(&mut [readable(&process)], Some(&timespec(timeout))).unwrap() > 0
 }
 
 /// Waits for something that shows in a file, looking whenever that is written to.
-pub fn appears(file: &Path, patience: Duration, seen: impl Fn() -> bool) {
+pub fn appears(file: &Path, timeout: Duration, seen: impl Fn() -> bool) {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).unwrap();
     inotify::add_watch(&watch, file, WatchFlags::MODIFY).unwrap();
     let began = Instant::now();
     while !seen() {
-        let left = patience.checked_sub(began.elapsed()).expect("it appears in time");
+        let left = timeout.checked_sub(began.elapsed()).expect("it appears in time");
         poll(&mut [readable(&watch)], Some(&timespec(left))).unwrap();
         while rustix::io::read(&watch, &mut [0; 4096]).is_ok() {}
     }

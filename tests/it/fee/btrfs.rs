@@ -10,7 +10,7 @@ use heptad::daemon::engine::Engine;
 use heptad::daemon::perform::perform;
 use heptad::domain::clock::Reading;
 use heptad::domain::event::{Ask, Event};
-use heptad::domain::fee::{Basis, Holding};
+use heptad::domain::fee::{Basis, ResourceUsage};
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::report::Finished;
@@ -136,8 +136,8 @@ impl Rig {
         run("btrfs", &["filesystem", "sync", self.fs.path().to_str().unwrap()]);
     }
 
-    fn holding(&self) -> Holding {
-        Holding::of(self.engine.keeper().ledger().account(&name("web")).unwrap())
+    fn holding(&self) -> ResourceUsage {
+        ResourceUsage::of(self.engine.keeper().ledger().account(&name("web")).unwrap())
     }
 
     fn facts(&self, snapshot: &str) -> Facts {
@@ -180,7 +180,7 @@ fn exclusive_bytes_move_as_data_and_neighbours_come_and_go() {
     assert_eq!((rig.exclusive("second"), rig.holding().billed / MIB), (20, 60));
     // What the catalogue holds is what the keeper knows.
     let (loaded, _) = rig.engine.catalogue().load().unwrap();
-    assert_eq!(Holding::of(loaded.account(&name("web")).unwrap()), rig.holding());
+    assert_eq!(ResourceUsage::of(loaded.account(&name("web")).unwrap()), rig.holding());
     // An hour of it is counted.
     rig.engine.count_usage(rig.reading).unwrap();
     rig.sweep();

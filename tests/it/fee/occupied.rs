@@ -10,11 +10,11 @@ use heptad::backend::options::Context;
 use heptad::backend::registry;
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::account::Account;
-use heptad::domain::fee::{Basis, Holding};
+use heptad::domain::fee::{Basis, ResourceUsage};
 use heptad::domain::operation::Fault;
 use heptad::domain::snapshot::{Facts, Handle, Seq};
 use heptad::domain::usage::Usage;
-use heptad::domain::usage::{Gathering, Measured};
+use heptad::domain::usage::{KnownTotal, SnapshotSet};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -132,10 +132,10 @@ fn billed(scene: &Scene, seqs: &[u64]) -> (u64, Basis) {
         let facts = Facts { stored, exclusive, ..Facts::default() };
         account.snapshots.insert(Seq(*seq), Arc::new(snapshot(*seq, facts)));
     }
-    let of = Gathering::of(&account);
+    let of = SnapshotSet::of(&account);
     let told = scene.backend.occupied().unwrap();
-    account.occupied = told.map(|occupied| Measured { occupied, of });
-    let held = Holding::of(&account);
+    account.occupied = told.map(|occupied| KnownTotal { occupied, of });
+    let held = ResourceUsage::of(&account);
     (held.billed, held.basis())
 }
 

@@ -3,7 +3,7 @@
 use crate::support::loopfs::{Undo, run};
 use crate::support::trusted;
 use heptad::browse::{self, OpenTree};
-use heptad::domain::tree::{Entry, TreePath, Unshown};
+use heptad::domain::tree::{BrowseError, Entry, TreePath};
 use heptad::image::{self, Disk, Format};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MoveMountFlags;
@@ -191,7 +191,7 @@ pub fn entry(tree: &OpenTree, at: &str) -> Entry {
     browse::list(tree, &path(at), None, 1).unwrap().top
 }
 
-pub fn read(tree: &OpenTree, at: &str) -> Result<Vec<u8>, Unshown> {
+pub fn read(tree: &OpenTree, at: &str) -> Result<Vec<u8>, BrowseError> {
     let (mut file, _) = browse::open(tree, &path(at))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap_or_else(|error| panic!("{at}: {error}"));

@@ -209,8 +209,8 @@ fn the_helper_can_do_nothing_but_read_and_ends_with_its_last_user() {
     );
     if let Ok(end) = end {
         let mut ends = [rustix::event::PollFd::new(&end, rustix::event::PollFlags::IN)];
-        let patience = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
-        assert_eq!(rustix::event::poll(&mut ends, Some(&patience)), Ok(1), "it stays");
+        let timeout = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut ends, Some(&timeout)), Ok(1), "it stays");
     }
 }
 

@@ -5,8 +5,8 @@ use crate::support::simulated::{Scene, day, name, selector, snapshot_name};
 use heptad::daemon::simulate::Moment;
 use heptad::domain::agenda::Outcome;
 use heptad::domain::denied::{Denied, Firm};
-use heptad::domain::draft::Draft;
 use heptad::domain::event::Event;
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Fault, Operation, OperationId, State};
 use heptad::domain::request::Request;
 use heptad::domain::snapshot::Health;
@@ -136,7 +136,7 @@ impl UnderWay {
 }
 
 fn create() -> Request {
-    let draft = Draft::at(name("copy"), "/srv/copy");
+    let draft = NewResource::at(name("copy"), "/srv/copy");
     Request::Create { from: selector("web@latest"), draft: Box::new(draft) }
 }
 

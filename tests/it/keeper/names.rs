@@ -4,10 +4,10 @@ use super::{delete, keep, take};
 use crate::support::simulated::{Scene, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::Memory;
 use heptad::domain::denied::Denied;
-use heptad::domain::draft::Draft;
+use heptad::domain::new_resource::NewResource;
 use heptad::domain::operation::{Act, Leftovers};
 use heptad::domain::policy::{Rhythm, Zone};
-use heptad::domain::request::{Farewell, Request};
+use heptad::domain::request::{FinalSnapshot, Request};
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
 use jiff::tz::TimeZone;
@@ -64,7 +64,7 @@ fn a_refusal_because_a_name_is_taken_offers_one_that_is_free() {
     };
     assert_eq!(offered(take("one")).as_deref(), Some("one-3"));
     assert_eq!(offered(keep("web@latest", "one-2")).as_deref(), Some("one-3"));
-    let draft = Box::new(Draft::at(name("WEB"), "/srv/new"));
+    let draft = Box::new(NewResource::at(name("WEB"), "/srv/new"));
     let create = Request::Create { from: selector("web@latest"), draft };
     assert_eq!(offered(create).as_deref(), Some("WEB-2"));
 }
@@ -74,7 +74,7 @@ fn trying_refuses_what_the_real_thing_would_and_changes_nothing() {
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(3, "12:00"));
     let tried = |request: &Request| Request::Rehearse(Box::new(request.clone()));
-    let last = Farewell::Take(snapshot_name("last"));
+    let last = FinalSnapshot::Take(snapshot_name("last"));
     let forget = Request::Forget { resource: name("web"), automatic: Leftovers::Keep, last };
     let rollback =
         |to: &str| Request::Rollback { resource: name("web"), to: selector(to), safety: None };

@@ -8,7 +8,7 @@ use heptad::domain::alarm;
 use heptad::domain::forecast;
 use heptad::domain::operation::{Fault, Leftovers};
 use heptad::domain::policy::When;
-use heptad::domain::request::{Farewell, Request};
+use heptad::domain::request::{FinalSnapshot, Request};
 use heptad::domain::resource::Resource;
 use heptad::domain::view::Moment;
 use jiff::SignedDuration;
@@ -125,7 +125,7 @@ fn off_and_on_before_the_time_loses_no_day_whatever_switches() {
     check("off in the file", &|scene| configure(scene, vec![switched_off()]), restart, back);
     let forget: Act = &|scene| {
         let automatic = Leftovers::Keep;
-        ask(scene, Request::Forget { resource: name("web"), automatic, last: Farewell::Skip });
+        ask(scene, Request::Forget { resource: name("web"), automatic, last: FinalSnapshot::Skip });
     };
     check("forgotten and declared again", gone, forget, back);
     check(

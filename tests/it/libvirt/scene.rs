@@ -20,7 +20,7 @@ pub const RESOURCE: &str = "web-1";
 pub const DOMAIN: &str = "web";
 /// What both disks hold from the beginning.
 pub const HELLO: &str = "written before";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Scene {
     // Before the file system that its guests use.
@@ -185,7 +185,7 @@ impl Port {
 
 /// Waits until something is so.
 pub fn wait(is_so: impl Fn() -> bool, what: &str) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < until, "it does not happen: {what}");
         std::thread::yield_now();

@@ -11,7 +11,7 @@ use heptad::backend::{
 };
 use heptad::domain::snapshot::{Content, Handle};
 use heptad::domain::survey::{Mark, Survey};
-use heptad::domain::usage::Occupied;
+use heptad::domain::usage::TotalUsage;
 use heptad::domain::usage::Usage;
 use heptad::fs::{Progress, StorageError};
 use heptad::store::identity::Probe;
@@ -204,7 +204,7 @@ impl Backend for Packing {
         self.inner.mark(handle, mark)
     }
 
-    fn occupied(&self) -> Result<Option<Occupied>, StorageError> {
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         self.inner.occupied()
     }
 

@@ -6,9 +6,9 @@ mod remains;
 mod wish;
 
 use super::super::{RestoreOrder, Restored};
+use super::derive::{Mark, NewDomain, derive, finished, is_unfinished, origin};
 use super::detail::{Detail, NVRAM, Stored};
 use super::folder::{Folder, dress};
-use super::newborn::{Birth, Mark, finished, is_unfinished, newborn, origin};
 use super::virsh::Virsh;
 use super::xml::Element;
 use super::{Libvirt, grow, image, verify};
@@ -183,7 +183,7 @@ impl Work<'_> {
         draw: &mut dyn FnMut() -> [u8; 3],
     ) -> (Element, Vec<String>) {
         let disk = |disk: &Stored| (disk.target.clone(), self.order.target.join(disk.file()));
-        let mut birth = Birth {
+        let mut new = NewDomain {
             name: self.order.name.as_str(),
             uuid: uuid.to_owned(),
             disks: self.detail.disks.iter().map(disk).collect(),
@@ -192,7 +192,7 @@ impl Work<'_> {
             origin: self.origin(),
             draw,
         };
-        let notes = newborn(&mut definition, &mut birth);
+        let notes = derive(&mut definition, &mut new);
         (definition, notes)
     }
 

@@ -1,6 +1,6 @@
 //! What an interrupted attempt may have left with libvirt: a domain whose disks did not appear.
 
-use super::super::newborn::{addresses, is_unfinished, origin};
+use super::super::derive::{addresses, is_unfinished, origin};
 use super::super::virsh::State;
 use super::super::xml::Element;
 use super::Work;

@@ -3,7 +3,7 @@
 //! Copy and image exchange their names, so that a guest which was started a moment before, and has
 //! the image open, can have it back. What is aside is removed only when nobody has come in between.
 
-use super::super::hold::Notes;
+use super::super::freeze::Notes;
 use super::super::virsh::{self, Virsh};
 use super::place::{Place, Rename, State};
 use crate::domain::operation::Fault;

@@ -17,7 +17,7 @@ pub use users::users;
 use super::super::RollbackOrder;
 use super::detail::{Detail, NVRAM};
 use super::domain::{Disk, Domain};
-use super::hold::Notes;
+use super::freeze::Notes;
 use super::settings::{Settings, Subject};
 use super::{Libvirt, image, verify};
 use crate::domain::operation::Fault;

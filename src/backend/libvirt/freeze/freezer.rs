@@ -1,7 +1,7 @@
 //! heptad's side of holding a guest: starts the helper and believes it only if all is right.
 
 use super::note::Notes;
-use super::protocol::{Grasp, HELD, Order, Outcome, RELEASE, RELEASED};
+use super::protocol::{FreezeAnswer, HELD, Order, Outcome, RELEASE, RELEASED};
 use super::release::recover;
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
@@ -22,7 +22,7 @@ const LETTING_GO: Duration = Duration::from_secs(180);
 
 /// How guests are held.
 #[derive(Clone, Debug)]
-pub struct Holder {
+pub struct Freezer {
     pub uri: String,
     /// How long a guest may be held at most.
     pub hold: Duration,
@@ -35,9 +35,9 @@ pub struct Holder {
 }
 
 /// A guest that stands still.
-pub struct Hold {
+pub struct Frozen {
     talk: Talk,
-    grasp: Grasp,
+    grasp: FreezeAnswer,
     notes: Notes,
     doing: String,
     /// Nobody else holds the same guest, or lets it go.
@@ -46,7 +46,7 @@ pub struct Hold {
 
 /// How it was held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct FreezeReport {
     /// Milliseconds for which its file systems were frozen; none: they were not.
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,
@@ -61,12 +61,12 @@ pub enum Unfrozen {
     Why(String),
 }
 
-impl Holder {
+impl Freezer {
     /// Freezes the domain's file systems if its agent answers, and pauses it if asked for.
     ///
     /// # Errors
     /// When it was not held; then nothing is held. [`Fault::Busy`] where another snapshot has it.
-    pub fn hold(&self, domain: &str, pause: bool) -> Result<Hold, StorageError> {
+    pub fn hold(&self, domain: &str, pause: bool) -> Result<Frozen, StorageError> {
         let doing = format!("holding domain {domain} still");
         let fail = |fault, why: String| StorageError::new(fault, &doing, why);
         let alone = self.alone(domain)?;
@@ -98,12 +98,12 @@ impl Holder {
         let mut talk = spawn.talk().map_err(|error| fail(Fault::Transient, error.to_string()))?;
         let answer = talk.ask(&format!("{order}\n"), HELD, wait);
         let grasp = answer.map_err(|error| error.to_string()).and_then(|answer| {
-            serde_json::from_str::<Grasp>(&answer).map_err(|error| error.to_string())
+            serde_json::from_str::<FreezeAnswer>(&answer).map_err(|error| error.to_string())
         });
         match grasp {
             Ok(grasp) => {
                 let paused = grasp.paused.clone();
-                let hold = Hold { talk, grasp, notes, doing: doing.clone(), _alone: alone };
+                let hold = Frozen { talk, grasp, notes, doing: doing.clone(), _alone: alone };
                 match paused {
                     Ok(_) => Ok(hold),
                     Err(why) => {
@@ -122,7 +122,7 @@ impl Holder {
     }
 }
 
-impl Holder {
+impl Freezer {
     fn notes(&self, domain: &str) -> Notes {
         Notes::of_domain(&self.state, &self.uri, domain)
     }
@@ -151,12 +151,12 @@ fn limits(hold: Duration) -> Limits {
     }
 }
 
-impl Hold {
+impl Frozen {
     /// Lets the guest go.
     ///
     /// # Errors
     /// When it was not held all the time until now, or could not be let go.
-    pub fn release(mut self) -> Result<Held, StorageError> {
+    pub fn release(mut self) -> Result<FreezeReport, StorageError> {
         let fail = |why: String| StorageError::new(Fault::Transient, &self.doing, why);
         let answer = self.talk.ask(RELEASE, RELEASED, LETTING_GO);
         let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| {
@@ -176,7 +176,7 @@ impl Hold {
         let _ = self.talk.close(GRACE);
         match error {
             Some(error) => Err(error),
-            None => Ok(Held {
+            None => Ok(FreezeReport {
                 frozen_ms: outcome.frozen_ms,
                 paused_ms: outcome.paused_ms,
                 unfrozen: match self.grasp.frozen {

@@ -1,20 +1,20 @@
 //! Every refusal that leaves this room: a status, a stable code, a public sentence and a way out.
 //! A client's fault is never a 5xx.
 
-use super::desk::Unreadable;
 use super::roles::{Role, Rules};
-use super::wire::{Finding, Refusal, Refused, plain};
+use super::service::Unreadable;
+use super::wire::{Finding, RefusalBody, Refused, plain};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refuse {
+pub struct Refusal {
     pub status: StatusCode,
-    pub refusal: Refusal,
+    pub refusal: RefusalBody,
 }
 
-impl Refuse {
+impl Refusal {
     pub fn new(
         status: StatusCode,
         code: &str,
@@ -22,7 +22,7 @@ impl Refuse {
         hint: impl Into<String>,
     ) -> Self {
         let (code, message, hint) = (code.into(), plain(message), plain(hint));
-        Self { status, refusal: Refusal { code, message, hint, findings: Vec::new() } }
+        Self { status, refusal: RefusalBody { code, message, hint, findings: Vec::new() } }
     }
 
     /// 400: what was sent cannot be meant.
@@ -84,13 +84,13 @@ impl Refuse {
     }
 }
 
-impl IntoResponse for Refuse {
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, Json(Refused { error: self.refusal })).into_response()
     }
 }
 
-impl From<Unreadable> for Refuse {
+impl From<Unreadable> for Refusal {
     fn from(error: Unreadable) -> Self {
         Self::unable(
             "catalogue-unreadable",

@@ -2,11 +2,11 @@
 
 use super::answers::View;
 use super::changes::Tracker;
-use super::desk::{Desk, Published, Soon};
 use super::heavy::Heavy;
-use super::refuse::Refuse;
+use super::refusal::Refusal;
 use super::roles::{Peer, Rules};
 use super::server::Limits;
+use super::service::{Published, Service, Soon};
 use axum::extract::Request;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,8 +20,8 @@ const QUIET: Duration = Duration::from_secs(60);
 /// For a look at what was amiss; a healthy backend answers in milliseconds.
 const LOOKING: Duration = Duration::from_secs(1);
 
-pub struct Office {
-    pub desk: Arc<dyn Desk>,
+pub struct AppState {
+    pub service: Arc<dyn Service>,
     pub rules: Rules,
     pub limits: Limits,
     pub tracker: Tracker,
@@ -35,18 +35,18 @@ pub struct Office {
 }
 
 /// How routes take it.
-pub type Shared = axum::extract::State<Arc<Office>>;
+pub type Shared = axum::extract::State<Arc<AppState>>;
 
-impl Office {
+impl AppState {
     pub fn published(&self) -> Published {
-        self.desk.published().borrow().clone()
+        self.service.published().borrow().clone()
     }
 
     /// Waits a moment for a new look at what was amiss: an alarm should not outlive its cause for
     /// whoever asks.
     pub async fn look_again(&self) {
-        let mut published = self.desk.published();
-        if !self.desk.look_again() {
+        let mut published = self.service.published();
+        if !self.service.look_again() {
             return;
         }
         let looks = |now: &Published| {
@@ -66,12 +66,12 @@ impl Office {
     /// Makes an answer from the newest facts.
     pub fn look<T>(&self, answer: impl FnOnce(&View<'_>) -> T) -> T {
         let published = self.published();
-        answer(&View::new(&published, self.desk.as_ref()))
+        answer(&View::new(&published, self.service.as_ref()))
     }
 
     /// Waits for the daemon, but not for ever.
-    pub async fn soon<T>(&self, answer: Soon<'_, T>) -> Result<T, Refuse> {
-        timeout(self.limits.answer, answer).await.map_err(|_| Refuse::late())
+    pub async fn soon<T>(&self, answer: Soon<'_, T>) -> Result<T, Refusal> {
+        timeout(self.limits.answer, answer).await.map_err(|_| Refusal::late())
     }
 
     /// Logs that a user was refused, but no more than once a minute for each.
@@ -89,12 +89,12 @@ impl Office {
     }
 
     /// How long a client that asks to wait may wait.
-    pub fn wait(&self, seconds: u32) -> Result<Duration, Refuse> {
+    pub fn wait(&self, seconds: u32) -> Result<Duration, Refusal> {
         let wait = Duration::from_secs(u64::from(seconds));
         if wait > self.limits.wait {
             let most = self.limits.wait.as_secs();
             let hint = format!("wait at most {most} s, and ask again");
-            return Err(Refuse::bad("bad-value", format!("wait={seconds} is too long"), hint));
+            return Err(Refusal::bad("bad-value", format!("wait={seconds} is too long"), hint));
         }
         Ok(wait)
     }

@@ -3,8 +3,8 @@
 
 use super::allowed;
 use crate::backend::{Backend, Image, RestoreOrder, Restored, RollbackOrder};
-use crate::domain::draft::Draft;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::policy::Policy;
 use crate::domain::report::Done;
@@ -14,30 +14,30 @@ use crate::fs::{Progress, StorageError};
 use std::path::{Path, PathBuf};
 
 /// What an order needs beside its backend.
-pub trait Surroundings: Progress {
+pub trait CreateContext: Progress {
     /// Whether that could be declared, before it is made.
     ///
     /// # Errors
     /// A sentence that says what stands against it.
-    fn may_enrol(&self, heir: &Resource) -> Result<(), String>;
+    fn may_enroll(&self, derived: &Resource) -> Result<(), String>;
 
     /// Declares a new resource by a file of heptad's own and puts that in force.
     ///
     /// # Errors
     /// A sentence that says why it is not known now, and what to do.
-    fn enrol(&self, heir: &Resource) -> Result<(), String>;
+    fn enroll(&self, derived: &Resource) -> Result<(), String>;
 
     /// The image that this resource is, if it is one.
     fn image(&self, disk: &ResourceName) -> Option<Image>;
 }
 
 /// Nobody watches, nothing is known.
-impl Surroundings for () {
-    fn may_enrol(&self, _heir: &Resource) -> Result<(), String> {
+impl CreateContext for () {
+    fn may_enroll(&self, _heir: &Resource) -> Result<(), String> {
         Ok(())
     }
 
-    fn enrol(&self, _heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, _heir: &Resource) -> Result<(), String> {
         Ok(())
     }
 
@@ -50,12 +50,12 @@ impl Surroundings for () {
 /// plan or a blueprint: nothing else would remember those.
 pub fn create(
     backend: &dyn Backend,
-    (card, draft, heir): (&Card, &Draft, &Resource),
+    (card, draft, derived): (&Card, &NewResource, &Resource),
     again: bool,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
     let named = draft.time.is_some() || backend.capabilities().by_name;
-    let described = heir.plan.is_some() || heir.blueprint.is_some();
+    let described = derived.plan.is_some() || derived.blueprint.is_some();
     if named {
         std::iter::once(&draft.name).chain(draft.disks.values()).try_for_each(may_be_enrolled)?;
     }
@@ -71,15 +71,15 @@ pub fn create(
     // Heptad may have stopped after it was made and before all was known.
     let made = if again { backend.made(&order).map_err(failure)? } else { None };
     if !again {
-        around.wanted().map_err(failure)?;
+        context.wanted().map_err(failure)?;
     }
     let restored = match made {
         Some(made) => made,
         None => {
             if named && let Some(expected) = expected(backend, draft, &target) {
-                may_be_there(&patched(heir, &expected), around)?;
+                may_be_there(&patched(derived, &expected), context)?;
             }
-            make(backend, &order, around)?
+            make(backend, &order, context)?
         }
     };
     let path = target.display().to_string();
@@ -90,7 +90,7 @@ pub fn create(
         } else if restored.options.is_empty() {
             Err("this backend cannot say how; declare it in the configuration".into())
         } else {
-            around.enrol(&patched(heir, &restored.options))
+            context.enroll(&patched(derived, &restored.options))
         };
         match known {
             Ok(()) => {}
@@ -102,23 +102,23 @@ pub fn create(
             }
         }
     }
-    notes.extend(know_disks((draft, heir), &restored.disks, around)?);
+    notes.extend(know_disks((draft, derived), &restored.disks, context)?);
     Ok(Done::Restored { path, notes })
 }
 
 fn make(
     backend: &dyn Backend,
     order: &RestoreOrder<'_>,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Restored, Failure> {
     if let Some(why) = allowed::closed_place(order.target) {
         return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
     }
-    backend.restore(order, &Watched(around)).map_err(failure)
+    backend.restore(order, &Watched(context)).map_err(failure)
 }
 
-fn may_be_there(heir: &Resource, around: &dyn Surroundings) -> Result<(), Failure> {
-    around.may_enrol(heir).map_err(|why| {
+fn may_be_there(derived: &Resource, context: &dyn CreateContext) -> Result<(), Failure> {
+    context.may_enroll(derived).map_err(|why| {
         let message = format!("{why}; nothing was made: say another place with --path");
         Failure::new(Fault::Permanent, message)
     })
@@ -127,9 +127,9 @@ fn may_be_there(heir: &Resource, around: &dyn Surroundings) -> Result<(), Failur
 /// Makes the attached disks of a new instance known, each as a resource. Nothing automatic is taken of
 /// them: they are in the snapshots of their instance.
 fn know_disks(
-    (draft, heir): (&Draft, &Resource),
+    (draft, derived): (&NewResource, &Resource),
     disks: &[(String, serde_json::Map<String, serde_json::Value>)],
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Vec<String>, Failure> {
     let (mut notes, mut unknown) = (Vec::new(), Vec::new());
     for (disk, options) in disks {
@@ -137,12 +137,12 @@ fn know_disks(
         let own = Resource {
             name: name.clone(),
             kind: Kind::Disk,
-            policy: Policy { enabled: false, ..heir.policy.clone() },
+            policy: Policy { enabled: false, ..derived.policy.clone() },
             plan: None,
             blueprint: None,
-            ..heir.clone()
+            ..derived.clone()
         };
-        match around.enrol(&patched(&own, options)) {
+        match context.enroll(&patched(&own, options)) {
             Ok(()) => notes.push(format!("its disk {disk} is the resource {name}")),
             Err(why) => unknown.push(format!("its disk {disk} as {name}: {why}")),
         }
@@ -171,7 +171,7 @@ fn may_be_enrolled(name: &ResourceName) -> Result<(), Failure> {
 /// What its options will be, as far as that is known before it is made.
 fn expected(
     backend: &dyn Backend,
-    draft: &Draft,
+    draft: &NewResource,
     target: &Path,
 ) -> Option<serde_json::Map<String, serde_json::Value>> {
     let value = match backend.territory().key {
@@ -182,7 +182,7 @@ fn expected(
     Some([(backend.territory().key.to_owned(), value.into())].into_iter().collect())
 }
 
-fn target(backend: &dyn Backend, draft: &Draft) -> Result<PathBuf, Failure> {
+fn target(backend: &dyn Backend, draft: &NewResource) -> Result<PathBuf, Failure> {
     let chosen = draft.path.as_ref().map(PathBuf::from);
     chosen.or_else(|| backend.beside(&draft.name)).ok_or_else(|| {
         let message = format!("nothing says where {} shall be; say it with --path", draft.name);
@@ -190,11 +190,11 @@ fn target(backend: &dyn Backend, draft: &Draft) -> Result<PathBuf, Failure> {
     })
 }
 
-/// The heir with the original's options as the backend changed them.
-fn patched(heir: &Resource, changes: &serde_json::Map<String, serde_json::Value>) -> Resource {
-    let mut heir = heir.clone();
+/// The derived with the original's options as the backend changed them.
+fn patched(derived: &Resource, changes: &serde_json::Map<String, serde_json::Value>) -> Resource {
+    let mut derived = derived.clone();
     let mut options: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&heir.backend.options).unwrap_or_default();
+        serde_json::from_str(&derived.backend.options).unwrap_or_default();
     for (key, value) in changes {
         if value.is_null() {
             options.remove(key);
@@ -202,8 +202,8 @@ fn patched(heir: &Resource, changes: &serde_json::Map<String, serde_json::Value>
             options.insert(key.clone(), value.clone());
         }
     }
-    heir.backend.options = serde_json::Value::Object(options).to_string();
-    heir
+    derived.backend.options = serde_json::Value::Object(options).to_string();
+    derived
 }
 
 /// Puts a snapshot's content in place of the live one. If that fails, whatever is there then counts
@@ -212,10 +212,10 @@ pub fn roll_back(
     backend: &dyn Backend,
     order: &RollbackOrder<'_>,
     was_there: bool,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
     let mut left = None;
-    let (identity, failed) = match backend.rollback(order, &Watched(around)) {
+    let (identity, failed) = match backend.rollback(order, &Watched(context)) {
         Ok(probe) => {
             left = backend.left_to_do();
             (Some(probe.identity), None)
@@ -248,18 +248,18 @@ pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
 pub fn attach(
     backend: &dyn Backend,
     disk: &ResourceName,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    backend.attach(&image(disk, around)?).map(Done::Attached).map_err(failure)
+    backend.attach(&image(disk, context)?).map(Done::Attached).map_err(failure)
 }
 
 pub fn detach(
     backend: &dyn Backend,
     disk: &ResourceName,
     again: bool,
-    around: &dyn Surroundings,
+    context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    match backend.detach(&image(disk, around)?).map_err(failure)? {
+    match backend.detach(&image(disk, context)?).map_err(failure)? {
         // An earlier try may have taken it away.
         false if !again => {
             let message = format!("it does not have disk {disk}, so there is nothing to take away");
@@ -269,15 +269,15 @@ pub fn detach(
     }
 }
 
-fn image(disk: &ResourceName, around: &dyn Surroundings) -> Result<Image, Failure> {
-    around.image(disk).ok_or_else(|| {
+fn image(disk: &ResourceName, context: &dyn CreateContext) -> Result<Image, Failure> {
+    context.image(disk).ok_or_else(|| {
         let message = format!("{disk} is not a disk image, so no instance can be given it");
         Failure::new(Fault::Permanent, message)
     })
 }
 
 /// The same as the backends know it.
-struct Watched<'a>(&'a dyn Surroundings);
+struct Watched<'a>(&'a dyn CreateContext);
 
 impl Progress for Watched<'_> {
     fn report(&self, done_bytes: u64, total_bytes: Option<u64>) {
@@ -310,16 +310,16 @@ mod tests {
         }
     }
 
-    impl Surroundings for Fickle {
-        fn may_enrol(&self, _: &Resource) -> Result<(), String> {
+    impl CreateContext for Fickle {
+        fn may_enroll(&self, _: &Resource) -> Result<(), String> {
             Ok(())
         }
 
-        fn enrol(&self, heir: &Resource) -> Result<(), String> {
-            if heir.name.as_str().contains("bad") {
+        fn enroll(&self, derived: &Resource) -> Result<(), String> {
+            if derived.name.as_str().contains("bad") {
                 return Err("the disk is full".into());
             }
-            self.0.lock().unwrap().push(heir.name.to_string());
+            self.0.lock().unwrap().push(derived.name.to_string());
             Ok(())
         }
 
@@ -330,14 +330,14 @@ mod tests {
 
     #[test]
     fn a_disk_that_cannot_be_declared_keeps_no_other_from_it() {
-        let heir = Builder::daily().account().resource;
-        let mut draft = Draft::named("new".parse().unwrap());
+        let derived = Builder::daily().account().resource;
+        let mut draft = NewResource::named("new".parse().unwrap());
         let names = [("vdb", "bad-b"), ("vdc", "good-c"), ("vdd", "bad-d"), ("vde", "good-e")];
         draft.disks = names.map(|(disk, name)| (disk.into(), name.parse().unwrap())).into();
         let disks = names.map(|(disk, _)| (disk.to_owned(), serde_json::Map::new()));
-        let around = Fickle(Mutex::default());
-        let failure = know_disks((&draft, &heir), &disks, &around).unwrap_err();
-        assert_eq!(*around.0.lock().unwrap(), ["good-c", "good-e"]);
+        let context = Fickle(Mutex::default());
+        let failure = know_disks((&draft, &derived), &disks, &context).unwrap_err();
+        assert_eq!(*context.0.lock().unwrap(), ["good-c", "good-e"]);
         assert_eq!(
             failure.message,
             "new is whole and known, but heptad does not know its disk vdb as bad-b: the disk is \

@@ -1,8 +1,8 @@
 //! Counting connections, so that no user can shut out another.
 
+use super::super::refusal::Refusal;
+use super::super::roles::{Peer, Role};
 use super::Limits;
-use crate::api::refuse::Refuse;
-use crate::api::roles::{Peer, Role};
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many connections at once are told that there are too many; more are just closed.
 const TOLD: usize = 16;
 
-pub(super) struct Doors {
+pub(super) struct Admissions {
     limits: Limits,
     counts: Mutex<Counts>,
 }
@@ -24,26 +24,26 @@ struct Counts {
     told: usize,
 }
 
-pub(super) enum Door {
-    Open(Pass),
+pub(super) enum Admission {
+    Open(Permit),
     /// Too many: it may hear so.
-    Full(Pass),
+    Full(Permit),
     Shut,
 }
 
 /// Counts as one connection until it is dropped.
-pub(super) struct Pass {
-    doors: Arc<Doors>,
+pub(super) struct Permit {
+    admissions: Arc<Admissions>,
     /// None for one that only hears that there are too many.
     uid: Option<u32>,
 }
 
-impl Doors {
+impl Admissions {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, counts: Mutex::default() })
     }
 
-    pub(super) fn enter(self: &Arc<Self>, peer: &Peer) -> Door {
+    pub(super) fn enter(self: &Arc<Self>, peer: &Peer) -> Admission {
         let Limits { connections, reserved, per_uid, .. } = self.limits;
         let (uid, is_admin) = (peer.uid(), peer.role == Role::Admin);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,19 +52,19 @@ impl Doors {
         if counts.all < room && (is_admin || mine < per_uid) {
             counts.all += 1;
             *counts.by_uid.entry(uid).or_default() += 1;
-            return Door::Open(Pass { doors: Arc::clone(self), uid: Some(uid) });
+            return Admission::Open(Permit { admissions: Arc::clone(self), uid: Some(uid) });
         }
         if counts.told < TOLD {
             counts.told += 1;
-            return Door::Full(Pass { doors: Arc::clone(self), uid: None });
+            return Admission::Full(Permit { admissions: Arc::clone(self), uid: None });
         }
-        Door::Shut
+        Admission::Shut
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.doors.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.admissions.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(uid) = self.uid else {
             counts.told -= 1;
             return;
@@ -85,7 +85,7 @@ pub(super) fn full() -> Router {
 }
 
 fn too_many() -> Response {
-    let refuse = Refuse::new(
+    let refuse = Refusal::new(
         StatusCode::TOO_MANY_REQUESTS,
         "too-many-connections",
         "there are too many connections",
@@ -100,8 +100,8 @@ fn too_many() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::roles::{Credentials, Rules};
     use super::*;
-    use crate::api::roles::{Credentials, Rules};
 
     fn peer(uid: u32) -> Peer {
         let rules = Rules { own_uid: 0, group: None, admin_group: None };
@@ -111,11 +111,11 @@ mod tests {
     #[test]
     fn no_user_can_shut_out_another_and_root_always_finds_a_place() {
         let limits = Limits { connections: 6, reserved: 2, per_uid: 3, ..Limits::default() };
-        let doors = Doors::new(limits);
+        let admissions = Admissions::new(limits);
         let mut held = Vec::new();
         let mut check = |uid, open| {
-            let door = doors.enter(&peer(uid));
-            assert_eq!(matches!(door, Door::Open(_)), open, "uid {uid}");
+            let door = admissions.enter(&peer(uid));
+            assert_eq!(matches!(door, Admission::Open(_)), open, "uid {uid}");
             if open {
                 held.push(door);
             }
@@ -127,16 +127,17 @@ mod tests {
             check(uid, open);
         }
         held.clear();
-        assert!(matches!(doors.enter(&peer(7)), Door::Open(_)));
-        let counts = doors.counts.lock().unwrap();
+        assert!(matches!(admissions.enter(&peer(7)), Admission::Open(_)));
+        let counts = admissions.counts.lock().unwrap();
         assert_eq!((counts.all, counts.by_uid.len(), counts.told), (0, 0, 0));
     }
 
     #[test]
     fn a_flood_is_told_to_a_few_and_then_just_closed() {
-        let doors = Doors::new(Limits { connections: 0, reserved: 0, ..Limits::default() });
-        let told: Vec<Door> = (0..TOLD).map(|_| doors.enter(&peer(7))).collect();
-        assert!(told.iter().all(|door| matches!(door, Door::Full(_))));
-        assert!(matches!(doors.enter(&peer(7)), Door::Shut));
+        let admissions =
+            Admissions::new(Limits { connections: 0, reserved: 0, ..Limits::default() });
+        let told: Vec<Admission> = (0..TOLD).map(|_| admissions.enter(&peer(7))).collect();
+        assert!(told.iter().all(|door| matches!(door, Admission::Full(_))));
+        assert!(matches!(admissions.enter(&peer(7)), Admission::Shut));
     }
 }

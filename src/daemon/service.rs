@@ -1,33 +1,33 @@
-//! The desk that the API talks to: requests go into the driver's inbox, facts come from what it
+//! The service that the API talks to: requests go into the driver's inbox, facts come from what it
 //! published, history from the catalogue by way of its thread.
 
 use super::allowed::{self, Allowed};
+use super::bindings::Bindings;
 use super::check::{self, Setup};
 use super::declare::{TURN, Undeclared, declare};
 use super::driver::{Inbox, Message};
-use super::fleet::Fleet;
 use super::inspect::{Inspection, inspect};
 use super::mounted::Place;
 use super::reading::Readers;
 use super::workers::{Gone, Workers};
-use crate::api::desk::{
-    Desk, Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Soon, Target,
-    Unreadable,
+use crate::api::service::{
+    Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
+    Target, Unreadable,
 };
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::denied::Denied;
-use crate::domain::draft::Draft;
 use crate::domain::event::{Ask, Event};
 use crate::domain::key::Key;
 use crate::domain::name::ResourceName;
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::request::Request;
 use crate::domain::resource::Resource;
-use crate::domain::tree::{Differences, Listing, TreePath, Unshown};
+use crate::domain::tree::{BrowseError, Differences, Listing, TreePath};
 use crate::host::clock::Clock;
 use crate::host::logging::Logging;
 use crate::host::systemd;
@@ -37,12 +37,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{oneshot, watch};
 
-pub struct Counter {
+pub struct DaemonService {
     pub inbox: Inbox,
     pub published: watch::Receiver<Published>,
     pub clock: Arc<dyn Clock>,
     pub workers: Arc<Workers>,
-    pub fleet: Arc<Fleet>,
+    pub bindings: Arc<Bindings>,
     pub readers: Readers,
     pub locations: Locations,
     pub env: Vec<(String, String)>,
@@ -57,7 +57,7 @@ pub struct Counter {
     pub answers: Mutex<super::protect::Answers>,
 }
 
-impl Counter {
+impl DaemonService {
     /// Loads the configuration whole, or keeps the old one. Also what SIGHUP does.
     ///
     /// # Errors
@@ -75,17 +75,17 @@ impl Counter {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut report = compare(&setup, &next);
         report.findings.extend(next.hampered.iter().map(finding));
-        let barred = allowed::barred(&next.posts, &Allowed::Here);
+        let barred = allowed::barred(&next.bound, &Allowed::Here);
         report.findings.extend(allowed::hampered(&next, &barred).iter().map(finding));
         report.findings.extend(next.config.remarks().iter().map(remark));
         report.findings.extend(needs_restart(&setup, &next));
         let ledger = self.published.borrow().ledger.clone();
         let log = next.config.daemon.log.clone();
-        self.fleet.replace(next.posts.clone(), &ledger, &self.state);
+        self.bindings.replace(next.bound.clone(), &ledger, &self.state);
         let declared = vec![Event::Configured(resources(&next)), Event::Barred(barred)];
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         if let Err(why) = declare(&self.inbox, declared, false, TURN) {
-            self.fleet.replace(setup.posts.clone(), &ledger, &self.state);
+            self.bindings.replace(setup.bound.clone(), &ledger, &self.state);
             return Err(self.not_in_force(setup, &why));
         }
         if let Some(logging) = &self.logging
@@ -134,14 +134,14 @@ impl Counter {
         let next = check::amend(&old, &self.locations, &self.state, names)?;
         let ledger = self.published.borrow().ledger.clone();
         for name in names {
-            self.fleet.put(name, next.posts.get(*name).cloned(), &ledger, &self.state);
+            self.bindings.put(name, next.bound.get(*name).cloned(), &ledger, &self.state);
         }
-        let barred = allowed::barred(&next.posts, &Allowed::Here);
+        let barred = allowed::barred(&next.bound, &Allowed::Here);
         declared.extend([Event::Configured(resources(&next)), Event::Barred(barred)]);
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
         declare(&self.inbox, declared, lasting, TURN).map_err(|why| {
             for name in names {
-                self.fleet.put(name, old.posts.get(*name).cloned(), &ledger, &self.state);
+                self.bindings.put(name, old.bound.get(*name).cloned(), &ledger, &self.state);
             }
             self.not_in_force(old.clone(), &why)
         })
@@ -236,7 +236,7 @@ pub fn finding(found: &Finding) -> wire::Finding {
     }
 }
 
-impl Desk for Counter {
+impl Service for DaemonService {
     fn submit(
         &self,
         uid: u32,
@@ -296,7 +296,7 @@ impl Desk for Counter {
         })
     }
 
-    fn fits(&self, of: Target, draft: Draft) -> Soon<'_, Result<(), String>> {
+    fn fits(&self, of: Target, draft: NewResource) -> Soon<'_, Result<(), String>> {
         Box::pin(self.readers.fits(of, draft))
     }
 
@@ -343,11 +343,11 @@ impl Desk for Counter {
         path: TreePath,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Soon<'_, Result<Listing, Unshown>> {
+    ) -> Soon<'_, Result<Listing, BrowseError>> {
         Box::pin(self.readers.list(of, path, after, limit))
     }
 
-    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>> {
+    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, BrowseError>> {
         Box::pin(self.readers.file(of, path))
     }
 
@@ -358,17 +358,17 @@ impl Desk for Counter {
         path: TreePath,
         after: Option<TreePath>,
         limit: usize,
-    ) -> Soon<'_, Result<Differences, Unshown>> {
+    ) -> Soon<'_, Result<Differences, BrowseError>> {
         Box::pin(self.readers.compare(old, new, path, after, limit))
     }
 
-    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, Unshown>> {
+    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, BrowseError>> {
         Box::pin(self.readers.mount(of))
     }
 
-    fn mounted(&self) -> Result<Vec<Mounted>, Unshown> {
-        let all = self.fleet.mounted().all();
-        let all = all.map_err(|error| Unshown::Unreadable(error.to_string()))?;
+    fn mounted(&self) -> Result<Vec<Mounted>, BrowseError> {
+        let all = self.bindings.mounted().all();
+        let all = all.map_err(|error| BrowseError::Unreadable(error.to_string()))?;
         let one = |place: Place| {
             let Place { resource, seq, point, below } = place;
             Mounted { resource, seq, point, below }

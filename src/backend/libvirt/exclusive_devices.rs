@@ -7,7 +7,7 @@ use super::xml::Element;
 
 /// What becomes of a device.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum Disposition {
     /// Both can have it.
     Stays,
     /// It stays with the original.
@@ -36,14 +36,14 @@ pub fn cut(definition: &mut Element, name: &str) -> Vec<String> {
     let (mut left, mut own, mut shared) = (Vec::new(), Vec::new(), Vec::new());
     for device in devices.elements_mut() {
         match fate(device) {
-            Fate::Stays => {}
-            Fate::Left(what) => {
+            Disposition::Stays => {}
+            Disposition::Left(what) => {
                 left.push(what);
                 // It goes below.
                 device.name.clear();
             }
-            Fate::Own(what) => own.push(what),
-            Fate::Shared(what) => shared.push(what),
+            Disposition::Own(what) => own.push(what),
+            Disposition::Shared(what) => shared.push(what),
         }
     }
     devices.drop_children(|device| device.name.is_empty());
@@ -115,9 +115,9 @@ fn called(device: &Element) -> String {
     said.join(" ")
 }
 
-fn fate(device: &mut Element) -> Fate {
+fn fate(device: &mut Element) -> Disposition {
     let kind = device.get("type").unwrap_or_default().to_owned();
-    let left = Fate::Left(called(device));
+    let left = Disposition::Left(called(device));
     let of_source = |name: &str| device.child("source").is_some_and(|s| s.get(name).is_some());
     let backend = device.child("backend");
     let backend = |name: &str| backend.and_then(|backend| backend.get(name)).unwrap_or_default();
@@ -130,7 +130,7 @@ fn fate(device: &mut Element) -> Fate {
         "input" if matches!(kind.as_str(), "passthrough" | "evdev") => left,
         "tpm" if matches!(backend("type"), "passthrough" | "external") => left,
         "filesystem" if of_source("socket") => left,
-        "filesystem" => Fate::Shared(called(device)),
+        "filesystem" => Disposition::Shared(called(device)),
         "interface" => network(device, &kind, left),
         "serial" | "console" | "parallel" => port(device, &kind),
         "channel" => channel(device, &kind, left),
@@ -139,24 +139,24 @@ fn fate(device: &mut Element) -> Fate {
             let was = called(device);
             device.unset("path");
             device.set("type", "none");
-            Fate::Own(was)
+            Disposition::Own(was)
         }
         "disk" if device.get("device") == Some("floppy") && device.child("source").is_some() => {
             let was = called(device);
             device.drop_children(|part| part.name == "source");
-            Fate::Own(format!("{was} (now empty)"))
+            Disposition::Own(format!("{was} (now empty)"))
         }
         "vsock" => {
             device.children.clear();
             device.set("model", "virtio");
             device.child_or_new("cid").set("auto", "yes");
-            Fate::Stays
+            Disposition::Stays
         }
-        _ => Fate::Stays,
+        _ => Disposition::Stays,
     }
 }
 
-fn network(device: &mut Element, kind: &str, left: Fate) -> Fate {
+fn network(device: &mut Element, kind: &str, left: Disposition) -> Disposition {
     let is_passt = device.child("backend").is_some_and(|b| b.get("type") == Some("passt"));
     match kind {
         "hostdev" | "vdpa" | "server" | "client" | "udp" => return left,
@@ -188,13 +188,13 @@ fn network(device: &mut Element, kind: &str, left: Fate) -> Fate {
         ["interfaceid", "instanceid"].iter().for_each(|name| parameters.unset(name));
     }
     match own.is_empty() {
-        true => Fate::Stays,
-        false => Fate::Own(format!("network card {kind} ({})", own.join(", "))),
+        true => Disposition::Stays,
+        false => Disposition::Own(format!("network card {kind} ({})", own.join(", "))),
     }
 }
 
 /// A file, a socket or a pipe of the host would be written by both.
-fn port(device: &mut Element, kind: &str) -> Fate {
+fn port(device: &mut Element, kind: &str) -> Disposition {
     let was = called(device);
     let is_free = FREE.contains(&kind);
     let logged = device.child("log").is_some();
@@ -205,16 +205,16 @@ fn port(device: &mut Element, kind: &str) -> Fate {
     }
     device.drop_children(|part| part.name == "log");
     match (is_free, logged) {
-        (true, false) => Fate::Stays,
-        (true, true) => Fate::Own(format!("{was} (now without its log)")),
-        (false, _) => Fate::Own(format!("{was} (now a terminal)")),
+        (true, false) => Disposition::Stays,
+        (true, true) => Disposition::Own(format!("{was} (now without its log)")),
+        (false, _) => Disposition::Own(format!("{was} (now a terminal)")),
     }
 }
 
 /// libvirt gives each domain's channel a socket of its own, if none is named.
-fn channel(device: &mut Element, kind: &str, left: Fate) -> Fate {
+fn channel(device: &mut Element, kind: &str, left: Disposition) -> Disposition {
     if FREE.contains(&kind) && device.child("log").is_none() {
-        return Fate::Stays;
+        return Disposition::Stays;
     }
     let target = device.child("target");
     if target.is_some_and(|target| target.get("type") == Some("guestfwd")) {
@@ -232,10 +232,10 @@ fn channel(device: &mut Element, kind: &str, left: Fate) -> Fate {
         device.set("type", "unix");
     }
     device.drop_children(|part| part.name == "log");
-    if same { Fate::Stays } else { Fate::Own(was) }
+    if same { Disposition::Stays } else { Disposition::Own(was) }
 }
 
-fn display(device: &mut Element, kind: &str) -> Fate {
+fn display(device: &mut Element, kind: &str) -> Disposition {
     let is_socket = |part: &Element| part.name == "listen" && part.get("type") == Some("socket");
     let mut chosen: Vec<String> = ["port", "tlsPort", "websocket", "socket", "address"]
         .iter()
@@ -256,11 +256,11 @@ fn display(device: &mut Element, kind: &str) -> Fate {
             device.drop_children(is_socket);
         }
         "dbus" => device.unset("address"),
-        _ => return Fate::Stays,
+        _ => return Disposition::Stays,
     }
     match chosen.is_empty() {
-        true => Fate::Stays,
-        false => Fate::Own(format!("display {kind} ({})", chosen.join(", "))),
+        true => Disposition::Stays,
+        false => Disposition::Own(format!("display {kind} ({})", chosen.join(", "))),
     }
 }
 

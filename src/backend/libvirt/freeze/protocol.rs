@@ -28,7 +28,7 @@ pub struct Order {
 
 /// The helper's first answer: what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grasp {
+pub struct FreezeAnswer {
     /// The number of frozen file systems; none: not frozen, and why.
     pub frozen: Result<u64, String>,
     /// Somebody else had frozen them already.

@@ -17,8 +17,8 @@ pub struct Image {
     pub format: Format,
 }
 
-pub enum Place {
-    Rooms(Rooms),
+pub enum Node {
+    Directory(Directory),
     Files(Box<dyn Files>),
     /// Says why there are no files, or not all.
     Note(String),
@@ -30,9 +30,9 @@ const INSTEAD: &str = ".not-shown";
 const BESIDE: &str = ".note";
 const ALL: &str = ".all";
 
-type Rooms = Vec<(String, Place)>;
+type Directory = Vec<(String, Node)>;
 
-impl Place {
+impl Node {
     pub fn of_images(images: Vec<Image>) -> Self {
         let opened = images.into_iter().map(|Image { name, file, format }| {
             (name, Stretch::of_image(file, format).map_err(|error| error.to_string()))
@@ -50,12 +50,12 @@ impl Place {
             Ok(disk) => careful(name, || of_disk(name, disk, &members)),
             Err(error) => instead(name, &format!("an image that cannot be read: {error}")),
         });
-        Self::Rooms(rooms.collect())
+        Self::Directory(rooms.collect())
     }
 
     pub fn stat(&self, path: &[u8]) -> Answer<Stat> {
         match self.walk(path)? {
-            (Self::Rooms(_), _) => Ok(Stat::directory()),
+            (Self::Directory(_), _) => Ok(Stat::directory()),
             (Self::Files(files), rest) => files.stat(rest),
             (Self::Note(text), _) => Ok(Stat::file(text.len() as u64)),
         }
@@ -63,7 +63,7 @@ impl Place {
 
     pub fn list(&self, path: &[u8]) -> Answer<Names> {
         match self.walk(path)? {
-            (Self::Rooms(rooms), _) => Ok(rooms
+            (Self::Directory(rooms), _) => Ok(rooms
                 .iter()
                 .map(|(name, place)| {
                     let note = matches!(place, Self::Note(_));
@@ -85,7 +85,7 @@ impl Place {
 
     pub fn read(&self, path: &[u8], offset: u64, size: usize) -> Answer<Vec<u8>> {
         match self.walk(path)? {
-            (Self::Rooms(_), _) => Err(Errno::EISDIR),
+            (Self::Directory(_), _) => Err(Errno::EISDIR),
             (Self::Files(files), rest) => files.read(rest, offset, size),
             (Self::Note(text), _) => {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
@@ -97,7 +97,7 @@ impl Place {
     /// The place that a path leads to, and the rest of the path in there.
     fn walk<'a, 'b>(&'a self, path: &'b [u8]) -> Answer<(&'a Self, &'b [u8])> {
         match self {
-            Self::Rooms(rooms) if !path.is_empty() => {
+            Self::Directory(rooms) if !path.is_empty() => {
                 let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
                 let rest = path.get(end + 1..).unwrap_or_default();
                 let room = rooms.iter().find(|(name, _)| name.as_bytes() == &path[..end]);
@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-fn of_disk(name: &str, disk: &Stretch, members: &Members) -> Rooms {
+fn of_disk(name: &str, disk: &Stretch, members: &Members) -> Directory {
     let content = look(disk, members);
     if !matches!(content, Content::Unknown) {
         return of_content(name, content);
@@ -118,48 +118,48 @@ fn of_disk(name: &str, disk: &Stretch, members: &Members) -> Rooms {
         let name = format!("p{number}");
         careful(&name, || of_content(&name, look(&part, members)))
     });
-    let parts: Rooms = parts.collect();
+    let parts: Directory = parts.collect();
     if parts.is_empty() {
         let size = disk.length();
         return instead(name, &format!("{size} bytes without a file system or partitions"));
     }
-    vec![(name.into(), Place::Rooms(parts))]
+    vec![(name.into(), Node::Directory(parts))]
 }
 
-fn of_content(name: &str, content: Content) -> Rooms {
+fn of_content(name: &str, content: Content) -> Directory {
     let found = match content {
         Content::Files(found) => found,
         Content::Volumes(volumes) => {
             let rooms = volumes.into_iter().flat_map(|(name, volume)| of_volume(&name, volume));
-            return vec![(name.into(), Place::Rooms(rooms.collect()))];
+            return vec![(name.into(), Node::Directory(rooms.collect()))];
         }
         Content::Closed(why) => return instead(name, &why),
         Content::Unknown => return instead(name, "nothing that heptad knows"),
     };
-    let mut rooms = vec![(name.into(), Place::Files(found.files))];
-    rooms.extend(found.all.map(|all| (format!("{name}{ALL}"), Place::Files(all))));
+    let mut rooms = vec![(name.into(), Node::Files(found.files))];
+    rooms.extend(found.all.map(|all| (format!("{name}{ALL}"), Node::Files(all))));
     rooms.extend(found.remark.map(|text| note(name, BESIDE, &text)));
     rooms
 }
 
 /// A logical volume. One that is a member of another group is not looked into.
-fn of_volume(name: &str, volume: Result<Stretch, String>) -> Rooms {
+fn of_volume(name: &str, volume: Result<Stretch, String>) -> Directory {
     match volume {
         Ok(volume) => careful(name, || of_content(name, look(&volume, &Members::default()))),
         Err(why) => instead(name, &why),
     }
 }
 
-fn instead(name: &str, why: &str) -> Rooms {
+fn instead(name: &str, why: &str) -> Directory {
     vec![note(name, INSTEAD, why)]
 }
 
-fn note(name: &str, ending: &str, text: &str) -> (String, Place) {
-    (format!("{name}{ending}"), Place::Note(format!("{text}.\n")))
+fn note(name: &str, ending: &str, text: &str) -> (String, Node) {
+    (format!("{name}{ending}"), Node::Note(format!("{text}.\n")))
 }
 
 /// One image that makes a reader panic does not hide the others.
-fn careful(name: &str, open: impl FnOnce() -> Rooms) -> Rooms {
+fn careful(name: &str, open: impl FnOnce() -> Directory) -> Directory {
     let bad = |_| instead(name, "something so damaged that reading it had to be broken off");
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(bad)
 }

@@ -9,13 +9,13 @@
 //! This part knows virsh and notes. It must not know snapshots, stores or images.
 
 mod agent;
+mod freezer;
 mod helper;
-mod holder;
 mod note;
 mod protocol;
 mod release;
 
+pub use freezer::{FreezeReport, Freezer, Unfrozen};
 pub use helper::serve;
-pub use holder::{Held, Holder, Unfrozen};
 pub use note::{HELD, Notes};
 pub use release::{let_go_all, let_go_left, recover};

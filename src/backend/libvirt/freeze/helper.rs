@@ -1,9 +1,9 @@
 //! The helper process: holds one guest, and lets it go.
 
-use super::super::virsh::{PATIENCE, State, Virsh};
+use super::super::virsh::{State, TIMEOUT, Virsh};
 use super::agent::Agent;
 use super::note::{Note, Notes};
-use super::protocol::{Grasp, HELD, Order, Outcome, RELEASED};
+use super::protocol::{FreezeAnswer, HELD, Order, Outcome, RELEASED};
 use super::release::{Pause, let_go};
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
@@ -138,13 +138,17 @@ impl<'a> Grip<'a> {
         }
     }
 
-    fn grasp(&mut self) -> Grasp {
+    fn grasp(&mut self) -> FreezeAnswer {
         let said = |error: StorageError| error.to_string();
         match self.virsh.run_number(&self.order.domain) {
             Ok(run) => self.note.run = run,
             Err(error) => {
                 let why = said(error);
-                return Grasp { frozen: Err(why.clone()), by_others: false, paused: Err(why) };
+                return FreezeAnswer {
+                    frozen: Err(why.clone()),
+                    by_others: false,
+                    paused: Err(why),
+                };
             }
         }
         let frozen = if self.order.freeze {
@@ -153,7 +157,7 @@ impl<'a> Grip<'a> {
             Err("it was not asked for".into())
         };
         let paused = if self.order.pause { self.pause().map_err(said) } else { Ok(false) };
-        Grasp { frozen, by_others: self.by_others, paused }
+        FreezeAnswer { frozen, by_others: self.by_others, paused }
     }
 
     fn freeze(&mut self) -> Result<u64, StorageError> {
@@ -195,7 +199,7 @@ impl<'a> Grip<'a> {
         let doing = format!("pausing domain {}", self.order.domain);
         // Not for longer than it may be held.
         let left = Duration::from_millis(self.order.hold_ms).saturating_sub(self.begun.elapsed());
-        let left = left.clamp(LEAST, PATIENCE);
+        let left = left.clamp(LEAST, TIMEOUT);
         let paused =
             self.virsh.call_within(&["suspend", "--domain", &self.order.domain], &doing, left);
         if let Err(error) = paused {

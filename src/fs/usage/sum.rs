@@ -5,15 +5,15 @@ use super::super::{Doing, StorageError};
 use super::pieces::{SubvolumePieces, extents};
 use super::ranges::{MOST, Ranges, TooMany};
 use super::scan::{Seen, Tree, Visitor, scan};
-use super::{Sharing, Untold, fsid};
+use super::{Sharing, Unmeasurable, fsid};
 use crate::domain::operation::Fault;
-use crate::domain::usage::Occupied;
+use crate::domain::usage::TotalUsage;
 use crate::host::sys::Extent;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Counts the blocks of trees, each once.
-pub struct Tally {
+pub struct UsageSum {
     sharing: Sharing,
     device: (u32, u32),
     fsid: Option<[u8; 16]>,
@@ -24,7 +24,7 @@ pub struct Tally {
     pieces: SubvolumePieces,
 }
 
-impl Tally {
+impl UsageSum {
     /// For trees of the file system that the open directory `store` lies on.
     pub fn new(store: impl AsFd) -> Result<Self, StorageError> {
         let meta = Meta::of(&store).doing(|| "looking at a store".into())?;
@@ -40,15 +40,15 @@ impl Tally {
     }
 
     /// Counts a tree that nobody changes.
-    pub fn add(&mut self, root: impl AsFd) -> Result<(), Untold> {
+    pub fn add(&mut self, root: impl AsFd) -> Result<(), Unmeasurable> {
         if self.sharing == Sharing::Unknown {
-            return Err(Untold::Silent);
+            return Err(Unmeasurable::Silent);
         }
         scan(root, Tree::Still, &mut Counting(self))
     }
 
     /// Counts a whole subvolume of btrfs by its id.
-    pub fn add_subvolume(&mut self, fs: impl AsFd, id: u64) -> Result<(), Untold> {
+    pub fn add_subvolume(&mut self, fs: impl AsFd, id: u64) -> Result<(), Unmeasurable> {
         let places = &mut self.places;
         self.pieces.of_all(fs, id, &mut |start, length| Ok(places.add(start, length)?))
     }
@@ -59,7 +59,7 @@ impl Tally {
     }
 
     /// The sum, when all that might be elsewhere too has been looked for there.
-    pub fn beside(mut self) -> Result<Beside, Untold> {
+    pub fn beside(mut self) -> Result<Beside, Unmeasurable> {
         self.places.settle()?;
         Ok(Beside { tally: self, elsewhere: Ranges::default(), known: HashMap::new() })
     }
@@ -67,7 +67,7 @@ impl Tally {
 
 /// A finished tally beside trees that hold some of it too.
 pub struct Beside {
-    tally: Tally,
+    tally: UsageSum,
     elsewhere: Ranges,
     /// Devices, and whether they are the store's file system.
     known: HashMap<(u32, u32), bool>,
@@ -76,26 +76,26 @@ pub struct Beside {
 impl Beside {
     /// Looks into a tree that people work with, but for what is in `skip`: files there are not even
     /// opened.
-    pub fn holds(&mut self, root: impl AsFd, skip: &[Meta]) -> Result<(), Untold> {
+    pub fn holds(&mut self, root: impl AsFd, skip: &[Meta]) -> Result<(), Unmeasurable> {
         scan(root, Tree::Changing, &mut Looking { beside: self, skip })
     }
 
-    pub fn subvolume_holds(&mut self, fs: impl AsFd, id: u64) -> Result<(), Untold> {
+    pub fn subvolume_holds(&mut self, fs: impl AsFd, id: u64) -> Result<(), Unmeasurable> {
         let Self { tally, elsewhere, .. } = self;
         let places = &tally.places;
         tally.pieces.of_all(fs, id, &mut |start, length| Ok(places.cut(start, length, elsewhere)?))
     }
 
     /// What would become free without all that was counted.
-    pub fn occupied(mut self) -> Result<Occupied, Untold> {
+    pub fn occupied(mut self) -> Result<TotalUsage, Unmeasurable> {
         let placed = self.tally.places.total()?.saturating_sub(self.elsewhere.total()?);
         let bytes = self.tally.own.saturating_add(placed);
-        Ok(Occupied { bytes, exact: self.tally.sharing != Sharing::Btrfs })
+        Ok(TotalUsage { bytes, exact: self.tally.sharing != Sharing::Btrfs })
     }
 
     /// Whether an entry lies on the store's file system, of which a btrfs shows several devices.
     fn is_here(&mut self, entry: BorrowedFd<'_>, meta: &Meta) -> bool {
-        let Tally { sharing, device, fsid: here, .. } = self.tally;
+        let UsageSum { sharing, device, fsid: here, .. } = self.tally;
         let look = || {
             let open = if meta.kind == Kind::Dir { open_dir(entry) } else { open_file(entry) };
             let there = open.ok().and_then(fsid);
@@ -106,13 +106,13 @@ impl Beside {
     }
 }
 
-struct Counting<'a>(&'a mut Tally);
+struct Counting<'a>(&'a mut UsageSum);
 
 impl Visitor for Counting<'_> {
-    type Error = Untold;
+    type Error = Unmeasurable;
 
-    fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, Untold> {
-        let Tally { sharing, own, places, named, pieces, .. } = &mut *self.0;
+    fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, Unmeasurable> {
+        let UsageSum { sharing, own, places, named, pieces, .. } = &mut *self.0;
         let meta = seen.meta;
         if meta.kind != Kind::Dir && meta.nlink > 1 {
             if named.len() >= MOST {
@@ -146,9 +146,9 @@ struct Looking<'a> {
 }
 
 impl Visitor for Looking<'_> {
-    type Error = Untold;
+    type Error = Unmeasurable;
 
-    fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, Untold> {
+    fn visit(&mut self, seen: &Seen<'_>) -> Result<bool, Unmeasurable> {
         let meta = seen.meta;
         let file = meta.kind == Kind::File && meta.blocks > 0;
         if !(file || meta.kind == Kind::Dir)
@@ -166,7 +166,7 @@ impl Visitor for Looking<'_> {
             start.map_or(Ok(()), |start| Ok(places.cut(start, length, elsewhere)?))
         });
         match found {
-            Err(Untold::Failed(error)) if error.fault == Fault::Absent => Ok(false),
+            Err(Unmeasurable::Failed(error)) if error.fault == Fault::Absent => Ok(false),
             found => found.map(|()| false),
         }
     }
@@ -177,8 +177,8 @@ fn each_place(
     sharing: Sharing,
     pieces: &mut SubvolumePieces,
     seen: &Seen<'_>,
-    hear: &mut dyn FnMut(Option<u64>, u64) -> Result<(), Untold>,
-) -> Result<(), Untold> {
+    hear: &mut dyn FnMut(Option<u64>, u64) -> Result<(), Unmeasurable>,
+) -> Result<(), Unmeasurable> {
     match (sharing, seen.dir) {
         (Sharing::Btrfs, Some(dir)) => {
             pieces.of_one(dir, seen.meta.ino, &mut |start, length| hear(Some(start), length))

@@ -9,7 +9,7 @@ use jiff::civil::Time;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct NewResource {
     pub name: ResourceName,
     /// Where; none: where its backend puts it.
     pub path: Option<String>,
@@ -27,7 +27,7 @@ pub struct Draft {
     pub disks: BTreeMap<String, ResourceName>,
 }
 
-impl Draft {
+impl NewResource {
     /// The same again, somewhere else.
     pub fn at(name: ResourceName, path: impl Into<String>) -> Self {
         Self { path: Some(path.into()), ..Self::named(name) }

@@ -4,17 +4,17 @@ use super::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::denied::Denied;
-use crate::domain::draft::Draft;
 use crate::domain::fee::{Tariff, UsageDay};
 use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
+use crate::domain::new_resource::NewResource;
 use crate::domain::operation::{Operation, OperationId};
 use crate::domain::plan::{Blueprint, Offer};
 use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::request::Request;
 use crate::domain::snapshot::{Handle, Seq};
-use crate::domain::tree::{Differences, Entry, Listing, TreePath, Unshown};
+use crate::domain::tree::{BrowseError, Differences, Entry, Listing, TreePath};
 use crate::domain::view::Moment;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -41,7 +41,7 @@ pub struct Published {
 }
 
 /// The daemon, as seen from the socket. Tests use a stub.
-pub trait Desk: Send + Sync + 'static {
+pub trait Service: Send + Sync + 'static {
     /// Hands a request to the keeper. `uid` is the peer's as the kernel says. When the answer
     /// comes, it is durable and the published ledger shows it.
     fn submit(
@@ -78,7 +78,7 @@ pub trait Desk: Send + Sync + 'static {
     fn usage(&self, from: Date, until: Date) -> Soon<'_, Result<Metered, Unreadable>>;
 
     /// Why nothing like that can be made of a snapshot, as far as a quick look at it tells.
-    fn fits(&self, of: Target, draft: Draft) -> Soon<'_, Result<(), String>>;
+    fn fits(&self, of: Target, draft: NewResource) -> Soon<'_, Result<(), String>>;
 
     /// What the configuration in force offers to choose from.
     fn offers(&self) -> Offers;
@@ -101,10 +101,10 @@ pub trait Desk: Send + Sync + 'static {
         path: TreePath,
         after: Option<Vec<u8>>,
         limit: usize,
-    ) -> Soon<'_, Result<Listing, Unshown>>;
+    ) -> Soon<'_, Result<Listing, BrowseError>>;
 
     /// A regular file of a snapshot. The snapshot is not destroyed while its bytes are awaited.
-    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, Unshown>>;
+    fn open_file(&self, of: Target, path: TreePath) -> Soon<'_, Result<OpenFile, BrowseError>>;
 
     /// What differs at a path and below it, up to `limit`, going on after `after`. Ends early
     /// rather than late.
@@ -115,13 +115,13 @@ pub trait Desk: Send + Sync + 'static {
         path: TreePath,
         after: Option<TreePath>,
         limit: usize,
-    ) -> Soon<'_, Result<Differences, Unshown>>;
+    ) -> Soon<'_, Result<Differences, BrowseError>>;
 
     /// All files of a snapshot as a mount that whoever asked attaches where they wish.
-    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, Unshown>>;
+    fn mount_files(&self, of: Target) -> Soon<'_, Result<Handover, BrowseError>>;
 
     /// Where snapshots are mounted at this moment.
-    fn mounted(&self) -> Result<Vec<Mounted>, Unshown>;
+    fn mounted(&self) -> Result<Vec<Mounted>, BrowseError>;
 
     /// How far a running operation is, if its backend tells.
     fn progress(&self, operation: OperationId) -> Option<Progress>;

@@ -1,8 +1,8 @@
 //! Which bytes are billed.
 
-use super::super::usage::{Gathering, Occupied};
-use crate::domain::account::Account;
-use crate::domain::snapshot::{Facts, Health, Snapshot};
+use super::super::account::Account;
+use super::super::snapshot::{Facts, Health, Snapshot};
+use super::super::usage::{SnapshotSet, TotalUsage};
 
 /// What the billed bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ pub fn occupies(snapshot: &Snapshot) -> bool {
 
 /// What all snapshots of one resource occupy at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holding {
+pub struct ResourceUsage {
     pub snapshots: u64,
     /// Sums over those that are measured; none if no snapshot is.
     pub stored: Option<u64>,
     pub exclusive: Option<u64>,
     /// What all of them do together, as last measured.
-    pub occupied: Option<Occupied>,
+    pub occupied: Option<TotalUsage>,
     /// Whether others were there when that was measured.
     pub outdated: bool,
     pub billed: u64,
@@ -69,19 +69,19 @@ pub struct Holding {
     pub by_logical: u64,
 }
 
-impl Holding {
+impl ResourceUsage {
     pub fn of(account: &Account) -> Self {
         let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
         let sum = there.fold(Self::default(), |sum, snapshot| sum.with(&snapshot.facts));
         match account.occupied {
             Some(measured) if sum.snapshots > 0 => {
-                sum.together(measured.occupied, measured.of != Gathering::of(account))
+                sum.together(measured.occupied, measured.of != SnapshotSet::of(account))
             }
             _ => sum,
         }
     }
 
-    fn together(self, occupied: Occupied, outdated: bool) -> Self {
+    fn together(self, occupied: TotalUsage, outdated: bool) -> Self {
         // The sum of exclusive bytes knows of what was not measured together.
         let least = self.exclusive.filter(|_| !occupied.exact || outdated).unwrap_or(0);
         let billed = occupied.bytes.max(least);
@@ -132,10 +132,10 @@ impl Holding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::usage::Measured;
+    use super::super::super::sample::Builder;
+    use super::super::super::snapshot::{Fate, Seq, Thrown};
+    use super::super::super::usage::KnownTotal;
     use super::*;
-    use crate::domain::sample::Builder;
-    use crate::domain::snapshot::{Fate, Seq, Thrown};
     use jiff::SignedDuration;
     use std::sync::Arc;
 
@@ -171,7 +171,7 @@ mod tests {
                 edit(3, Health::Tampered, Fate::Doomed { from_trash: None });
                 edit(4, Health::Taking, Fate::Live);
             });
-            let got = Holding::of(&account.account());
+            let got = ResourceUsage::of(&account.account());
             assert_eq!(got.snapshots, 3);
             assert_eq!((got.billed, got.stored, got.exclusive), want);
             assert_eq!((got.basis(), got.unmeasured()), (basis, unmeasured));
@@ -191,11 +191,11 @@ mod tests {
                     let facts = &mut Arc::make_mut(snapshot).facts;
                     (facts.stored, facts.exclusive) = (Some(100), exclusive);
                 }
-                let of = Gathering { count: 3, newest: Seq(newest) };
-                let occupied = Occupied { bytes: 50, exact };
-                account.occupied = Some(Measured { occupied, of });
+                let of = SnapshotSet { count: 3, newest: Seq(newest) };
+                let occupied = TotalUsage { bytes: 50, exact };
+                account.occupied = Some(KnownTotal { occupied, of });
             });
-            let got = Holding::of(&account.account());
+            let got = ResourceUsage::of(&account.account());
             assert_eq!((got.billed, got.basis(), got.unmeasured()), (want, basis, 0));
         };
         check(Some(10), true, 3, 50, Basis::Exact);
@@ -212,10 +212,10 @@ mod tests {
     #[test]
     fn without_snapshots_nothing_is_occupied() {
         let account = Builder::daily().but(|account| {
-            let occupied = Occupied { bytes: 50, exact: true };
-            let of = Gathering { count: 3, newest: Seq(3) };
-            account.occupied = Some(Measured { occupied, of });
+            let occupied = TotalUsage { bytes: 50, exact: true };
+            let of = SnapshotSet { count: 3, newest: Seq(3) };
+            account.occupied = Some(KnownTotal { occupied, of });
         });
-        assert_eq!(Holding::of(&account.account()), Holding::default());
+        assert_eq!(ResourceUsage::of(&account.account()), ResourceUsage::default());
     }
 }

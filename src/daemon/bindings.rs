@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A resource's backend and the hooks around its snapshots.
 #[derive(Debug)]
-pub struct Post {
+pub struct Bound {
     pub backend: Arc<dyn Backend>,
     pub hooks: Hooks,
 }
@@ -33,7 +33,7 @@ pub struct Unended {
     pub slot: Option<Slot>,
 }
 
-impl Post {
+impl Bound {
     pub fn new(backend: Arc<dyn Backend>, hooks: config::Hooks) -> Self {
         let hook = |hook: config::Hook| Hook {
             program: hook.program,
@@ -52,20 +52,20 @@ impl Post {
     }
 }
 
-/// All posts, replaced whole at a reload.
+/// All bindings, replaced whole at a reload.
 #[derive(Debug)]
-pub struct Fleet {
-    posts: RwLock<BTreeMap<ResourceName, Arc<Post>>>,
+pub struct Bindings {
+    bound: RwLock<BTreeMap<ResourceName, Arc<Bound>>>,
     unended: Mutex<BTreeMap<ResourceName, Unended>>,
     leases: Arc<Leases>,
     mounted: Mounted,
 }
 
-impl Fleet {
+impl Bindings {
     /// Without any post yet.
     pub fn new(state: &Path) -> Self {
         Self {
-            posts: RwLock::default(),
+            bound: RwLock::default(),
             unended: Mutex::default(),
             leases: Arc::default(),
             mounted: Mounted::open(state),
@@ -77,13 +77,13 @@ impl Fleet {
         &self.mounted
     }
 
-    /// Who uses the snapshots of all posts.
+    /// Who uses the snapshots of all that are bound.
     pub fn leases(&self) -> &Arc<Leases> {
         &self.leases
     }
 
-    pub fn post(&self, name: &ResourceName) -> Option<Arc<Post>> {
-        self.posts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    pub fn post(&self, name: &ResourceName) -> Option<Arc<Bound>> {
+        self.bound.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Notes which takings a loaded ledger shows as begun and not ended.
@@ -107,42 +107,48 @@ impl Fleet {
         self.unended.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
-    /// Puts the configured posts in place, and beside them one for every resource that left the
+    /// Puts the configured ones in place, and beside them one for every resource that left the
     /// configuration: its snapshots can still be used.
     pub fn replace(
         &self,
-        configured: BTreeMap<ResourceName, Arc<Post>>,
+        configured: BTreeMap<ResourceName, Arc<Bound>>,
         ledger: &Ledger,
         state: &Path,
     ) {
-        let mut posts = configured;
+        let mut bound = configured;
         for account in ledger.accounts.values() {
-            if !posts.contains_key(account.name())
+            if !bound.contains_key(account.name())
                 && let Some(post) = remembered(account, state)
             {
-                posts.insert(account.name().clone(), Arc::new(post));
+                bound.insert(account.name().clone(), Arc::new(post));
             }
         }
-        *self.posts.write().unwrap_or_else(PoisonError::into_inner) = posts;
+        *self.bound.write().unwrap_or_else(PoisonError::into_inner) = bound;
     }
 
     /// Puts one post in place; without one, what the catalogue remembers of its resource.
-    pub fn put(&self, name: &ResourceName, post: Option<Arc<Post>>, ledger: &Ledger, state: &Path) {
+    pub fn put(
+        &self,
+        name: &ResourceName,
+        post: Option<Arc<Bound>>,
+        ledger: &Ledger,
+        state: &Path,
+    ) {
         let known = || remembered(ledger.account(name)?, state).map(Arc::new);
         let post = post.or_else(known);
-        let mut posts = self.posts.write().unwrap_or_else(PoisonError::into_inner);
+        let mut bound = self.bound.write().unwrap_or_else(PoisonError::into_inner);
         match post {
-            Some(post) => posts.insert(name.clone(), post),
-            None => posts.remove(name),
+            Some(post) => bound.insert(name.clone(), post),
+            None => bound.remove(name),
         };
     }
 }
 
 /// A post for a resource that only the catalogue still knows.
-fn remembered(account: &Account, state: &Path) -> Option<Post> {
+fn remembered(account: &Account, state: &Path) -> Option<Bound> {
     let binding = &account.resource.backend;
     let options = serde_json::from_str(&binding.options).ok()?;
     let context = Context { resource: account.name().clone(), state: state.to_path_buf() };
     let backend = registry::build(&binding.kind, &options, &context).ok()?;
-    Some(Post { backend, hooks: Hooks::default() })
+    Some(Bound { backend, hooks: Hooks::default() })
 }

@@ -51,7 +51,7 @@ impl Phase {
     }
 }
 
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     stream: TokioIo<UnixStream>,
     phase: Arc<Phase>,
     limits: Limits,
@@ -62,7 +62,7 @@ pub(super) struct Patience {
     write: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
+impl Timeouts {
     pub(super) fn new(stream: UnixStream, phase: Arc<Phase>, limits: Limits) -> Self {
         let read = Box::pin(sleep(limits.header));
         let set_for = Some(phase.get());
@@ -122,7 +122,7 @@ fn late(why: &'static str) -> Error {
     Error::new(ErrorKind::TimedOut, why)
 }
 
-impl Read for Patience {
+impl Read for Timeouts {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -141,7 +141,7 @@ impl Read for Patience {
     }
 }
 
-impl Write for Patience {
+impl Write for Timeouts {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

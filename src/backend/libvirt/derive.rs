@@ -2,7 +2,7 @@
 //! twin.
 
 use super::domain::{is_disk, target};
-use super::ties;
+use super::exclusive_devices;
 use super::xml::{Element, Node};
 use crate::domain::plan::Plan;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ const UNFINISHED: &str = "unfinished";
 const CARD: &str = "52:54:00";
 
 /// What is new.
-pub struct Birth<'a> {
+pub struct NewDomain<'a> {
     pub name: &'a str,
     pub uuid: String,
     /// Images by the names of their disks.
@@ -32,21 +32,21 @@ pub struct Birth<'a> {
 }
 
 /// Returns sentences for a person: what was left behind.
-pub fn newborn(definition: &mut Element, birth: &mut Birth<'_>) -> Vec<String> {
+pub fn derive(definition: &mut Element, new: &mut NewDomain<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     definition.unset("id");
-    definition.child_or_new("name").set_text(birth.name);
-    definition.child_or_new("uuid").set_text(birth.uuid.clone());
+    definition.child_or_new("name").set_text(new.name);
+    definition.child_or_new("uuid").set_text(new.uuid.clone());
     // libvirt draws a new one: a guest sees by it that it was copied.
     if let Some(generation) = definition.child_mut("genid") {
         generation.children.clear();
     }
     definition.drop_children(|part| part.name == "seclabel" && part.get("type") == Some("static"));
-    mark(definition, birth);
-    if let Some(plan) = birth.plan {
+    mark(definition, new);
+    if let Some(plan) = new.plan {
         resize(definition, plan);
     }
-    if let (Some(path), Some(os)) = (&birth.nvram, definition.child_mut("os")) {
+    if let (Some(path), Some(os)) = (&new.nvram, definition.child_mut("os")) {
         let nvram = os.child_or_new("nvram");
         nvram.set_text(path.display().to_string());
         // A path as its text and a source of its own exclude one another.
@@ -55,13 +55,13 @@ pub fn newborn(definition: &mut Element, birth: &mut Birth<'_>) -> Vec<String> {
         os.drop_children(|part| part.name == "nvram");
     }
     if let Some(devices) = definition.child_mut("devices") {
-        disks(devices, birth, &mut notes);
+        disks(devices, new, &mut notes);
     }
-    notes.extend(ties::cut(definition, birth.name));
+    notes.extend(exclusive_devices::cut(definition, new.name));
     for device in definition.child_mut("devices").into_iter().flat_map(Element::elements_mut) {
         match device.name.as_str() {
             "interface" => {
-                let [a, b, c] = (birth.draw)();
+                let [a, b, c] = (new.draw)();
                 let address = format!("{CARD}:{a:02x}:{b:02x}:{c:02x}");
                 device.child_or_new("mac").set("address", address);
             }
@@ -118,15 +118,15 @@ pub fn finished((snapshot, target): &(String, String)) -> Mark {
     Mark { uri: NAMESPACE, key: PREFIX, text: origin.print() }
 }
 
-fn mark(definition: &mut Element, birth: &Birth<'_>) {
+fn mark(definition: &mut Element, new: &NewDomain<'_>) {
     let metadata = definition.child_or_new("metadata");
     metadata.drop_children(|part| part.name == ORIGIN);
-    let (snapshot, target) = &birth.origin;
+    let (snapshot, target) = &new.origin;
     let origin = Element::new(ORIGIN)
         .with(&format!("xmlns:{PREFIX}"), NAMESPACE)
         .with("snapshot", snapshot)
         .with("target", target)
-        .with(UNFINISHED, &birth.uuid);
+        .with(UNFINISHED, &new.uuid);
     metadata.children.push(Node::Element(origin));
 }
 
@@ -149,15 +149,15 @@ fn resize(definition: &mut Element, plan: &Plan) {
     }
 }
 
-fn disks(devices: &mut Element, birth: &Birth<'_>, notes: &mut Vec<String>) {
+fn disks(devices: &mut Element, new: &NewDomain<'_>, notes: &mut Vec<String>) {
     let is_left = |device: &Element| {
-        let ours = birth.disks.iter().any(|(name, _)| *name == target(device));
+        let ours = new.disks.iter().any(|(name, _)| *name == target(device));
         is_disk(device) && !ours && device.child("shareable").is_none()
     };
     let left: Vec<String> = devices.elements().filter(|disk| is_left(disk)).map(target).collect();
     devices.drop_children(is_left);
     if !left.is_empty() {
-        let (left, name) = (left.join(", "), birth.name);
+        let (left, name) = (left.join(", "), new.name);
         notes.push(format!(
             "disks that the snapshot does not have were left with the original: {left}; to give it \
              others: virsh attach-disk {name}"
@@ -165,7 +165,7 @@ fn disks(devices: &mut Element, birth: &Birth<'_>, notes: &mut Vec<String>) {
     }
     for device in devices.elements_mut().filter(|device| is_disk(device)) {
         let name = target(device);
-        let Some((_, path)) = birth.disks.iter().find(|(known, _)| *known == name) else {
+        let Some((_, path)) = new.disks.iter().find(|(known, _)| *known == name) else {
             notes.push(format!("its disk {name} is shared with the original"));
             continue;
         };
@@ -197,7 +197,7 @@ mod tests {
 
     fn born(plan: Option<&Plan>) -> (Element, Vec<String>) {
         let mut definition = Element::parse(WEB).unwrap();
-        let mut birth = Birth {
+        let mut new = NewDomain {
             name: "web-2",
             uuid: "new".into(),
             disks: vec![("vda".into(), "/new/vda.qcow2".into())],
@@ -206,7 +206,7 @@ mod tests {
             origin: ("id".into(), "/new".into()),
             draw: &mut || [1, 2, 0xff],
         };
-        let notes = newborn(&mut definition, &mut birth);
+        let notes = derive(&mut definition, &mut new);
         (definition, notes)
     }
 
