@@ -9,9 +9,10 @@ mod gate;
 mod look;
 mod make;
 mod mount;
+mod operations;
 mod plan;
 mod protect;
-mod shelf;
+mod snapshots;
 mod tree;
 
 use super::refusal::Refusal;
@@ -44,16 +45,16 @@ fn table(app: &Arc<AppState>) -> Gate {
         .route(Operator, routes!(fee::fee_of))
         .route(Operator, routes!(plan::plans))
         .route(Operator, routes!(plan::blueprints))
-        .route(Operator, routes!(shelf::snapshots))
-        .route(Operator, routes!(shelf::snapshot))
+        .route(Operator, routes!(snapshots::snapshots))
+        .route(Operator, routes!(snapshots::snapshot))
         // Old content is root's to read: it has files that nobody else may see.
         .route(Admin, routes!(tree::tree))
         .route(Admin, routes!(tree::file))
         .route(Admin, routes!(tree::diff))
         .route(Admin, routes!(mount::mount))
         .route(Operator, routes!(mount::mounts))
-        .route(Operator, routes!(shelf::operations))
-        .route(Operator, routes!(shelf::operation))
+        .route(Operator, routes!(operations::operations))
+        .route(Operator, routes!(operations::operation))
         // Its own only: another's is for admins, as the route itself sees.
         .change(Operator, routes!(change::cancel))
         .route(Operator, routes!(events::events))
