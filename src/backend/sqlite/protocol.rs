@@ -51,6 +51,7 @@ pub struct Complaint {
     fault: String,
     doing: String,
     detail: String,
+    #[serde(default)]
     damaged: bool,
 }
 
