@@ -92,7 +92,7 @@ pub enum FinalSnapshot {
     /// Nothing was said; of an instance or a database it has to be (Lightsail's rule for deleting
     /// a database).
     #[default]
-    Unsaid,
+    Unspecified,
     Skip,
     Take(SnapshotName),
 }

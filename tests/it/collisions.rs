@@ -222,7 +222,7 @@ fn nothing_waits_for_a_resource_that_was_forgotten() {
     let forget = Request::Forget {
         resource: name("web"),
         automatic: Leftovers::Keep,
-        last: FinalSnapshot::Unsaid,
+        last: FinalSnapshot::Unspecified,
     };
     scene.machine.ask(forget).unwrap();
     scene.machine.settle();

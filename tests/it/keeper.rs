@@ -514,7 +514,7 @@ fn a_resource_that_left_the_configuration_keeps_everything_until_forgotten() {
     let forget = |automatic| Request::Forget {
         resource: name("web"),
         automatic,
-        last: FinalSnapshot::Unsaid,
+        last: FinalSnapshot::Unspecified,
     };
     let early = scene.machine.ask(forget(Leftovers::Keep));
     assert!(matches!(early, Err(Denied::StillConfigured { .. })));

@@ -191,7 +191,7 @@ pub(super) async fn forget(
         }
         (Some(name), false) => FinalSnapshot::Take(new_name(&name)?),
         (None, true) => FinalSnapshot::Skip,
-        (None, false) => FinalSnapshot::Unsaid,
+        (None, false) => FinalSnapshot::Unspecified,
     };
     let request = Request::Forget { resource, automatic, last };
     submit(&app, &peer, terms, request).await

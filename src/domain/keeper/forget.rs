@@ -27,7 +27,9 @@ impl Keeper {
             return Err(Denied::StillConfigured { resource: resource.clone() });
         }
         match last {
-            FinalSnapshot::Unsaid if !account.forgotten && account.resource.kind != Kind::Disk => {
+            FinalSnapshot::Unspecified
+                if !account.forgotten && account.resource.kind != Kind::Disk =>
+            {
                 let kind = account.resource.kind;
                 return Err(Denied::FinalSnapshotUnspecified { resource: resource.clone(), kind });
             }
@@ -37,7 +39,7 @@ impl Keeper {
                 let seq = self.take_before(account, name, cause)?;
                 return self.queue(resource, Act::Forget { automatic, last: Some(seq) }, cause);
             }
-            FinalSnapshot::Unsaid | FinalSnapshot::Skip => {}
+            FinalSnapshot::Unspecified | FinalSnapshot::Skip => {}
         }
         let operation = self.operation(resource, Act::Forget { automatic, last: None }, cause);
         let id = self.done(operation);
