@@ -1,6 +1,7 @@
 //! A tree that grows under a hidden name beside its place, open to nobody else, and gets its name
 //! when it is whole.
 
+use super::super::output::write_with_holes;
 use super::walk::Sink;
 use crate::api::wire::Entry;
 use rustix::fs::{
@@ -10,7 +11,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub struct Tree {
     target: PathBuf,
     /// The directories that were entered, from the top down.
     open: Vec<OwnedFd>,
-    file: Option<File>,
+    /// With what was written to it.
+    file: Option<(File, u64)>,
     /// Only root can give files away.
     owners: bool,
     placed: bool,
@@ -117,17 +119,22 @@ impl Sink for Tree {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(self.here()?, name, flags, Mode::RUSR | Mode::WUSR)?;
-        self.file = Some(file.into());
+        self.file = Some((file.into(), 0));
         Ok(())
     }
 
     fn piece(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+        let Some((file, length)) = &mut self.file else { return Ok(()) };
+        *length = write_with_holes(file, *length, bytes)?;
+        Ok(())
     }
 
     fn end_file(&mut self, entry: &Entry) -> io::Result<()> {
         match self.file.take() {
-            Some(file) => self.dress(file.as_fd(), entry),
+            Some((file, length)) => {
+                file.set_len(length)?;
+                self.dress(file.as_fd(), entry)
+            }
             None => Ok(()),
         }
     }

@@ -71,25 +71,26 @@ impl<'a> Walk<'a> {
         if name.is_empty() {
             return Err(foreign(&entry.name));
         }
+        let of_it = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
         match (entry.kind, &entry.target) {
             (EntryKind::Directory, _) => {
                 let page = self.client.tree(self.label(), &query(path, None))?;
-                sink.enter(&name, entry)?;
+                sink.enter(&name, entry).map_err(of_it)?;
                 self.fill(path, page, sink)?;
-                sink.leave(entry)?;
+                sink.leave(entry).map_err(of_it)?;
             }
             (EntryKind::File, _) => {
                 let mut file: FileAnswer<'_> = self.client.file(&self.top.snapshot, path)?;
-                sink.file(&name, entry, file.size)?;
+                sink.file(&name, entry, file.size).map_err(of_it)?;
                 while let Some(piece) = file.piece()? {
-                    sink.piece(&piece)?;
+                    sink.piece(&piece).map_err(of_it)?;
                 }
                 self.walked.bytes += file.size;
-                sink.end_file(entry)?;
+                sink.end_file(entry).map_err(of_it)?;
             }
             (EntryKind::Link, Some(target)) => {
                 let target = unescape(target).map_err(|_| foreign(target))?;
-                sink.link(&name, &target, entry)?;
+                sink.link(&name, &target, entry).map_err(of_it)?;
             }
             _ => {
                 self.walked.left_out.push(path.to_owned());

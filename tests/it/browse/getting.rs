@@ -181,3 +181,43 @@ fn a_directory_is_never_put_over_anything_and_what_failed_leaves_nothing() {
     assert!(names(&scene.here.join("closed")).is_empty());
     assert_eq!(std::fs::read_to_string(scene.here.join("file")).unwrap(), "mine\n");
 }
+
+#[test]
+fn what_was_sparse_fills_no_disk() {
+    let scene = Scene::new();
+    let sparse = scene.home().join("sparse");
+    std::fs::write(&sparse, "begin").unwrap();
+    let file = std::fs::File::options().write(true).open(&sparse).unwrap();
+    file.set_len(200 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"in the middle", (100 << 20) + 7).unwrap();
+    scene.take("home", "s1");
+    for (path, out, got) in [("sparse", "one", "one"), (".", "all", "all/sparse")] {
+        let ran = scene.ctl(&["get", "s1", path, "-o", out]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let got = scene.here.join(got);
+        assert!(std::fs::read(&got).unwrap() == std::fs::read(&sparse).unwrap(), "{out}");
+        let blocks = std::fs::metadata(&got).unwrap().blocks() * 512;
+        assert!(blocks < 1 << 20, "{out}: {blocks} bytes");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_nothing_is_left() {
+    let scene = Scene::new();
+    let noise = |n: u8| vec![n + 1; 8 << 20];
+    for n in 0..4 {
+        std::fs::write(scene.home().join(format!("part-{n}")), noise(n)).unwrap();
+    }
+    scene.take("home", "s1");
+    let small = crate::support::loopfs::LoopFs::new("ext4", 24);
+    let out = small.path().join("all");
+    let ran = scene.ctl(&["get", "s1", ".", "-o", out.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(
+        ran.err.contains(&format!("{} cannot be written: part-", out.display())),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("No space left"), "{}", ran.err);
+    assert_eq!(names(&small.path()), ["lost+found"]);
+}
