@@ -125,7 +125,7 @@ mod tests {
                 output.write(piece).unwrap();
                 rest = more;
             }
-            output.place(0o644, (0, 0), false).unwrap();
+            output.place(0o644, None, (0, 0), false).unwrap();
             assert!(std::fs::read(&path).unwrap() == content, "{} bytes", content.len());
             let is = std::fs::metadata(&path).unwrap().blocks() * 512;
             assert!(is <= most, "{is} bytes of {most}");

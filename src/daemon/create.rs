@@ -1,7 +1,7 @@
 //! Orders that make something of a snapshot: a new resource, the old content in its old place, a
 //! disk for an instance.
 
-use super::allowed;
+use super::{allowed, full};
 use crate::backend::{Backend, Image, RestoreOrder, Restored, RollbackOrder};
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::new_resource::NewResource;
@@ -69,9 +69,9 @@ pub fn create(
         port: draft.port,
     };
     // Heptad may have stopped after it was made and before all was known.
-    let made = if again { backend.made(&order).map_err(failure)? } else { None };
+    let made = if again { backend.made(&order).map_err(|error| failure(&error))? } else { None };
     if !again {
-        context.wanted().map_err(failure)?;
+        context.wanted().map_err(|error| failure(&error))?;
     }
     let restored = match made {
         Some(made) => made,
@@ -114,7 +114,8 @@ fn make(
     if let Some(why) = allowed::closed_place(order.target) {
         return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
     }
-    backend.restore(order, &Watched(context)).map_err(failure)
+    let place = order.target.parent().unwrap_or(order.target);
+    backend.restore(order, &Watched(context)).map_err(|error| full::at(place, &error))
 }
 
 fn may_be_there(derived: &Resource, context: &dyn CreateContext) -> Result<(), Failure> {
@@ -223,7 +224,9 @@ pub fn roll_back(
         // It may have failed after the swap.
         Err(error) => {
             let seen = backend.probe().ok().filter(|_| was_there);
-            (seen.map(|probe| probe.identity), Some(failure(error)))
+            let root = backend.territory().roots.into_iter().next();
+            let failed = root.map_or_else(|| failure(&error), |root| full::at(&root, &error));
+            (seen.map(|probe| probe.identity), Some(failed))
         }
     };
     Ok(Done::RolledBack { identity, failure: failed, left })
@@ -237,7 +240,7 @@ pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
     if let Some(why) = closed {
         return Err(Failure::new(Fault::Permanent, format!("nothing was changed: {why}")));
     }
-    let users = backend.users().map_err(failure)?;
+    let users = backend.users().map_err(|error| failure(&error))?;
     if users.is_empty() {
         return Ok(());
     }
@@ -250,7 +253,7 @@ pub fn attach(
     disk: &ResourceName,
     context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    backend.attach(&image(disk, context)?).map(Done::Attached).map_err(failure)
+    backend.attach(&image(disk, context)?).map(Done::Attached).map_err(|error| failure(&error))
 }
 
 pub fn detach(
@@ -259,7 +262,7 @@ pub fn detach(
     again: bool,
     context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    match backend.detach(&image(disk, context)?).map_err(failure)? {
+    match backend.detach(&image(disk, context)?).map_err(|error| failure(&error))? {
         // An earlier try may have taken it away.
         false if !again => {
             let message = format!("it does not have disk {disk}, so there is nothing to take away");
@@ -289,7 +292,7 @@ impl Progress for Watched<'_> {
     }
 }
 
-fn failure(error: StorageError) -> Failure {
+fn failure(error: &StorageError) -> Failure {
     Failure::new(error.fault, error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! A store that is full, told as such. Each technology has words of its own for it, and some of them
+//! A store or a place that is full, told as such. Each technology has words of its own for it, and some of them
 //! speak of the resource, or sound like a dying disk.
 
 use crate::backend::Backend;
@@ -12,15 +12,23 @@ const NOTHING: u64 = 1 << 20;
 /// What failed while something was written for the resource.
 pub fn failure(backend: &dyn Backend, error: &StorageError) -> Failure {
     let ground = backend.territory();
-    let (what, place) = match (ground.store, ground.roots.into_iter().next()) {
-        (Some(store), _) => ("the store", store),
-        (None, Some(root)) => ("the file system of", root),
-        (None, None) => return Failure::new(error.fault, error.to_string()),
-    };
+    match (ground.store, ground.roots.into_iter().next()) {
+        (Some(store), _) => of("the store", &store, error),
+        (None, Some(root)) => of("the file system of", &root, error),
+        (None, None) => Failure::new(error.fault, error.to_string()),
+    }
+}
+
+/// What failed while something was made at a place.
+pub fn at(place: &Path, error: &StorageError) -> Failure {
+    of("the file system of", place, error)
+}
+
+fn of(what: &str, place: &Path, error: &StorageError) -> Failure {
     // SQLite calls a write that did not fit an error of the disk.
     let is_full = match error.fault {
         Fault::NoSpace => true,
-        Fault::Transient => free(&place).is_some_and(|free| free < NOTHING),
+        Fault::Transient => free(place).is_some_and(|free| free < NOTHING),
         _ => false,
     };
     if !is_full {

@@ -2,6 +2,7 @@
 //! snapshot of what goes.
 
 use super::host::{Host, at, day};
+use crate::support::loopfs::LoopFs;
 
 const CONFIG: &str = "
 [resource.web]
@@ -99,6 +100,20 @@ fn what_may_not_be_protected_where_it_is_wished_is_not_made_at_all() {
     // Without a time it is only content there.
     host.ok(&format!("create web-2 --from web@latest --path {}", inside.display()));
     assert!(inside.exists());
+}
+
+#[test]
+fn what_does_not_fit_where_it_is_made_is_told_with_the_place_and_nothing_is_left() {
+    let host = host();
+    std::fs::write(host.path("web/big"), vec![7; 30 << 20]).unwrap();
+    host.ok("take web large");
+    let small = LoopFs::new("ext4", 24);
+    let place = small.path().display().to_string();
+    let refused = host.ctl(&format!("create web-2 --from large --path {place}/web-2"));
+    let wanted = format!("the file system of {place} is full");
+    assert!(refused.code == 1 && refused.err.contains(&wanted), "{refused:?}");
+    let left = std::fs::read_dir(small.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["lost+found"]);
 }
 
 #[test]
