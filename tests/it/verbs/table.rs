@@ -131,7 +131,7 @@ pub const TABLE: &[Row] = &[
     row("undelete", "ctl undelete $R-2; ctl list $R | grep $R-2", ALL),
     row("delete --now", "ctl delete $R-2 --yes --now; ! ctl show $R-2", ALL),
     row("rotate", "ctl rotate $R --yes", ALL),
-    row("acknowledge", "ctl acknowledge $R", &[Refused("nothing of $R waits"); 6]),
+    row("acknowledge", "ctl acknowledge $R", &[Refused("nothing of it waits"); 6]),
     after(
         "systemctl stop heptad.socket heptad.service
          heptad rebuild >/dev/null
