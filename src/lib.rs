@@ -18,13 +18,14 @@
 //! | [`api`] | the control socket: wire types, routes, roles, server and client |
 //! | [`ctl`] | heptactl: arguments, rendering, exit codes |
 //! | [`daemon`] | the only room that sees all others: boot, the driver's loop, workers, hooks, housekeeping |
+//! | [`help`] | what both programs say about themselves: groups, examples, topics, manual pages |
 //! | [`demo`] | a visitor that starts the daemon on scratch directories and drives it as a user would |
 //!
 //! # Arrows
 //!
 //! `bin → daemon, ctl, demo`; `daemon` sees all rooms but `ctl` and `demo`; `api → domain, host`;
 //! `backend → store, image, browse, fs`; `image → browse, fs`; `store → fs`; `browse → fs`, and all
-//! of these `→ domain, host`; `catalogue, config → domain`; `ctl → api`; `domain` and
+//! of these `→ domain, host`; `catalogue, config, help → domain`; `ctl → api`; `domain` and
 //! `host → nothing`. Backends know neither the catalogue nor each other. A test holds
 //! the arrows.
 //!

@@ -331,7 +331,7 @@ pub enum Command {
     Completions { shell: Shell },
     /// Print the manual page, or write one for each command
     Man {
-        /// Write them all into this directory
+        /// Write them all below this directory, where man looks: the pages go into its man1
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

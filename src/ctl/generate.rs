@@ -33,8 +33,9 @@ pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
     Ok(exit::OK)
 }
 
-/// Writes `NAME.SECTION` and `NAME-SUBCOMMAND.SECTION` for a whole tree of commands into a
-/// directory, which is created, and returns what was written.
+/// Writes the manual pages of a whole tree of commands below a directory, as `man` looks for them:
+/// `man1/NAME.1`, `man1/NAME-SUBCOMMAND.1`, and those of the topics where the manual brings them.
+/// Directories are created. Returns what was written.
 ///
 /// # Errors
 /// [`CtlError::File`] names what could not be written.
@@ -43,34 +44,50 @@ pub fn write_pages(
     manual: &Manual,
     directory: &Path,
 ) -> Result<Vec<PathBuf>, CtlError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| CtlError::File { path, source }
-    };
-    fs::create_dir_all(directory).map_err(failed(directory))?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     collect(manual, &command, true, &mut pages).map_err(CtlError::Output)?;
-    let mut written = Vec::new();
-    for (name, page) in pages {
-        let path = directory.join(name);
-        fs::write(&path, page).map_err(failed(&path))?;
-        written.push(path);
+    if manual.has_topics {
+        pages.extend(help::TOPICS.iter().map(|topic| Page {
+            name: topic.page_name(),
+            section: topic.section,
+            text: topic.page().into(),
+        }));
     }
-    Ok(written)
+    pages.iter().map(|page| page.write(directory)).collect()
+}
+
+struct Page {
+    name: String,
+    section: &'static str,
+    text: Vec<u8>,
+}
+
+impl Page {
+    fn write(&self, directory: &Path) -> Result<PathBuf, CtlError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| CtlError::File { path, source }
+        };
+        let directory = directory.join(format!("man{}", self.section));
+        fs::create_dir_all(&directory).map_err(failed(&directory))?;
+        let path = directory.join(format!("{}.{}", self.name, self.section));
+        fs::write(&path, &self.text).map_err(failed(&path))?;
+        Ok(path)
+    }
 }
 
 fn collect(
     manual: &Manual,
     command: &clap::Command,
     is_top: bool,
-    pages: &mut Vec<(String, Vec<u8>)>,
+    pages: &mut Vec<Page>,
 ) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    let mut page = Vec::new();
-    help::page(manual, command, is_top, &mut page)?;
-    pages.push((format!("{name}.{}", manual.section), page));
+    let mut text = Vec::new();
+    help::page(manual, command, is_top, &mut text)?;
+    pages.push(Page { name, section: manual.section, text });
     let mut shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
     shown.try_for_each(|subcommand| collect(manual, subcommand, false, pages))
 }

@@ -68,8 +68,9 @@ pub enum Command {
     /// Show the kernel the files in disk images; heptad starts this itself
     #[command(hide = true)]
     ImageHelper { socket: i32 },
-    /// Write manual pages of heptad into a directory
+    /// Write the manual pages of heptad, and those of all topics, below a directory
     Man {
+        /// Where man looks: the pages go into its man5, man7 and man8
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },

@@ -40,6 +40,7 @@ pub const MANUAL: Manual = Manual {
     files: FILES,
     see_also: &["heptactl(1)", "systemd.unit(5)"],
     notes: &["heptactl controls a running heptad."],
+    has_topics: true,
 };
 
 fn of(command: &str) -> &'static [Example] {
@@ -61,7 +62,7 @@ fn of(command: &str) -> &'static [Example] {
         "simulate" => &[("heptad simulate --days 365", "live through a year of power cuts")],
         "demo" => &[("heptad demo --stay", "see it, then play with it")],
         "ctl" => &[("heptad ctl status", "the same as heptactl status")],
-        "man" => &[("heptad man --out /usr/local/share/man/man8", "write all manual pages")],
+        "man" => &[("heptad man --out /usr/local/share/man", "write all manual pages")],
         _ => &[],
     }
 }

@@ -1,17 +1,24 @@
 //! What help texts and manual pages say beside what the tree of commands knows by itself: groups,
-//! examples, exit codes, the environment, files.
+//! examples, exit codes, the environment, files; and the topics, long texts in Markdown that both
+//! programs show and that become manual pages.
 //!
 //! This room must not know any command. Each program hands in its tree of commands and a [`Manual`];
 //! a test holds that every command has an example.
 
+mod document;
 mod page;
+mod roff;
+mod terminal;
+mod topics;
+mod words;
 
 pub use page::page;
+pub use topics::{TOPICS, Topic};
+pub use words::parse;
 
-use clap::error::{ContextKind, ContextValue};
-use clap::{ArgMatches, Command};
-use std::ffi::OsString;
+use clap::Command;
 use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
 
 /// Help is as wide as a terminal surely is.
 const WIDTH: usize = 80;
@@ -40,6 +47,8 @@ pub struct Manual {
     pub see_also: &'static [&'static str],
     /// What holds for all commands.
     pub notes: &'static [&'static str],
+    /// Whether the topics' manual pages are written with its own.
+    pub has_topics: bool,
 }
 
 impl Manual {
@@ -66,7 +75,7 @@ impl Manual {
                 let about = match command.find_subcommand(name) {
                     Some(sub) => sub.get_about().map(ToString::to_string).unwrap_or_default(),
                     // clap's own.
-                    None => "Show help of all, or of a command".into(),
+                    None => "Show help of all, of a command, or of a topic".into(),
                 };
                 text.push_str(&two_columns(name, &about, 14));
             }
@@ -75,7 +84,8 @@ impl Manual {
     }
 
     fn after_all(&self) -> String {
-        let mut text = examples((self.examples)(""));
+        let mut text = topics();
+        text.push_str(&examples((self.examples)("")));
         text.push_str("\nExit codes:\n");
         for (code, meaning) in self.exit {
             text.push_str(&two_columns(code, meaning, 4));
@@ -90,24 +100,6 @@ impl Manual {
     }
 }
 
-/// What a command line says, or what is wrong with it, with what was probably meant.
-///
-/// # Errors
-/// clap's: help, the version, or what is wrong.
-pub fn parse(command: &Command, args: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    let error = match command.clone().try_get_matches_from(args) {
-        Ok(matches) => return Ok(matches),
-        Err(error) => error,
-    };
-    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidSubcommand) else {
-        return Err(error);
-    };
-    // clap guesses at a command that it does not know, but not behind `help`.
-    let alone = [command.get_name().into(), OsString::from(wrong)];
-    let guessed = command.clone().try_get_matches_from(alone).err();
-    Err(guessed.filter(|guessed| guessed.kind() == error.kind()).unwrap_or(error))
-}
-
 /// `  name   what it is`, wrapped in its own column.
 fn two_columns(name: &str, meaning: &str, column: usize) -> String {
     let mut lines = wrap(meaning, WIDTH - column - 2).into_iter();
@@ -116,6 +108,14 @@ fn two_columns(name: &str, meaning: &str, column: usize) -> String {
         let _ = writeln!(text, "  {:column$}{line}", "");
     });
     text
+}
+
+fn topics() -> String {
+    let mut text = "Topics, for help TOPIC:\n".to_owned();
+    for topic in TOPICS {
+        text.push_str(&two_columns(topic.name, topic.title(), 14));
+    }
+    text + "\n"
 }
 
 fn examples(examples: &[Example]) -> String {
@@ -132,13 +132,13 @@ fn examples(examples: &[Example]) -> String {
     text
 }
 
-/// Broken at spaces. The texts are ours, in plain letters.
+/// Broken at spaces.
 fn wrap(text: &str, limit: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= limit => {
+            Some(line) if line.width() + 1 + word.width() <= limit => {
                 line.push(' ');
                 line.push_str(word);
             }

@@ -1,6 +1,7 @@
 //! A manual page: what clap knows, and below it what the manual has.
 
-use super::{Example, Manual, Meaning};
+use super::roff::plain;
+use super::{Example, Manual, Meaning, TOPICS, Topic};
 use clap::Command;
 use clap_mangen::Man;
 use std::io::{self, Write};
@@ -20,6 +21,8 @@ pub fn page(
     let man = Man::new(command.clone()).section(manual.section).source(source).manual("heptad");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
+    // No word is broken, as it may be one to be typed.
+    page.extend(b".nh\n");
     man.render_name_section(&mut page)?;
     let mut text = String::new();
     synopsis(command, &name, is_top, &mut text);
@@ -45,12 +48,6 @@ pub fn page(
     see_also(manual, command, &name, is_top, &mut text);
     page.extend(text.into_bytes());
     out.write_all(&page)
-}
-
-/// Text that roff takes as it is.
-fn plain(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
 
 /// As help has it: clap's own page leaves out what an option takes.
@@ -128,6 +125,9 @@ fn see_also(manual: &Manual, command: &Command, name: &str, is_top: bool, text: 
     } else if let Some((program, _)) = name.split_once('-') {
         pages.push(format!("{program}({})", manual.section));
     }
+    let own = |topic: &&Topic| is_top || topic.name == command.get_name();
+    let topics = TOPICS.iter().filter(own);
+    pages.extend(topics.map(|topic| format!("{}({})", topic.page_name(), topic.section)));
     pages.extend(manual.see_also.iter().map(|page| (*page).to_owned()));
     let pages: Vec<String> = pages.iter().map(|page| plain(page)).collect();
     text.push_str(&format!(".SH \"SEE ALSO\"\n{}\n", pages.join(", ")));

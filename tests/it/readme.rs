@@ -1,5 +1,5 @@
-//! The README is held to its word: what it names exists, its configuration loads, and what it shows
-//! is what the programs print.
+//! The README and the topics of help are held to their word: what they name exists, their
+//! configuration loads, what they show is what the programs print, and all of it fits a terminal.
 
 use crate::support::pid1::boot;
 use crate::support::source::{files, root};
@@ -9,6 +9,12 @@ use std::process::Command;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// The README, and with it the topics.
+fn everything() -> String {
+    let topics = files("src/help", "md").into_iter().map(|topic| topic.text);
+    std::iter::once(readme()).chain(topics).collect::<Vec<_>>().join("\n")
 }
 
 /// All findings at once.
@@ -21,7 +27,7 @@ fn blocks(language: &str) -> Vec<String> {
     let fence = format!("```{language}");
     let mut found = Vec::new();
     let mut block: Option<String> = None;
-    for line in readme().lines() {
+    for line in everything().lines() {
         match &mut block {
             Some(_) if line == "```" => found.extend(block.take()),
             Some(text) => *text += &format!("{line}\n"),
@@ -33,15 +39,14 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// What stands between single backticks outside of the blocks.
-fn inline_code() -> Vec<String> {
-    let text = readme();
+fn inline_code(text: &str) -> Vec<String> {
     let prose: String = text.split("```").step_by(2).collect::<Vec<_>>().join(" ");
     prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 fn code() -> String {
     let blocks = ["sh", "console"].iter().flat_map(|language| blocks(language));
-    blocks.chain(inline_code()).collect::<Vec<_>>().join("\n")
+    blocks.chain(inline_code(&everything())).collect::<Vec<_>>().join("\n")
 }
 
 /// Names in lower case that follow a program's name and one space.
@@ -62,11 +67,11 @@ fn every_command_is_named_and_every_named_command_exists() {
         // A hidden one is for heptad itself, not for a person.
         let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
         let mut known: BTreeSet<String> = shown.map(|sub| sub.get_name().to_owned()).collect();
-        known.extend((program == "heptactl").then(|| "help".to_owned()));
+        known.insert("help".to_owned());
         let mut named = words_after(program, &code());
         let unknown = named.difference(&known).map(|word| format!("{program} {word}: unknown"));
         let mut findings: Vec<String> = unknown.collect();
-        named.extend(inline_code());
+        named.extend(inline_code(&readme()));
         let missing = known.difference(&named);
         findings.extend(missing.map(|word| format!("{program} {word}: not in the README")));
         check("commands", findings);
@@ -206,7 +211,8 @@ fn every_path_named_exists() {
                 .map_or(path, |(before, _)| before.rsplit_once('/').map_or(before, |(dir, _)| dir)),
         )
     };
-    let missing = named.iter().filter(|path| !place(path).exists());
+    // NAME stands for any.
+    let missing = named.iter().filter(|path| !path.contains("NAME") && !place(path).exists());
     check("paths", missing.map(|path| format!("{path} does not exist")).collect());
 }
 
@@ -242,4 +248,56 @@ fn what_the_readme_shows_is_what_the_programs_print() {
         findings.push(format!("they print:\n{printed}"));
     }
     check("transcripts", findings);
+}
+
+#[test]
+fn the_readme_is_read_in_ten_minutes() {
+    let lines = readme().lines().count();
+    assert!(lines <= 250, "{lines} lines; what is long belongs into a topic of help");
+}
+
+/// What is typed has to be copied from a manual page of eighty columns; what is printed may go on in
+/// the next line.
+#[test]
+fn what_is_typed_fits_into_one_line() {
+    let mut findings = Vec::new();
+    for topic in files("src/help", "md") {
+        for block in topic.text.split("\n```").skip(1).step_by(2) {
+            let (language, block) = block.split_once('\n').unwrap_or_default();
+            let typed = |line: &&str| language != "console" || line.starts_with("$ ");
+            let lines = block.lines().filter(|_| language != "text").filter(typed);
+            let wide = lines.filter(|line| line.chars().count() > 68);
+            findings.extend(wide.map(|line| format!("{}: {line}", topic.path)));
+        }
+    }
+    check("too wide", findings);
+}
+
+/// What is in round brackets right behind square ones.
+fn links(text: &str) -> Vec<&str> {
+    let behind = text.split("](").skip(1);
+    behind.filter_map(|rest| rest.split_once(')').map(|(to, _)| to)).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_every_file_of_help_is_a_topic() {
+    let mut findings = Vec::new();
+    let named: BTreeSet<String> =
+        heptad::help::TOPICS.iter().map(|topic| format!("src/help/{}.md", topic.name)).collect();
+    let topics = files("src/help", "md");
+    let there: BTreeSet<String> = topics.iter().map(|topic| topic.path.clone()).collect();
+    assert_eq!(named, there);
+    for topic in &topics {
+        let place = Path::new(&topic.path).parent().unwrap();
+        let to = links(&topic.text).into_iter().map(|to| place.join(to).display().to_string());
+        let lost = to.filter(|to| !named.contains(to));
+        findings.extend(lost.map(|to| format!("{}: {to} is not a topic", topic.path)));
+    }
+    let readme = readme();
+    let linked: BTreeSet<&str> = links(&readme).into_iter().collect();
+    let lost = linked.iter().filter(|to| !root().join(to).exists());
+    findings.extend(lost.map(|to| format!("README.md: {to} does not exist")));
+    let missing = named.iter().filter(|topic| !linked.contains(topic.as_str()));
+    findings.extend(missing.map(|topic| format!("README.md does not lead to {topic}")));
+    check("links", findings);
 }

@@ -217,7 +217,7 @@ const ALL: &[(&str, &[Example])] = &[
     (
         "man",
         &[
-            ("heptactl man --out /usr/local/share/man/man1", "write all manual pages"),
+            ("heptactl man --out /usr/local/share/man", "write all manual pages"),
             ("heptactl man | man -l -", "read the first of them now"),
         ],
     ),

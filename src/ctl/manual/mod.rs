@@ -80,6 +80,7 @@ pub const MANUAL: Manual = Manual {
     files: FILES,
     see_also: &["heptad(8)"],
     notes: NOTES,
+    has_topics: false,
 };
 
 #[cfg(test)]

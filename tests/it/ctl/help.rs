@@ -59,6 +59,80 @@ fn help_is_a_command_too_and_names_every_other_one_in_its_group() {
     assert!(slip.to_string().contains("'check'"), "{slip}");
 }
 
+/// What both programs print for a topic.
+fn shown(topic: &str) -> [(String, String); 2] {
+    [heptad::ctl::command(), heptad::daemon::cli::command()].map(|command| {
+        let args = [command.get_name(), "help", topic].map(Into::into);
+        let shown = heptad::help::parse(&command, &args).unwrap_err();
+        assert_eq!(shown.exit_code(), 0, "{topic}: {shown}");
+        (command.get_name().to_owned(), shown.to_string())
+    })
+}
+
+#[test]
+fn both_programs_show_every_topic_in_eighty_columns() {
+    let mut wide = Vec::new();
+    for topic in heptad::help::TOPICS {
+        for (program, shown) in shown(topic.name) {
+            assert!(shown.contains(&format!("{}\n===", topic.title())), "{shown}");
+            assert!(!shown.contains("]("), "{}: {shown}", topic.name);
+            let lines = shown.lines().filter(|line| text::width(line) > 80);
+            wide.extend(lines.map(|line| format!("{program} {}: {line}", topic.name)));
+        }
+    }
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
+fn a_topic_is_listed_guessed_at_and_comes_below_a_command_of_its_name() {
+    for program in [heptad::ctl::command(), heptad::daemon::cli::command()] {
+        let all = program.clone().render_long_help().to_string();
+        for topic in heptad::help::TOPICS {
+            let line = format!("\n  {:14}{}\n", topic.name, topic.title());
+            assert!(all.contains(&line), "{line}{all}");
+        }
+        let name = program.get_name();
+        for line in [&["help", "recvoery"][..], &["recovery"]] {
+            let args = std::iter::once(&name).chain(line).map(Into::into).collect::<Vec<_>>();
+            let slip = heptad::help::parse(&program, &args).unwrap_err();
+            assert_eq!(slip.exit_code(), 2);
+            assert!(slip.to_string().contains(&format!("{name} help recovery")), "{slip}");
+        }
+    }
+    let both = offline("help rollback").out;
+    assert!(both.starts_with(offline("rollback --help").out.trim_end()), "{both}");
+    assert!(both.contains("`heptactl help security`"), "{both}");
+    assert!(both.ends_with(".\n"), "{both}");
+}
+
+/// What a manual page says, as a person reads it there.
+fn read_page(path: &std::path::Path) -> String {
+    let mut groff = std::process::Command::new("groff");
+    let groff = groff.args(["-man", "-Tutf8", "-ww", "-rLL=78n", "-P-cbou"]).arg(path);
+    let read = groff.output().unwrap();
+    let complaints = String::from_utf8_lossy(&read.stderr);
+    assert!(read.status.success() && complaints.is_empty(), "{}: {complaints}", path.display());
+    String::from_utf8(read.stdout).unwrap()
+}
+
+#[test]
+fn every_topic_is_a_manual_page_that_fits_and_that_heptad_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (command, manual) = (heptad::daemon::cli::command(), heptad::daemon::cli::manual());
+    heptad::ctl::write_pages(command, manual, dir.path()).unwrap();
+    let top = read_page(&dir.path().join("man8/heptad.8"));
+    let top: String = top.split_whitespace().collect();
+    for topic in heptad::help::TOPICS {
+        let (name, section) = (topic.page_name(), topic.section);
+        let page = read_page(&dir.path().join(format!("man{section}/{name}.{section}")));
+        assert!(page.contains(topic.title()), "{name}: {page}");
+        assert!(!page.contains("]("), "{name}: {page}");
+        let wide: Vec<&str> = page.lines().filter(|line| text::width(line) > 80).collect();
+        assert!(wide.is_empty(), "{name}: {wide:#?}");
+        assert!(top.contains(&format!("{name}({section})")), "{name}: {top}");
+    }
+}
+
 #[test]
 fn restore_leads_to_what_does_it() {
     let newest = |snapshot: &str, origin| Newest {
@@ -114,8 +188,11 @@ fn every_manual_page_has_what_such_a_page_has() {
     let daemon = (heptad::daemon::cli::command(), heptad::daemon::cli::manual(), "8");
     for (command, manual, section) in [ctl, daemon] {
         for path in heptad::ctl::write_pages(command, manual, dir.path()).unwrap() {
-            let page = std::fs::read_to_string(&path).unwrap();
             let name = path.file_name().unwrap().to_str().unwrap();
+            if heptad::help::TOPICS.iter().any(|topic| name.starts_with(&topic.page_name())) {
+                continue;
+            }
+            let page = std::fs::read_to_string(&path).unwrap();
             assert!(name.ends_with(&format!(".{section}")), "{name}");
             for title in [
                 "NAME",
@@ -146,6 +223,7 @@ fn what_people_read_has_nothing_in_it_that_is_for_programs() {
         (path.display().to_string(), std::fs::read_to_string(&path).unwrap())
     }));
     texts.push(("README.md".into(), std::fs::read_to_string(root().join("README.md")).unwrap()));
+    texts.extend(files("src/help", "md").into_iter().map(|topic| (topic.path, topic.text)));
     // In the sources only what is between quotes, so that comments may speak of it.
     for source in files("src", "rs") {
         let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -120,7 +120,7 @@ fn each_command_has_a_manual_page_that_groff_reads_without_complaint() {
     let command = heptad::ctl::command();
     names.extend(command.get_subcommands().map(|c| format!("heptactl-{}.1", c.get_name())));
     for name in names {
-        let path = dir.path().join(&name);
+        let path = dir.path().join("man1").join(&name);
         assert!(out.out.contains(path.to_str().unwrap()), "{name}");
         let page = fs::read_to_string(&path).unwrap();
         assert!(page.starts_with(".ie \\n(.g .ds Aq"), "{name}: {page}");
