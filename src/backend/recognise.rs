@@ -80,7 +80,7 @@ pub fn recognise(place: &Place) -> Result<Recognised, StorageError> {
         }
         Place::Domain(name) => Seen::Domain(name),
     };
-    for (_, _, recognise) in BACKENDS {
+    for (_, _, recognise, _) in BACKENDS {
         if let Some(found) = recognise(&seen)? {
             return Ok(found);
         }

@@ -3,6 +3,7 @@
 use super::Backend;
 use super::options::{Context, OptionFinding};
 use super::recognise::{Answer, Seen};
+use crate::domain::setting::Setting;
 use std::sync::Arc;
 
 type Options = serde_json::Map<String, serde_json::Value>;
@@ -11,17 +12,17 @@ type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFindin
 /// Whether what is at a place is of this technology.
 type Recognise = fn(&Seen<'_>) -> Answer;
 
-/// Name in the configuration, constructor, and who recognises it. Constructors check options only;
+/// Name in the configuration, constructor, who recognises it, and its options. Constructors check options only;
 /// they touch no resource, so that `heptad check` works while disks are away. What takes anything
 /// stands last: a place is asked of each in this order.
-pub const BACKENDS: &[(&str, Build, Recognise)] = &[
-    ("postgres", super::postgres::build, super::postgres::recognise),
-    ("sqlite", super::sqlite::build, super::sqlite::recognise),
-    ("libvirt", super::libvirt::build, super::libvirt::recognise),
-    ("btrfs", super::btrfs::build, super::btrfs::recognise),
+pub const BACKENDS: &[(&str, Build, Recognise, &[Setting])] = &[
+    ("postgres", super::postgres::build, super::postgres::recognise, super::postgres::OPTIONS),
+    ("sqlite", super::sqlite::build, super::sqlite::recognise, super::sqlite::OPTIONS),
+    ("libvirt", super::libvirt::build, super::libvirt::recognise, super::libvirt::OPTIONS),
+    ("btrfs", super::btrfs::build, super::btrfs::recognise, super::btrfs::OPTIONS),
     // Only who declares a plugin knows what it is for.
-    ("exec", super::exec::build, |_| Ok(None)),
-    ("files", super::files::build, super::files::recognise),
+    ("exec", super::exec::build, |_| Ok(None), super::exec::OPTIONS),
+    ("files", super::files::build, super::files::recognise, super::files::OPTIONS),
 ];
 
 /// Builds a backend by its name, or tells everything that is wrong with its options.
@@ -31,13 +32,20 @@ pub fn build(
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
     match BACKENDS.iter().find(|(name, ..)| *name == kind) {
-        Some((_, build, _)) => build(options, context),
+        Some((_, build, ..)) => build(options, context),
         None => Err(vec![OptionFinding {
             key: String::new(),
             problem: format!("{kind:?} is not a backend"),
             hint: format!("known are {}", names().join(", ")),
         }]),
     }
+}
+
+/// Each with its options, in alphabetical order.
+pub fn options() -> Vec<(&'static str, &'static [Setting])> {
+    let mut all: Vec<_> = BACKENDS.iter().map(|(name, _, _, options)| (*name, *options)).collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
+    all
 }
 
 /// In alphabetical order.

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let code = match Cli::read().command {
         Command::Run(args) => cli::run(&args, &around, err),
         Command::Check(args) => cli::check(&args, &around, out, err),
+        Command::Schema => cli::schema(out),
         Command::Rebuild(args) => cli::rebuild(&args, &around, out, err),
         Command::Simulate(args) => cli::simulate(&args, out, err),
         Command::Demo { stay } => demo::run(stay, out),

@@ -1,11 +1,10 @@
 //! The `[daemon]` table.
 
-use super::section::{Refusal, Section, TEXT, nearest, quote};
+use super::section::{Refusal, Section, quote};
 use super::values::absolute;
+use crate::domain::similar::similar;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
-
-pub const KEYS: &[&str] = &["socket", "state", "admin_group", "group", "log"];
 
 /// The longest socket path in bytes: `sun_path` has 108, the last one for the closing NUL (unix(7)).
 pub const SOCKET_LIMIT: usize = 107;
@@ -36,11 +35,11 @@ impl Daemon {
         let Some(section) = section else {
             return daemon;
         };
-        set(&mut daemon.socket, section.parsed("socket", TEXT, socket_path));
-        set(&mut daemon.state, section.parsed("state", TEXT, absolute));
-        set(&mut daemon.admin_group, section.parsed("admin_group", TEXT, group));
-        set(&mut daemon.group, section.parsed("group", TEXT, group));
-        set(&mut daemon.log, section.parsed("log", TEXT, filter));
+        set(&mut daemon.socket, section.parsed("socket", socket_path));
+        set(&mut daemon.state, section.parsed("state", absolute));
+        set(&mut daemon.admin_group, section.parsed("admin_group", group));
+        set(&mut daemon.group, section.parsed("group", group));
+        set(&mut daemon.log, section.parsed("log", filter));
         section.finish();
         daemon
     }
@@ -79,7 +78,7 @@ fn filter(text: &str) -> Result<String, Refusal> {
     for word in text.split(',').filter(|part| !part.contains(['=', '[', ']', '{', '}'])) {
         let word = word.trim();
         if !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)) {
-            let hint = match nearest(word, LEVELS.into_iter()) {
+            let hint = match similar(word, LEVELS) {
                 Some(level) => format!("did you mean {level}?"),
                 None => format!("write one of {}, or MODULE=LEVEL", LEVELS.join(", ")),
             };

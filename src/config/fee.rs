@@ -1,12 +1,7 @@
 //! The `[fee]` table.
 
-use super::section::{Refusal, Section, TEXT, quote};
+use super::section::{Refusal, Section, quote};
 use crate::domain::fee::Tariff;
-
-pub const KEYS: &[&str] = &["price", "currency"];
-
-/// The highest price of a GB-month: a slip of the finger rather than a wish beyond it.
-pub const PRICE_LIMIT: f64 = 1_000_000.0;
 
 /// Longest name of a currency, in characters.
 const CURRENCY_LIMIT: usize = 8;
@@ -16,8 +11,8 @@ pub fn read(section: Option<Section<'_>>) -> Tariff {
     let builtin = Tariff::default();
     let Some(section) = section else { return builtin };
     // Adding 0 turns -0 into 0.
-    let price = section.decimal("price", 0.0..=PRICE_LIMIT).map(|price| price + 0.0);
-    let named = section.parsed("currency", TEXT, currency);
+    let price = section.decimal("price").map(|price| price + 0.0);
+    let named = section.parsed("currency", currency);
     section.finish();
     Tariff { price: price.unwrap_or(builtin.price), currency: named.unwrap_or(builtin.currency) }
 }

@@ -1,17 +1,12 @@
 //! Programs that run before and after a snapshot: plain data, for the daemon to run.
 
+use super::keys::{ARGUMENT_LIMIT, HOOK_LIMIT, HOOKS};
 use super::section::{Refusal, Section, TEXT, describe, quote};
 use super::values::{absolute, duration};
 use figment::value::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub const KEYS: &[&str] = &["program", "args", "timeout", "on_failure"];
-
-/// Hooks in one list.
-pub const HOOK_LIMIT: usize = 16;
-/// Arguments of one hook.
-pub const ARGUMENT_LIMIT: usize = 64;
 /// Bytes of one argument.
 pub const ARGUMENT_BYTES: usize = 4096;
 /// How long a hook may run when it does not say.
@@ -57,7 +52,7 @@ impl Hooks {
 fn list(resource: &Section<'_>, key: &str, on_failure: OnFailure) -> Vec<Hook> {
     let wanted = format!("a list of tables: [[{}]]", resource.path.key(key));
     let entries = resource.list(key, &wanted).unwrap_or_default();
-    if entries.len() > HOOK_LIMIT {
+    if entries.len() > HOOK_LIMIT as usize {
         let problem = format!("has {} hooks; at most {HOOK_LIMIT} are run", entries.len());
         resource.find(key, problem, "let one program do the work of several");
     }
@@ -67,7 +62,7 @@ fn list(resource: &Section<'_>, key: &str, on_failure: OnFailure) -> Vec<Hook> {
         let path = path.index(index);
         match entry {
             Value::Dict(_, table) => {
-                hooks.extend(hook(Section::new(resource.report, path, table, KEYS), on_failure));
+                hooks.extend(hook(Section::new(resource.report, path, table, HOOKS), on_failure));
             }
             other => {
                 let problem = format!("is {}", describe(other));
@@ -79,16 +74,14 @@ fn list(resource: &Section<'_>, key: &str, on_failure: OnFailure) -> Vec<Hook> {
 }
 
 fn hook(section: Section<'_>, on_failure: OnFailure) -> Option<Hook> {
-    let program = section.parsed("program", TEXT, absolute);
+    let program = section.parsed("program", absolute);
     if !section.has("program") {
         section.find("program", "is missing", "add program = \"/absolute/path\"");
     }
     let args = args(&section);
-    let timeout = section
-        .parsed("timeout", "a duration in quotes, such as \"30s\"", timeout)
-        .unwrap_or(TIMEOUT);
+    let timeout = section.parsed("timeout", timeout).unwrap_or(TIMEOUT);
     let on_failure = match on_failure {
-        OnFailure::Fail => section.parsed("on_failure", TEXT, choice).unwrap_or(OnFailure::Fail),
+        OnFailure::Fail => section.parsed("on_failure", choice).unwrap_or(OnFailure::Fail),
         OnFailure::Ignore => {
             if section.has("on_failure") {
                 let problem = "is only for before-hooks; an after-hook cannot fail the snapshot";
@@ -104,7 +97,7 @@ fn hook(section: Section<'_>, on_failure: OnFailure) -> Option<Hook> {
 fn args(section: &Section<'_>) -> Vec<String> {
     const WANTED: &str = "a list of texts";
     let values = section.list("args", WANTED).unwrap_or_default();
-    if values.len() > ARGUMENT_LIMIT {
+    if values.len() > ARGUMENT_LIMIT as usize {
         let problem = format!("has {} arguments; at most {ARGUMENT_LIMIT} go", values.len());
         section.find("args", problem, "write a script that has them");
     }

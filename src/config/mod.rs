@@ -19,25 +19,29 @@ mod finding;
 mod gather;
 mod hooks;
 mod key;
+mod keys;
 mod layer;
 mod offers;
 mod parse;
 mod paths;
 mod policy;
+mod reference;
 mod resource;
+mod schema;
 mod section;
 mod tags;
 mod values;
 
 pub use daemon::{Daemon, SOCKET_LIMIT};
 pub use enrolled::{ENROLLED, Enrolment, Unwritable, file as enrolled_file};
-pub use fee::PRICE_LIMIT;
 pub use finding::{Effect, Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};
 pub use hooks::{Hook, Hooks, OnFailure};
 pub use layer::Origin;
 pub use paths::{DaemonDefaults, Locations};
+pub use reference::{manual, reference};
 pub use resource::Declared;
+pub use schema::schema;
 
 use crate::domain::fee::Tariff;
 use crate::domain::name::{BlueprintName, PlanName, ResourceName};
@@ -50,8 +54,6 @@ use section::{Report, Section};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use values::dropped_zone;
-
-const KEYS: &[&str] = &["daemon", "fee", "plan", "blueprint", "defaults", "resource"];
 
 /// A configuration without findings.
 #[derive(Clone, Debug)]
@@ -103,16 +105,16 @@ fn understand(gathered: Gathered, locations: &Locations) -> Reading {
         Default::default()
     });
     let report = Report::new(&layers);
-    let root = Section::new(&report, KeyPath::root(), &merged, KEYS);
+    let root = Section::new(&report, KeyPath::root(), &merged, keys::ROOT);
     let defaults = &locations.defaults;
     let daemon = Daemon::read(
-        root.sub("daemon", daemon::KEYS),
+        root.sub("daemon", keys::DAEMON),
         defaults.socket.clone(),
         defaults.state.clone(),
     );
-    let fee = fee::read(root.sub("fee", fee::KEYS));
+    let fee = fee::read(root.sub("fee", keys::FEE));
     let offers = Offers::read(&root, incomplete);
-    let wish = root.sub("defaults", policy::KEYS).map(|section| {
+    let wish = root.sub("defaults", keys::DEFAULTS).map(|section| {
         let wish = policy::Wish::read(&section);
         section.finish();
         wish

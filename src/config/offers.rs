@@ -1,20 +1,15 @@
 //! The `[plan.NAME]` and `[blueprint.NAME]` tables, and the resource keys that name one.
 
-use super::fee::PRICE_LIMIT;
 use super::key::KeyPath;
-use super::section::{Refusal, Section, TEXT, describe, nearest, quote};
+use super::keys::{BLUEPRINT, Keys, PLAN};
+use super::section::{Refusal, Section, describe, quote};
 use crate::domain::name::{BlueprintName, NameError, PlanName};
 use crate::domain::plan::{Blueprint, Offer, Plan};
 use crate::domain::sentence::counted;
+use crate::domain::similar::similar;
 use figment::value::Value;
 use std::collections::BTreeMap;
 use std::str::FromStr;
-
-pub const PLAN_KEYS: &[&str] = &["vcpus", "memory", "disk", "price"];
-pub const BLUEPRINT_KEYS: &[&str] = &["description", "export"];
-
-/// More than any machine has (Linux is built for at most 8192 CPUs).
-pub const VCPU_LIMIT: u32 = 8192;
 
 /// Less memory or disk than this is a number without its unit.
 const SMALLEST: u64 = 1 << 20;
@@ -36,8 +31,8 @@ pub struct Offers {
 impl Offers {
     pub fn read(root: &Section<'_>, incomplete: bool) -> Self {
         let declared = ["plan", "blueprint"].map(|key| (key, names(root, key)));
-        let plans = tables(root, "plan", PLAN_KEYS, plan);
-        let blueprints = tables(root, "blueprint", BLUEPRINT_KEYS, blueprint);
+        let plans = tables(root, "plan", PLAN, plan);
+        let blueprints = tables(root, "blueprint", BLUEPRINT, blueprint);
         Self { plans, blueprints, declared: declared.into(), incomplete }
     }
 
@@ -63,7 +58,7 @@ impl Offers {
         is_disk: bool,
         no_disk: &str,
     ) -> Option<T> {
-        let name = section.parsed(key, TEXT, |text| self.known(key, text))?;
+        let name = section.parsed(key, |text| self.known(key, text))?;
         if is_disk {
             section.find(key, format!("a disk has no {key}"), no_disk);
             return None;
@@ -80,7 +75,7 @@ impl Offers {
             return Ok(text.into());
         }
         let table = KeyPath::of(&[key, text]);
-        let hint = match nearest(text, names.iter().map(String::as_str)) {
+        let hint = match similar(text, names) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None if names.is_empty() => format!("declare it in a table [{table}]"),
             None => {
@@ -100,7 +95,7 @@ fn names(root: &Section<'_>, key: &str) -> Vec<String> {
 fn tables<N, T>(
     root: &Section<'_>,
     key: &str,
-    known: &'static [&'static str],
+    keys: Keys,
     read: impl Fn(N, &Section<'_>) -> Option<T>,
 ) -> BTreeMap<N, T>
 where
@@ -115,7 +110,7 @@ where
             report.find(&path, problem, format!("write a table: [{path}]"));
             continue;
         };
-        let section = Section::new(report, path, table, known);
+        let section = Section::new(report, path, table, keys);
         match name.parse::<N>() {
             Ok(name) => all.extend(read(name.clone(), &section).map(|found| (name, found))),
             Err(error) => {
@@ -128,10 +123,10 @@ where
 }
 
 fn plan(name: PlanName, section: &Section<'_>) -> Option<Offer> {
-    let vcpus = section.number("vcpus", 1..=VCPU_LIMIT);
+    let vcpus = section.number("vcpus");
     let [memory, disk] = ["memory", "disk"].map(|key| section.size(key, SMALLEST));
     // Adding 0 turns -0 into 0.
-    let price = section.decimal("price", 0.0..=PRICE_LIMIT).map(|price| price + 0.0);
+    let price = section.decimal("price").map(|price| price + 0.0);
     for key in ["vcpus", "memory", "disk"].into_iter().filter(|key| !section.has(key)) {
         let example = if key == "vcpus" { "vcpus = 2" } else { &format!("{key} = \"2 GiB\"") };
         let problem = format!("has no {key}");
@@ -142,7 +137,7 @@ fn plan(name: PlanName, section: &Section<'_>) -> Option<Offer> {
 }
 
 fn blueprint(name: BlueprintName, section: &Section<'_>) -> Option<Blueprint> {
-    let told = section.parsed("description", TEXT, description);
+    let told = section.parsed("description", description);
     let export = section.flag("export");
     let wrong = section.has("export") && export.is_none();
     (!wrong).then(|| Blueprint { name, description: told, export: export.unwrap_or(true) })

@@ -1,15 +1,9 @@
 //! The keys that say when and how many: the same in `[defaults]` and in a resource.
 
-use super::section::{Refusal, Section, TEXT, quote};
+use super::section::{Refusal, Section, quote};
 use super::values::{duration, time, unknown_zone, zone};
 use crate::domain::cron::{CronError, CronExpression};
 use crate::domain::policy::{DEFAULT_TIME, Policy, Retention, Rhythm, When, Zone, offset};
-
-pub const KEYS: &[&str] =
-    &["time", "cron", "timezone", "spread", "keep", "weekly", "monthly", "yearly", "enabled"];
-
-/// More snapshots than this of one resource and one tier are a slip, not a wish.
-pub const KEEP_LIMIT: u32 = 10_000;
 
 const DAY: u64 = 86_400;
 
@@ -31,11 +25,11 @@ impl Wish {
         Self {
             when: when(section),
             zone: known_or_lost(section),
-            spread: section.parsed("spread", "a duration in quotes, such as \"45min\"", spread),
-            latest: section.number("keep", 1..=KEEP_LIMIT),
-            weekly: section.number("weekly", 0..=KEEP_LIMIT),
-            monthly: section.number("monthly", 0..=KEEP_LIMIT),
-            yearly: section.number("yearly", 0..=KEEP_LIMIT),
+            spread: section.parsed("spread", spread),
+            latest: section.number("keep"),
+            weekly: section.number("weekly"),
+            monthly: section.number("monthly"),
+            yearly: section.number("yearly"),
             enabled: section.flag("enabled"),
         }
     }
@@ -64,7 +58,7 @@ impl Wish {
 
 /// The zone. One that nobody here knows hampers this resource alone: hosts drop zones.
 fn known_or_lost(section: &Section<'_>) -> Option<Zone> {
-    let zone = section.parsed("timezone", TEXT, zone)?;
+    let zone = section.parsed("timezone", zone)?;
     if zone.is_lost() {
         let (problem, hint) = unknown_zone(zone.name());
         section.find_hampering("timezone", problem, hint);
@@ -75,9 +69,8 @@ fn known_or_lost(section: &Section<'_>) -> Option<Zone> {
 /// A time and an expression exclude each other in one file; of two files the stronger one wins, so
 /// that a drop-in can turn one rhythm into the other.
 fn when(section: &Section<'_>) -> Option<When> {
-    let daily =
-        section.parsed("time", "a time in quotes, such as \"06:00\"", time).map(When::Daily);
-    let cron = section.parsed("cron", TEXT, cron).map(When::Cron);
+    let daily = section.parsed("time", time).map(When::Daily);
+    let cron = section.parsed("cron", cron).map(When::Cron);
     let layers = section.report.layers;
     let rank = |key: &str| section.has(key).then(|| layers.rank(&section.path.key(key))).flatten();
     match (rank("time"), rank("cron")) {

@@ -2,32 +2,16 @@
 
 use super::hooks::Hooks;
 use super::key::KeyPath;
+use super::keys::{RESOURCE, names};
 use super::offers::Offers;
 use super::policy::Wish;
-use super::section::{Refusal, Report, Section, TEXT, describe, nearest, quote};
+use super::section::{Refusal, Report, Section, TEXT, describe, quote};
 use super::tags;
 use crate::domain::name::{NameError, ResourceName};
 use crate::domain::resource::{Binding, Kind, Resource};
+use crate::domain::similar::similar;
 use figment::value::{Dict, Num, Value};
 use serde_json::Value as Json;
-
-pub const KEYS: &[&str] = &[
-    "kind",
-    "time",
-    "cron",
-    "timezone",
-    "spread",
-    "keep",
-    "weekly",
-    "monthly",
-    "yearly",
-    "enabled",
-    "plan",
-    "blueprint",
-    "tags",
-    "before",
-    "after",
-];
 
 /// A resource as the configuration declares it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +37,7 @@ pub fn read_all(
             let path = path.key(name);
             match value {
                 Value::Dict(_, table) => {
-                    let section = Section::new(root.report, path, table, KEYS);
+                    let section = Section::new(root.report, path, table, RESOURCE);
                     read(section, name, table, defaults, offers, incomplete)
                 }
                 other => {
@@ -79,7 +63,7 @@ fn read(
         let problem = format!("the name {error}");
         section.report.find(&section.path, problem, "choose another name for the resource");
     }
-    let stated = section.parsed("kind", TEXT, kind);
+    let stated = section.parsed("kind", kind);
     let kind = stated.unwrap_or_else(|| usual(table));
     let policy = Wish::read(&section).policy(defaults, name);
     let is_disk = kind == Kind::Disk && section.has("kind") == stated.is_some();
@@ -90,9 +74,9 @@ fn read(
     let bound = bind(&section, table, incomplete);
     let backends = backends(table);
     for (key, value) in section.rest().filter(|(key, _)| !backends.contains(key)) {
-        if backends.is_empty() && nearest(key, KEYS.iter().copied()).is_none() {
+        if backends.is_empty() && similar(key, names(RESOURCE)).is_none() {
             let problem = format!("is {} and no known key", describe(value));
-            let known = KEYS.join(", ");
+            let known = names(RESOURCE).collect::<Vec<_>>().join(", ");
             let hint = format!("known here: {known}; or make it a table if it is the backend");
             section.find(key, problem, hint);
         } else {
@@ -142,8 +126,8 @@ fn kind(text: &str) -> Result<Kind, Refusal> {
 pub fn backends(table: &Dict) -> Vec<&String> {
     let names = |(key, value): &(&String, &Value)| {
         matches!(value, Value::Dict(..))
-            && !KEYS.contains(&key.as_str())
-            && nearest(key, KEYS.iter().copied()).is_none()
+            && names(RESOURCE).all(|known| known != **key)
+            && similar(key, names(RESOURCE)).is_none()
     };
     table.iter().filter(names).map(|(key, _)| key).collect()
 }
@@ -233,13 +217,6 @@ fn json(report: &Report<'_>, path: &KeyPath, value: &Value) -> Option<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_resource_takes_every_key_of_a_policy() {
-        for key in crate::config::policy::KEYS {
-            assert!(KEYS.contains(key), "{key}");
-        }
-    }
 
     #[test]
     fn a_table_that_is_no_common_key_names_the_backend() {

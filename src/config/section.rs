@@ -2,12 +2,14 @@
 
 use super::finding::{Effect, Finding};
 use super::key::KeyPath;
+use super::keys::{Keys, names, settings};
 use super::layer::Layers;
 use super::values::size;
 use crate::domain::plan::Size;
+use crate::domain::setting::{Setting, Shape};
+use crate::domain::similar::similar;
 use figment::value::{Dict, Value};
 use std::cell::RefCell;
-use std::ops::RangeInclusive;
 
 /// Collects what is found while tables are read.
 #[derive(Debug)]
@@ -46,18 +48,13 @@ pub struct Section<'a> {
     pub path: KeyPath,
     pub report: &'a Report<'a>,
     table: &'a Dict,
-    known: &'static [&'static str],
+    keys: Keys,
 }
 
 impl<'a> Section<'a> {
-    /// A table in which exactly the `known` keys may stand.
-    pub fn new(
-        report: &'a Report<'a>,
-        path: KeyPath,
-        table: &'a Dict,
-        known: &'static [&'static str],
-    ) -> Self {
-        Self { path, report, table, known }
+    /// A table in which exactly these keys may stand.
+    pub fn new(report: &'a Report<'a>, path: KeyPath, table: &'a Dict, keys: Keys) -> Self {
+        Self { path, report, table, keys }
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -75,26 +72,27 @@ impl<'a> Section<'a> {
     }
 
     pub fn flag(&self, key: &str) -> Option<bool> {
-        self.take(key, "true or false", Value::to_bool)
+        self.take(key, &self.wanted(key), Value::to_bool)
     }
 
-    pub fn number(&self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        self.take(key, &wanted, |value| {
+    /// A whole number within the range of its setting.
+    pub fn number(&self, key: &str) -> Option<u32> {
+        let (least, most) = self.shape(key).range();
+        self.take(key, &self.wanted(key), |value| {
             let number = u32::try_from(value.to_i128()?).ok()?;
-            range.contains(&number).then_some(number)
+            (least..=most).contains(&number).then_some(number)
         })
     }
 
-    /// A number with or without decimals.
-    pub fn decimal(&self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
-        let wanted = format!("a number from {} to {}", range.start(), range.end());
-        self.take(key, &wanted, |value| {
+    /// A number with or without decimals, within the range of its setting.
+    pub fn decimal(&self, key: &str) -> Option<f64> {
+        let Shape::Decimal(least, most) = self.shape(key) else { return None };
+        self.take(key, &self.wanted(key), |value| {
             let number = match value.to_i128() {
                 Some(whole) => whole as f64,
                 None => value.to_f64()?,
             };
-            range.contains(&number).then_some(number)
+            (least..=most).contains(&number).then_some(number)
         })
     }
 
@@ -109,8 +107,7 @@ impl<'a> Section<'a> {
 
     /// A size in bytes or with a unit, of at least so many bytes.
     pub fn size(&self, key: &str, least: u64) -> Option<Size> {
-        let wanted = "a size in quotes, such as \"2 GiB\"";
-        let text = self.take(key, wanted, |value| match value {
+        let text = self.take(key, &self.wanted(key), |value| match value {
             Value::String(_, text) => Some(text.clone()),
             _ => value.to_i128().map(|bytes| bytes.to_string()),
         })?;
@@ -121,19 +118,22 @@ impl<'a> Section<'a> {
         self.take(key, "a table", Value::as_dict)
     }
 
-    pub fn sub(&self, key: &str, known: &'static [&'static str]) -> Option<Section<'a>> {
+    pub fn sub(&self, key: &str, keys: Keys) -> Option<Section<'a>> {
         let table = self.table(key)?;
-        Some(Section::new(self.report, self.path.key(key), table, known))
+        Some(Section::new(self.report, self.path.key(key), table, keys))
     }
 
-    /// A text that must mean something; `wanted` names it for those who wrote no text at all.
+    /// A text that must mean something.
     pub fn parsed<T>(
         &self,
         key: &str,
-        wanted: &str,
         parse: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Option<T> {
-        match parse(self.take(key, wanted, Value::as_str)?) {
+        let wanted = match self.shape(key) {
+            Shape::Time | Shape::Duration => self.wanted(key),
+            _ => TEXT.into(),
+        };
+        match parse(self.take(key, &wanted, Value::as_str)?) {
             Ok(meaning) => Some(meaning),
             Err((problem, hint)) => {
                 self.find(key, problem, hint);
@@ -144,15 +144,15 @@ impl<'a> Section<'a> {
 
     /// The keys that are not known.
     pub fn rest(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
-        let known = self.known;
-        self.table.iter().filter(move |(key, _)| !known.contains(&key.as_str()))
+        let keys = self.keys;
+        self.table.iter().filter(move |(key, _)| names(keys).all(|known| known != **key))
     }
 
     /// Records a key as unknown, with a suggestion.
     pub fn unknown(&self, key: &str) {
-        let hint = match nearest(key, self.known.iter().copied()) {
+        let hint = match similar(key, names(self.keys)) {
             Some(known) => format!("did you mean {known}?"),
-            None => format!("known here: {}", self.known.join(", ")),
+            None => format!("known here: {}", names(self.keys).collect::<Vec<_>>().join(", ")),
         };
         self.find(key, "is not a known key", hint);
     }
@@ -160,6 +160,18 @@ impl<'a> Section<'a> {
     /// Records every key that is left as unknown.
     pub fn finish(self) {
         self.rest().for_each(|(key, _)| self.unknown(key));
+    }
+
+    fn setting(&self, key: &str) -> Option<&'static Setting> {
+        settings(self.keys).find(|setting| setting.name == key)
+    }
+
+    fn shape(&self, key: &str) -> Shape {
+        self.setting(key).map_or(Shape::Text, |setting| setting.shape)
+    }
+
+    fn wanted(&self, key: &str) -> String {
+        self.setting(key).map_or_else(|| TEXT.into(), Setting::wanted)
     }
 
     fn take<T>(
@@ -175,16 +187,6 @@ impl<'a> Section<'a> {
         }
         read
     }
-}
-
-/// The known word that was probably meant: one slip in a short word, more in a longer one.
-pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let allowed = (word.chars().count() / 3).max(1);
-    known
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, known)| known)
 }
 
 /// Shows a value in a sentence, escaped and short.
@@ -209,26 +211,4 @@ pub fn quote(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let dots = if short.len() < text.len() { "..." } else { "" };
     format!("{short:?}{dots}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
-        let check = |word: &str, want: Option<&str>| {
-            let known = ["time", "timezone", "keep", "tags", "before", "enabled"];
-            assert_eq!(nearest(word, known.into_iter()), want, "{word}");
-        };
-        check("tmie", Some("time"));
-        check("time_zone", Some("timezone"));
-        check("Keep", Some("keep"));
-        check("tag", Some("tags"));
-        check("befor", Some("before"));
-        check("enable", Some("enabled"));
-        check("btrfs", None);
-        check("files", None);
-        check("", None);
-    }
 }

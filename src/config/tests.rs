@@ -20,10 +20,10 @@ fn reading(texts: &[String]) -> Reading {
 }
 
 fn key() -> impl Strategy<Value = String> {
-    let tables = [KEYS, daemon::KEYS, policy::KEYS, resource::KEYS, hooks::KEYS, offers::PLAN_KEYS];
+    let tables = [keys::ROOT, keys::DAEMON, keys::RESOURCE, keys::HOOKS, keys::PLAN];
     let known: Vec<&'static str> = tables
-        .concat()
         .into_iter()
+        .flat_map(keys::names)
         .chain(["files", "btrfs", "home", "Home", "tag", "path"])
         .collect();
     prop_oneof![
@@ -76,7 +76,9 @@ fn document() -> impl Strategy<Value = String> {
 
 /// One value in each place where one is read.
 fn filled() -> impl Strategy<Value = String> {
-    let table = |head: &'static str, keys: &'static [&'static str]| {
+    let table = |head: &'static str, keys: keys::Keys| {
+        let keys: Vec<&str> =
+            keys::names(keys).filter(|key| !["before", "after"].contains(key)).collect();
         prop::collection::vec(prop::option::weighted(0.3, value()), keys.len()).prop_map(
             move |values| {
                 let lines = keys.iter().zip(values);
@@ -86,12 +88,12 @@ fn filled() -> impl Strategy<Value = String> {
         )
     };
     (
-        table("[daemon]", daemon::KEYS),
-        table("[defaults]", policy::KEYS),
-        table("[resource.home]\nfiles = {}", &resource::KEYS[..12]),
-        table("[[resource.home.before]]", hooks::KEYS),
-        table("[plan.small]", offers::PLAN_KEYS),
-        table("[blueprint.small]", offers::BLUEPRINT_KEYS),
+        table("[daemon]", keys::DAEMON),
+        table("[defaults]", keys::DEFAULTS),
+        table("[resource.home]\nfiles = {}", keys::RESOURCE),
+        table("[[resource.home.before]]", keys::HOOKS),
+        table("[plan.small]", keys::PLAN),
+        table("[blueprint.small]", keys::BLUEPRINT),
     )
         .prop_map(|(a, b, c, d, e, f)| a + &b + &c + &d + &e + &f)
 }

@@ -1,8 +1,9 @@
 //! Texts with a meaning: a time of day, a duration, a time zone, an absolute path.
 
-use super::section::{Refusal, nearest, quote};
+use super::section::{Refusal, quote};
 use crate::domain::plan::{Size, SizeError};
 use crate::domain::policy::Zone;
+use crate::domain::similar::similar;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::path::{Component, Path, PathBuf};
@@ -126,7 +127,7 @@ fn suggestion<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
         return Some(name);
     }
     let all: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    let near = nearest(&wanted, all.iter().map(String::as_str))?;
+    let near = similar(&wanted, &all)?;
     let index = all.iter().position(|name| name == near)?;
     names.get(index).map(String::as_str)
 }

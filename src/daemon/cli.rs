@@ -68,6 +68,11 @@ pub enum Command {
     /// Show the kernel the files in disk images; heptad starts this itself
     #[command(hide = true)]
     ImageHelper { socket: i32 },
+    /// Print the JSON schema of the configuration, for editors
+    ///
+    /// An editor with a language server for TOML (taplo) completes and checks a file whose first
+    /// line is: #:schema /usr/share/heptad/heptad.schema.json
+    Schema,
     /// Write the manual pages of heptad, and those of all topics, below a directory
     Man {
         /// Where man looks: the pages go into its man5, man7 and man8
@@ -241,6 +246,12 @@ fn tell(findings: &Findings, err: &mut dyn Write) -> u8 {
     findings.iter().for_each(|finding| say(&finding.to_string(), err));
     let _ = writeln!(err, "{} found", counted(findings.len(), "problem", "problems"));
     1
+}
+
+/// Prints the schema of the configuration. Returns the exit code.
+pub fn schema(out: &mut dyn Write) -> u8 {
+    let schema = config::schema(&crate::backend::registry::options());
+    u8::from(writeln!(out, "{schema:#}").is_err())
 }
 
 /// Rebuilds the catalogue. Returns the exit code.

@@ -62,6 +62,10 @@ fn of(command: &str) -> &'static [Example] {
         "simulate" => &[("heptad simulate --days 365", "live through a year of power cuts")],
         "demo" => &[("heptad demo --stay", "see it, then play with it")],
         "ctl" => &[("heptad ctl status", "the same as heptactl status")],
+        "schema" => &[(
+            "heptad schema > /usr/share/heptad/heptad.schema.json",
+            "let an editor complete the configuration",
+        )],
         "man" => &[("heptad man --out /usr/local/share/man", "write all manual pages")],
         _ => &[],
     }

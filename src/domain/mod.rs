@@ -35,6 +35,7 @@ pub mod rotation;
 pub mod sample;
 pub mod schedule;
 pub mod sentence;
+pub mod setting;
 pub mod similar;
 pub mod slot;
 pub mod snapshot;

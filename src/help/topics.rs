@@ -24,6 +24,7 @@ macro_rules! topic {
 pub const TOPICS: &[Topic] = &[
     topic!("install"),
     topic!("tour"),
+    Topic { name: "heptad.toml", section: "5", text: include_str!("heptad.toml.md") },
     topic!("schedule"),
     topic!("alarms"),
     topic!("files"),
@@ -42,6 +43,8 @@ pub const TOPICS: &[Topic] = &[
 
 impl Topic {
     pub fn of(name: &str) -> Option<&'static Self> {
+        // What people type, and the name of the file.
+        let name = if ["config", "configuration"].contains(&name) { "heptad.toml" } else { name };
         TOPICS.iter().find(|topic| topic.name == name)
     }
 

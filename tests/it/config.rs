@@ -154,7 +154,7 @@ fn every_example_builds_its_backends_and_shows_each_of_their_options() {
 fn uncommented() -> String {
     let text = fs::read_to_string(repository("config/heptad.toml")).unwrap();
     let setting = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest.to_owned(),
+        Some(rest) if !rest.is_empty() && !rest.starts_with([' ', ':']) => rest.to_owned(),
         _ => line.to_owned(),
     };
     text.lines().map(setting).collect::<Vec<_>>().join("\n")

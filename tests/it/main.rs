@@ -33,6 +33,7 @@ mod postgres;
 mod process;
 mod putback;
 mod readme;
+mod schema;
 mod simulation;
 mod sqlite;
 mod support;

@@ -41,7 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only compute. The domain may use these and no others.
-const PURE: &[&str] = &["jiff", "strsim", "thiserror", "uuid"];
+const PURE: &[&str] = &["jiff", "thiserror", "uuid"];
 
 /// Parts of the standard library that look at the world; not for the domain.
 const IMPURE_STD: &[&str] =

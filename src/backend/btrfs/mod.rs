@@ -15,6 +15,7 @@ mod recognise;
 mod restore;
 mod rollback;
 mod seal;
+mod settings;
 mod store;
 mod store_root;
 mod stored;
@@ -54,6 +55,8 @@ use store::{Entry, Store};
 use stored::Stored;
 use unseen::Unseen;
 
+pub use settings::OPTIONS;
+
 /// How many acts share a commit best; measured, see `tests/bench/btrfs_take.rs`.
 const IN_FLIGHT: usize = 64;
 
@@ -92,7 +95,7 @@ pub fn build(
     options: &serde_json::Map<String, serde_json::Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let path = reader.required_path("path");
     let store = reader.path("store");
     let nested = reader.choice("nested", NESTED_MODES).unwrap_or(NestedMode::Include);

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
+use crate::domain::setting::{Setting, Shape};
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Found, Mark, Survey};
 use crate::domain::usage::TotalUsage;
@@ -33,11 +34,8 @@ use std::time::Duration;
 
 /// Its name in the configuration and in manifests.
 const NAME: &str = "exec";
-/// Seconds that a verb may take: an hour unless configured, a week at most.
-const DEADLINE: u64 = 3600;
-const LONGEST_DEADLINE: u64 = 7 * 24 * 3600;
-/// More acts at once than this is a slip of the pen.
-const MOST_IN_FLIGHT: u64 = 1024;
+/// How long a verb may take unless configured.
+const DEADLINE: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 struct Exec {
@@ -53,6 +51,39 @@ struct Exec {
 /// last change.
 type Stamp = (u64, u64, u64, i64, i64);
 
+/// The options, for the checker and for everybody who reads of them.
+pub(super) const OPTIONS: &[Setting] = &[
+    Setting::new(
+        "program",
+        Shape::Path,
+        "The plugin. It and each directory on the way to it must be root's and writable for \
+         nobody else.",
+    )
+    .example("\"/usr/lib/heptad/plugins/tarball\"")
+    .required(),
+    Setting::new("args", Shape::Texts(100_000), "Its arguments before the verb.").default("[]"),
+    Setting::new(
+        "deadline",
+        Shape::Seconds(1, 604_800),
+        "How long a verb may take; info, probe and list have 60 seconds at most.",
+    )
+    .default("3600"),
+    Setting::new(
+        "pool",
+        Shape::Text,
+        "Resources with the same pool share the bound of in_flight. Left out: the program's path.",
+    )
+    .example("\"tarballs\""),
+    Setting::new(
+        "in_flight",
+        Shape::Whole(1, 1024),
+        "How many verbs may run at once in the pool. Left out: the plugin says.",
+    )
+    .example("1"),
+    Setting::new("options", Shape::Table, "The plugin's own options; heptad only passes them on.")
+        .example("{ path = \"/srv/notes\", store = \"/var/backups/notes\" }"),
+];
+
 /// The constructor for the registry.
 ///
 /// # Errors
@@ -61,12 +92,12 @@ pub(super) fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let program = reader.required_path("program");
     let args = reader.texts("args").unwrap_or_default();
-    let deadline = within(&mut reader, "deadline", LONGEST_DEADLINE).unwrap_or(DEADLINE);
+    let deadline = reader.seconds("deadline").unwrap_or(DEADLINE);
     let pool = reader.text("pool");
-    let in_flight = within(&mut reader, "in_flight", MOST_IN_FLIGHT);
+    let in_flight = reader.number("in_flight");
     let options = reader.table("options").unwrap_or_default();
     let built = program.map(|program| -> Arc<dyn Backend> {
         Arc::new(Exec {
@@ -77,21 +108,13 @@ pub(super) fn build(
             plugin: Plugin {
                 program,
                 args,
-                deadline: Duration::from_secs(deadline),
+                deadline,
                 resource: context.resource.to_string(),
                 options,
             },
         })
     });
     reader.finish(built)
-}
-
-fn within(reader: &mut Reader<'_>, key: &'static str, most: u64) -> Option<u64> {
-    let number = reader.number(key)?;
-    if !(1..=most).contains(&number) {
-        reader.find(key, format!("{number} is out of range"), &format!("write 1 to {most}"));
-    }
-    Some(number)
 }
 
 impl Backend for Exec {

@@ -44,7 +44,7 @@ use detail::Detail;
 use settings::Settings;
 
 pub use recognise::recognise;
-pub use settings::build;
+pub use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "files";

@@ -4,6 +4,7 @@ use super::super::Backend;
 use super::super::options::Reader;
 use super::super::options::{Context, OptionFinding};
 use super::{Files, WORD};
+use crate::domain::setting::{Setting, Shape};
 use crate::store::Store;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -30,12 +31,55 @@ impl Settings {
     }
 }
 
+/// The options, for the checker and for everybody who reads of them.
+pub const OPTIONS: &[Setting] = &[
+    Setting::new(
+        "path",
+        Shape::Path,
+        "The directory or the file, an absolute path without symbolic links.",
+    )
+    .example("\"/home/ann/notes\"")
+    .required(),
+    Setting::new(
+        "store",
+        Shape::Path,
+        "Where the snapshots go; the directory above it must exist. Reflinks need it on the same \
+         file system as path; on another disk it also survives the loss of the first. Left out: \
+         the directory store in heptad's state directory.",
+    )
+    .example("\"/home/.heptad\""),
+    Setting::new(
+        "exclude",
+        Shape::Texts(100_000),
+        "What is left out, relative to path. What heptad may not read belongs here: a snapshot \
+         that lacks something else is suspect, and rotation waits for a person.",
+    )
+    .default("[]")
+    .example("[\"cache\", \"drafts/scratch\"]"),
+    Setting::new(
+        "cross_mounts",
+        Shape::Flag,
+        "true: file systems mounted inside of path are part of it. false: they are not, and each \
+         snapshot says so.",
+    )
+    .default("false"),
+    Setting::new(
+        "ours_alone",
+        Shape::Flag,
+        "true: only programs of the daemon's own user work in path, no other user's, not root's, \
+         and no container's. heptad without root cannot look into those; it refuses a rollback \
+         unless it is assured so. Said wrongly, what such a program writes meanwhile is lost. As \
+         root it changes nothing.",
+    )
+    .default("false"),
+];
+
 /// The constructor for the registry; touches nothing.
 pub fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let path = reader.required_path("path");
     let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
     let texts = reader.texts("exclude").unwrap_or_default();

@@ -7,6 +7,7 @@ use super::domain::Format;
 use super::freeze::{Freezer, HELD, Notes};
 use super::virsh::Virsh;
 use super::{Libvirt, WORD};
+use crate::domain::setting::{Setting, Shape};
 use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -16,11 +17,11 @@ use std::time::Duration;
 pub const URI: &str = "qemu:///system";
 /// How long a guest is held still at most. Windows lets go by itself after 10 s (the limit of a
 /// shadow copy's freeze), and a Linux guest's programs begin to complain not much later.
-const HOLD: u64 = 10;
+const HOLD: Duration = Duration::from_secs(10);
 /// How long a guest agent may take to answer; libvirt's own limit for synchronising with one.
-const AGENT: u64 = 5;
+const AGENT: Duration = Duration::from_secs(5);
 /// How long copying all disks may take where blocks cannot be shared.
-const DEADLINE: u64 = 6 * 3600;
+const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug)]
 pub struct Settings {
@@ -41,12 +42,75 @@ pub enum Subject {
     Disk(PathBuf, Format),
 }
 
+/// The options, for the checker and for everybody who reads of them.
+pub const OPTIONS: &[Setting] = &[
+    Setting::new(
+        "domain",
+        Shape::Text,
+        "What \"virsh list --all\" calls the guest: it is an instance with all its disks.",
+    )
+    .example("\"web\""),
+    Setting::new(
+        "image",
+        Shape::Path,
+        "One disk by itself, attached to a guest or to none: an image file, instead of domain.",
+    )
+    .example("\"/var/lib/libvirt/images/archive.qcow2\"")
+    .instead_of("domain"),
+    Setting::new(
+        "format",
+        Shape::Words(&["qcow2", "raw"]),
+        "Of image. Never guessed: the first bytes of a raw image are the guest's.",
+    )
+    .example("\"qcow2\"")
+    .instead_of("domain"),
+    Setting::new("uri", Shape::Text, "The address of libvirt.").default("\"qemu:///system\""),
+    Setting::new(
+        "store",
+        Shape::Path,
+        "Where the snapshots go. Where blocks cannot be shared, qemu itself writes into it as the \
+         user that guests run as, who must be able to pass every directory above. Left out: the \
+         directory store in heptad's state directory.",
+    )
+    .example("\"/srv/snapshots\""),
+    Setting::new(
+        "leave_out",
+        Shape::Texts(100_000),
+        "Disks that snapshots do without, by the names in the definition: LVM volumes, network \
+         disks.",
+    )
+    .default("[]")
+    .example("[\"vdc\"]"),
+    Setting::new(
+        "agent",
+        Shape::Seconds(1, 60),
+        "How long the guest agent may take to answer before the guest is only paused and the \
+         snapshot is crash-consistent.",
+    )
+    .default("5"),
+    Setting::new(
+        "hold",
+        Shape::Seconds(1, 300),
+        "How long a guest is frozen or paused at most, whatever happens.",
+    )
+    .default("10"),
+    Setting::new("deadline", Shape::Seconds(1, 604_800), "How long qemu may copy.")
+        .default("21600"),
+    Setting::new(
+        "helper",
+        Shape::Path,
+        "The program that holds guests still, if it shall not be the heptad that runs: one that \
+         only root can change.",
+    )
+    .example("\"/usr/bin/heptad\""),
+];
+
 /// The constructor for the registry; touches nothing.
 pub fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let subject = subject(&mut reader);
     let uri = reader.text("uri").unwrap_or_else(|| URI.into());
     if uri.is_empty() || uri.starts_with('-') {
@@ -58,9 +122,9 @@ pub fn build(
     }
     let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
     let leave_out = reader.texts("leave_out").unwrap_or_default();
-    let hold = seconds(&mut reader, "hold", HOLD, 300);
-    let agent = seconds(&mut reader, "agent", AGENT, 60);
-    let deadline = seconds(&mut reader, "deadline", DEADLINE, 7 * 86_400);
+    let hold = reader.seconds("hold").unwrap_or(HOLD);
+    let agent = reader.seconds("agent").unwrap_or(AGENT);
+    let deadline = reader.seconds("deadline").unwrap_or(DEADLINE);
     let helper = reader.path("helper");
     if let Some(Subject::Disk(path, _)) = &subject
         && path.starts_with(store.join(context.resource.as_str()))
@@ -112,14 +176,6 @@ fn subject(reader: &mut Reader<'_>) -> Option<Subject> {
     }
 }
 
-fn seconds(reader: &mut Reader<'_>, key: &'static str, otherwise: u64, most: u64) -> Duration {
-    let given = reader.number(key);
-    if given.is_some_and(|given| !(1..=most).contains(&given)) {
-        reader.find(key, "is out of range".into(), &format!("write seconds, from 1 to {most}"));
-    }
-    Duration::from_secs(given.unwrap_or(otherwise))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +202,7 @@ mod tests {
         let want = [
             "uri \"-x\" is not a valid address of libvirt",
             "leave_out \"vdb\" is not a list of texts",
-            "hold is out of range",
+            "hold 0 is not a number of seconds from 1 to 300",
             "image lies inside the store of its own snapshots",
             "agnet is not an option of this backend",
         ];

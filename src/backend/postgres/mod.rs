@@ -66,7 +66,7 @@ use settings::Settings;
 use std::sync::Mutex;
 
 pub use recognise::recognise;
-pub use settings::build;
+pub use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "postgres";

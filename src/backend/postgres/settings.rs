@@ -4,6 +4,7 @@ use super::super::Backend;
 use super::super::options::Reader;
 use super::super::options::{Context, OptionFinding};
 use super::{Postgres, WORD};
+use crate::domain::setting::{Setting, Shape};
 use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -37,19 +38,65 @@ pub enum Prove {
 const PROVE: &[(&str, Prove)] =
     &[("weekly", Prove::Weekly), ("always", Prove::Always), ("never", Prove::Never)];
 
+/// The options, for the checker and for everybody who reads of them.
+pub const OPTIONS: &[Setting] = &[
+    Setting::new("data", Shape::Path, "The data directory of the cluster.")
+        .example("\"/var/lib/postgresql/15/main\"")
+        .required(),
+    Setting::new(
+        "store",
+        Shape::Path,
+        "Where the snapshots go. They are instant where it shares blocks with the data directory: \
+         on one btrfs or one XFS. Elsewhere pg_basebackup copies every byte. All directories \
+         above it must be root's. Left out: the directory store in heptad's state directory.",
+    )
+    .example("\"/var/lib/heptad-postgres\""),
+    Setting::new(
+        "socket",
+        Shape::Path,
+        "The directory of the socket that the server listens on, if not where it says itself in \
+         postmaster.pid.",
+    )
+    .example("\"/run/postgresql\""),
+    Setting::new(
+        "port",
+        Shape::Whole(1, 65_535),
+        "The port that belongs to socket. Left out: what the server says.",
+    )
+    .example("5432"),
+    Setting::new(
+        "user",
+        Shape::Text,
+        "The role to ask as. Left out: the name of the owner of the data directory.",
+    )
+    .example("\"postgres\""),
+    Setting::new("database", Shape::Text, "The database to connect to.").default("\"postgres\""),
+    Setting::new(
+        "bin",
+        Shape::Path,
+        "Where the server's programs are, if not where Debian puts those of the cluster's \
+         version.",
+    )
+    .example("\"/usr/lib/postgresql/15/bin\""),
+    Setting::new(
+        "prove",
+        Shape::Words(&["weekly", "always", "never"]),
+        "How often a server is started on a copy of the newest automatic snapshot, with its own \
+         configuration, and reads all of its databases.",
+    )
+    .default("\"weekly\""),
+];
+
 /// The constructor for the registry; touches nothing.
 pub fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let data = reader.required_path("data");
     let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
     let socket = reader.path("socket");
-    let port = reader.number("port").map(u16::try_from);
-    if matches!(port, Some(Err(_) | Ok(0))) {
-        reader.find("port", "is not a port number".into(), "write 1 to 65535, such as 5432");
-    }
+    let port = reader.number("port").and_then(|port| u16::try_from(port).ok());
     let user = reader.text("user");
     let database = reader.text("database").unwrap_or_else(|| "postgres".into());
     let bin = reader.path("bin");
@@ -62,15 +109,7 @@ pub fn build(
         }
     }
     let built = data.map(|data| Postgres {
-        settings: Settings {
-            data,
-            socket,
-            port: port.and_then(Result::ok),
-            user,
-            database,
-            bin,
-            prove,
-        },
+        settings: Settings { data, socket, port, user, database, bin, prove },
         store: Store::new(WORD, store, &context.state, &context.resource),
         proving: Mutex::new(()),
     });

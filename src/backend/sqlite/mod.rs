@@ -60,7 +60,7 @@ use settings::Settings;
 
 pub use helper::serve;
 pub use recognise::recognise;
-pub use settings::build;
+pub use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "sqlite";

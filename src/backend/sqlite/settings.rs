@@ -5,6 +5,7 @@ use super::super::options::Reader;
 use super::super::options::{Context, OptionFinding};
 use super::protocol::Check;
 use super::{Sqlite, WORD};
+use crate::domain::setting::{Setting, Shape};
 use crate::store::Store;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one act of the helper may take: copying and checking a large database on a slow disk.
-const DEADLINE: u64 = 3600;
+const DEADLINE: Duration = Duration::from_secs(3600);
 /// How long a writer may be made to wait at most, once the database does not keep still. SQLite's
 /// own default for waiting is not to wait; libraries set 5 to 60 s.
-const HOLD: u64 = 30;
+const HOLD: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub struct Settings {
@@ -30,19 +31,67 @@ pub struct Settings {
     pub hold: Duration,
 }
 
+/// The options, for the checker and for everybody who reads of them.
+pub const OPTIONS: &[Setting] = &[
+    Setting::new(
+        "path",
+        Shape::Path,
+        "The file itself, not a symbolic link to it, by the name that its programs open it by.",
+    )
+    .example("\"/srv/forum/forum.db\"")
+    .required(),
+    Setting::new(
+        "store",
+        Shape::Path,
+        "Where the snapshots go. Left out: the directory store in heptad's state directory. All \
+         directories above it must be root's.",
+    )
+    .example("\"/srv/ledger-snapshots\""),
+    Setting::new(
+        "check",
+        Shape::Words(&["quick", "full", "none"]),
+        "How each copy is checked: quick is PRAGMA quick_check, full is integrity_check, which \
+         looks at the indexes, too.",
+    )
+    .default("\"quick\""),
+    Setting::new(
+        "as_owner",
+        Shape::Flag,
+        "As root, heptad lets SQLite look at the file only as the file's owner, in a process of \
+         its own. In the systemd unit this needs the drop-in heptad-databases.conf.",
+    )
+    .default("true"),
+    Setting::new("deadline", Shape::Seconds(1, 86_400), "How long one whole act may take.")
+        .default("3600"),
+    Setting::new(
+        "hold",
+        Shape::Seconds(1, 86_400),
+        "How long writers of a database with a rollback journal may be made to wait when they \
+         never pause for long enough.",
+    )
+    .default("30"),
+    Setting::new(
+        "helper",
+        Shape::Path,
+        "The program that holds what looks at databases, if it shall not be the heptad that runs: \
+         one that only root can change.",
+    )
+    .example("\"/usr/bin/heptad\""),
+];
+
 /// The constructor for the registry; touches nothing.
 pub fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {
-    let mut reader = Reader::new(options);
+    let mut reader = Reader::new(options, OPTIONS);
     let path = reader.required_path("path");
     let store = reader.path("store").unwrap_or_else(|| context.state.join("store"));
     let checks = [("quick", Check::Quick), ("full", Check::Full), ("none", Check::None)];
     let check = reader.choice("check", &checks).unwrap_or(Check::Quick);
     let as_owner = reader.flag("as_owner").unwrap_or(true);
-    let deadline = seconds(&mut reader, "deadline", DEADLINE);
-    let hold = seconds(&mut reader, "hold", HOLD);
+    let deadline = reader.seconds("deadline").unwrap_or(DEADLINE);
+    let hold = reader.seconds("hold").unwrap_or(HOLD);
     let helper = reader.path("helper");
     if path.as_deref().is_some_and(|path| path.starts_with(store.join(context.resource.as_str()))) {
         reader.find(
@@ -56,14 +105,6 @@ pub fn build(
         store: Store::new(WORD, store, &context.state, &context.resource),
     });
     reader.finish(built).map(|sqlite| Arc::new(sqlite) as Arc<dyn Backend>)
-}
-
-fn seconds(reader: &mut Reader<'_>, key: &'static str, otherwise: u64) -> Duration {
-    let given = reader.number(key);
-    if given.is_some_and(|given| !(1..=86_400).contains(&given)) {
-        reader.find(key, "is out of range".into(), "write seconds, from 1 to 86400");
-    }
-    Duration::from_secs(given.unwrap_or(otherwise))
 }
 
 #[cfg(test)]
@@ -88,7 +129,7 @@ mod tests {
         let want = [
             "check \"some\" is not known",
             "as_owner 1 is not true or false",
-            "hold is out of range",
+            "hold 0 is not a number of seconds from 1 to 86400",
             "path lies inside the store of its own snapshots",
             "chek is not an option of this backend",
         ];
