@@ -12,9 +12,9 @@ type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFindin
 /// Whether what is at a place is of this technology.
 type Recognise = fn(&Seen<'_>) -> Answer;
 
-/// Name in the configuration, constructor, who recognises it, and its options. Constructors check options only;
-/// they touch no resource, so that `heptad check` works while disks are away. What takes anything
-/// stands last: a place is asked of each in this order.
+/// Name in the configuration, constructor, who recognises it, and its options. Constructors check
+/// options only; they touch no resource, so that `heptad check` works while disks are away. What
+/// takes anything stands last: a place is asked of each in this order.
 pub const BACKENDS: &[(&str, Build, Recognise, &[Setting])] = &[
     ("postgres", super::postgres::build, super::postgres::recognise, super::postgres::OPTIONS),
     ("sqlite", super::sqlite::build, super::sqlite::recognise, super::sqlite::OPTIONS),

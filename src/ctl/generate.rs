@@ -11,10 +11,26 @@ use std::path::{Path, PathBuf};
 
 pub fn completions(session: &mut Session<'_, '_>, shell: Shell) -> Done {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), "heptactl", &mut script);
+    let mut tree = with_topics(command());
+    clap_complete::generate(shell, &mut tree, "heptactl", &mut script);
     session.io.stdout.write_all(&script)?;
     session.io.stdout.flush()?;
     Ok(exit::OK)
+}
+
+/// clap knows that `help` takes a command, not that it takes a topic.
+fn with_topics(tree: clap::Command) -> clap::Command {
+    let commands = MANUAL.groups.iter().flat_map(|(_, names)| *names).filter_map(|name| {
+        let about = tree.find_subcommand(name)?.get_about()?.clone();
+        Some(clap::Command::new(*name).about(about))
+    });
+    let topics = help::TOPICS.iter().filter(|topic| tree.find_subcommand(topic.name).is_none());
+    let topics = topics.map(|topic| clap::Command::new(topic.name).about(topic.title()));
+    let help = clap::Command::new("help")
+        .about("Show help of all, of a command, or of a topic")
+        .disable_help_subcommand(true)
+        .subcommands(commands.chain(topics).map(|word| word.disable_help_flag(true)));
+    tree.disable_help_subcommand(true).subcommand(help)
 }
 
 pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {

@@ -74,7 +74,7 @@ fn as_it_is(shown: &str, text: &mut String) {
 /// Words and their meaning as such a list; more columns as a terminal shows them.
 fn table(rows: &[Vec<Line>], text: &mut String) {
     if rows.iter().any(|row| row.len() != 2) {
-        return as_it_is(&terminal::table(rows, WIDTH, "heptad"), text);
+        return as_it_is(&terminal::table(rows, WIDTH, &bare), text);
     }
     for (nth, row) in rows.iter().enumerate() {
         let [word, meaning] = &row[..] else { continue };
@@ -86,11 +86,16 @@ fn table(rows: &[Vec<Line>], text: &mut String) {
 }
 
 fn unstyled(line: &Line) -> String {
+    plain(&bare(line))
+}
+
+/// The words alone.
+fn bare(line: &Line) -> String {
     let part = |span: &Span| match span {
         Span::Plain(part) | Span::Strong(part) | Span::Emphasis(part) | Span::Code(part) => {
-            plain(part)
+            part.clone()
         }
-        Span::Link { text, .. } => plain(text),
+        Span::Link { text, .. } => text.clone(),
     };
     line.iter().map(part).collect()
 }

@@ -39,7 +39,10 @@ pub(super) fn text(blocks: &[Block], program: &str) -> String {
                 items.iter().for_each(|item| paragraph(&spoken(item, program), "* ", &mut text));
             }
             Block::Code(code) => text.push_str(&block_of(code, WIDTH)),
-            Block::Table(rows) => text.push_str(&table(rows, WIDTH, program)),
+            // A column may be narrower than a command.
+            Block::Table(rows) => {
+                text.push_str(&table(rows, WIDTH, &|cell| put(cell, program, 0)));
+            }
         }
     }
     text.replace(FIXED, " ")
@@ -63,9 +66,8 @@ pub(super) fn block_of(code: &str, width: usize) -> String {
 }
 
 /// A table whose widest rows are broken within their columns.
-pub(super) fn table(rows: &[Vec<Line>], width: usize, program: &str) -> String {
-    // A column may be narrower than a command.
-    let spoken = |row: &Vec<Line>| row.iter().map(|cell| put(cell, program, 0)).collect();
+pub(super) fn table(rows: &[Vec<Line>], width: usize, spoken: &dyn Fn(&Line) -> String) -> String {
+    let spoken = |row: &Vec<Line>| row.iter().map(spoken).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(spoken).collect();
     let widths = widths(&rows, width);
     let broken: Vec<Vec<Vec<String>>> = rows
@@ -170,7 +172,9 @@ mod tests {
     #[test]
     fn a_table_fits_and_what_is_too_long_is_broken_in_its_column() {
         let check = |markdown: &str, width: usize, want: &str| match &read(markdown)[..] {
-            [Block::Table(rows)] => assert_eq!(table(rows, width, "heptad"), want),
+            [Block::Table(rows)] => {
+                assert_eq!(table(rows, width, &|cell| spoken(cell, "heptad")), want);
+            }
             other => panic!("{other:?}"),
         };
         check("| a | b |\n|---|---|\n| one | two |\n", 80, "a    b\none  two\n");

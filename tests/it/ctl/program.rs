@@ -101,6 +101,9 @@ fn completions_know_every_command_and_the_shell_reads_them() {
         for command in heptad::ctl::command().get_subcommands() {
             assert!(script.out.contains(command.get_name()), "{shell}: {}", command.get_name());
         }
+        for topic in heptad::help::TOPICS {
+            assert!(script.out.contains(topic.name), "{shell}: {}", topic.name);
+        }
         if shell == "bash" {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("heptactl.bash");
