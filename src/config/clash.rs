@@ -21,7 +21,7 @@ pub fn find(layers: &Layers) -> Vec<Finding> {
 fn values_in_place_of_tables(layers: &Layers) -> Vec<Finding> {
     let mut found = Vec::new();
     for layer in &layers.0 {
-        let wrong = super::keys::names(super::keys::ROOT)
+        let wrong = super::table::names(super::keys::ROOT)
             .filter_map(|key| Some((key, layer.values.get(key)?)));
         for (key, value) in wrong.filter(|(_, value)| value.as_dict().is_none()) {
             let path = KeyPath::of(&[key]);

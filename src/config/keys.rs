@@ -1,50 +1,8 @@
 //! The one table of keys. The checker reads names and ranges here; the reference file, the manual
 //! page and the schema are printed from it. The options of a backend are in that backend's folder.
 
+use super::table::{Group, Keys, Table, plain};
 use crate::domain::setting::{Setting, Shape};
-
-/// A table of the configuration.
-#[derive(Debug)]
-pub struct Table {
-    /// As it is written, with NAME for what a person chooses.
-    pub path: &'static str,
-    /// The heading in the reference file.
-    pub sample: &'static str,
-    pub about: &'static str,
-    pub keys: Keys,
-    /// What the reference file shows below it, as it stands there.
-    pub more: &'static str,
-}
-
-/// The keys of one table, in groups.
-pub type Keys = &'static [Group];
-
-/// Keys that belong together.
-#[derive(Debug)]
-pub struct Group {
-    /// What is said of all of them together.
-    pub about: &'static str,
-    pub settings: &'static [Setting],
-    /// Whether the reference file shows them here.
-    pub is_shown: bool,
-    /// What the reference file shows below them, as it stands there.
-    pub more: &'static str,
-}
-
-/// Keys with nothing beside them.
-const fn plain(settings: &'static [Setting]) -> Group {
-    Group { about: "", settings, is_shown: true, more: "" }
-}
-
-/// The settings of a table.
-pub fn settings(keys: Keys) -> impl Iterator<Item = &'static Setting> + Clone {
-    keys.iter().flat_map(|group| group.settings)
-}
-
-/// Their names.
-pub fn names(keys: Keys) -> impl Iterator<Item = &'static str> + Clone {
-    settings(keys).map(|setting| setting.name)
-}
 
 const fn table(name: &'static str) -> Setting {
     Setting::new(name, Shape::Table, "")

@@ -29,6 +29,7 @@ mod reference;
 mod resource;
 mod schema;
 mod section;
+mod table;
 mod tags;
 mod values;
 

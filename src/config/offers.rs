@@ -1,8 +1,9 @@
 //! The `[plan.NAME]` and `[blueprint.NAME]` tables, and the resource keys that name one.
 
 use super::key::KeyPath;
-use super::keys::{BLUEPRINT, Keys, PLAN};
+use super::keys::{BLUEPRINT, PLAN};
 use super::section::{Refusal, Section, describe, quote};
+use super::table::Keys;
 use crate::domain::name::{BlueprintName, NameError, PlanName};
 use crate::domain::plan::{Blueprint, Offer, Plan};
 use crate::domain::sentence::counted;

@@ -1,6 +1,7 @@
 //! The commented reference file and the text of heptad.toml(5), printed from the table of keys.
 
-use super::keys::{Group, TABLES, Table};
+use super::keys::TABLES;
+use super::table::{Group, Table};
 use crate::domain::setting::{Setting, Shape};
 use std::collections::HashSet;
 use std::fmt::Write;

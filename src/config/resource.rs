@@ -2,10 +2,11 @@
 
 use super::hooks::Hooks;
 use super::key::KeyPath;
-use super::keys::{RESOURCE, names};
+use super::keys::RESOURCE;
 use super::offers::Offers;
 use super::policy::Wish;
 use super::section::{Refusal, Report, Section, TEXT, describe, quote};
+use super::table::names;
 use super::tags;
 use crate::domain::name::{NameError, ResourceName};
 use crate::domain::resource::{Binding, Kind, Resource};

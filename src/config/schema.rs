@@ -1,7 +1,8 @@
 //! The JSON schema (draft 7) of a configuration file, for editors. It holds for each file alone, so
 //! it asks for nothing that another file may say.
 
-use super::keys::{TABLES, settings};
+use super::keys::TABLES;
+use super::table::settings;
 use crate::domain::setting::{Setting, Shape};
 use serde_json::{Map, Value, json};
 

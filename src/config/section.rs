@@ -2,8 +2,8 @@
 
 use super::finding::{Effect, Finding};
 use super::key::KeyPath;
-use super::keys::{Keys, names, settings};
 use super::layer::Layers;
+use super::table::{Keys, names, settings};
 use super::values::size;
 use crate::domain::plan::Size;
 use crate::domain::setting::{Setting, Shape};

@@ -23,7 +23,7 @@ fn key() -> impl Strategy<Value = String> {
     let tables = [keys::ROOT, keys::DAEMON, keys::RESOURCE, keys::HOOKS, keys::PLAN];
     let known: Vec<&'static str> = tables
         .into_iter()
-        .flat_map(keys::names)
+        .flat_map(table::names)
         .chain(["files", "btrfs", "home", "Home", "tag", "path"])
         .collect();
     prop_oneof![
@@ -76,9 +76,9 @@ fn document() -> impl Strategy<Value = String> {
 
 /// One value in each place where one is read.
 fn filled() -> impl Strategy<Value = String> {
-    let table = |head: &'static str, keys: keys::Keys| {
+    let table = |head: &'static str, keys: table::Keys| {
         let keys: Vec<&str> =
-            keys::names(keys).filter(|key| !["before", "after"].contains(key)).collect();
+            table::names(keys).filter(|key| !["before", "after"].contains(key)).collect();
         prop::collection::vec(prop::option::weighted(0.3, value()), keys.len()).prop_map(
             move |values| {
                 let lines = keys.iter().zip(values);
