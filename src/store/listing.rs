@@ -23,8 +23,8 @@ pub trait Seal: DeserializeOwned {
     fn content(&self) -> Content;
 
     /// What else there is to tell of a snapshot.
-    fn told(&self) -> Told {
-        Told::default()
+    fn told(&self, _item: &Item) -> Result<Told, StorageError> {
+        Ok(Told::default())
     }
 }
 
@@ -47,23 +47,27 @@ pub fn survey<S: Seal>(
 
 fn found<S: Seal>(item: &Item) -> Result<Found, StorageError> {
     let seal = S::of(&item.manifest);
-    let state = match (item.stage, &seal) {
-        (Stage::Partial | Stage::Destroying, _) => Wholeness::Partial,
-        (Stage::Whole, None) => Wholeness::Tampered,
-        (Stage::Whole, Some(seal)) => {
-            if seal.matches(&item.path)? && !was_found_tampered(&item.path)? {
-                Wholeness::Whole
-            } else {
-                Wholeness::Tampered
-            }
-        }
-    };
     Ok(Found {
         card: item.manifest.card(item.manifest.id.to_string())?,
-        state,
+        state: state_by(item, seal.as_ref())?,
         mark: item.manifest.mark(&item.path)?,
         content: seal.as_ref().map(Seal::content),
-        told: seal.map(|seal| seal.told()).unwrap_or_default(),
+        told: seal.map_or_else(|| Ok(Told::default()), |seal| seal.told(item))?,
         notes: item.manifest.notes.clone(),
     })
+}
+
+/// What one cheap look tells.
+pub fn state<S: Seal>(item: &Item) -> Result<Wholeness, StorageError> {
+    state_by(item, S::of(&item.manifest).as_ref())
+}
+
+fn state_by(item: &Item, seal: Option<&impl Seal>) -> Result<Wholeness, StorageError> {
+    let Stage::Whole = item.stage else { return Ok(Wholeness::Partial) };
+    match seal {
+        Some(seal) if seal.matches(&item.path)? && !was_found_tampered(&item.path)? => {
+            Ok(Wholeness::Whole)
+        }
+        _ => Ok(Wholeness::Tampered),
+    }
 }

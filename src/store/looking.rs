@@ -1,8 +1,9 @@
 //! Looking into what lies in a store.
 
-use super::{Item, Seal, Store, was_found_tampered};
+use super::{Item, Seal, Store, state};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
+use crate::domain::survey::Wholeness;
 use crate::fs::tree::below;
 use crate::fs::{Doing, StorageError};
 use rustix::fs::{Mode, OFlags};
@@ -15,10 +16,7 @@ impl Store {
     /// [`Fault::Identity`] where it was changed since it was taken.
     pub fn untouched<D: Seal>(&self, handle: &Handle) -> Result<(Item, D), StorageError> {
         let item = self.whole(handle)?;
-        if let Some(detail) = D::of(&item.manifest)
-            && detail.matches(&item.path)?
-            && !was_found_tampered(&item.path)?
-        {
+        if let (Wholeness::Whole, Some(detail)) = (state::<D>(&item)?, D::of(&item.manifest)) {
             return Ok((item, detail));
         }
         let why = "it was changed since it was taken; its content is unknown";

@@ -16,6 +16,7 @@ mod looking;
 pub mod manifest;
 mod movable;
 mod swap;
+mod take;
 mod target;
 mod unclaimed;
 mod usage;
@@ -24,14 +25,16 @@ mod verdict;
 
 pub use growing::{Growing, remove};
 pub use items::{Item, Stage};
-pub use listing::{Seal, list, survey};
+pub use listing::{Seal, list, state, survey};
 pub use movable::{OTHERWISE, expect_store_apart, movable, replaceable};
 pub use swap::{Aside, Replacement, Swap};
+pub use take::{Filled, Taking};
 pub use target::Target;
 use unclaimed::has_snapshots;
 pub use unclaimed::unclaimed;
 pub use usage::{blocks, occupied};
-pub use verdict::{clear_tampered, note_tampered, was_found_tampered};
+use verdict::was_found_tampered;
+pub use verdict::{differing, remember};
 
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;

@@ -6,15 +6,14 @@ use super::grounds::Grounds;
 use super::index::{Line, Writer};
 use super::past::Past;
 use super::settings::Settings;
-use super::{DATA, INDEX, WORD, verify};
+use super::{DATA, INDEX, verify};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
-use crate::fs::tree::{Copy, Entry, Flow, Meta, Report, Time, Visitor, copy_tree};
+use crate::fs::tree::{Copy, Entry, Flow, Meta, Report, Share, Time, Visitor, copy_tree};
 use crate::fs::{Doing, Progress, StorageError};
 use crate::store::Seal;
 use crate::store::identity;
-use crate::store::manifest::Manifest;
-use crate::store::{Growing, Item, Store};
+use crate::store::{Filled, Growing, Item, Store, Taking};
 use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,55 +24,19 @@ pub fn take(
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let handle = &order.card.handle;
-    if let Some(done) = store.already(handle)? {
-        return Ok(Object::of(&done.manifest));
-    }
-    // Before anything is made: a source that is away leaves nothing behind.
-    let source = match order.source {
-        None => Source::Live(identity::open(&settings.path)?.0, order.previous),
-        Some(source) => {
-            let item = store.whole(source)?;
-            // A copy of something changed would pass for the snapshot that it was.
-            verify::verify(&item)?;
-            Source::Snapshot(item)
-        }
-    };
-    store.make()?;
-    store.sweep()?;
-    store.expect_free(handle.seq)?;
-    store.raise(handle.seq)?;
-    let mut manifest = Manifest::new(store.resource(), WORD, order.card);
-    let growing = Growing::begin(store, &manifest)?;
-    let (detail, notes) = match source {
-        Source::Live(live, previous) => {
-            let (made, incomplete) =
-                copy_live(settings, store, &growing, live.as_fd(), (previous, progress))?;
-            manifest.incomplete = incomplete;
-            made
-        }
-        Source::Snapshot(item) => {
-            manifest.incomplete.clone_from(&item.manifest.incomplete);
-            copy_snapshot(&growing, &item, progress)?
-        }
-    };
-    manifest.detail = serde_json::to_value(detail).map_err(std::io::Error::from).doing(writing)?;
-    manifest.notes = notes;
-    progress.wanted()?;
-    growing.commit(&manifest)?;
+    let taking = Taking { store, card: order.card, progress };
+    let manifest = match order.source {
+        None => taking.live(
+            || identity::open(&settings.path),
+            |(live, _), growing| {
+                copy_live(settings, store, growing, live.as_fd(), (order.previous, progress))
+            },
+        ),
+        Some(source) => taking
+            .kept(source, verify::verify, |item, growing| copy_snapshot(growing, item, progress)),
+    }?;
     Ok(Object::of(&manifest))
 }
-
-enum Source<'a> {
-    Live(OwnedFd, Option<&'a Handle>),
-    Snapshot(Item),
-}
-
-fn writing() -> String {
-    "writing the manifest".into()
-}
-
-type Made = (Detail, Vec<String>);
 
 fn copy_live(
     settings: &Settings,
@@ -81,7 +44,7 @@ fn copy_live(
     growing: &Growing<'_>,
     live: BorrowedFd<'_>,
     (previous, progress): (Option<&Handle>, &dyn Progress),
-) -> Result<(Made, Option<String>), StorageError> {
+) -> Result<Filled, StorageError> {
     let root = Meta::of(live).doing(|| format!("looking at {}", settings.path.display()))?;
     let (mut notes, mut earlier) = (Vec::new(), None);
     let past = previous.and_then(|previous| {
@@ -116,7 +79,8 @@ fn copy_live(
     let index_bytes = scribe.index.finish(report.entries, report.bytes)?;
     notes.insert(0, report.how());
     notes.splice(1..1, report.losses());
-    Ok(((look(growing, &report, index_bytes)?, notes), report.incomplete()))
+    let detail = look(growing, &report, index_bytes)?;
+    Ok(Filled::new(detail, notes)?.lacking(report.incomplete()))
 }
 
 /// Names the tree in an error about something in it.
@@ -130,7 +94,8 @@ fn copy(
     options: &Copy<'_>,
     visitor: &mut dyn Visitor,
 ) -> Result<Report, StorageError> {
-    let name = CString::new(DATA).map_err(std::io::Error::from).doing(writing)?;
+    let doing = || format!("copying to {}", growing.path.display());
+    let name = CString::new(DATA).map_err(std::io::Error::from).doing(doing)?;
     copy_tree(from, growing.dir.as_fd(), &name, options, visitor)
 }
 
@@ -159,22 +124,12 @@ impl Visitor for Scribe {
     }
 }
 
-/// Every file of a snapshot becomes another name of the same copy: nobody writes to either.
-struct Sharer;
-
-impl Visitor for Sharer {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
-        let shared = file.reference.try_clone_to_owned();
-        shared.map(Some).doing(|| "sharing a file".into())
-    }
-}
-
 /// A kept snapshot has its original's index: stamps of the live files, and looks of the copies.
 fn copy_snapshot(
     growing: &Growing<'_>,
     source: &Item,
     progress: &dyn Progress,
-) -> Result<Made, StorageError> {
+) -> Result<Filled, StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let from = data(&source.path).doing(doing)?;
     let expected = Detail::of(&source.manifest);
@@ -186,7 +141,7 @@ fn copy_snapshot(
         progress,
         total: expected.as_ref().map(|detail| detail.bytes),
     };
-    let report = copy(from.as_fd(), growing, &options, &mut Sharer)?;
+    let report = copy(from.as_fd(), growing, &options, &mut Share)?;
     let counts = expected.as_ref().map(|detail| (detail.entries, detail.bytes));
     let mut losses = report.missing();
     losses.extend(report.bare());
@@ -201,5 +156,5 @@ fn copy_snapshot(
     detail.flags = expected.is_some_and(|detail| detail.flags);
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().skip(1).cloned());
-    Ok((detail, notes))
+    Filled::new(detail, notes)
 }

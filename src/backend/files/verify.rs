@@ -7,40 +7,30 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use crate::fs::tree::{Kind, Meta, add_bytes, shown, walk};
 use crate::fs::{Doing, StorageError};
-use crate::store::Seal;
-use crate::store::{Item, clear_tampered, note_tampered};
+use crate::store::{Item, Seal, remember};
 use std::path::Path;
 
 /// # Errors
 /// [`Fault::Permanent`] with the first path that is not as it was stored.
 pub fn verify(item: &Item) -> Result<Content, StorageError> {
-    let mut found = None;
-    let content = compare(&item.path, &mut found);
-    match &found {
-        Some(what) => note_tampered(&item.path, what),
-        None if content.is_ok() => clear_tampered(&item.path)?,
-        None => {}
-    }
-    let content = content?;
-    let detail = Detail::of(&item.manifest);
-    if detail.is_some_and(|detail| detail.content() == content) {
-        return Ok(content);
-    }
-    let what = "its manifest says something else than its index".to_owned();
-    note_tampered(&item.path, &what);
-    Err(StorageError::new(Fault::Permanent, verifying(&item.path), what))
+    let compared = compare(&item.path).and_then(|content| match Detail::of(&item.manifest) {
+        Some(detail) if detail.content() == content => Ok(content),
+        _ => Err(differs(&item.path, "its manifest says something else than its index")),
+    });
+    remember(&item.path, compared)
+}
+
+fn differs(dir: &Path, what: impl Into<String>) -> StorageError {
+    StorageError::new(Fault::Identity, verifying(dir), what)
 }
 
 fn verifying(dir: &Path) -> String {
     format!("verifying {}", dir.display())
 }
 
-/// Walks tree and index side by side; `found` is the first difference, if that is why it fails.
-fn compare(dir: &Path, found: &mut Option<String>) -> Result<Content, StorageError> {
-    let mut differs = |what: String| {
-        *found = Some(what.clone());
-        StorageError::new(Fault::Permanent, verifying(dir), what)
-    };
+/// Walks tree and index side by side, up to the first difference.
+fn compare(dir: &Path) -> Result<Content, StorageError> {
+    let differs = |what: String| differs(dir, what);
     let root = match data(dir) {
         Err(rustix::io::Errno::NOENT) => return Err(differs("its data is gone".into())),
         root => root.doing(|| verifying(dir))?,

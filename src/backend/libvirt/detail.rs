@@ -5,7 +5,7 @@ use crate::domain::snapshot::Content;
 use crate::domain::told::{Disk, Told};
 use crate::fs::tree::Meta;
 use crate::fs::{Doing, StorageError};
-use crate::store::Seal;
+use crate::store::{Item, Seal};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -84,13 +84,13 @@ impl Seal for Detail {
         Content { empty: used == 0, entries: None, bytes: Some(used) }
     }
 
-    fn told(&self) -> Told {
+    fn told(&self, _item: &Item) -> Result<Told, StorageError> {
         let disk = |disk: &Stored| Disk {
             name: disk.target.clone(),
             file: disk.source.display().to_string(),
             size: disk.size,
         };
-        Told { disks: self.disks.iter().map(disk).collect(), ..Told::default() }
+        Ok(Told { disks: self.disks.iter().map(disk).collect(), ..Told::default() })
     }
 
     /// Whether everything in `dir` still looks as it did; a change under the same look is for

@@ -4,14 +4,10 @@ use super::detail::{DISKS, Detail};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
 use crate::fs::{Doing, StorageError};
-use crate::store::{Growing, Item, Seal};
+use crate::store::{Filled, Growing, Item, Seal};
 
 /// The source was verified a moment ago.
-pub fn keep(
-    growing: &Growing<'_>,
-    source: &Item,
-    part: Part,
-) -> Result<(Detail, Vec<String>), StorageError> {
+pub fn keep(growing: &Growing<'_>, source: &Item, part: Part) -> Result<Filled, StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let Some(mut detail) = Detail::of(&source.manifest) else {
         let why = "its manifest does not say what it holds";
@@ -32,5 +28,5 @@ pub fn keep(
         std::fs::hard_link(source.path.join(name), growing.path.join(name)).doing(doing)?;
     }
     notes.extend(source.manifest.notes.iter().cloned());
-    Ok((detail, notes))
+    Filled::new(detail, notes)
 }

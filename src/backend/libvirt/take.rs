@@ -5,66 +5,49 @@ use super::copy::{self, Story};
 use super::detail::{DEFINITION, DISKS, Detail, NVRAM, Original, Stored, look};
 use super::domain::Disk;
 use super::subject::Live;
-use super::{Libvirt, WORD, image, keep, verify};
+use super::{Libvirt, image, keep, verify};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Part;
 use crate::fs::growth::{Growth, allocated, telling};
 use crate::fs::{Doing, Progress, StorageError};
-use crate::store::manifest::Manifest;
-use crate::store::{Growing, Item};
+use crate::store::{Filled, Growing, Taking};
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-
-enum Source {
-    Live(Live),
-    Snapshot(Item),
-}
 
 pub fn take(
     libvirt: &Libvirt,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let (store, card) = (&libvirt.store, order.card);
-    if let Some(done) = store.already(&card.handle)? {
-        return Ok(Object::of(&done.manifest));
-    }
-    // Before anything is made: a source that is away leaves nothing behind.
-    let source = match order.source {
-        None => {
-            libvirt.recover()?;
-            Source::Live(Live::look(&libvirt.settings, card.part)?)
-        }
-        Some(source) => {
-            let item = store.whole(source)?;
-            // A copy of something changed would pass for the snapshot that it was.
-            verify::verify(&libvirt.settings, &item, progress)?;
-            Source::Snapshot(item)
-        }
-    };
-    store.make()?;
-    store.sweep()?;
-    store.expect_free(card.handle.seq)?;
-    store.raise(card.handle.seq)?;
-    let mut manifest = Manifest::new(store.resource(), WORD, card);
-    let growing = Growing::begin(store, &manifest)?;
-    let disks = growing.path.join(DISKS);
-    DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))?;
-    let (detail, notes) = match source {
-        Source::Live(live) => copy_live(libvirt, &growing, live, (card.part, progress))?,
-        Source::Snapshot(item) => {
-            manifest.incomplete.clone_from(&item.manifest.incomplete);
-            keep::keep(&growing, &item, card.part)?
-        }
-    };
-    manifest.detail = serde_json::to_value(detail)
-        .map_err(std::io::Error::from)
-        .doing(|| "writing the manifest".into())?;
-    manifest.notes = notes;
-    progress.wanted()?;
-    growing.commit(&manifest)?;
+    let part = order.card.part;
+    let taking = Taking { store: &libvirt.store, card: order.card, progress };
+    let manifest = match order.source {
+        None => taking.live(
+            || {
+                libvirt.recover()?;
+                Live::look(&libvirt.settings, part)
+            },
+            |live, growing| {
+                make_disks(growing)?;
+                copy_live(libvirt, growing, live, (part, progress))
+            },
+        ),
+        Some(source) => taking.kept(
+            source,
+            |item| verify::verify(&libvirt.settings, item, progress),
+            |item, growing| {
+                make_disks(growing)?;
+                keep::keep(growing, item, part)
+            },
+        ),
+    }?;
     Ok(Object::of(&manifest))
+}
+
+fn make_disks(growing: &Growing<'_>) -> Result<(), StorageError> {
+    let disks = growing.path.join(DISKS);
+    DirBuilder::new().mode(0o700).create(&disks).doing(|| format!("making {}", disks.display()))
 }
 
 fn copy_live(
@@ -72,7 +55,7 @@ fn copy_live(
     growing: &Growing<'_>,
     live: Live,
     (part, progress): (Part, &dyn Progress),
-) -> Result<(Detail, Vec<String>), StorageError> {
+) -> Result<Filled, StorageError> {
     let from: Vec<PathBuf> = live.disks.iter().map(|disk| disk.file.clone()).collect();
     let into = growing.path.join(DISKS);
     let whole = |over: &_| Some(from.iter().map(|disk| allocated(disk, over)).sum());
@@ -97,7 +80,8 @@ fn copy_live(
         .as_ref()
         .map(|(domain, _)| Original { name: domain.name.clone(), uuid: domain.uuid.clone() });
     let Story { frozen_ms, paused_ms, seen, notes } = story;
-    Ok((Detail { domain: original, disks, beside, seen, frozen_ms, paused_ms }, notes))
+    let detail = Detail { domain: original, disks, beside, seen, frozen_ms, paused_ms };
+    Filled::new(detail, notes)
 }
 
 fn looking() -> String {

@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use crate::fs::{Doing, Progress, StorageError};
-use crate::store::{Item, Seal, clear_tampered, note_tampered};
+use crate::store::{Item, Seal, differing, remember};
 
 /// Compares how they look, and checks the tables of those that have some. The guest's bytes are not
 /// read: on terabytes that would take longer than the day.
@@ -18,13 +18,7 @@ pub fn verify(
     item: &Item,
     progress: &dyn Progress,
 ) -> Result<Content, StorageError> {
-    let verified = compare(settings, item, progress);
-    match &verified {
-        Ok(_) => clear_tampered(&item.path)?,
-        Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
-        Err(_) => {}
-    }
-    verified.map(|detail| detail.content())
+    remember(&item.path, compare(settings, item, progress)).map(|detail| detail.content())
 }
 
 /// As [`verify`], and what is known of the snapshot.
@@ -47,7 +41,7 @@ fn compare(
     progress: &dyn Progress,
 ) -> Result<Detail, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
-    let differs = |what: &str| Err(StorageError::new(Fault::Permanent, doing(), what));
+    let differs = |what: &str| Err(StorageError::new(Fault::Identity, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
         return differs("its manifest does not say what it holds");
     };
@@ -55,7 +49,8 @@ fn compare(
         return differs("it has changed since it was taken, or a part of it is gone");
     }
     for disk in &detail.disks {
-        image::check(&disk.path(&item.path), disk.format, settings.deadline, progress)?;
+        image::check(&disk.path(&item.path), disk.format, settings.deadline, progress)
+            .map_err(differing)?;
     }
     Ok(detail)
 }

@@ -6,12 +6,14 @@ use super::config::DIR;
 use super::copy::open;
 use super::mains::Mains;
 use super::online::LABEL;
+use super::{WORD, prove};
 use crate::domain::snapshot::Content;
+use crate::domain::told::{Engine, Told};
 use crate::fs::fnv::{self, fnv};
 use crate::fs::subvolume::Subvolume;
 use crate::fs::tree::{Kind, Meta, below, open_file, walk};
 use crate::fs::{Doing, StorageError};
-use crate::store::manifest::Manifest;
+use crate::store::{Item, Seal};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -95,20 +97,15 @@ impl Measure {
     }
 }
 
-impl Detail {
-    /// `None` where the manifest holds none: not ours to trust.
-    pub fn of(manifest: &Manifest) -> Option<Self> {
-        Self::deserialize(&manifest.detail).ok()
-    }
-
+impl Seal for Detail {
     /// A cluster without a table of any user is empty, however large its own catalogues are.
-    pub fn content(&self) -> Content {
+    fn content(&self) -> Content {
         let Measure { relations, relation_bytes, .. } = self.measure;
         Content { empty: relations == 0, entries: Some(relations), bytes: Some(relation_bytes) }
     }
 
-    /// Whether the snapshot in `dir` still looks as it did: a few looks, whatever its size.
-    pub fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
+    /// A few looks, whatever its size.
+    fn matches(&self, dir: &Path) -> Result<bool, StorageError> {
         let doing = || format!("looking at {}", dir.display());
         let dir = std::fs::File::open(dir).doing(doing)?;
         if let Some(source) = self.subvolume {
@@ -121,6 +118,16 @@ impl Detail {
             Err(error) => Err(error).doing(doing),
         }
     }
+
+    fn told(&self, item: &Item) -> Result<Told, StorageError> {
+        let engine = Some(engine(self.major));
+        Ok(Told { engine, proof: prove::proof(item)?, ..Told::default() })
+    }
+}
+
+/// What the data is of, as people are told it.
+pub fn engine(major: u32) -> Engine {
+    Engine { name: WORD.into(), version: major.to_string() }
 }
 
 pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {

@@ -48,9 +48,8 @@ use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::browse::OpenTree;
-use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Content, Handle};
-use crate::domain::survey::{Mark, Survey, Wholeness};
+use crate::domain::survey::{Mark, Survey};
 use crate::domain::usage::TotalUsage;
 use crate::domain::usage::Usage;
 use crate::fs::tree::open_nosymlink;
@@ -58,7 +57,7 @@ use crate::fs::{Doing, Progress, StorageError};
 use crate::host::drop_in::DropIn;
 use crate::store::identity::Probe;
 use crate::store::manifest::write_mark;
-use crate::store::{self, Item, Store, blocks};
+use crate::store::{self, Store, blocks};
 use cluster::Cluster;
 use detail::Detail;
 use places::Place;
@@ -79,22 +78,6 @@ pub struct Postgres {
     store: Store,
     /// Held while a copy is proven.
     proving: Mutex<()>,
-}
-
-impl Postgres {
-    /// The whole snapshot of this handle, and what is known of it.
-    fn whole(&self, handle: &Handle) -> Result<(Item, Detail), StorageError> {
-        let item = self.store.whole(handle)?;
-        let detail = Detail::of(&item.manifest);
-        match (list::state(&item)?, detail) {
-            (Wholeness::Whole, Some(detail)) => Ok((item, detail)),
-            _ => {
-                let doing = format!("opening {}", item.path.display());
-                let why = "it was changed after it was taken; its content is unknown";
-                Err(StorageError::new(Fault::Permanent, doing, why))
-            }
-        }
-    }
 }
 
 impl Backend for Postgres {
@@ -165,7 +148,7 @@ impl Backend for Postgres {
         order: &RestoreOrder<'_>,
         progress: &dyn Progress,
     ) -> Result<Restored, StorageError> {
-        let (item, detail) = self.whole(order.handle)?;
+        let (item, detail) = self.store.untouched::<Detail>(order.handle)?;
         restore::restore(&self.settings, &item, &detail, order, progress)
     }
 
@@ -188,7 +171,7 @@ impl Backend for Postgres {
 
     /// The data directory as it was copied; tablespaces elsewhere are links in it.
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.whole(handle)?;
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
         Ok(OpenTree::new(self.store.part(&item, "data")?))
     }
 

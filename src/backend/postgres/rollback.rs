@@ -82,7 +82,7 @@ pub fn rollback(
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<(), StorageError> {
-    let (item, detail) = postgres.whole(order.handle)?;
+    let (item, detail) = postgres.store.untouched::<Detail>(order.handle)?;
     let path = &postgres.settings.data;
     movable(path)?;
     let swap = Swap::open(&postgres.store, path, order.token)?;

@@ -11,15 +11,13 @@ use super::places::Place;
 use super::session::Session;
 use super::settings::Settings;
 use super::tools::Tools;
-use super::{Postgres, WORD, base, keep, offline, online};
+use super::{Postgres, base, keep, offline, online};
 use crate::domain::operation::Fault;
-use crate::domain::snapshot::Seq;
 use crate::fs::growth::{Growth, allocated, telling};
 use crate::fs::subvolume::Subvolume;
 use crate::fs::{Asking, Doing, Progress, StorageError};
 use crate::host::process::User;
-use crate::store::manifest::Manifest;
-use crate::store::{Growing, Store, expect_store_apart};
+use crate::store::{Filled, Growing, Taking, expect_store_apart};
 use std::os::unix::fs::PermissionsExt;
 
 /// Passable for the owner of the data, who is given this directory open; the one above is private.
@@ -77,24 +75,44 @@ pub fn take(
     order: &TakeOrder<'_>,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let (store, card) = (&postgres.store, order.card);
-    if let Some(done) = store.already(&card.handle)? {
-        return Ok(Object::of(&done.manifest));
-    }
-    let mut manifest = Manifest::new(store.resource(), WORD, card);
-    if let Some(source) = order.source {
-        let source = store.whole(source)?;
-        let growing = begin(store, &manifest)?;
-        let (detail, notes) = keep::keep(&source, &growing, progress)?;
-        manifest.incomplete.clone_from(&source.manifest.incomplete);
-        return commit(growing, &mut manifest, &detail, notes);
-    }
+    let (store, settings) = (&postgres.store, &postgres.settings);
+    let taking = Taking { store, card: order.card, progress };
     let asking = Asking(progress);
-    // It would be copied into itself.
-    expect_store_apart(store, &postgres.settings.data)?;
-    let source = Source::find(&postgres.settings, &asking)?;
-    let growing = begin(store, &manifest)?;
-    let mut from = vec![postgres.settings.data.clone()];
+    let manifest = match order.source {
+        None => taking.live(
+            || {
+                // It would be copied into itself.
+                expect_store_apart(store, &settings.data)?;
+                Source::find(settings, &asking)
+            },
+            |source, growing| {
+                open_to_owner(growing)?;
+                let label = order.card.handle.id.simple().to_string();
+                copy_telling(source, growing, &label, progress)
+            },
+        ),
+        Some(source) => taking.kept(source, keep::expect_whole, |item, growing| {
+            open_to_owner(growing)?;
+            keep::keep(item, growing, progress)
+        }),
+    }?;
+    Ok(Object::of(&manifest))
+}
+
+fn open_to_owner(growing: &Growing<'_>) -> Result<(), StorageError> {
+    let mode = std::fs::Permissions::from_mode(PASSABLE);
+    std::fs::set_permissions(&growing.path, mode)
+        .doing(|| format!("opening {}", growing.path.display()))
+}
+
+/// Tells by the growth of the copy how far it is.
+fn copy_telling(
+    source: Source<'_>,
+    growing: &Growing<'_>,
+    label: &str,
+    progress: &dyn Progress,
+) -> Result<Filled, StorageError> {
+    let mut from = vec![source.settings.data.clone()];
     let spaces = source.cluster.tablespaces()?.into_iter();
     from.extend(spaces.filter_map(|space| match space.place {
         Place::Outside(path) => Some(path),
@@ -102,47 +120,19 @@ pub fn take(
     }));
     let whole = |over: &_| Some(from.iter().map(|path| allocated(path, over)).sum());
     let growth = Growth { now: &|over| allocated(&growing.path, over), whole: &whole };
-    let label = manifest.id.simple().to_string();
-    let copied = telling(progress, &growth, || copy_live(source, &growing, &label));
+    let copied = telling(progress, &growth, || copy_live(source, growing, label));
     // By now there is something to clear away: that a part went away says nothing else.
-    let (detail, notes) = copied.map_err(|error| match error.fault {
+    copied.map_err(|error| match error.fault {
         Fault::Absent | Fault::Identity => StorageError { fault: Fault::Transient, ..error },
         _ => error,
-    })?;
-    progress.wanted()?;
-    commit(growing, &mut manifest, &detail, notes)
-}
-
-fn begin<'a>(store: &'a Store, manifest: &Manifest) -> Result<Growing<'a>, StorageError> {
-    store.make()?;
-    store.sweep()?;
-    store.expect_free(Seq(manifest.seq))?;
-    store.raise(Seq(manifest.seq))?;
-    let growing = Growing::begin(store, manifest)?;
-    let mode = std::fs::Permissions::from_mode(PASSABLE);
-    std::fs::set_permissions(&growing.path, mode)
-        .doing(|| format!("opening {}", growing.path.display()))?;
-    Ok(growing)
-}
-
-fn commit(
-    growing: Growing<'_>,
-    manifest: &mut Manifest,
-    detail: &Detail,
-    notes: Vec<String>,
-) -> Result<Object, StorageError> {
-    let value = serde_json::to_value(detail).map_err(std::io::Error::from);
-    manifest.detail = value.doing(|| "writing the manifest".into())?;
-    manifest.notes = notes;
-    growing.commit(manifest)?;
-    Ok(Object::of(manifest))
+    })
 }
 
 fn copy_live(
     mut source: Source<'_>,
     growing: &Growing<'_>,
     label: &str,
-) -> Result<(Detail, Vec<String>), StorageError> {
+) -> Result<Filled, StorageError> {
     let ground = Ground::of(&source.cluster, growing)?;
     let spaces = source.cluster.tablespaces()?;
     let log = source.cluster.log_place()?.and_then(|place| place.inside().map(str::to_owned));
@@ -180,7 +170,7 @@ fn copy_live(
         measure: measure(&growing.dir)?,
         look: look(&growing.dir).doing(looking)?,
     };
-    Ok((detail, notes))
+    Filled::new(detail, notes)
 }
 
 fn looking() -> String {

@@ -2,7 +2,6 @@
 
 use super::copy::{BACKUP_MANIFEST, open};
 use super::detail::{Detail, measure};
-use super::list::TAMPERED;
 use super::offline::control;
 use super::tools::{Tools, handed, run_while};
 use super::{Postgres, prove};
@@ -10,9 +9,7 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use crate::fs::{Doing, Progress, StorageError};
 use crate::host::process::User;
-use crate::store::Item;
-use crate::store::manifest::sync_dir;
-use std::path::Path;
+use crate::store::{Item, Seal, differing, remember};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,15 +32,7 @@ pub fn verify(
             Ok(())
         }
     });
-    match sound {
-        Err(error) if error.fault == Fault::Identity => {
-            note(&item.path, &error.detail);
-            return Err(StorageError { fault: Fault::Permanent, ..error });
-        }
-        sound => sound?,
-    }
-    clear(&item.path)?;
-    Ok(detail.content())
+    remember(&item.path, sound).map(|()| detail.content())
 }
 
 /// That every file has the size and time that it had: what was changed meanwhile is not what was asked
@@ -55,9 +44,8 @@ pub fn as_stored(item: &Item) -> Result<Detail, StorageError> {
     match Detail::of(&item.manifest).filter(|was| is.is_ok_and(|is| was.measure.is_of(&is))) {
         Some(detail) => Ok(detail),
         None => {
-            let why = "it is not what its manifest says".to_owned();
-            note(&item.path, &why);
-            Err(StorageError::new(Fault::Permanent, doing(), why))
+            let why = "it is not what its manifest says";
+            remember(&item.path, Err(StorageError::new(Fault::Identity, doing(), why)))
         }
     }
 }
@@ -67,12 +55,8 @@ fn check(item: &Item, tools: &Tools, progress: &dyn Progress) -> Result<(), Stor
     let doing = format!("verifying {}", item.path.display());
     let data = std::fs::File::open(&item.path).and_then(|dir| Ok(open(&dir, "data")?));
     let data = Arc::new(data.doing(|| doing.clone())?);
-    let bad = |error: StorageError| match error.fault {
-        Fault::Permanent => StorageError { fault: Fault::Identity, ..error },
-        _ => error,
-    };
     control(tools.spawn("pg_controldata", &["-D", &handed(&data)], &data, QUICK), &doing)
-        .map_err(bad)?;
+        .map_err(differing)?;
     // Beside a log of its own lies no copy of pg_basebackup's: sums in it are of another copy.
     let copied = !item.path.join("wal").exists();
     if copied && item.path.join("data").join(BACKUP_MANIFEST).exists() {
@@ -80,19 +64,4 @@ fn check(item: &Item, tools: &Tools, progress: &dyn Progress) -> Result<(), Stor
         run_while(&spawn, Fault::Identity, &doing, progress)?;
     }
     Ok(())
-}
-
-/// As well as it can be done: the verdict itself does not depend on it.
-fn note(dir: &Path, what: &str) {
-    if std::fs::write(dir.join(TAMPERED), format!("{what}\n")).is_ok() {
-        let _ = sync_dir(dir);
-    }
-}
-
-fn clear(dir: &Path) -> Result<(), StorageError> {
-    match std::fs::remove_file(dir.join(TAMPERED)) {
-        Ok(()) => sync_dir(dir),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StorageError::io(format!("verifying {}", dir.display()), &error)),
-    }
 }

@@ -8,13 +8,11 @@ use super::detail::{Detail, database};
 use super::rollback::beside;
 use super::settings::Settings;
 use super::sides::SIDES;
-use super::{DATA, DATABASE, WORD, keep, owner, seal};
+use super::{DATA, DATABASE, keep, owner, seal};
 use crate::domain::operation::Fault;
-use crate::domain::suspicion::as_it_was;
 use crate::fs::tree::{Flow, Kind, Meta, open_file, open_nosymlink, peek, same_content};
 use crate::fs::{Doing, Progress, StorageError};
-use crate::store::manifest::Manifest;
-use crate::store::{Growing, Item, Store};
+use crate::store::{Filled, Growing, Item, Store, Taking};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -30,21 +28,23 @@ pub fn take(
     why: &StorageError,
     progress: &dyn Progress,
 ) -> Result<Object, StorageError> {
-    let handle = &order.card.handle;
-    if let Some(done) = store.already(handle)? {
-        return Ok(Object::of(&done.manifest));
-    }
-    let live = owner::open(&settings.path)?.0;
-    store.make()?;
-    store.sweep()?;
-    store.expect_free(handle.seq)?;
-    store.raise(handle.seq)?;
-    let mut manifest = Manifest::new(store.resource(), WORD, order.card);
-    let growing = Growing::begin(store, &manifest)?;
+    let taking = Taking { store, card: order.card, progress };
+    let fill = |live, growing: &Growing<'_>| save(settings, &live, growing, why, progress);
+    let manifest = taking.live(|| Ok(owner::open(&settings.path)?.0), fill)?;
+    Ok(Object::of(&manifest))
+}
+
+fn save(
+    settings: &Settings,
+    live: &OwnedFd,
+    growing: &Growing<'_>,
+    why: &StorageError,
+    progress: &dyn Progress,
+) -> Result<Filled, StorageError> {
     seal::open_up(&growing.path, None)?;
     let doing = || format!("saving {}", settings.path.display());
     let data = data(&growing.path).doing(doing)?;
-    copy(&live, &data, DATABASE, progress)?;
+    copy(live, &data, DATABASE, progress)?;
     for end in SIDES {
         match open_nosymlink(&beside(&settings.path, end)) {
             Ok(side) => copy(&side, &data, &format!("{DATABASE}{end}"), progress)?,
@@ -53,13 +53,7 @@ pub fn take(
         }
     }
     let copied = database(&growing.path).and_then(Meta::of).doing(doing)?;
-    let detail = serde_json::to_value(Detail::damaged(&copied)).map_err(std::io::Error::from);
-    manifest.detail = detail.doing(doing)?;
-    let doubt = as_it_was(&why.to_string());
-    manifest.notes = vec![doubt.clone()];
-    manifest.incomplete = Some(doubt);
-    growing.commit(&manifest)?;
-    Ok(Object::of(&manifest))
+    Filled::damaged(Detail::damaged(&copied), why)
 }
 
 fn copy(

@@ -6,7 +6,7 @@ use crate::domain::snapshot::Content;
 use crate::domain::told::{Engine, Told};
 use crate::fs::tree::{Kind, Meta};
 use crate::fs::{Doing, StorageError};
-use crate::store::Seal;
+use crate::store::{Item, Seal};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,8 @@ impl Seal for Detail {
         Content { empty: self.empty, entries: None, bytes: Some(self.used_bytes) }
     }
 
-    fn told(&self) -> Told {
-        Told { engine: Some(engine()), ..Told::default() }
+    fn told(&self, _item: &Item) -> Result<Told, StorageError> {
+        Ok(Told { engine: Some(engine()), ..Told::default() })
     }
 
     /// Whether the copy in `dir` still looks as it did; a change under the same look is for

@@ -3,39 +3,28 @@
 use super::DATA;
 use super::detail::Detail;
 use crate::domain::operation::Fault;
-use crate::fs::tree::{Copy, Entry, Flow, Meta, Report, Visitor, copy_tree};
+use crate::fs::tree::{Copy, Flow, Meta, Report, Share, Visitor, copy_tree};
 use crate::fs::{Doing, Progress, StorageError};
-use crate::store::Seal;
-use crate::store::{Growing, Item};
+use crate::store::{Filled, Growing, Item, Seal};
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// The copy becomes another name of the same file: nobody writes to either.
-struct Sharer;
-
-impl Visitor for Sharer {
-    fn unchanged(&mut self, file: &Entry<'_>) -> Result<Option<OwnedFd>, StorageError> {
-        let shared = file.reference.try_clone_to_owned();
-        shared.map(Some).doing(|| "sharing a file".into())
-    }
-}
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The source was verified a moment ago.
 pub fn keep(
     growing: &Growing<'_>,
     source: &Item,
     progress: &dyn Progress,
-) -> Result<(Option<Detail>, Vec<String>), StorageError> {
+) -> Result<Filled, StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let from = rustix::fs::open(source.path.join(DATA), flags, Mode::empty()).doing(doing)?;
     let (from, into) = (from.as_fd(), growing.dir.as_fd());
-    let report = whole(from, into, c"data", Flow::WithinStore, progress, &mut Sharer)?;
+    let report = whole(from, into, c"data", Flow::WithinStore, progress, &mut Share)?;
     let mut notes = vec![format!("{} of snapshot {}", report.how(), source.seq)];
     notes.extend(source.manifest.notes.iter().cloned());
-    Ok((Detail::of(&source.manifest), notes))
+    Filled::new(Detail::of(&source.manifest), notes)
 }
 
 /// Copies with owner and mode, or not at all.

@@ -8,8 +8,7 @@ use crate::domain::operation::Fault;
 use crate::domain::snapshot::Content;
 use crate::fs::tree::Meta;
 use crate::fs::{Doing, Progress, StorageError};
-use crate::store::Seal;
-use crate::store::{Item, clear_tampered, note_tampered};
+use crate::store::{Item, Seal, differing, remember};
 use rustix::io::Errno;
 
 /// # Errors
@@ -20,13 +19,7 @@ pub fn verify(
     item: &Item,
     progress: &dyn Progress,
 ) -> Result<Content, StorageError> {
-    let verified = compare(settings, item, progress);
-    match &verified {
-        Ok(_) => clear_tampered(&item.path)?,
-        Err(error) if error.fault == Fault::Permanent => note_tampered(&item.path, &error.detail),
-        Err(_) => {}
-    }
-    verified
+    remember(&item.path, compare(settings, item, progress))
 }
 
 fn compare(
@@ -35,7 +28,7 @@ fn compare(
     progress: &dyn Progress,
 ) -> Result<Content, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
-    let differs = |what: &str| Err(StorageError::new(Fault::Permanent, doing(), what));
+    let differs = |what: &str| Err(StorageError::new(Fault::Identity, doing(), what));
     let Some(detail) = Detail::of(&item.manifest) else {
         return differs("its manifest does not say what it holds");
     };
@@ -50,7 +43,8 @@ fn compare(
         return Ok(detail.content());
     }
     let user = owner::of_copy(settings, &copy)?;
-    let answer = run::ask(settings, user, Act::Check { dir: item.path.join(DATA) }, progress)?;
+    let act = Act::Check { dir: item.path.join(DATA) };
+    let answer = run::ask(settings, user, act, progress).map_err(differing)?;
     if (answer.used_bytes, answer.empty) != (detail.used_bytes, detail.empty) {
         return differs("its manifest says something else than its database");
     }

@@ -23,7 +23,7 @@ mod trouble;
 mod walk;
 mod xattr;
 
-pub use copy::{Copy, Entry, Flow, Visitor, copy_into, copy_tree, fix};
+pub use copy::{Copy, Entry, Flow, Share, Visitor, copy_into, copy_tree, fix};
 pub use data::{Tell, clone as share_data, copy as copy_data, same_content};
 pub use dress::{disinherit, shed};
 pub use finish::add_bytes;

@@ -181,7 +181,7 @@ fn what_cannot_be_exchanged_is_refused_and_left_as_it_is() {
     std::fs::remove_file(scene.data.join("standby.signal")).unwrap();
     let tampered = scene.fs.path().join("store/db/1/data/global/pg_control");
     std::fs::write(tampered, "defaced").unwrap();
-    refused("changed after it was taken");
+    refused("changed since it was taken");
     let server = Server::start(&scene.data, "");
     assert_eq!(scene.tables(&server), ("500".into(), "1".into()));
 }
