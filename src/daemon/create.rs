@@ -10,7 +10,7 @@ use crate::domain::policy::Policy;
 use crate::domain::report::Done;
 use crate::domain::resource::{Kind, Resource};
 use crate::domain::snapshot::Card;
-use crate::fs::{Progress, StorageError};
+use crate::fs::Progress;
 use std::path::{Path, PathBuf};
 
 /// What an order needs beside its backend.
@@ -33,11 +33,11 @@ pub trait CreateContext: Progress {
 
 /// Nobody watches, nothing is known.
 impl CreateContext for () {
-    fn may_enroll(&self, _heir: &Resource) -> Result<(), String> {
+    fn may_enroll(&self, _derived: &Resource) -> Result<(), String> {
         Ok(())
     }
 
-    fn enroll(&self, _heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, _derived: &Resource) -> Result<(), String> {
         Ok(())
     }
 
@@ -69,9 +69,9 @@ pub fn create(
         port: draft.port,
     };
     // Heptad may have stopped after it was made and before all was known.
-    let made = if again { backend.made(&order).map_err(|error| failure(&error))? } else { None };
+    let made = if again { backend.made(&order)? } else { None };
     if !again {
-        context.wanted().map_err(|error| failure(&error))?;
+        context.wanted()?;
     }
     let restored = match made {
         Some(made) => made,
@@ -115,7 +115,7 @@ fn make(
         return Err(Failure::new(Fault::Permanent, format!("nothing was made: {why}")));
     }
     let place = order.target.parent().unwrap_or(order.target);
-    backend.restore(order, &Watched(context)).map_err(|error| full::at(place, &error))
+    backend.restore(order, context).map_err(|error| full::at(place, error))
 }
 
 fn may_be_there(derived: &Resource, context: &dyn CreateContext) -> Result<(), Failure> {
@@ -191,7 +191,7 @@ fn target(backend: &dyn Backend, draft: &NewResource) -> Result<PathBuf, Failure
     })
 }
 
-/// The derived with the original's options as the backend changed them.
+/// The new resource with its original's options as the backend changed them.
 fn patched(derived: &Resource, changes: &serde_json::Map<String, serde_json::Value>) -> Resource {
     let mut derived = derived.clone();
     let mut options: serde_json::Map<String, serde_json::Value> =
@@ -216,7 +216,7 @@ pub fn roll_back(
     context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
     let mut left = None;
-    let (identity, failed) = match backend.rollback(order, &Watched(context)) {
+    let (identity, failed) = match backend.rollback(order, context) {
         Ok(probe) => {
             left = backend.left_to_do();
             (Some(probe.identity), None)
@@ -225,7 +225,10 @@ pub fn roll_back(
         Err(error) => {
             let seen = backend.probe().ok().filter(|_| was_there);
             let root = backend.territory().roots.into_iter().next();
-            let failed = root.map_or_else(|| failure(&error), |root| full::at(&root, &error));
+            let failed = match root {
+                Some(root) => full::at(&root, error),
+                None => error.into(),
+            };
             (seen.map(|probe| probe.identity), Some(failed))
         }
     };
@@ -240,7 +243,7 @@ pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
     if let Some(why) = closed {
         return Err(Failure::new(Fault::Permanent, format!("nothing was changed: {why}")));
     }
-    let users = backend.users().map_err(|error| failure(&error))?;
+    let users = backend.users()?;
     if users.is_empty() {
         return Ok(());
     }
@@ -253,7 +256,7 @@ pub fn attach(
     disk: &ResourceName,
     context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    backend.attach(&image(disk, context)?).map(Done::Attached).map_err(|error| failure(&error))
+    backend.attach(&image(disk, context)?).map(Done::Attached).map_err(Failure::from)
 }
 
 pub fn detach(
@@ -262,7 +265,7 @@ pub fn detach(
     again: bool,
     context: &dyn CreateContext,
 ) -> Result<Done, Failure> {
-    match backend.detach(&image(disk, context)?).map_err(|error| failure(&error))? {
+    match backend.detach(&image(disk, context)?)? {
         // An earlier try may have taken it away.
         false if !again => {
             let message = format!("it does not have disk {disk}, so there is nothing to take away");
@@ -277,23 +280,6 @@ fn image(disk: &ResourceName, context: &dyn CreateContext) -> Result<Image, Fail
         let message = format!("{disk} is not a disk image, so no instance can be given it");
         Failure::new(Fault::Permanent, message)
     })
-}
-
-/// The same as the backends know it.
-struct Watched<'a>(&'a dyn CreateContext);
-
-impl Progress for Watched<'_> {
-    fn report(&self, done_bytes: u64, total_bytes: Option<u64>) {
-        self.0.report(done_bytes, total_bytes);
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.0.is_wanted()
-    }
-}
-
-fn failure(error: &StorageError) -> Failure {
-    Failure::new(error.fault, error.to_string())
 }
 
 #[cfg(test)]

@@ -347,10 +347,10 @@ mod tests {
         );
         let other = Resource { name: "web-2".parse().unwrap(), ..known.clone() };
         // A number that no column holds.
-        let mut heir = crate::domain::account::Account::new(other.clone(), at("01T00:00"));
-        heir.next_seq = Seq(u64::MAX);
+        let mut poisoned = crate::domain::account::Account::new(other.clone(), at("01T00:00"));
+        poisoned.next_seq = Seq(u64::MAX);
         let mut ledger = engine.keeper().ledger().clone();
-        ledger.apply(&Entry::Account(Box::new(heir)));
+        ledger.apply(&Entry::Account(Box::new(poisoned)));
         engine.keeper = Keeper::new(ledger, at("01T00:00"), reading(), 8);
         let changed = Resource { enrolled: true, ..other };
         let events = vec![Event::Tick, Event::Configured(vec![known, changed])];

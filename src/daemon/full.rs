@@ -10,21 +10,21 @@ use std::path::Path;
 const NOTHING: u64 = 1 << 20;
 
 /// What failed while something was written for the resource.
-pub fn failure(backend: &dyn Backend, error: &StorageError) -> Failure {
+pub fn failure(backend: &dyn Backend, error: StorageError) -> Failure {
     let ground = backend.territory();
     match (ground.store, ground.roots.into_iter().next()) {
         (Some(store), _) => of("the store", &store, error),
         (None, Some(root)) => of("the file system of", &root, error),
-        (None, None) => Failure::new(error.fault, error.to_string()),
+        (None, None) => error.into(),
     }
 }
 
 /// What failed while something was made at a place.
-pub fn at(place: &Path, error: &StorageError) -> Failure {
+pub fn at(place: &Path, error: StorageError) -> Failure {
     of("the file system of", place, error)
 }
 
-fn of(what: &str, place: &Path, error: &StorageError) -> Failure {
+fn of(what: &str, place: &Path, error: StorageError) -> Failure {
     // SQLite calls a write that did not fit an error of the disk.
     let is_full = match error.fault {
         Fault::NoSpace => true,
@@ -32,7 +32,7 @@ fn of(what: &str, place: &Path, error: &StorageError) -> Failure {
         _ => false,
     };
     if !is_full {
-        return Failure::new(error.fault, error.to_string());
+        return error.into();
     }
     let place = place.display();
     let message = format!("{what} {place} is full, or a quota there is used up: {error}");

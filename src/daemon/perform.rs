@@ -51,10 +51,10 @@ pub fn perform(
             if let Some(why) = unpaid(backend, handle, guard)? {
                 return Ok(Done::Unpaid(why));
             }
-            backend.destroy(handle).map(|()| Done::Destroyed).map_err(failure)
+            backend.destroy(handle).map(|()| Done::Destroyed).map_err(Failure::from)
         }
         Work::Mark { handle, mark } => {
-            backend.mark(handle, mark).map(|()| Done::Marked).map_err(failure)
+            backend.mark(handle, mark).map(|()| Done::Marked).map_err(Failure::from)
         }
         Work::Restore { card, draft, derived, again } => {
             create::create(backend, (card, draft, derived), *again, context)
@@ -62,9 +62,9 @@ pub fn perform(
         Work::Rollback { handle, token, identity, again } => {
             if !again {
                 create::idle(backend)?;
-                let seen = backend.probe().map_err(failure)?.identity;
+                let seen = backend.probe()?.identity;
                 same(&order.resource, &seen, identity.as_deref())?;
-                context.wanted().map_err(failure)?;
+                context.wanted()?;
             }
             let order = RollbackOrder { handle, token: *token };
             create::roll_back(backend, &order, !again, context)
@@ -86,13 +86,9 @@ fn same(resource: &ResourceName, seen: &str, known: Option<&str>) -> Result<(), 
     Err(Failure::new(Fault::Identity, message))
 }
 
-fn failure(error: StorageError) -> Failure {
-    Failure::new(error.fault, error.to_string())
-}
-
 /// The listing with the live identity, and with the contents of those not known before.
 fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
-    let mut survey = backend.list().map_err(failure)?;
+    let mut survey = backend.list()?;
     if survey.high_water.0 >= COUNTABLE {
         let message = format!("the backend remembers snapshot number {}", survey.high_water);
         return Err(Failure::new(Fault::Permanent, message));
@@ -104,7 +100,7 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
             survey.absence = Some(error.to_string());
             None
         }
-        Err(error) => return Err(failure(error)),
+        Err(error) => return Err(error.into()),
     };
     for found in &mut survey.found {
         let new = !known.contains(&found.card.handle.seq);
@@ -156,11 +152,11 @@ struct Wish<'a> {
 
 fn take(backend: &dyn Backend, wish: &Wish<'_>, progress: &dyn Progress) -> Result<Taken, Failure> {
     let Wish { resource, card, source, identity, damaged_too } = *wish;
-    progress.wanted().map_err(failure)?;
+    progress.wanted()?;
     if *source == Source::Live {
-        same(resource, &backend.probe().map_err(failure)?.identity, identity)?;
+        same(resource, &backend.probe()?.identity, identity)?;
     }
-    let before = backend.list().map_err(failure)?;
+    let before = backend.list()?;
     unused(&before, card)?;
     let whole = before.found.iter().filter(|found| found.state == Wholeness::Whole);
     // The one that is most like the resource now: a kept one has a newer number than its content.
@@ -207,7 +203,7 @@ fn given_up(backend: &dyn Backend, handle: &Handle, error: StorageError) -> Fail
     {
         tracing::debug!(%error, "what was begun is cleared away once it is seen again: {error}");
     }
-    full::failure(backend, &error)
+    full::failure(backend, error)
 }
 
 /// # Errors
@@ -255,7 +251,7 @@ fn unpaid(
     if *guard == Guard::Asked {
         return Ok(None);
     }
-    let survey = backend.list().map_err(failure)?;
+    let survey = backend.list()?;
     let found = survey
         .found
         .iter()

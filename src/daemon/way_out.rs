@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::domain::operation::{Failure, Fault};
 use crate::domain::order::Successor;
+use crate::domain::sentence::shell_word;
 use std::path::PathBuf;
 
 /// For what failed before anything was looked at closely: only where nothing is there.
@@ -27,7 +28,8 @@ pub fn of_taking(backend: &dyn Backend, successor: &Successor, failure: Failure)
 fn gone(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
     let Successor { label, derived } = successor;
     let place = place(backend).filter(|_| !backend.capabilities().by_name);
-    let at = place.as_ref().map(|place| format!(" --path {}", quoted(place))).unwrap_or_default();
+    let at =
+        place.as_ref().map(|place| format!(" --path {}", shell_word(place))).unwrap_or_default();
     let again = if place.is_some() { "there again" } else { "as a new one" };
     let why = format!(
         "{}; nothing was changed. If its disk is only away or not mounted, bring that back; if it is lost, \
@@ -43,7 +45,7 @@ fn unsaved(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Fa
     let places = place(backend).zip(beside).filter(|_| !backend.capabilities().by_name);
     let (at, then) = match places {
         Some((place, beside)) => {
-            let (place, beside) = (quoted(&place), quoted(&beside));
+            let (place, beside) = (shell_word(&place), shell_word(&beside));
             let then = format!(", then `mv {place} {place}.damaged && mv {beside} {place}`");
             (format!(" --path {beside}"), then)
         }
@@ -62,11 +64,4 @@ fn place(backend: &dyn Backend) -> Option<PathBuf> {
     let territory = backend.territory();
     let is_path = ["path", "data", "image"].contains(&territory.key);
     territory.roots.into_iter().next().filter(|_| is_path)
-}
-
-/// As a shell reads it as one word.
-fn quoted(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

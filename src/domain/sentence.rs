@@ -1,5 +1,7 @@
 //! Sentences for people, wherever they come from.
 
+use std::path::Path;
+
 /// Where the system puts the number of its error, which says nothing that the words before do not.
 const NUMBER: &str = " (os error ";
 
@@ -32,6 +34,16 @@ pub fn times(number: u64) -> String {
         2 => "twice".into(),
         number => format!("{number} times"),
     }
+}
+
+/// A path as a shell reads it as one word.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A part of a sentence that has commands in backquotes.
@@ -98,6 +110,16 @@ mod tests {
         check(&format!("`{long}`; `{long}`."), None, &[Command(long), Command(long)]);
         check(&format!("half `{long}"), None, &[Prose(&format!("half `{long}"))]);
         check(&format!("`{}`", "x".repeat(90)), None, &[Prose(&format!("`{}`", "x".repeat(90)))]);
+    }
+
+    #[test]
+    fn a_path_is_quoted_only_where_a_shell_would_take_it_apart() {
+        let check = |path: &str, want: &str| assert_eq!(shell_word(Path::new(path)), want);
+        check("/srv/www-2", "/srv/www-2");
+        check("/@www", "/@www");
+        check("/srv/my site", "'/srv/my site'");
+        check("/srv/it's", "'/srv/it'\\''s'");
+        check("", "''");
     }
 
     #[test]

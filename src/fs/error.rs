@@ -1,6 +1,6 @@
 //! Verbs that failed, and what kind of fault it was.
 
-use crate::domain::operation::Fault;
+use crate::domain::operation::{Failure, Fault};
 use crate::domain::sentence::plain;
 
 /// A verb that failed: what it was doing, what kind of fault, and the cause below.
@@ -54,6 +54,12 @@ impl StorageError {
             _ => Fault::Transient,
         };
         Self::new(fault, doing, error.to_string())
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::new(error.fault, error.to_string())
     }
 }
 

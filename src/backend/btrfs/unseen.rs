@@ -6,9 +6,10 @@
 use super::place::{self, Place, Top};
 use super::restore::Target;
 use crate::domain::operation::Fault;
+use crate::domain::sentence::shell_word;
 use crate::fs::subvolume;
 use crate::fs::{Doing, StorageError};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl Unseen {
 
     /// How it is seen from then on.
     pub fn notes(&self) -> Vec<String> {
-        let (point, path, fsid) = (quoted(&self.point), quoted(&self.path), self.fsid);
+        let (point, path, fsid) = (shell_word(&self.point), shell_word(&self.path), self.fsid);
         let mkdir =
             if self.point.is_dir() { String::new() } else { format!("mkdir -p {point} && ") };
         let field = |path: &Path| {
@@ -107,28 +108,4 @@ fn expect_free(point: &Path) -> Result<(), StorageError> {
     let doing = format!("restoring to {}", point.display());
     let why = "something is there already; choose a path that does not exist";
     Err(StorageError::new(Fault::Permanent, doing, why))
-}
-
-/// As a shell takes it.
-pub fn quoted(path: &Path) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-@+:".contains(byte);
-    let text = path.display().to_string();
-    if OsStr::as_bytes(path.as_os_str()).iter().all(plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_quoted_only_where_a_shell_would_take_it_apart() {
-        let check = |path: &str, want: &str| assert_eq!(quoted(Path::new(path)), want);
-        check("/srv/www-2", "/srv/www-2");
-        check("/@www", "/@www");
-        check("/srv/my site", "'/srv/my site'");
-        check("/srv/it's", "'/srv/it'\\''s'");
-    }
 }

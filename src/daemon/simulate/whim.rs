@@ -35,11 +35,11 @@ impl Progress for Whim {
 }
 
 impl CreateContext for Whim {
-    fn may_enroll(&self, _heir: &Resource) -> Result<(), String> {
+    fn may_enroll(&self, _derived: &Resource) -> Result<(), String> {
         Ok(())
     }
 
-    fn enroll(&self, _heir: &Resource) -> Result<(), String> {
+    fn enroll(&self, _derived: &Resource) -> Result<(), String> {
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use super::{HIDDEN, doing};
 use crate::backend::btrfs::live::Live;
 use crate::backend::btrfs::place::{Place, Top};
 use crate::backend::btrfs::store::Store;
-use crate::backend::btrfs::unseen::quoted;
 use crate::domain::operation::Fault;
+use crate::domain::sentence::shell_word;
 use crate::fs::subvolume::{self, Subvolume};
 use crate::fs::{Doing, StorageError};
 use crate::host::fstab::is_declared;
@@ -89,15 +89,15 @@ pub fn expect_current(
 
 fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> StorageError {
     let doing = format!("opening {}", path.display());
-    let point = quoted(path);
+    let point = shell_word(path);
     let mount = match name.filter(|_| !is_declared(path)) {
         Some(name) => {
             let subvolume = place.mount.root.parent().unwrap_or(Path::new("/")).join(name);
             format!(
                 "mount -o {},subvol={} {} {point}",
                 options(&place.mount),
-                quoted(&subvolume),
-                quoted(&place.mount.source)
+                shell_word(&subvolume),
+                shell_word(&place.mount.source)
             )
         }
         None => format!("mount {point}"),
