@@ -1,6 +1,7 @@
 //! A technology that exists in memory only: for the simulator, which needs a disk that survives a
 //! power cut and that can be made to fail. Never offered in the configuration.
 
+use super::facets::InPlace;
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
@@ -111,7 +112,7 @@ fn absent(doing: &str) -> StorageError {
 
 impl Backend for FakeBackend {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: true, in_flight: 1, by_name: false }
+        Capabilities { instant: true, in_flight: 1, ..Capabilities::default() }
     }
 
     fn pool(&self) -> String {
@@ -132,11 +133,7 @@ impl Backend for FakeBackend {
         identity.map(|identity| Probe { identity }).ok_or_else(|| absent("looking at it"))
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         let card = order.card;
         progress.wanted().inspect_err(|_| self.begin(card))?;
         let mut world = self.act("taking").inspect_err(|_| self.begin(card))?;
@@ -190,11 +187,7 @@ impl Backend for FakeBackend {
         })
     }
 
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        _progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, _progress: &dyn Progress) -> Result<Content, StorageError> {
         let world = self.disk.world();
         let object = world.objects.get(&self.key(handle));
         object.map(|object| object.content).ok_or_else(|| absent("verifying"))
@@ -231,6 +224,24 @@ impl Backend for FakeBackend {
         Ok(Restored::default())
     }
 
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
+        let mut world = self.act("marking")?;
+        let key = self.key(handle);
+        let object = world.objects.get_mut(&key).ok_or_else(|| absent("marking"))?;
+        object.mark = mark.clone();
+        Ok(())
+    }
+
+    fn usage(&self, _handle: &Handle) -> Result<Usage, StorageError> {
+        Ok(Usage::default())
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+}
+
+impl InPlace for FakeBackend {
     fn users(&self) -> Result<Vec<String>, StorageError> {
         Ok(Vec::new())
     }
@@ -254,17 +265,5 @@ impl Backend for FakeBackend {
         world.roll_back(&self.resource, content, order.token);
         drop(world);
         self.probe()
-    }
-
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        let mut world = self.act("marking")?;
-        let key = self.key(handle);
-        let object = world.objects.get_mut(&key).ok_or_else(|| absent("marking"))?;
-        object.mark = mark.clone();
-        Ok(())
-    }
-
-    fn usage(&self, _handle: &Handle) -> Result<Usage, StorageError> {
-        Ok(Usage::default())
     }
 }

@@ -146,7 +146,7 @@ pub fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
         setup.config.remark(problem, &format!("install it again: {}", drop_in.commands()))
     }));
     if let Allowed::Unknown(why) = allowed
-        && setup.bound.values().any(|post| !post.backend.drop_ins().is_empty())
+        && setup.bound.values().any(|post| !post.backend.capabilities().drop_ins.is_empty())
     {
         let problem = format!("what the service may do was not asked: {why}");
         let hint = "once it is installed or runs, check again: some snapshots and commands may need \
@@ -178,14 +178,14 @@ fn wanting(
 ) -> impl Iterator<Item = (&ResourceName, &Arc<Bound>)> {
     bound.iter().filter(move |(_, post)| match drop_in {
         DropIn::System => post.backend.territory().roots.iter().any(|root| is_systems(root)),
-        drop_in => post.backend.drop_ins().contains(&drop_in),
+        drop_in => post.backend.capabilities().drop_ins.contains(&drop_in),
     })
 }
 
 /// Adds to a failure what heptad is not allowed, if that may be the reason and is not said yet.
 pub fn explain(backend: &dyn Backend, failure: Failure) -> Failure {
     let missing = Allowed::Here.lacking(DropIn::Databases);
-    let needs = backend.drop_ins().contains(&DropIn::Databases) && keeps_out(&missing);
+    let needs = backend.capabilities().drop_ins.contains(&DropIn::Databases) && keeps_out(&missing);
     let may_be = needs && matches!(failure.fault, Fault::Permanent | Fault::Transient);
     if !may_be
         || failure.message.contains(DropIn::Databases.file())

@@ -118,7 +118,7 @@ fn build(config: &Config, declared: &Declared) -> Result<Bound, Vec<Finding>> {
         found.into_iter().map(locate).collect::<Vec<_>>()
     })?;
     let declared_as = declared.resource.kind;
-    if let Some(kind) = backend.kind().filter(|kind| *kind != declared_as) {
+    if let Some(kind) = backend.capabilities().kind.filter(|kind| *kind != declared_as) {
         let problem = format!("is that of a resource of kind {kind}, not {declared_as}");
         let hint = format!("write kind = \"{kind}\" in [resource.{name}]");
         return Err(vec![config.locate(name, "", problem, hint)]);

@@ -49,7 +49,7 @@ fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut I
     let looked = || setup.bound.iter().filter(|(name, _)| !barred.contains_key(*name));
     let ask = |(_, post): (&ResourceName, &Arc<Bound>)| {
         let post = Arc::clone(post);
-        Box::new(move || (post.backend.inspect(), post.backend.oddities())) as Question<Seen>
+        Box::new(move || (post.backend.usable(), post.backend.oddities())) as Question<Seen>
     };
     let seen = ask_all(looked().map(ask).collect());
     for ((name, post), seen) in looked().zip(seen) {

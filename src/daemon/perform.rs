@@ -105,7 +105,7 @@ fn survey(backend: &dyn Backend, known: &[Seq]) -> Result<Survey, Failure> {
     for found in &mut survey.found {
         let new = !known.contains(&found.card.handle.seq);
         if new && found.state == Wholeness::Whole && found.content.is_none() {
-            match backend.verify(&found.card.handle) {
+            match backend.verify(&found.card.handle, &()) {
                 Ok(content) => found.content = Some(content),
                 // Whole but unreadable: it must not count.
                 Err(_) => found.state = Wholeness::Tampered,
@@ -133,7 +133,7 @@ fn weigh_all(backend: &dyn Backend, survey: &Survey, weigh: UsageScope) -> Usage
         }
         Some(Ok(told)) => TotalReport::Is(told),
     };
-    let each = match weigh == UsageScope::All || backend.usage_is_cheap() {
+    let each = match weigh == UsageScope::All || backend.capabilities().usage_is_cheap {
         true => whole.filter_map(weight).collect(),
         false => Vec::new(),
     };
@@ -168,14 +168,14 @@ fn take(backend: &dyn Backend, wish: &Wish<'_>, progress: &dyn Progress) -> Resu
     };
     let order = TakeOrder { card, source: from, previous };
     let object = backend
-        .take_telling(&order, progress)
+        .take(&order, progress)
         .or_else(|error| match damaged_too && error.damaged {
             true => backend.take_damaged(&order, error, progress),
             false => Err(error),
         })
         .map_err(|error| given_up(backend, &card.handle, error))?;
     let handle = Handle { object: object.object.clone(), ..card.handle.clone() };
-    let content = backend.verify_asking(&handle, progress).map_err(unverified)?;
+    let content = backend.verify(&handle, progress).map_err(unverified)?;
     let usage = backend.usage(&handle).unwrap_or_default();
     // It is complete whatever this last look shows: only rotation waits for a better one.
     let mut survey = backend.list().unwrap_or_default();

@@ -246,7 +246,7 @@ fn own_ground(
 }
 
 fn may_be_taken(backend: &dyn Backend, place: &Place, shown: &str) -> Result<(), Unprotectable> {
-    let needs = backend.drop_ins().contains(&DropIn::Databases);
+    let needs = backend.capabilities().drop_ins.contains(&DropIn::Databases);
     let of_root =
         matches!(place, Place::Path(path) if allowed::are_roots(std::slice::from_ref(path)));
     let missing = Allowed::Here.lacking(DropIn::Databases);

@@ -46,7 +46,7 @@ fn main() {
 
     let serial = serial(&fs.path(), &names);
     let takes = in_parallel(in_flight, &backends, |backend| {
-        backend.take(&TakeOrder { card: &card(1), source: None, previous: None }).unwrap();
+        backend.take(&TakeOrder { card: &card(1), source: None, previous: None }, &()).unwrap();
     });
     let lists = in_parallel(in_flight, &backends, |backend| {
         let found = backend.list().unwrap().found;

@@ -71,7 +71,7 @@ fn measure(fs: &LoopFs, megabytes: u64) -> serde_json::Value {
     let calm = guest.beside(&mut |_| std::thread::park_timeout(Duration::from_secs(2)));
     let heptad = guest.beside(&mut |seq| {
         let order = TakeOrder { card: &card(seq), source: None, previous: None };
-        let notes = backend.take(&order).unwrap().notes;
+        let notes = backend.take(&order, &()).unwrap().notes;
         assert!(notes.iter().any(|note| note.contains("are shared")), "{notes:?}");
     });
     let external = guest.beside(&mut |seq| external(&libvirtd, &root, seq));

@@ -138,7 +138,7 @@ impl Server {
             .map(|n| {
                 let card = card(seq + n);
                 let order = TakeOrder { card: &card, source: None, previous: None };
-                let took = self.beside(|| self.backend.take(&order).unwrap());
+                let took = self.beside(|| self.backend.take(&order, &()).unwrap());
                 self.backend.destroy(&card.handle).unwrap();
                 took
             })

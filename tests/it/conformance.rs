@@ -184,7 +184,8 @@ pub fn kept(seq: u64, from: u64) -> Card {
 
 /// Takes a snapshot that must succeed; the handle knows its object.
 pub fn take(backend: &dyn Backend, card: &Card) -> Handle {
-    let object = backend.take(&TakeOrder { card, source: None, previous: None }).unwrap().object;
+    let object =
+        backend.take(&TakeOrder { card, source: None, previous: None }, &()).unwrap().object;
     Handle { object, ..card.handle.clone() }
 }
 

@@ -107,7 +107,7 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     assert_eq!(backend.probe().unwrap().identity, "9a4bc7d2-6a52-4b5e-8e8e-0d7c6b1f4a01");
     assert_eq!(backend.capabilities().in_flight, 2);
     let order = TakeOrder { card: &card, source: None, previous: Some(&previous) };
-    let object = backend.take(&order).unwrap();
+    let object = backend.take(&order, &()).unwrap();
     assert_eq!((object.object.as_str(), &object.notes[..]), ("tape-7/42", &[note.into()][..]));
     let survey = backend.list().unwrap();
     assert_eq!(survey.found[0].card, Card { handle: handle.clone(), ..card.clone() });
@@ -115,7 +115,7 @@ fn the_protocol_as_written_is_the_protocol_as_spoken() {
     let told = &survey.found[0].told;
     assert_eq!((survey.disks[0].size, told.disks[0].size), (10 << 30, 1 << 30));
     assert_eq!(told.engine.as_ref().map(|engine| engine.name.as_str()), Some("couchdb"));
-    assert_eq!(backend.verify(&handle).unwrap().entries, Some(1200));
+    assert_eq!(backend.verify(&handle, &()).unwrap().entries, Some(1200));
     backend.destroy(&handle).unwrap();
     backend.restore(&copied(&handle, &target), &()).unwrap();
     let users = backend.users().unwrap();
@@ -230,7 +230,7 @@ fn a_plugin_that_hangs_or_forks_hangs_nobody() {
     let program = trusted::script(&dir, "plugin", &text);
     let hanging = backend(&json!({"program": program, "deadline": 3}));
     let begun = Instant::now();
-    let error = hanging.verify(&handle()).unwrap_err();
+    let error = hanging.verify(&handle(), &()).unwrap_err();
     assert_eq!(error.fault, Fault::Transient);
     assert!(error.to_string().contains(" s, and ended; it said: late"), "{error}");
 

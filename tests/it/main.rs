@@ -20,6 +20,7 @@ mod ctl;
 mod daemon;
 mod enrolled;
 mod exec;
+mod facets;
 mod fee;
 mod files;
 mod holders;

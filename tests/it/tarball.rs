@@ -57,7 +57,7 @@ impl Scene {
     }
 
     fn take(&self, card: &Card) -> Object {
-        self.backend.take(&TakeOrder { card, source: None, previous: None }).unwrap()
+        self.backend.take(&TakeOrder { card, source: None, previous: None }, &()).unwrap()
     }
 
     /// Takes one and gives the handle that heptad would remember.
@@ -114,11 +114,11 @@ fn a_snapshot_is_taken_once_and_listed_with_its_card() {
     assert_eq!((found.state, &found.mark), (Wholeness::Whole, &Mark::default()));
     let content = Content { empty: false, entries: Some(1), bytes: Some(3) };
     assert_eq!(found.content, Some(content));
-    assert_eq!(scene.backend.verify(&handle).unwrap(), content);
+    assert_eq!(scene.backend.verify(&handle, &()).unwrap(), content);
 
     let impostor = Card { handle: Handle { id: Uuid::max(), ..handle }, ..self::card(1) };
     let order = TakeOrder { card: &impostor, source: None, previous: None };
-    assert_eq!(scene.backend.take(&order).unwrap_err().fault, Fault::Identity);
+    assert_eq!(scene.backend.take(&order, &()).unwrap_err().fault, Fault::Identity);
 }
 
 #[test]
@@ -134,7 +134,8 @@ fn a_kept_snapshot_is_an_equal_of_its_own() {
         ..card(2)
     };
     let order = TakeOrder { card: &card, source: Some(&source), previous: None };
-    let kept = Handle { object: scene.backend.take(&order).unwrap().object, ..card.handle.clone() };
+    let kept =
+        Handle { object: scene.backend.take(&order, &()).unwrap().object, ..card.handle.clone() };
     assert_ne!(kept.object, source.object);
     assert_eq!(scene.backend.usage(&kept).unwrap().exclusive, Some(0), "shared");
     let occupied = scene.backend.occupied().unwrap().unwrap().bytes;
@@ -159,7 +160,7 @@ fn what_was_changed_is_noticed() {
         let handle = scene.taken(1);
         shell(&format!("cd {}/store/notes/1; {script}", scene.root.display()));
         assert_eq!(scene.found(&handle).unwrap().state, state, "{script}");
-        assert_eq!(scene.backend.verify(&handle).is_ok(), readable, "{script}");
+        assert_eq!(scene.backend.verify(&handle, &()).is_ok(), readable, "{script}");
         let target = scene.root.join("new");
         let restored = scene.backend.restore(&copied(&handle, &target), &());
         assert_eq!((restored.is_ok(), target.exists()), (readable, readable), "{script}");
@@ -191,7 +192,7 @@ fn an_interrupted_take_is_partial_and_then_done_again() {
     assert_eq!(scene.found(&handle).unwrap().state, Wholeness::Partial);
     let again = scene.taken(1);
     assert_eq!(scene.found(&again).unwrap().state, Wholeness::Whole);
-    scene.backend.verify(&again).unwrap();
+    scene.backend.verify(&again, &()).unwrap();
     assert!(!scene.root.join("store/notes/new-7").exists());
     assert!(!scene.root.join("store/notes/gone-8").exists());
 }
@@ -208,7 +209,7 @@ fn destroying_twice_is_fine_and_destroying_another_is_refused() {
     assert_eq!(survey.found.len(), 1);
     assert_eq!(survey.high_water, Seq(2), "its number is not forgotten");
     for fault in [
-        scene.backend.verify(&second).unwrap_err().fault,
+        scene.backend.verify(&second, &()).unwrap_err().fault,
         scene.backend.usage(&second).unwrap_err().fault,
         scene.backend.mark(&second, &Mark::default()).unwrap_err().fault,
         scene.backend.restore(&copied(&second, &scene.root.join("new")), &()).unwrap_err().fault,
@@ -285,7 +286,7 @@ fn an_absent_resource_is_told_from_an_absent_store() {
     fs::rename(&live, &away).unwrap();
     assert_eq!(scene.backend.probe().unwrap_err().fault, Fault::Absent);
     let order = TakeOrder { card: &card(2), source: None, previous: None };
-    assert_eq!(scene.backend.take(&order).unwrap_err().fault, Fault::Absent);
+    assert_eq!(scene.backend.take(&order, &()).unwrap_err().fault, Fault::Absent);
     assert_eq!(scene.backend.list().unwrap().identity, None);
     assert!(scene.found(&handle).is_some());
     fs::create_dir(&live).unwrap();
@@ -306,7 +307,7 @@ fn a_full_disk_is_no_space_and_leaves_nothing_that_looks_whole() {
     let card = card(2);
     let order = TakeOrder { card: &card, source: None, previous: None };
     shell(&format!("head -c 4M /dev/urandom > {}/ballast", scene.root.display()));
-    assert_eq!(scene.backend.take(&order).unwrap_err().fault, Fault::NoSpace);
+    assert_eq!(scene.backend.take(&order, &()).unwrap_err().fault, Fault::NoSpace);
     let partial = scene.found(&card.handle).unwrap();
     assert_eq!(partial.state, Wholeness::Partial);
     scene.backend.destroy(&card.handle).unwrap();

@@ -25,6 +25,7 @@ mod unseen;
 
 pub use recognise::recognise;
 
+use super::facets::{Creation, FileTree, InPlace, Inspection};
 use super::options::Reader;
 use super::options::{Context, OptionFinding};
 use super::{
@@ -181,7 +182,13 @@ fn expect_place(place: &Place, handle: &Handle) -> Result<(), StorageError> {
 
 impl Backend for Btrfs {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: true, in_flight: IN_FLIGHT, by_name: false }
+        Capabilities {
+            instant: true,
+            in_flight: IN_FLIGHT,
+            drop_ins: &[DropIn::Rollback, DropIn::Mount],
+            usage_is_cheap: true,
+            ..Capabilities::default()
+        }
     }
 
     fn pool(&self) -> String {
@@ -189,10 +196,6 @@ impl Backend for Btrfs {
             Ok(mount) => format!("fs {}", mount.device),
             Err(_) => format!("path {}", self.path.display()),
         }
-    }
-
-    fn drop_ins(&self) -> &'static [DropIn] {
-        &[DropIn::Rollback, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {
@@ -214,16 +217,7 @@ impl Backend for Btrfs {
         Ok(Probe { identity: live.identity })
     }
 
-    fn oddities(&self) -> Vec<OptionFinding> {
-        // What stands against a look is for probing to say.
-        content::oddities(self).unwrap_or_default()
-    }
-
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         // Once it has begun it is done.
         progress.wanted()?;
         take::take(self, order)
@@ -255,11 +249,7 @@ impl Backend for Btrfs {
         Ok(survey)
     }
 
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        _progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, _progress: &dyn Progress) -> Result<Content, StorageError> {
         let stored = self.stored(&Place::of(&self.path)?, handle)?.whole()?;
         let data = stored.data.as_ref().ok_or_else(|| self.missing(handle))?;
         measure::content(&stored, data)
@@ -319,11 +309,55 @@ impl Backend for Btrfs {
         Ok(Restored { notes, ..Restored::at(order.target) })
     }
 
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
+        let place = Place::of(&self.path)?;
+        let stored = self.stored(&place, handle)?;
+        place.writable()?;
+        manifest::write_mark(&subvolume::path_of(&stored.dir), mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
+        measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
+    }
+
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
+        let place = Place::of(&self.path)?;
+        let Some(store) = self.sure_store(&place)? else { return Ok(None) };
+        Unmeasurable::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+
+    fn creation(&self) -> Option<&dyn Creation> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn FileTree> {
+        Some(self)
+    }
+}
+
+impl Inspection for Btrfs {
+    fn oddities(&self) -> Vec<OptionFinding> {
+        // What stands against a look is for probing to say.
+        content::oddities(self).unwrap_or_default()
+    }
+}
+
+impl Creation for Btrfs {
     /// The root of all files has nothing beside it.
     fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
         Some(self.path.parent().unwrap_or(Path::new("/mnt")).join(name.as_str()))
     }
+}
 
+impl InPlace for Btrfs {
     fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(self)
     }
@@ -340,32 +374,13 @@ impl Backend for Btrfs {
     fn left_to_do(&self) -> Option<String> {
         rollback::left_to_do(self)
     }
+}
 
+impl FileTree for Btrfs {
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let place = Place::of(&self.path)?;
         let stored = self.stored(&place, handle)?.whole()?;
         stored.into_tree(&place.mount.source).ok_or_else(|| self.missing(handle))
-    }
-
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        let place = Place::of(&self.path)?;
-        let stored = self.stored(&place, handle)?;
-        place.writable()?;
-        manifest::write_mark(&subvolume::path_of(&stored.dir), mark)
-    }
-
-    fn usage_is_cheap(&self) -> bool {
-        true
-    }
-
-    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        measure::usage(&self.stored(&Place::of(&self.path)?, handle)?)
-    }
-
-    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
-        let place = Place::of(&self.path)?;
-        let Some(store) = self.sure_store(&place)? else { return Ok(None) };
-        Unmeasurable::settle(measure::occupied(&store, || Live::open(&self.path, &place)))
     }
 }
 

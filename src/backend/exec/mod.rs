@@ -8,6 +8,7 @@ mod listing;
 mod plugin;
 mod protocol;
 
+use super::facets::{InPlace, Inspection};
 use super::options::Reader;
 use super::options::{Context, OptionFinding};
 use super::{
@@ -124,7 +125,10 @@ impl Backend for Exec {
         Capabilities {
             instant: info.is_some_and(|info| info.instant),
             in_flight: self.in_flight.or(told).unwrap_or(1),
-            by_name: false,
+            // To see who uses the resource. Whether the plugin can roll back is not known before it is
+            // asked.
+            drop_ins: &[DropIn::Rollback],
+            ..Capabilities::default()
         }
     }
 
@@ -132,30 +136,16 @@ impl Backend for Exec {
         self.pool.clone()
     }
 
-    /// To see who uses the resource. Whether the plugin can roll back is not known before it is asked.
-    fn drop_ins(&self) -> &'static [DropIn] {
-        &[DropIn::Rollback]
-    }
-
     fn territory(&self) -> Territory {
         // Only the plugin knows where things are; they need not be paths at all.
         Territory::default()
-    }
-
-    /// The program alone: how long the plugin takes is its own affair.
-    fn inspect(&self) -> Result<(), StorageError> {
-        self.plugin.trusted(Verb::Probe)
     }
 
     fn probe(&self) -> Result<Probe, StorageError> {
         self.probed(Verb::Probe, Ask::default())
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         let ask = Ask {
             snapshot: Some(Subject::to_be(order.card)),
             manifest: Some(Manifest::new(&self.resource, NAME, order.card)),
@@ -178,11 +168,7 @@ impl Backend for Exec {
         listing::survey(&self.resource, listing).map_err(|why| self.lie(Verb::List, why))
     }
 
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
         let verified: Verified = self.ask_while(Verb::Verify, about(handle), progress)?;
         Ok(verified.content.into())
     }
@@ -229,25 +215,6 @@ impl Backend for Exec {
         }
     }
 
-    fn users(&self) -> Result<Vec<String>, StorageError> {
-        self.must_roll_back()?;
-        let Users { users } = self.ask(Verb::Users, Ask::default())?;
-        Ok(listing::sentences(users))
-    }
-
-    /// The plugin itself sees to it that nobody uses the resource: only it knows whether the order
-    /// is done already, and then it does not matter. Nor does anybody else know where its point of no
-    /// return is, so what has begun is not stopped.
-    fn rollback(
-        &self,
-        order: &RollbackOrder<'_>,
-        _progress: &dyn Progress,
-    ) -> Result<Probe, StorageError> {
-        self.must_roll_back()?;
-        let ask = Ask { token: Some(order.token), ..about(order.handle) };
-        self.probed(Verb::Rollback, ask)
-    }
-
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         self.agree()?;
         let keeps = self.known().is_some_and(|(_, info)| info.tags);
@@ -270,6 +237,42 @@ impl Backend for Exec {
     fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let listing: Listing = self.ask(Verb::List, Ask::default())?;
         Ok(listing.occupied.map(|bytes| TotalUsage { bytes, exact: true }))
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+}
+
+impl Inspection for Exec {
+    /// The program alone: how long the plugin takes is its own affair.
+    fn usable(&self) -> Result<(), StorageError> {
+        self.plugin.trusted(Verb::Probe)
+    }
+}
+
+impl InPlace for Exec {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
+        self.must_roll_back()?;
+        let Users { users } = self.ask(Verb::Users, Ask::default())?;
+        Ok(listing::sentences(users))
+    }
+
+    /// The plugin itself sees to it that nobody uses the resource: only it knows whether the order
+    /// is done already, and then it does not matter. Nor does anybody else know where its point of no
+    /// return is, so what has begun is not stopped.
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<Probe, StorageError> {
+        self.must_roll_back()?;
+        let ask = Ask { token: Some(order.token), ..about(order.handle) };
+        self.probed(Verb::Rollback, ask)
     }
 }
 

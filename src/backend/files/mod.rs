@@ -24,6 +24,7 @@ mod strangers;
 mod take;
 mod verify;
 
+use super::facets::{FileTree, InPlace, Inspection};
 use super::options::OptionFinding;
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
@@ -61,15 +62,11 @@ pub struct Files {
 
 impl Backend for Files {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2, by_name: false }
+        Capabilities { drop_ins: &[DropIn::Rollback, DropIn::Mount], ..Capabilities::default() }
     }
 
     fn pool(&self) -> String {
         pool::name(&self.settings, self.store.root())
-    }
-
-    fn drop_ins(&self) -> &'static [DropIn] {
-        &[DropIn::Rollback, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {
@@ -90,19 +87,11 @@ impl Backend for Files {
         }
     }
 
-    fn oddities(&self) -> Vec<OptionFinding> {
-        strangers::oddities(&self.settings.path, &self.territory().left_out)
-    }
-
     fn probe(&self) -> Result<Probe, StorageError> {
         identity::probe(&self.settings.path)
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         take::take(&self.settings, &self.store, order, progress)
     }
 
@@ -113,11 +102,7 @@ impl Backend for Files {
     /// Compares the stored tree with its index: each entry's kind, mode, owner, size and time of
     /// modification. The bytes themselves are not read again: on a disk of terabytes that would
     /// take longer than the day.
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        _progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, _progress: &dyn Progress) -> Result<Content, StorageError> {
         verify::verify(&self.store.whole(handle)?)
     }
 
@@ -136,23 +121,6 @@ impl Backend for Files {
         Ok(Restored { notes, ..Restored::at(order.target) })
     }
 
-    fn users(&self) -> Result<Vec<String>, StorageError> {
-        rollback::users(&self.settings, &self.store)
-    }
-
-    fn rollback(
-        &self,
-        order: &RollbackOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Probe, StorageError> {
-        rollback::rollback(&self.settings, &self.store, order, progress)
-    }
-
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.store.untouched::<Detail>(handle)?;
-        Ok(OpenTree::new(self.store.part(&item, DATA)?))
-    }
-
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.store.whole(handle)?.path, mark)
     }
@@ -167,5 +135,44 @@ impl Backend for Files {
     fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
         store::occupied(&self.store, live, &self.territory().left_out)
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn FileTree> {
+        Some(self)
+    }
+}
+
+impl Inspection for Files {
+    fn oddities(&self) -> Vec<OptionFinding> {
+        strangers::oddities(&self.settings.path, &self.territory().left_out)
+    }
+}
+
+impl InPlace for Files {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
+        rollback::users(&self.settings, &self.store)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, StorageError> {
+        rollback::rollback(&self.settings, &self.store, order, progress)
+    }
+}
+
+impl FileTree for Files {
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.store.part(&item, DATA)?))
     }
 }

@@ -32,6 +32,7 @@ mod verify;
 mod virsh;
 mod xml;
 
+use super::facets::{Creation, Disks, FileTree, InPlace};
 use super::{
     Backend, Capabilities, Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder,
     Territory,
@@ -132,22 +133,20 @@ impl Libvirt {
 
 impl Backend for Libvirt {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2, by_name: true }
-    }
-
-    fn kind(&self) -> Option<Kind> {
-        Some(match self.settings.subject {
+        let kind = match self.settings.subject {
             Subject::Instance(_) => Kind::Instance,
             Subject::Disk(..) => Kind::Disk,
-        })
+        };
+        Capabilities {
+            by_name: true,
+            kind: Some(kind),
+            drop_ins: &[DropIn::Rollback, DropIn::Images, DropIn::Mount],
+            ..Capabilities::default()
+        }
     }
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.settings.virsh.uri)
-    }
-
-    fn drop_ins(&self) -> &'static [DropIn] {
-        &[DropIn::Rollback, DropIn::Images, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {
@@ -168,11 +167,7 @@ impl Backend for Libvirt {
         Ok(Probe { identity: self.identity()? })
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         // Whatever is held meanwhile is nobody else's to let go.
         let _mine = self.held.lock(true)?;
         take::take(self, order, progress)
@@ -195,11 +190,7 @@ impl Backend for Libvirt {
     }
 
     /// Sees that the images look as they did, and checks the tables of those that have some.
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
         verify::verify(&self.settings, &self.store.whole(handle)?, progress)
     }
 
@@ -215,6 +206,43 @@ impl Backend for Libvirt {
         restore::restore(self, order, progress)
     }
 
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
+        write_mark(&self.store.whole(handle)?.path, mark)
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
+        let item = self.store.whole(handle)?;
+        let root = std::fs::File::open(&item.path);
+        let root = root.doing(|| format!("measuring {}", item.path.display()))?;
+        Ok(blocks(&root)?.usage())
+    }
+
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
+        let live = || {
+            let disks = Live::look(&self.settings, Part::Whole)?.disks;
+            disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()
+        };
+        store::occupied(&self.store, live, &[])
+    }
+
+    fn creation(&self) -> Option<&dyn Creation> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
+    fn disks(&self) -> Option<&dyn Disks> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn FileTree> {
+        Some(self)
+    }
+}
+
+impl Creation for Libvirt {
     fn made(&self, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
         restore::made(self, order)
     }
@@ -237,7 +265,9 @@ impl Backend for Libvirt {
         let own = dir.file_name().is_some_and(|dir| dir.to_str() == Some(domain));
         Some(if own { dir.parent()? } else { dir }.join(name.as_str()))
     }
+}
 
+impl InPlace for Libvirt {
     fn users(&self) -> Result<Vec<String>, StorageError> {
         rollback::users(&self.settings)
     }
@@ -250,7 +280,9 @@ impl Backend for Libvirt {
         let _mine = self.held.lock(true)?;
         rollback::rollback(self, order, progress)
     }
+}
 
+impl Disks for Libvirt {
     fn image(&self) -> Option<Image> {
         let Subject::Disk(path, format) = &self.settings.subject else { return None };
         let name = self.store.resource().clone();
@@ -264,7 +296,9 @@ impl Backend for Libvirt {
     fn detach(&self, disk: &Image) -> Result<bool, StorageError> {
         attach::detach(&self.settings, disk)
     }
+}
 
+impl FileTree for Libvirt {
     /// The files in the images, a directory for each disk.
     fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
         let (item, detail) = self.store.untouched::<Detail>(handle)?;
@@ -277,24 +311,5 @@ impl Backend for Libvirt {
         });
         let helper = self.settings.holder.helper.as_deref();
         image_files::open(&disks.collect::<Vec<_>>(), helper)
-    }
-
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        write_mark(&self.store.whole(handle)?.path, mark)
-    }
-
-    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        let item = self.store.whole(handle)?;
-        let root = std::fs::File::open(&item.path);
-        let root = root.doing(|| format!("measuring {}", item.path.display()))?;
-        Ok(blocks(&root)?.usage())
-    }
-
-    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
-        let live = || {
-            let disks = Live::look(&self.settings, Part::Whole)?.disks;
-            disks.iter().map(|disk| Ok(image::open(&disk.file)?.into())).collect()
-        };
-        store::occupied(&self.store, live, &[])
     }
 }

@@ -43,6 +43,7 @@ mod tools;
 mod verify;
 mod wal;
 
+use super::facets::{Creation, FileTree, InPlace, Inspection};
 use super::options::OptionFinding;
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
@@ -82,16 +83,13 @@ pub struct Postgres {
 
 impl Backend for Postgres {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2, by_name: false }
+        // To work as the owner of the data, and to see whether a server runs on it.
+        let drop_ins = &[DropIn::Databases, DropIn::Mount];
+        Capabilities { drop_ins, ..Capabilities::default() }
     }
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.store.root().display())
-    }
-
-    /// To work as the owner of the data, and to see whether a server runs on it.
-    fn drop_ins(&self) -> &'static [DropIn] {
-        &[DropIn::Databases, DropIn::Mount]
     }
 
     fn territory(&self) -> Territory {
@@ -105,19 +103,11 @@ impl Backend for Postgres {
         }
     }
 
-    fn oddities(&self) -> Vec<OptionFinding> {
-        places::oddities(&self.settings.data)
-    }
-
     fn probe(&self) -> Result<Probe, StorageError> {
         Ok(Probe { identity: list::identity(self)? })
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         if self.store.is_there()? {
             prove::sweep(self)?;
         }
@@ -131,11 +121,7 @@ impl Backend for Postgres {
     /// Compares the stored files' sizes and times with those at the time of taking, has PostgreSQL
     /// check its control file and, where `pg_basebackup` left checksums, all bytes; and proves it by
     /// starting a server where that is due.
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
         verify::verify(self, &self.store.whole(handle)?, progress)
     }
 
@@ -150,29 +136,6 @@ impl Backend for Postgres {
     ) -> Result<Restored, StorageError> {
         let (item, detail) = self.store.untouched::<Detail>(order.handle)?;
         restore::restore(&self.settings, &item, &detail, order, progress)
-    }
-
-    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
-        RestoreOrder { port: None, ..*order }.is_plain()
-    }
-
-    fn users(&self) -> Result<Vec<String>, StorageError> {
-        rollback::users(self)
-    }
-
-    fn rollback(
-        &self,
-        order: &RollbackOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Probe, StorageError> {
-        rollback::rollback(self, order, progress)?;
-        self.probe()
-    }
-
-    /// The data directory as it was copied; tablespaces elsewhere are links in it.
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.store.untouched::<Detail>(handle)?;
-        Ok(OpenTree::new(self.store.part(&item, "data")?))
     }
 
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
@@ -198,5 +161,56 @@ impl Backend for Postgres {
             Ok(roots)
         };
         store::occupied(&self.store, live, &[])
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+
+    fn creation(&self) -> Option<&dyn Creation> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn FileTree> {
+        Some(self)
+    }
+}
+
+impl Inspection for Postgres {
+    fn oddities(&self) -> Vec<OptionFinding> {
+        places::oddities(&self.settings.data)
+    }
+}
+
+impl Creation for Postgres {
+    fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
+        RestoreOrder { port: None, ..*order }.is_plain()
+    }
+}
+
+impl InPlace for Postgres {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
+        rollback::users(self)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, StorageError> {
+        rollback::rollback(self, order, progress)?;
+        self.probe()
+    }
+}
+
+impl FileTree for Postgres {
+    /// The data directory as it was copied; tablespaces elsewhere are links in it.
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.store.part(&item, "data")?))
     }
 }

@@ -40,6 +40,7 @@ mod sides;
 mod take;
 mod verify;
 
+use super::facets::{FileTree, InPlace, Inspection, Rescue};
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
@@ -77,19 +78,16 @@ pub struct Sqlite {
 
 impl Backend for Sqlite {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { instant: false, in_flight: 2, by_name: false }
+        // To work as the owner of the database, and to see who has it open.
+        let drop_ins: &[DropIn] = match self.settings.as_owner {
+            true => &[DropIn::Databases],
+            false => &[DropIn::Rollback],
+        };
+        Capabilities { drop_ins, ..Capabilities::default() }
     }
 
     fn pool(&self) -> String {
         format!("{WORD}:{}", self.store.root().display())
-    }
-
-    /// To work as the owner of the database, and to see who has it open.
-    fn drop_ins(&self) -> &'static [DropIn] {
-        match self.settings.as_owner {
-            true => &[DropIn::Databases],
-            false => &[DropIn::Rollback],
-        }
     }
 
     fn territory(&self) -> Territory {
@@ -103,32 +101,13 @@ impl Backend for Sqlite {
         }
     }
 
-    /// An empty file is an empty database.
-    fn inspect(&self) -> Result<(), StorageError> {
-        self.probe()?;
-        recognise::expect(&self.settings.path)
-    }
-
     fn probe(&self) -> Result<Probe, StorageError> {
         owner::open(&self.settings.path)?;
         identity::probe(&self.settings.path)
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         take::take(&self.settings, &self.store, order, progress)
-    }
-
-    fn take_damaged(
-        &self,
-        order: &TakeOrder<'_>,
-        why: StorageError,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
-        damaged::take(&self.settings, &self.store, order, &why, progress)
     }
 
     fn list(&self) -> Result<Survey, StorageError> {
@@ -137,11 +116,7 @@ impl Backend for Sqlite {
     }
 
     /// Sees that the copy looks as it did and lets SQLite check it, as thoroughly as configured.
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
         verify::verify(&self.settings, &self.store.whole(handle)?, progress)
     }
 
@@ -160,26 +135,6 @@ impl Backend for Sqlite {
         Ok(Restored::at(order.target))
     }
 
-    fn users(&self) -> Result<Vec<String>, StorageError> {
-        owner::open(&self.settings.path)?;
-        rollback::users(&self.settings.path)
-    }
-
-    fn rollback(
-        &self,
-        order: &RollbackOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Probe, StorageError> {
-        rollback::rollback(&self.settings, &self.store, order, progress)?;
-        self.probe()
-    }
-
-    /// The single file.
-    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let (item, _) = self.store.untouched::<Detail>(handle)?;
-        Ok(OpenTree::new(self.store.part(&item, &format!("{DATA}/{DATABASE}"))?))
-    }
-
     fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
         write_mark(&self.store.whole(handle)?.path, mark)
     }
@@ -194,5 +149,64 @@ impl Backend for Sqlite {
     fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
         let live = || Ok(vec![open_nosymlink(&self.settings.path)?]);
         store::occupied(&self.store, live, &[])
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
+    }
+
+    fn rescue(&self) -> Option<&dyn Rescue> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn FileTree> {
+        Some(self)
+    }
+}
+
+impl Inspection for Sqlite {
+    /// An empty file is an empty database.
+    fn usable(&self) -> Result<(), StorageError> {
+        self.probe()?;
+        recognise::expect(&self.settings.path)
+    }
+}
+
+impl Rescue for Sqlite {
+    fn take_damaged(
+        &self,
+        order: &TakeOrder<'_>,
+        why: StorageError,
+        progress: &dyn Progress,
+    ) -> Result<Object, StorageError> {
+        damaged::take(&self.settings, &self.store, order, &why, progress)
+    }
+}
+
+impl InPlace for Sqlite {
+    fn users(&self) -> Result<Vec<String>, StorageError> {
+        owner::open(&self.settings.path)?;
+        rollback::users(&self.settings.path)
+    }
+
+    fn rollback(
+        &self,
+        order: &RollbackOrder<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Probe, StorageError> {
+        rollback::rollback(&self.settings, &self.store, order, progress)?;
+        self.probe()
+    }
+}
+
+impl FileTree for Sqlite {
+    /// The single file.
+    fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
+        let (item, _) = self.store.untouched::<Detail>(handle)?;
+        Ok(OpenTree::new(self.store.part(&item, &format!("{DATA}/{DATABASE}"))?))
     }
 }

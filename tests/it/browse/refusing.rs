@@ -161,6 +161,7 @@ fn readers_of_one_pool_have_a_bound_and_leave_other_pools_alone() {
 fn a_backend_without_files_says_so_for_good() {
     let backend = FakeDisk::default().backend(&"web-1".parse().unwrap());
     let handle = Handle { seq: Seq(1), id: Uuid::nil(), object: String::new() };
+    let backend: &dyn Backend = &backend;
     let error = backend.tree(&handle).unwrap_err();
     assert_eq!(error.fault, Fault::Permanent);
     assert!(error.to_string().contains("cannot show files"), "{error}");

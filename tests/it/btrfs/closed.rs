@@ -67,7 +67,7 @@ fn nested_subvolumes_that_were_read_only_are_so_again() {
     assert_eq!(received.len(), 36);
     let one = take(&*backend, &card(1));
     let order_two = TakeOrder { card: &kept(2, 1), source: Some(&one), previous: None };
-    backend.take(&order_two).unwrap();
+    backend.take(&order_two, &()).unwrap();
     let two = find(&*backend, 2).unwrap().card.handle;
     for (token, handle) in [&one, &two].into_iter().enumerate() {
         let copy = fs.path().join(format!("copy-{token}"));
@@ -216,7 +216,7 @@ fn a_nested_subvolume_that_goes_while_it_is_looked_at_fails_nothing() {
         "while :; do btrfs -q subvolume create \"$1/n\"; btrfs -q subvolume delete \"$1/n\"; done";
     let mut busy = Command::new("sh").args(["-c", script, "sh"]).arg(&live).spawn().unwrap();
     let taken: Vec<_> = (1..=40)
-        .map(|seq| backend.take(&TakeOrder { card: &card(seq), source: None, previous: None }))
+        .map(|seq| backend.take(&TakeOrder { card: &card(seq), source: None, previous: None }, &()))
         .collect();
     busy.kill().unwrap();
     busy.wait().unwrap();

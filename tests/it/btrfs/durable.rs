@@ -68,7 +68,7 @@ fn a_kept_copy_survives_a_power_cut_right_after() {
     let (mut fs, backend, tree) = content();
     let one = take(&*backend, &card(1));
     let copy = crate::conformance::kept(2, 1);
-    backend.take(&TakeOrder { card: &copy, source: Some(&one), previous: None }).unwrap();
+    backend.take(&TakeOrder { card: &copy, source: Some(&one), previous: None }, &()).unwrap();
     cut_power(&mut fs);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
     let found = find(&*backend, 2).unwrap().card.handle;

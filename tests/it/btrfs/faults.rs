@@ -20,7 +20,7 @@ fn a_full_file_system_takes_nothing_and_keeps_what_it_has() {
     let mut whole = vec![(1, Wholeness::Whole)];
     let refused = (2..200).find_map(|seq| {
         let order = TakeOrder { card: &card(seq), source: None, previous: None };
-        let result = backend.take(&order).map(|_| whole.push((seq, Wholeness::Whole)));
+        let result = backend.take(&order, &()).map(|_| whole.push((seq, Wholeness::Whole)));
         fill(&fs);
         result.err()
     });
@@ -29,7 +29,7 @@ fn a_full_file_system_takes_nothing_and_keeps_what_it_has() {
     let found = states(&*backend);
     let kept: Vec<_> = found.iter().filter(|f| f.1 == Wholeness::Whole).copied().collect();
     assert_eq!(kept, whole);
-    backend.verify(&first).unwrap();
+    backend.verify(&first, &()).unwrap();
     // A full disk never stops deletion.
     for (seq, _) in found {
         backend.destroy(&find(&*backend, seq).unwrap().card.handle).unwrap();
@@ -66,7 +66,7 @@ fn a_read_only_file_system_is_named_stays_read_only_and_can_be_read() {
     fs.remount("ro");
     let order = TakeOrder { card: &card(2), source: None, previous: None };
     let refusals = [
-        backend.take(&order).unwrap_err(),
+        backend.take(&order, &()).unwrap_err(),
         backend.destroy(&handle).unwrap_err(),
         backend.mark(&handle, &Mark::default()).unwrap_err(),
         backend.restore(&copied(&handle, &fs.path().join("copy")), &()).unwrap_err(),
@@ -77,7 +77,7 @@ fn a_read_only_file_system_is_named_stays_read_only_and_can_be_read() {
         assert!(text.contains("read-only") && text.contains(fs.path().to_str().unwrap()), "{text}");
     }
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    backend.verify(&handle).unwrap();
+    backend.verify(&handle, &()).unwrap();
     assert!(std::fs::write(fs.path().join("probe"), "x").is_err(), "it was made writable");
     let again = take(&*backend, &card(1));
     assert_eq!(again, handle, "what exists is returned as it is");
@@ -113,7 +113,7 @@ fn a_snapshot_that_was_made_writable_is_tampered_until_it_is_closed_untouched() 
     let data = stored(&fs.path().join(".heptad"), RESOURCE, &handle).join("data");
     set_read_only(&data, false);
     assert_eq!(states(&*backend), [(1, Wholeness::Tampered)]);
-    assert_eq!(fault(backend.verify(&handle)), Fault::Identity);
+    assert_eq!(fault(backend.verify(&handle, &())), Fault::Identity);
     set_read_only(&data, true);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
     set_read_only(&data, false);
@@ -132,7 +132,7 @@ fn another_snapshot_put_in_place_of_one_is_seen_and_never_destroyed() {
     delete(&data);
     snapshot(&fs.path().join("live"), &data, &["-r"]);
     assert_ne!(find(&*backend, 1).unwrap().card.handle, one);
-    assert_eq!(fault(backend.verify(&one)), Fault::Identity);
+    assert_eq!(fault(backend.verify(&one, &())), Fault::Identity);
     assert_eq!(fault(backend.destroy(&one)), Fault::Identity);
     delete(&data);
     snapshot(&stored(&store, RESOURCE, &two).join("data"), &data, &["-r"]);
@@ -152,7 +152,7 @@ fn a_file_that_was_deleted_while_open_does_not_make_the_snapshot_look_tampered()
     std::fs::remove_file(&path).unwrap();
     let handle = take(&*backend, &card(1));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
-    assert!(backend.verify(&handle).unwrap().empty);
+    assert!(backend.verify(&handle, &()).unwrap().empty);
     open.write_all(b"more").unwrap();
     open.sync_all().unwrap();
     drop(open);

@@ -23,7 +23,7 @@ fn an_unmounted_resource_is_absent_and_nothing_is_taken_or_listed() {
     fs.unmount();
     let order = TakeOrder { card: &card(2), source: None, previous: None };
     assert_eq!(fault(backend_of_mount.probe()), Fault::Absent);
-    assert_eq!(fault(backend_of_mount.take(&order)), Fault::Absent);
+    assert_eq!(fault(backend_of_mount.take(&order, &())), Fault::Absent);
     assert_eq!(fault(backend_of_mount.list()), Fault::Absent, "a shorter list would be a lie");
     assert_eq!(fault(backend_of_mount.destroy(&handle)), Fault::Absent, "it is not gone");
     fs.mount("subvol=live");
@@ -46,7 +46,7 @@ fn a_mount_point_that_is_itself_a_subvolume_has_another_identity() {
     let stranger = backend.probe().unwrap().identity;
     assert_ne!(stranger, identity);
     assert_eq!(backend.list().unwrap().identity, Some(stranger));
-    assert_eq!(fault(backend.verify(&handle)), Fault::Absent);
+    assert_eq!(fault(backend.verify(&handle, &())), Fault::Absent);
     assert_eq!(fault(backend.destroy(&handle)), Fault::Absent, "it lies on the other disk");
     assert_eq!(fault(backend.mark(&handle, &Mark::default())), Fault::Absent);
 
@@ -109,7 +109,7 @@ fn what_is_no_subvolume_is_refused_with_a_way_out() {
         assert_eq!(error.fault, want, "{error}");
         assert!(error.to_string().contains(says), "{error}");
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        assert_eq!(fault(backend.take(&order)), want);
+        assert_eq!(fault(backend.take(&order, &())), want);
     };
     check(fs.path().join("plain"), Fault::Absent, "btrfs subvolume create");
     check(fs.path().join("file"), Fault::Absent, "Not a directory");
@@ -128,7 +128,7 @@ fn without_privileges_the_probe_says_what_is_needed() {
             let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
             rustix::thread::set_capabilities(None, sets).unwrap();
             let order = TakeOrder { card: &card(1), source: None, previous: None };
-            (backend.probe().unwrap_err(), backend.take(&order).unwrap_err())
+            (backend.probe().unwrap_err(), backend.take(&order, &()).unwrap_err())
         });
         unprivileged.join().unwrap()
     });
@@ -144,7 +144,7 @@ fn the_disk_can_be_unmounted_right_after_a_job() {
     let kernel = std::path::Path::new("/sys/fs/btrfs").join(fsid);
     for seq in 1..=3 {
         let handle = take(&*backend, &card(seq));
-        backend.verify(&handle).unwrap();
+        backend.verify(&handle, &()).unwrap();
         backend.restore(&copied(&handle, &fs.path().join(format!("copy-{seq}"))), &()).unwrap();
         backend.destroy(&handle).unwrap();
         assert!(kernel.exists());

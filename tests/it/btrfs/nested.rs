@@ -52,7 +52,7 @@ fn a_kept_copy_has_the_nested_subvolumes_too() {
     let before = read(&fs.path().join("live"));
     let original = take(&*backend, &card(1));
     let order = TakeOrder { card: &kept(2, 1), source: Some(&original), previous: None };
-    let object = backend.take(&order).unwrap();
+    let object = backend.take(&order, &()).unwrap();
     assert_eq!(object.notes, find(&*backend, 1).unwrap().notes);
     backend.destroy(&original).unwrap();
     let copy = find(&*backend, 2).unwrap().card.handle;
@@ -97,7 +97,7 @@ fn a_missing_or_changed_nested_part_shows() {
     delete(&stored(&store, RESOURCE, &one).join("nested/1"));
     set_read_only(&stored(&store, RESOURCE, &two).join("nested/2"), false);
     assert_eq!(states(&*backend), [(1, Wholeness::Partial), (2, Wholeness::Tampered)]);
-    assert_eq!(fault(backend.verify(&one)), Fault::Absent);
+    assert_eq!(fault(backend.verify(&one, &())), Fault::Absent);
     backend.destroy(&one).unwrap();
     backend.destroy(&two).unwrap();
     assert_eq!(states(&*backend), []);
@@ -150,11 +150,11 @@ fn a_whole_file_system_can_be_a_resource() {
     let fs = LoopFs::new("btrfs", 200);
     let backend = build(RESOURCE, json!({ "path": fs.path() }));
     let empty = take(&*backend, &card(1));
-    assert!(backend.verify(&empty).unwrap().empty);
+    assert!(backend.verify(&empty, &()).unwrap().empty);
     fill(&fs.path());
     let before = visible(&fs.path());
     let two = take(&*backend, &card(2));
-    let content = backend.verify(&two).unwrap();
+    let content = backend.verify(&two, &()).unwrap();
     assert_eq!((content.empty, content.entries), (false, Some(3)));
     assert!(find(&*backend, 2).unwrap().notes[0].starts_with("3 nested"), "the store is not one");
     let three = take(&*backend, &card(3));
@@ -164,7 +164,7 @@ fn a_whole_file_system_can_be_a_resource() {
     let whole = [(1, Wholeness::Whole), (2, Wholeness::Whole), (3, Wholeness::Whole)];
     assert_eq!(states(&*backend), whole);
     let order = TakeOrder { card: &kept(4, 3), source: Some(&three), previous: None };
-    backend.take(&order).unwrap();
+    backend.take(&order, &()).unwrap();
     for seq in 1..=4 {
         backend.destroy(&find(&*backend, seq).unwrap().card.handle).unwrap();
     }
@@ -194,7 +194,7 @@ fn one_that_is_moved_while_the_others_are_listed_is_in_the_snapshot() {
         });
         for seq in 1..=12 {
             let order = TakeOrder { card: &card(seq), source: None, previous: None };
-            match backend.take(&order) {
+            match backend.take(&order, &()) {
                 Ok(object) => assert!(object.notes[0].starts_with("43 nested"), "{object:?}"),
                 Err(error) => assert_eq!(error.fault, Fault::Transient, "{error}"),
             }

@@ -27,7 +27,7 @@ fn a_store_that_somebody_else_prepared_is_refused() {
         let store = fs.path().join(".heptad");
         prepare(&store);
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let refused = backend.take(&order).unwrap_err();
+        let refused = backend.take(&order, &()).unwrap_err();
         assert_eq!(refused.fault, Fault::Permanent, "{refused}");
         assert!(refused.to_string().contains(".heptad"), "{refused}");
         assert!(store.symlink_metadata().is_ok());
@@ -54,7 +54,7 @@ fn a_chosen_store_must_be_there_on_the_same_disk_and_closed() {
     let check = |store: std::path::PathBuf, want: Fault, says: &str| {
         let backend = build(RESOURCE, json!({ "path": path, "store": store }));
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let refused = backend.take(&order).unwrap_err();
+        let refused = backend.take(&order, &()).unwrap_err();
         assert_eq!(refused.fault, want, "{refused}");
         assert!(refused.to_string().contains(says), "{refused}");
     };
@@ -75,7 +75,7 @@ fn a_store_inside_the_resource_by_another_path_is_refused() {
         let options = json!({ "path": fs.path().join("live"), "store": other.path().join(inside) });
         let backend = build(RESOURCE, options);
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let refused = backend.take(&order).unwrap_err();
+        let refused = backend.take(&order, &()).unwrap_err();
         assert_eq!(refused.fault, Fault::Permanent, "{refused}");
         assert!(refused.to_string().contains("would contain snapshots"), "{refused}");
     }
@@ -98,7 +98,7 @@ fn copies_and_renamed_directories_are_not_taken_for_snapshots() {
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
     for seq in [5, 7, 8] {
         let order = TakeOrder { card: &card(seq), source: None, previous: None };
-        assert_eq!(fault(backend.take(&order)), Fault::Identity, "{seq}");
+        assert_eq!(fault(backend.take(&order, &())), Fault::Identity, "{seq}");
         assert_eq!(fault(backend.destroy(&card(seq).handle)), Fault::Identity, "{seq}");
     }
     backend.destroy(&handle).unwrap();

@@ -25,7 +25,7 @@ fn a_swap_file_in_the_resource_is_named_with_the_way_out() {
     assert_eq!(backend.oddities(), []);
     let swapping = swap_to(&file);
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    let refused = backend.take(&order).unwrap_err();
+    let refused = backend.take(&order, &()).unwrap_err();
     assert_eq!(refused.fault, Fault::Permanent, "no later try does better");
     let odd = backend.oddities();
     assert_eq!(odd.len(), 1);
@@ -59,6 +59,6 @@ fn a_swap_file_in_a_subvolume_of_its_own_is_left_out_and_other_content_beside_it
     let doubt = find(&*backend, 2).unwrap().mark.doubt.unwrap();
     assert!(doubt.starts_with("swap could not be taken"), "{doubt}");
     assert!(backend.oddities()[0].problem.contains("nested subvolume swap"));
-    backend.verify(&find(&*backend, 2).unwrap().card.handle).unwrap();
-    assert_eq!(fault(backend.verify(&card(3).handle)), Fault::Absent);
+    backend.verify(&find(&*backend, 2).unwrap().card.handle, &()).unwrap();
+    assert_eq!(fault(backend.verify(&card(3).handle, &())), Fault::Absent);
 }

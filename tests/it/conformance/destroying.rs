@@ -62,10 +62,10 @@ pub fn a_lost_snapshot_is_not_listed_as_whole_and_its_destruction_succeeds(h: &i
     let (one, two) = (take(&*backend, &card(1)), take(&*backend, &card(2)));
     h.lose(RESOURCE, &one);
     assert_ne!(find(&*backend, 1).map(|found| found.state), Some(Wholeness::Whole));
-    assert!(backend.verify(&one).is_err());
+    assert!(backend.verify(&one, &()).is_err());
     backend.destroy(&one).unwrap();
     assert_eq!(states(&*backend), [(2, Wholeness::Whole)]);
-    backend.verify(&two).unwrap();
+    backend.verify(&two, &()).unwrap();
 }
 
 pub fn the_highest_number_outlives_its_snapshot(h: &impl Harness) {
@@ -105,7 +105,7 @@ pub fn what_heptad_did_not_make_is_left_alone(h: &impl Harness) {
     let planted = h.plant(RESOURCE, 2);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
     let order = TakeOrder { card: &card(2), source: None, previous: None };
-    assert_eq!(fault(backend.take(&order)), Fault::Identity);
+    assert_eq!(fault(backend.take(&order, &())), Fault::Identity);
     // Refused or called gone: either way it stays.
     let _ = backend.destroy(&card(2).handle);
     assert!(planted.symlink_metadata().is_ok(), "{} is gone", planted.display());

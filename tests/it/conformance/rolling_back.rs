@@ -17,24 +17,23 @@ const CHILD: &str = "HEPTAD_TEST_ROLL_BACK";
 /// At so many moments of a rollback it is killed.
 const MOMENTS: u32 = 24;
 
-/// Whether this technology can. If not, it says so, and what to do instead.
+/// Whether this technology can, and for this resource. If not, it says so, and what to do instead.
 fn can(h: &impl Harness, backend: &dyn Backend, handle: &Handle) -> bool {
-    match backend.users() {
+    let error = match backend.users() {
         Ok(users) => {
+            assert!(backend.in_place().is_some());
             assert_eq!(users, [""; 0], "nobody else uses it");
-            true
+            return true;
         }
-        Err(error) => {
-            assert!(h.recipe().is_none(), "what has a recipe can be rolled back: {error}");
-            assert_eq!(error.fault, Fault::Permanent, "{error}");
-            assert!(error.to_string().contains("heptactl create"), "{error}");
-            assert_eq!(fault(backend.rollback(&order(handle, 1), &())), Fault::Permanent);
-            false
-        }
-    }
+        Err(error) => error,
+    };
+    assert!(h.recipe().is_none(), "what has a recipe can be rolled back: {error}");
+    assert_eq!(error.fault, Fault::Permanent, "{error}");
+    assert!(error.to_string().contains("heptactl create"), "{error}");
+    assert_eq!(fault(backend.rollback(&order(handle, 1), &())), Fault::Permanent);
+    false
 }
 
-/// By an order that no safety snapshot was taken for.
 fn order(handle: &Handle, token: u128) -> RollbackOrder<'_> {
     RollbackOrder { handle, token: Uuid::from_u128(token + 1000) }
 }
@@ -73,7 +72,7 @@ pub fn a_resource_rolled_back_holds_what_the_snapshot_holds(h: &impl Harness) {
     backend.rollback(&order(&one, 3), &()).unwrap();
     assert_eq!(h.content(&h.live()), then);
     for seq in 1..=3 {
-        backend.verify(&find(&*backend, seq).unwrap().card.handle).unwrap();
+        backend.verify(&find(&*backend, seq).unwrap().card.handle, &()).unwrap();
     }
     assert_eq!(beside(h), neighbours);
 }

@@ -20,11 +20,11 @@ pub fn keeping_again_returns_the_copy_as_it_is(h: &impl Harness) {
     let original = take(&*backend, &card(1));
     let card = kept(2, 1);
     let order = TakeOrder { card: &card, source: Some(&original), previous: None };
-    let first = backend.take(&order).unwrap();
-    assert_eq!(h.backend(RESOURCE).take(&order).unwrap(), first);
+    let first = backend.take(&order, &()).unwrap();
+    assert_eq!(h.backend(RESOURCE).take(&order, &()).unwrap(), first);
     let gone = Handle { seq: Seq(77), ..original };
     let order = TakeOrder { card: &kept(3, 77), source: Some(&gone), previous: None };
-    assert_eq!(fault(backend.take(&order)), Fault::Absent);
+    assert_eq!(fault(backend.take(&order, &())), Fault::Absent);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
 }
 
@@ -38,7 +38,7 @@ pub fn a_changed_snapshot_is_listed_as_tampered_and_not_restored(h: &impl Harnes
     assert!(!h.target("copy").exists());
     backend.destroy(&one).unwrap();
     assert_eq!(states(&*backend), [(2, Wholeness::Whole)]);
-    backend.verify(&two).unwrap();
+    backend.verify(&two, &()).unwrap();
 }
 
 pub fn marks_stay_with_their_snapshot(h: &impl Harness) {
@@ -73,7 +73,7 @@ pub fn snapshots_are_listed_and_restored_while_the_resource_is_absent(h: &impl H
     let survey = h.backend(RESOURCE).list().unwrap();
     assert_eq!((survey.identity, survey.high_water), (None, Seq(2)));
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
-    backend.verify(&handle).unwrap();
+    backend.verify(&handle, &()).unwrap();
     backend.restore(&copied(&handle, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), before);
     backend.destroy(&spare).unwrap();
@@ -85,13 +85,13 @@ pub fn an_emptied_resource_shows_when_it_is_verified(h: &impl Harness) {
         h.put(&h.live(), &[(&format!("file-{at}"), b"content")]);
     }
     let backend = h.backend(RESOURCE);
-    let full = backend.verify(&take(&*backend, &card(1))).unwrap();
+    let full = backend.verify(&take(&*backend, &card(1)), &()).unwrap();
     assert!(!full.empty);
     h.empty(&h.live());
-    let empty = backend.verify(&take(&*backend, &card(2))).unwrap();
+    let empty = backend.verify(&take(&*backend, &card(2)), &()).unwrap();
     assert!(empty.empty);
     assert!(full.entries.is_none_or(|entries| entries >= 50 && empty.entries == Some(0)));
-    assert!(!backend.verify(&find(&*backend, 1).unwrap().card.handle).unwrap().empty);
+    assert!(!backend.verify(&find(&*backend, 1).unwrap().card.handle, &()).unwrap().empty);
 }
 
 pub fn a_snapshot_that_never_was_is_absent(h: &impl Harness) {
@@ -99,7 +99,7 @@ pub fn a_snapshot_that_never_was_is_absent(h: &impl Harness) {
     let backend = h.backend(RESOURCE);
     let nothing = card(5).handle;
     for _ in 0..2 {
-        assert_eq!(fault(backend.verify(&nothing)), Fault::Absent);
+        assert_eq!(fault(backend.verify(&nothing, &())), Fault::Absent);
         assert_eq!(fault(backend.mark(&nothing, &Mark::default())), Fault::Absent);
         assert_eq!(fault(backend.usage(&nothing)), Fault::Absent);
         assert_eq!(

@@ -54,7 +54,7 @@ pub fn a_take_that_is_not_wanted_any_more_stops_leaves_nothing_and_the_next_one_
     let take = |moment: u64, whim: &Whim| {
         let card = card(moment + 1);
         let object =
-            backend.take_telling(&TakeOrder { card: &card, source: None, previous: None }, whim)?;
+            backend.take(&TakeOrder { card: &card, source: None, previous: None }, whim)?;
         Ok(Handle { object: object.object, ..card.handle })
     };
     let taken = until_too_late(1, take, |moment| {
@@ -69,7 +69,7 @@ pub fn a_take_that_is_not_wanted_any_more_stops_leaves_nothing_and_the_next_one_
         );
     });
     assert_eq!(states(&*backend), [(taken.seq.0, Wholeness::Whole)]);
-    backend.verify(&taken).unwrap();
+    backend.verify(&taken, &()).unwrap();
     backend.restore(&copied(&taken, &h.target("copy")), &()).unwrap();
     assert_eq!(h.content(&h.target("copy")), now);
 }

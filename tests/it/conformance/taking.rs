@@ -39,7 +39,7 @@ pub fn another_snapshot_under_a_used_number_is_refused(h: &impl Harness) {
     let mut other = card(1);
     other.handle.id = Uuid::from_u128(99);
     let order = TakeOrder { card: &other, source: None, previous: None };
-    assert_eq!(fault(backend.take(&order)), Fault::Identity);
+    assert_eq!(fault(backend.take(&order, &())), Fault::Identity);
     assert_eq!(find(&*backend, 1).unwrap().card.handle, handle);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
 }
@@ -51,7 +51,7 @@ pub fn a_kept_copy_survives_its_original(h: &impl Harness) {
     let original = take(&*backend, &card(1));
     h.put(&h.live(), &[("index.html", b"changed")]);
     let order = TakeOrder { card: &kept(2, 1), source: Some(&original), previous: None };
-    let object = backend.take(&order).unwrap().object;
+    let object = backend.take(&order, &()).unwrap().object;
     backend.destroy(&original).unwrap();
     let found = find(&*h.backend(RESOURCE), 2).unwrap();
     assert_eq!(found.state, Wholeness::Whole);
@@ -68,7 +68,7 @@ pub fn an_interrupted_taking_is_listed_as_partial(h: &impl Harness) {
     h.interrupt(RESOURCE, &cut);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole), (2, Wholeness::Partial)]);
     assert_eq!(find(&*backend, 2).unwrap().card.handle.id, cut.id);
-    assert!(backend.verify(&cut).is_err());
+    assert!(backend.verify(&cut, &()).is_err());
     assert!(backend.restore(&copied(&cut, &h.target("copy")), &()).is_err());
     assert!(!h.target("copy").exists());
 }
@@ -92,7 +92,7 @@ pub fn taking_an_absent_resource_fails_and_leaves_nothing(h: &impl Harness) {
     h.hide();
     assert_eq!(fault(backend.probe()), Fault::Absent);
     let order = TakeOrder { card: &card(2), source: None, previous: None };
-    assert_eq!(fault(backend.take(&order)), Fault::Absent);
+    assert_eq!(fault(backend.take(&order, &())), Fault::Absent);
     assert_eq!(states(&*backend), [(1, Wholeness::Whole)]);
 }
 

@@ -61,13 +61,13 @@ impl Scene {
         let found = self.backend.list().unwrap().found;
         let previous = found.last().map(|found| &found.card.handle);
         let order = TakeOrder { card: &card(seq), source: None, previous };
-        self.backend.take(&order).unwrap();
+        self.backend.take(&order, &()).unwrap();
     }
 
     fn keep(&self, seq: u64, from: u64) {
         let source = self.stored(from);
         let order = TakeOrder { card: &card(seq), source: Some(&source), previous: None };
-        self.backend.take(&order).unwrap();
+        self.backend.take(&order, &()).unwrap();
     }
 
     fn stored(&self, seq: u64) -> Handle {

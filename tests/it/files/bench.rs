@@ -62,7 +62,7 @@ impl Bench {
         let previous = whole.map(|f| &f.card.handle).rfind(|h| h.seq < Seq(seq));
         let order =
             TakeOrder { card: &card(seq), source: source.map(|n| handle(n).unwrap()), previous };
-        self.backend.take(&order)
+        self.backend.take(&order, &())
     }
 
     pub fn take(&self, seq: u64) -> Object {
@@ -72,7 +72,7 @@ impl Bench {
     /// With this previous snapshot, whatever its state.
     pub fn take_after(&self, seq: u64, previous: u64) -> Object {
         let order = TakeOrder { card: &card(seq), source: None, previous: Some(&handle(previous)) };
-        self.backend.take(&order).unwrap()
+        self.backend.take(&order, &()).unwrap()
     }
 
     pub fn find(&self, seq: u64) -> Option<Found> {

@@ -84,7 +84,7 @@ fn a_snapshot_and_what_is_restored_from_it_equal_the_tree_in_everything() {
         let how = if kind == "xfs" { "reflinked" } else { "copied" };
         assert!(object.notes[0].starts_with(how), "{kind}: {:?}", object.notes);
 
-        let content = bench.backend.verify(&handle(1)).unwrap();
+        let content = bench.backend.verify(&handle(1), &()).unwrap();
         assert_eq!(bench.find(1).unwrap().content, Some(content));
         let target = bench.fs.as_ref().unwrap().path().join("restored");
         bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
@@ -140,7 +140,7 @@ fn one_file_is_a_resource_too() {
     let identity = bench.backend.probe().unwrap();
     bench.take(1);
     assert_same(&live, &bench.data(1));
-    let content = bench.backend.verify(&handle(1)).unwrap();
+    let content = bench.backend.verify(&handle(1), &()).unwrap();
     assert_eq!((content.empty, content.entries, content.bytes), (false, Some(1), Some(5)));
 
     // As editors and databases do it.
@@ -177,7 +177,7 @@ fn what_is_excluded_and_other_file_systems_are_left_out() {
     );
     let order =
         heptad::backend::TakeOrder { card: &super::bench::card(1), source: None, previous: None };
-    let crossed = crossing.take(&order);
+    let crossed = crossing.take(&order, &());
     drop(mounted);
 
     let data = bench.data(1);

@@ -65,7 +65,7 @@ fn an_exchange_race_never_leaks_what_is_outside_into_a_snapshot() {
         for seq in 1..=300 {
             bench.take(seq);
             leaked = leaked.or_else(|| leak(&bench.data(seq), SECRET));
-            bench.backend.verify(&handle(seq)).unwrap();
+            bench.backend.verify(&handle(seq), &()).unwrap();
             if seq > 1 {
                 bench.backend.destroy(&handle(seq - 1)).unwrap();
             }
@@ -129,7 +129,7 @@ fn an_ordinary_user_protects_what_he_may_read_and_is_told_the_rest() {
     bench.backend.restore(&copied(&handle(3), &target), &()).unwrap();
     assert_same(&bench.live, &target);
     for seq in [1, 2, 3] {
-        bench.backend.verify(&handle(seq)).unwrap();
+        bench.backend.verify(&handle(seq), &()).unwrap();
         bench.backend.destroy(&handle(seq)).unwrap();
     }
     assert_eq!(bench.states(), []);

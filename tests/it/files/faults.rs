@@ -35,7 +35,7 @@ fn a_full_store_leaves_a_partial_snapshot_and_the_older_ones_unharmed() {
     assert_eq!(error.fault, Fault::NoSpace, "{error}");
     assert_eq!(bench.states(), [(1, Wholeness::Whole), (2, Wholeness::Partial)]);
     assert_eq!(picture(&bench.data(1)), before);
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     bench.backend.destroy(&handle(2)).unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
     fs::remove_file(bench.live.join("b")).unwrap();
@@ -52,7 +52,7 @@ fn a_read_only_store_refuses_for_good_but_can_still_be_read() {
     assert_eq!(bench.try_take(2, None).unwrap_err().fault, Fault::Permanent);
     assert_eq!(bench.backend.destroy(&handle(1)).unwrap_err().fault, Fault::Permanent);
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     bench.fs.as_ref().unwrap().remount("rw");
 }
 
@@ -206,11 +206,11 @@ fn a_store_whose_disk_is_away_is_an_error_and_no_empty_list() {
     let backend = backend(&live, &fs.path().join("store"), &state, &json!({}));
     assert_eq!(backend.list().unwrap().found, []);
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    backend.take(&order).unwrap();
+    backend.take(&order, &()).unwrap();
     fs.unmount();
     assert_eq!(backend.list().unwrap_err().fault, Fault::Absent);
     let order = TakeOrder { card: &card(2), source: None, previous: None };
-    assert_eq!(backend.take(&order).unwrap_err().fault, Fault::Absent);
+    assert_eq!(backend.take(&order, &()).unwrap_err().fault, Fault::Absent);
     assert_eq!(fs::read_dir(fs.path()).unwrap().count(), 0);
     fs.mount("");
     assert_eq!(backend.list().unwrap().found.len(), 1);

@@ -46,7 +46,7 @@ fn a_file_with_many_names_becomes_as_few_files_as_can_bear_them_day_after_day() 
     assert!(inodes([&target]) <= 2);
     let usage = bench.backend.usage(&handle(1)).unwrap();
     assert_eq!(usage.stored, Some(200_000), "bytes of one file, whatever names it has");
-    bench.backend.verify(&handle(6)).unwrap();
+    bench.backend.verify(&handle(6), &()).unwrap();
 }
 
 #[test]
@@ -58,5 +58,5 @@ fn more_names_than_the_store_allows_are_shared_out_among_the_fewest_files() {
     plant(&bench.live, NAMES);
     bench.take(1);
     assert_eq!(inodes([bench.data(1)]), 2);
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
 }

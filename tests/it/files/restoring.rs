@@ -27,7 +27,7 @@ fn what_is_restored_is_independent_of_the_snapshot() {
     bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
     assert_eq!(fs::metadata(target.join("dir/file")).unwrap().nlink(), 1);
     fs::write(target.join("dir/file"), "changed").unwrap();
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     assert_same(&bench.live, &bench.data(1));
 }
 
@@ -99,7 +99,7 @@ fn taking_and_keeping_tell_how_far_they_are() {
     let all = [(2, None, None, None), (3, Some(&one), None, total), (4, None, Some(&one), total)];
     for (seq, source, previous, total) in all {
         let order = TakeOrder { card: &card(seq), source, previous };
-        bench.backend.take_telling(&order, &heard).unwrap();
+        bench.backend.take(&order, &heard).unwrap();
         let heard = std::mem::take(&mut *heard.0.lock().unwrap());
         assert!(heard.is_sorted() && heard.last() == Some(&(300_000, total)), "{heard:?}");
     }

@@ -69,7 +69,7 @@ fn unchanged_files_are_shared_with_the_previous_snapshot_and_changed_ones_are_no
         assert_eq!(fs::read(bench.data(1).join("written")).unwrap(), vec![b'a'; 10_000]);
         for seq in [1, 2] {
             // The first one's own index was aged, which changes nothing that is compared.
-            bench.backend.verify(&handle(seq)).unwrap();
+            bench.backend.verify(&handle(seq), &()).unwrap();
         }
     }
 }
@@ -114,7 +114,7 @@ fn a_kept_snapshot_shares_everything_and_outlives_its_original() {
         assert!(!bench.stored(1).exists());
         assert_eq!(picture(&bench.data(2)), before);
         assert_eq!(bench.states(), [(2, Wholeness::Whole)]);
-        bench.backend.verify(&handle(2)).unwrap();
+        bench.backend.verify(&handle(2), &()).unwrap();
 
         // It lends its files to the next snapshot as its original would have.
         fs::write(bench.live.join("plain"), "changed").unwrap();

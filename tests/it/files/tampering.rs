@@ -16,10 +16,10 @@ fn check(path: &str, tamper: impl Fn(&Path)) {
     fs::write(bench.live.join("a/b/file"), "content").unwrap();
     fs::write(bench.live.join("z"), "content").unwrap();
     bench.take(1);
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
     tamper(&bench.stored(1));
-    let error = bench.backend.verify(&handle(1)).unwrap_err();
+    let error = bench.backend.verify(&handle(1), &()).unwrap_err();
     assert_eq!(error.fault, Fault::Permanent);
     assert!(error.detail.contains(path), "{path}: {error}");
     assert_eq!(bench.states(), [(1, Wholeness::Tampered)], "{path}");
@@ -94,10 +94,10 @@ fn a_snapshot_that_was_put_right_again_is_whole_again() {
     let file = bench.data(1).join("file");
     let mode = fs::metadata(&file).unwrap().permissions();
     fs::set_permissions(&file, Permissions::from_mode(0o777)).unwrap();
-    bench.backend.verify(&handle(1)).unwrap_err();
+    bench.backend.verify(&handle(1), &()).unwrap_err();
     assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
     fs::set_permissions(&file, mode).unwrap();
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
 }
 

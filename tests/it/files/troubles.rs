@@ -23,7 +23,7 @@ fn check_named(bench: &Bench, trouble: &str, left_out: &str) {
     assert_eq!((found.state, found.mark.doubt.as_deref()), (Wholeness::Whole, Some(trouble)));
     assert_eq!(fs::read(bench.data(1).join("good")).unwrap(), b"good");
     assert!(fs::symlink_metadata(bench.data(1).join(left_out)).is_err(), "{left_out}");
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
     let target = bench.store.with_file_name("restored");
     bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
     assert_same(&bench.data(1), &target);
@@ -160,7 +160,7 @@ fn a_tree_of_any_depth_is_taken_restored_rolled_back_and_removed() {
     let object = bench.take(1);
     assert_eq!((object.incomplete, object.notes.len()), (None, 1), "{:?}", object.notes);
     assert_eq!(bench.take(2).notes, ["linked 1 unchanged file"]);
-    let content = bench.backend.verify(&handle(2)).unwrap();
+    let content = bench.backend.verify(&handle(2), &()).unwrap();
     assert_eq!(content.entries, Some(DEPTH as u64 + 2));
     let target = bench.store.with_file_name("restored");
     bench.backend.restore(&copied(&handle(1), &target), &()).unwrap();
@@ -183,7 +183,7 @@ fn what_lies_deeper_than_a_path_can_be_written_is_named() {
     assert!(why.starts_with("1 entry has too long a path and was left out (nnnn"), "{why}");
     assert!(why.len() < 500, "{why}");
     assert_eq!(fs::read(bench.data(1).join("good")).unwrap(), b"good");
-    bench.backend.verify(&handle(1)).unwrap();
+    bench.backend.verify(&handle(1), &()).unwrap();
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn sizes_beyond_counting_are_counted_to_the_end_of_numbers() {
         File::create(bench.live.join(name)).unwrap().set_len((1 << 63) - 1).unwrap();
     }
     assert_eq!(bench.take(1).incomplete, None);
-    let content = bench.backend.verify(&handle(1)).unwrap();
+    let content = bench.backend.verify(&handle(1), &()).unwrap();
     assert_eq!(content.bytes, Some((1 << 63) - 1));
     assert_eq!(bench.backend.usage(&handle(1)).unwrap().stored, Some((1 << 63) - 1));
     let target = bench.store.with_file_name("restored");

@@ -5,6 +5,7 @@ use super::host::{Libvirtd, definition};
 use crate::conformance::{Harness, RESOURCE, Tree, nothing_inherited, read};
 use crate::support::loopfs::{LoopFs, run};
 use crate::support::mirror::Mirror;
+use heptad::backend::facets::{Creation, InPlace};
 use heptad::backend::options::Context;
 use heptad::backend::registry;
 use heptad::backend::{
@@ -152,25 +153,17 @@ impl Backend for Packing {
         self.inner.probe()
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         self.mirror.carry();
-        self.inner.take_telling(order, progress)
+        self.inner.take(order, progress)
     }
 
     fn list(&self) -> Result<Survey, StorageError> {
         self.inner.list()
     }
 
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
-        self.inner.verify_asking(handle, progress)
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
+        self.inner.verify(handle, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
@@ -197,10 +190,34 @@ impl Backend for Packing {
         Ok(restored)
     }
 
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
+        self.inner.mark(handle, mark)
+    }
+
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
+        self.inner.occupied()
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
+        self.inner.usage(handle)
+    }
+
+    fn creation(&self) -> Option<&dyn Creation> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+}
+
+impl Creation for Packing {
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         self.inner.fits(order)
     }
+}
 
+impl InPlace for Packing {
     fn users(&self) -> Result<Vec<String>, StorageError> {
         self.inner.users()
     }
@@ -214,18 +231,6 @@ impl Backend for Packing {
         let rolled = self.inner.rollback(order, progress);
         self.mirror.carry();
         rolled
-    }
-
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        self.inner.mark(handle, mark)
-    }
-
-    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
-        self.inner.occupied()
-    }
-
-    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        self.inner.usage(handle)
     }
 }
 

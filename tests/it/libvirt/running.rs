@@ -57,7 +57,7 @@ fn where_blocks_cannot_be_shared_qemu_copies_it_while_it_writes() {
     let blocks = scene.libvirtd.virsh(&["domblklist", DOMAIN]);
     assert!(blocks.contains("vda.qcow2") && blocks.contains("vdb.raw"), "{blocks}");
     assert!(scene.libvirtd.virsh(&["domjobinfo", DOMAIN]).contains("None"));
-    backend.verify(&card(1).handle).unwrap();
+    backend.verify(&card(1).handle, &()).unwrap();
     assert_one_moment(counts(&scene, &*backend, 1));
 }
 

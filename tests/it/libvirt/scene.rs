@@ -137,7 +137,7 @@ pub fn take(backend: &dyn Backend, seq: u64) -> Result<Object, StorageError> {
 }
 
 pub fn take_as(backend: &dyn Backend, card: &Card) -> Result<Object, StorageError> {
-    backend.take(&TakeOrder { card, source: None, previous: None })
+    backend.take(&TakeOrder { card, source: None, previous: None }, &())
 }
 
 /// Makes something new of this name, at a path.

@@ -19,7 +19,7 @@ fn the_system_disk_alone_becomes_a_disk_whether_taken_by_itself_or_from_a_snapsh
     take_as(&*backend, &system(2)).unwrap();
     let handle = Handle { object: whole.object, ..card(1).handle };
     let (three, previous) = (system(3), None);
-    backend.take(&TakeOrder { card: &three, source: Some(&handle), previous }).unwrap();
+    backend.take(&TakeOrder { card: &three, source: Some(&handle), previous }, &()).unwrap();
     for seq in [2, 3] {
         assert!(!scene.at(&format!("store/web-1/{seq}/domain.xml")).exists());
         let target = scene.at(&format!("disk-{seq}.qcow2"));
@@ -90,7 +90,7 @@ fn what_a_guest_writes_to_the_start_of_a_raw_disk_is_only_bytes() {
     std::fs::write(scene.at("vdb.raw"), &bytes).unwrap();
     let backend = scene.backend(&json!({}));
     take(&*backend, 1).unwrap();
-    backend.verify(&card(1).handle).unwrap();
+    backend.verify(&card(1).handle, &()).unwrap();
     restore(&*backend, 1, "copy", &scene.at("copy")).unwrap();
     assert!(std::fs::read(scene.at("copy/vdb.raw")).unwrap() == bytes);
 }

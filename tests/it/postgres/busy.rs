@@ -43,7 +43,7 @@ fn check(kind: &str, count: u64, how: &str) {
 }
 
 fn must_be_good(busy: &Busy, handle: &Handle, before: u64) {
-    let content = busy.backend.verify(handle).unwrap();
+    let content = busy.backend.verify(handle, &()).unwrap();
     assert!(!content.empty, "{content:?}");
     busy.must_start(handle, before);
     busy.backend.destroy(handle).unwrap();
@@ -71,10 +71,10 @@ fn a_kept_snapshot_of_a_subvolume_outlives_its_original() {
     busy.calm();
     let copy = kept(2, 1);
     let order = TakeOrder { card: &copy, source: Some(&one), previous: None };
-    let object = busy.backend.take(&order).unwrap().object;
+    let object = busy.backend.take(&order, &()).unwrap().object;
     busy.backend.destroy(&one).unwrap();
     let two = Handle { object, ..copy.handle };
-    busy.backend.verify(&two).unwrap();
+    busy.backend.verify(&two, &()).unwrap();
     let target = busy.target(2);
     busy.backend.restore(&copied(&two, &target), &()).unwrap();
     let highest = Server::start(&target, "").sql("select coalesce(max(n), 0) from ledger");

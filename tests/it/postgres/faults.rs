@@ -21,7 +21,7 @@ fn wrong_credentials_are_an_error_that_names_them_and_leave_nothing_whole() {
     let check = |options, part: &str| {
         let backend = build("db", &data, &store, options);
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let error = backend.take(&order).unwrap_err();
+        let error = backend.take(&order, &()).unwrap_err();
         assert_eq!(error.fault, Fault::Permanent, "{error}");
         assert!(error.to_string().contains(part), "{error}");
         for found in backend.list().unwrap().found {
@@ -49,7 +49,7 @@ fn a_server_of_another_data_directory_is_not_taken() {
     let (_first, second) = (Server::start(&one, ""), Server::start(&two, ""));
     let backend = build("db", &one, &fs.path().join("store"), json!({ "socket": second.socket }));
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    assert_eq!(fault(backend.take(&order)), Fault::Identity);
+    assert_eq!(fault(backend.take(&order, &())), Fault::Identity);
 }
 
 #[test]
@@ -197,10 +197,10 @@ fn settings_that_let_nobody_copy_are_named_with_the_way_out_and_not_tried_again(
         let backend = build("db", &data, &fs.path().join("store"), json!({}));
         let order = TakeOrder { card: &card(1), source: None, previous: None };
         if parts.is_empty() {
-            backend.take(&order).unwrap();
+            backend.take(&order, &()).unwrap();
             return server.must_be_out_of_backup_mode();
         }
-        let error = backend.take(&order).unwrap_err();
+        let error = backend.take(&order, &()).unwrap_err();
         assert_eq!(error.fault, Fault::Permanent, "{error}");
         for part in parts {
             assert!(error.to_string().contains(part), "{part}: {error}");
@@ -229,7 +229,7 @@ fn a_role_or_a_rule_that_lets_nobody_copy_is_named_with_the_way_out() {
     let refused = |options, parts: &[&str]| {
         let backend = build("db", &data, &store, options);
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let error = backend.take(&order).unwrap_err();
+        let error = backend.take(&order, &()).unwrap_err();
         assert_eq!(error.fault, Fault::Permanent, "{error}");
         for part in parts {
             assert!(error.to_string().contains(part), "{part}: {error}");
@@ -310,7 +310,7 @@ fn a_damaged_control_file_is_told_as_that() {
         damaged[at..at + 8].fill(0x5a);
         std::fs::write(&control, damaged).unwrap();
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        for error in [backend.probe().unwrap_err(), backend.take(&order).unwrap_err()] {
+        for error in [backend.probe().unwrap_err(), backend.take(&order, &()).unwrap_err()] {
             assert!(error.damaged && error.fault == Fault::Permanent, "{error}");
             let said = error.to_string();
             assert!(said.contains("global/pg_control") && said.contains("damaged"), "{said}");

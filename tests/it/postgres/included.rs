@@ -56,7 +56,7 @@ impl Scene {
     }
 
     fn proof(&self, handle: &Handle, seq: u64) -> String {
-        self.backend.verify(handle).unwrap();
+        self.backend.verify(handle, &()).unwrap();
         find(&*self.backend, seq).unwrap().told.proof.unwrap().by
     }
 
@@ -122,7 +122,7 @@ fn all_that_a_configuration_includes_comes_along_and_the_copy_uses_nothing_of_th
     let source = find(&*scene.backend, 1).unwrap().card.handle;
     let kept = card(3);
     let order = heptad::backend::TakeOrder { card: &kept, source: Some(&source), previous: None };
-    scene.backend.take(&order).unwrap();
+    scene.backend.take(&order, &()).unwrap();
     let kept = find(&*scene.backend, 3).unwrap().card.handle;
     // What an administrator had there is gone: each copy has its own.
     for gone in ["etc", "shared", "empty.d", "data"] {
@@ -219,7 +219,7 @@ fn rot_in_the_stored_configuration_or_label_is_seen_and_nothing_is_made_of_it() 
     let server = scene.serve();
     let handle = take(&*scene.backend, &card(1));
     drop(server);
-    scene.backend.verify(&handle).unwrap();
+    scene.backend.verify(&handle, &()).unwrap();
     let stored = scene.at("store/db/1");
     let included = scene.at("etc/conf.d/10-first.conf");
     let included = stored.join("config/files").join(included.strip_prefix("/").unwrap());
@@ -238,10 +238,10 @@ fn rot_in_the_stored_configuration_or_label_is_seen_and_nothing_is_made_of_it() 
         let made = scene.backend.restore(&copied(&handle, &target), &()).unwrap_err();
         assert!(made.to_string().contains("not what its manifest says"), "{made}");
         assert!(!target.exists());
-        scene.backend.verify(&handle).unwrap_err();
+        scene.backend.verify(&handle, &()).unwrap_err();
         assert_eq!(find(&*scene.backend, 1).unwrap().state, Wholeness::Tampered);
         rotten(&was);
-        scene.backend.verify(&handle).unwrap();
+        scene.backend.verify(&handle, &()).unwrap();
         assert_eq!(find(&*scene.backend, 1).unwrap().state, Wholeness::Whole);
     }
 }
@@ -257,6 +257,6 @@ fn a_snapshot_from_before_its_configuration_was_measured_is_whole_all_the_same()
     let measure = manifest["detail"]["measure"].as_object_mut().unwrap();
     assert!(measure.remove("beside").is_some());
     std::fs::write(&path, manifest.to_string()).unwrap();
-    scene.backend.verify(&handle).unwrap();
+    scene.backend.verify(&handle, &()).unwrap();
     scene.backend.restore(&copied(&handle, &scene.at("copy")), &()).unwrap();
 }

@@ -76,21 +76,21 @@ fn check(scene: &Scene, spaces: &[String]) {
         assert!(odd.iter().any(|odd| named(&odd.problem)), "{place}: {odd:?}");
     }
     let one = take(&*scene.backend, &card(1));
-    assert!(scene.backend.verify(&one).unwrap().entries.unwrap() > spaces.len() as u64);
+    assert!(scene.backend.verify(&one, &()).unwrap().entries.unwrap() > spaces.len() as u64);
     tables().for_each(|table| drop(server.sql(&format!("delete from {table} where n > 300"))));
     drop(server);
     // Of the stopped server, as before every rollback.
     let two = take(&*scene.backend, &card(2));
-    scene.backend.verify(&two).unwrap();
+    scene.backend.verify(&two, &()).unwrap();
     for (token, to, rows) in [(10, &one, "700"), (11, &two, "300"), (12, &one, "700")] {
         scene.back(to, token);
         expect(&Server::start(&scene.data, ""), rows, &format!("after rollback {token}"));
         let safety = take(&*scene.backend, &card(u64::try_from(token).unwrap()));
-        scene.backend.verify(&safety).unwrap();
+        scene.backend.verify(&safety, &()).unwrap();
     }
     let server = Server::start(&scene.data, "");
     let last = take(&*scene.backend, &card(20));
-    scene.backend.verify(&last).unwrap();
+    scene.backend.verify(&last, &()).unwrap();
     let target = scene.fs.path().join("copy");
     scene.backend.restore(&copied(&last, &target), &()).unwrap();
     let copy = Server::start(&target, "");
@@ -187,7 +187,7 @@ fn a_cluster_whose_tablespace_is_lost_is_not_taken_for_a_whole_one() {
         server.sql("create table away tablespace far as select generate_series(1, 700) as n");
         let refused = |part: &str| {
             let order = TakeOrder { card: &card(2), source: None, previous: None };
-            let error = scene.backend.take(&order).unwrap_err();
+            let error = scene.backend.take(&order, &()).unwrap_err();
             assert_eq!(error.fault, Fault::Absent, "{error}");
             assert!(error.to_string().contains(part), "{error}");
             assert!(find(&*scene.backend, 2).is_none(), "nothing was begun");
@@ -216,7 +216,7 @@ fn content_that_lies_elsewhere_by_a_link_that_postgresql_knows_nothing_of_is_ref
         std::fs::rename(&there, &away).unwrap();
         symlink(&away, &there).unwrap();
         let order = TakeOrder { card: &card(1), source: None, previous: None };
-        let error = scene.backend.take(&order).unwrap_err();
+        let error = scene.backend.take(&order, &()).unwrap_err();
         assert_eq!(error.fault, Fault::Permanent, "{error}");
         assert!(error.to_string().contains(&format!("{name} is a link to ")), "{error}");
         std::fs::remove_file(&there).unwrap();
@@ -226,7 +226,7 @@ fn content_that_lies_elsewhere_by_a_link_that_postgresql_knows_nothing_of_is_ref
     check("pg_xact");
     std::fs::write(scene.data.join("tablespace_map"), "16385 /srv/space\n").unwrap();
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    assert_eq!(fault(scene.backend.take(&order)), Fault::Permanent);
+    assert_eq!(fault(scene.backend.take(&order, &())), Fault::Permanent);
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn what_a_backup_left_in_the_data_directory_is_no_measure_of_a_snapshot() {
             own(&left);
         });
         let stopped = take(&*scene.backend, &card(1));
-        scene.backend.verify(&stopped).unwrap();
+        scene.backend.verify(&stopped, &()).unwrap();
         let server = Server::start(&scene.data, "");
         let running = take(&*scene.backend, &card(2));
-        scene.backend.verify(&running).unwrap();
+        scene.backend.verify(&running, &()).unwrap();
         drop(server);
         scene.back(&running, 7);
         assert!(!scene.data.join("backup_manifest").exists());
@@ -258,7 +258,7 @@ fn a_store_that_a_link_leads_into_the_data_directory_is_refused() {
     let store = scene.fs.path().join("way/store");
     let backend = build("db", &scene.data, &store, json!({}));
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    let error = backend.take(&order).unwrap_err();
+    let error = backend.take(&order, &()).unwrap_err();
     assert_eq!(error.fault, Fault::Permanent, "{error}");
     assert!(error.to_string().contains("the store of its snapshots lies in it"), "{error}");
 }

@@ -20,7 +20,7 @@ fn one_automatic_snapshot_a_week_is_proven_by_a_server_that_starts() {
     let check = |seq: u64, day: &str, want: bool| {
         let card = Card { taken_at: format!("{day}T06:00:00Z").parse().unwrap(), ..card(seq) };
         let handle = take(&*weekly, &card);
-        weekly.verify(&handle).unwrap();
+        weekly.verify(&handle, &()).unwrap();
         let told = find(&*weekly, seq).unwrap().told;
         let proven = told.proof.as_ref().is_some_and(|proof| proof.by.contains("3 databases read"));
         assert_eq!(proven, want, "{seq}: {told:?}");
@@ -37,7 +37,7 @@ fn one_automatic_snapshot_a_week_is_proven_by_a_server_that_starts() {
     // A copy of a proven one is proven: its files are the same.
     let (four, kept) = (find(&*weekly, 4).unwrap(), card(6));
     let source = Some(&four.card.handle);
-    weekly.take(&TakeOrder { card: &kept, source, previous: None }).unwrap();
+    weekly.take(&TakeOrder { card: &kept, source, previous: None }, &()).unwrap();
     assert_eq!(find(&*weekly, 6).unwrap().told, four.told);
     assert!(
         four.told.proof.unwrap().at
@@ -66,7 +66,7 @@ fn a_broken_index_is_found_by_the_proof() {
     std::fs::write(data.join(&path), index).unwrap();
     let backend = build("db", &data, &fs.path().join("store"), json!({ "prove": "always" }));
     let handle = take(&*backend, &card(1));
-    let error = backend.verify(&handle).unwrap_err();
+    let error = backend.verify(&handle, &()).unwrap_err();
     assert!(error.to_string().contains("database postgres"), "{error}");
     assert!(backend.restore(&copied(&handle, &fs.path().join("copy")), &()).is_err());
 }

@@ -24,7 +24,7 @@ fn check(kind: &str) {
     busy.server.sql(&format!("create tablespace far location '{}'", outside.display()));
     busy.server.sql("create table away tablespace far as select generate_series(1, 5000) as n");
     let (one, _) = busy.take(1);
-    busy.backend.verify(&one).unwrap();
+    busy.backend.verify(&one, &()).unwrap();
     busy.calm();
     busy.server.sql("delete from away");
     let target = busy.target(1);

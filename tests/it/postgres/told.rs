@@ -107,7 +107,7 @@ fn how_much_of_a_cluster_is_copied_is_told_while_that_goes_on() {
     let store = fs.path().join("store");
     let backend = build("db", &data, &store, serde_json::json!({ "bin": programs }));
     let order = TakeOrder { card: &card(1), source: None, previous: None };
-    backend.take_telling(&order, &told).unwrap();
+    backend.take(&order, &told).unwrap();
     let (done, total) = told.all.lock().unwrap()[0];
     assert!(total.is_some_and(|total| total > 1 << 20 && done < total), "{done} of {total:?}");
     // And of a copy of it all, with the end in sight.

@@ -317,7 +317,7 @@ fn who_may_not_look_into_other_processes_says_so() {
         let backend = backend(super::bench::RESOURCE, &live, &store, &no_options());
         let card = card(1);
         let taken: Result<Object, StorageError> =
-            backend.take(&TakeOrder { card: &card, source: None, previous: None });
+            backend.take(&TakeOrder { card: &card, source: None, previous: None }, &());
         let notes = taken.unwrap().notes;
         assert!(notes.iter().any(|note| note.contains("CAP_SYS_PTRACE")), "{notes:?}");
         return;

@@ -357,7 +357,7 @@ fn a_damaged_database_is_saved_as_it_is_and_rolled_back() {
         let saved = bench.backend.take_damaged(&order, why, &()).unwrap();
         let doubt = saved.incomplete.unwrap();
         assert!(doubt.starts_with("saved as it was, it is damaged: "), "{doubt}");
-        bench.backend.verify(&card(2).handle).unwrap();
+        bench.backend.verify(&card(2).handle, &()).unwrap();
         assert_eq!(bench.states(), [(1, Wholeness::Whole), (2, Wholeness::Whole)]);
         // What came later would be lost.
         std::fs::write(&bench.live, [&bytes[..], b"more"].concat()).unwrap();

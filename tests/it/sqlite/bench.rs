@@ -49,7 +49,7 @@ impl Bench {
     }
 
     pub fn try_take(&self, seq: u64) -> Result<Object, StorageError> {
-        self.backend.take(&TakeOrder { card: &card(seq), source: None, previous: None })
+        self.backend.take(&TakeOrder { card: &card(seq), source: None, previous: None }, &())
     }
 
     pub fn take(&self, seq: u64) -> Object {

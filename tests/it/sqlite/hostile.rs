@@ -70,7 +70,7 @@ fn an_empty_file_is_an_empty_database() {
     bench.take(1);
     let found = bench.backend.list().unwrap().found;
     assert!(found[0].content.unwrap().empty);
-    assert!(bench.backend.verify(&found[0].card.handle).unwrap().empty);
+    assert!(bench.backend.verify(&found[0].card.handle, &()).unwrap().empty);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_copy_that_was_changed_under_the_same_look_is_found_by_verifying() {
         .unwrap();
     assert_eq!(bench.states(), [(1, Wholeness::Whole)]);
     let handle = crate::conformance::card(1).handle;
-    assert_eq!(bench.backend.verify(&handle).unwrap_err().fault, Fault::Permanent);
+    assert_eq!(bench.backend.verify(&handle, &()).unwrap_err().fault, Fault::Permanent);
     assert_eq!(bench.states(), [(1, Wholeness::Tampered)]);
     assert!(bench.backend.restore(&copied(&handle, &bench.target("new")), &()).is_err());
     assert!(!bench.target("new").exists());

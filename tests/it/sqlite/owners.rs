@@ -33,7 +33,7 @@ fn a_database_is_parsed_as_its_owner_and_restored_with_owner_and_mode() {
     assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (NOBODY, 7, 0o640));
     assert_eq!(rows(&restored), (3, 3));
     let handle = crate::conformance::card(1).handle;
-    bench.backend.verify(&handle).unwrap();
+    bench.backend.verify(&handle, &()).unwrap();
     // The owner may read the copy in its directory, and write nothing there.
     let dir = fs::metadata(bench.copy(1).parent().unwrap()).unwrap();
     assert_eq!((dir.uid(), dir.mode() & 0o7777), (0, 0o711));

@@ -4,6 +4,7 @@
 use super::bench::{helper, scratch};
 use crate::conformance::{Harness, Tree, nothing_inherited, read};
 use crate::support::mirror::Mirror;
+use heptad::backend::facets::{Creation, InPlace};
 use heptad::backend::options::Context;
 use heptad::backend::registry::build;
 use heptad::backend::{
@@ -139,27 +140,19 @@ impl Backend for Packing {
         self.inner.probe()
     }
 
-    fn take_telling(
-        &self,
-        order: &TakeOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
+    fn take(&self, order: &TakeOrder<'_>, progress: &dyn Progress) -> Result<Object, StorageError> {
         if self.database.exists() {
             self.mirror.carry();
         }
-        self.inner.take_telling(order, progress)
+        self.inner.take(order, progress)
     }
 
     fn list(&self) -> Result<Survey, StorageError> {
         self.inner.list()
     }
 
-    fn verify_asking(
-        &self,
-        handle: &Handle,
-        progress: &dyn Progress,
-    ) -> Result<Content, StorageError> {
-        self.inner.verify_asking(handle, progress)
+    fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
+        self.inner.verify(handle, progress)
     }
 
     fn destroy(&self, handle: &Handle) -> Result<(), StorageError> {
@@ -181,10 +174,34 @@ impl Backend for Packing {
         Ok(restored)
     }
 
+    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
+        self.inner.mark(handle, mark)
+    }
+
+    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
+        self.inner.occupied()
+    }
+
+    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
+        self.inner.usage(handle)
+    }
+
+    fn creation(&self) -> Option<&dyn Creation> {
+        Some(self)
+    }
+
+    fn in_place(&self) -> Option<&dyn InPlace> {
+        Some(self)
+    }
+}
+
+impl Creation for Packing {
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         self.inner.fits(order)
     }
+}
 
+impl InPlace for Packing {
     fn users(&self) -> Result<Vec<String>, StorageError> {
         self.inner.users()
     }
@@ -198,18 +215,6 @@ impl Backend for Packing {
         let rolled = self.inner.rollback(order, progress);
         self.mirror.carry();
         rolled
-    }
-
-    fn mark(&self, handle: &Handle, mark: &Mark) -> Result<(), StorageError> {
-        self.inner.mark(handle, mark)
-    }
-
-    fn occupied(&self) -> Result<Option<TotalUsage>, StorageError> {
-        self.inner.occupied()
-    }
-
-    fn usage(&self, handle: &Handle) -> Result<Usage, StorageError> {
-        self.inner.usage(handle)
     }
 }
 

@@ -91,7 +91,7 @@ fn a_full_store_is_said_to_be_full_and_harms_nothing() {
     let (bench, store) = (Bench::new(&no_options()), small_store(16));
     fill(&bench.live, SOME);
     let full = backend("full", &bench.live, &store.path().join("store"), &no_options());
-    let take = |seq| full.take(&TakeOrder { card: &card(seq), source: None, previous: None });
+    let take = |seq| full.take(&TakeOrder { card: &card(seq), source: None, previous: None }, &());
     take(1).unwrap();
     fill(
         &bench.live,
@@ -102,5 +102,5 @@ fn a_full_store_is_said_to_be_full_and_harms_nothing() {
     assert_eq!(error.fault, Fault::NoSpace, "{error}");
     assert_eq!(states(&*full), [(1, Wholeness::Whole), (2, Wholeness::Partial)]);
     full.destroy(&card(2).handle).unwrap();
-    full.verify(&card(1).handle).unwrap();
+    full.verify(&card(1).handle, &()).unwrap();
 }

@@ -20,7 +20,7 @@ fn how_much_of_a_database_is_copied_is_told_while_that_goes_on() {
     let cards = [card(1), card(2)];
     let [first, second] =
         cards.each_ref().map(|card| TakeOrder { card, source: None, previous: None });
-    backend.take_telling(&first, &()).unwrap();
+    backend.take(&first, &()).unwrap();
     let context = heptad::backend::options::Context {
         resource: RESOURCE.parse().unwrap(),
         state: dir.path().into(),
@@ -28,7 +28,7 @@ fn how_much_of_a_database_is_copied_is_told_while_that_goes_on() {
     let options = json!({ "path": live, "store": dir.path().join("store"), "helper": waiting });
     let options = options.as_object().unwrap();
     backend = heptad::backend::registry::build("sqlite", options, &context).unwrap();
-    backend.take_telling(&second, &told).unwrap();
+    backend.take(&second, &told).unwrap();
     let whole = live.metadata().unwrap().blocks() * 512;
     let (done, total) = told.all.lock().unwrap()[0];
     assert!(done <= whole && total == Some(whole), "{done} of {total:?}");

@@ -56,7 +56,7 @@ fn assert_converges(scene: &Scene, card: Card, change: u64) {
     let survey = scene.backend.list().unwrap();
     assert!(survey.high_water <= card.handle.seq && survey.found.len() <= 1, "{change}");
     let handle = Handle { object: scene.take(&card).object, ..card.handle };
-    assert_eq!(scene.backend.verify(&handle).unwrap().entries, Some(1), "{change}");
+    assert_eq!(scene.backend.verify(&handle, &()).unwrap().entries, Some(1), "{change}");
     scene.backend.destroy(&handle).unwrap();
     let survey = scene.backend.list().unwrap();
     assert_eq!((survey.high_water, survey.found.len()), (handle.seq, 0), "{change}");
@@ -79,7 +79,7 @@ fn a_plugin_killed_at_any_change_converges_when_asked_again() {
     let mut seqs = 1..;
     let taking = sweep(&scene, &mut seqs, &|card, change| {
         crash_at(&scene, change);
-        scene.backend.take(&TakeOrder { card, source: None, previous: None }).is_ok()
+        scene.backend.take(&TakeOrder { card, source: None, previous: None }, &()).is_ok()
     });
     let destroying = sweep(&scene, &mut seqs, &|card, change| {
         crash_at(&scene, 0);
