@@ -4,11 +4,11 @@
 
 use crate::domain::name::ResourceName;
 use crate::domain::snapshot::Seq;
+use crate::host::durable;
 use crate::host::mounts::{Mounts, MountsError, Shows};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{Error, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -173,14 +173,7 @@ fn write(file: &Path, all: &BTreeMap<Key, Vec<Handed>>) -> Result<(), Error> {
         handed.iter().map(|one| (resource.to_string(), seq.0, one.shows.clone()))
     });
     let text = serde_json::to_vec(&OnDisk { boot: boot_id()?, handed: rows.collect() })?;
-    let stage = file.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut new = options.write(true).create(true).truncate(true).mode(0o600).open(&stage)?;
-    new.write_all(&text)?;
-    new.sync_all()?;
-    std::fs::rename(&stage, file)?;
-    let dir = file.parent().unwrap_or(Path::new("/"));
-    std::fs::File::open(dir)?.sync_all()
+    durable::replace(file, &text)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod drop_in;
+pub mod durable;
 pub mod fd_passing;
 pub mod fstab;
 pub mod holders;

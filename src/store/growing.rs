@@ -1,8 +1,8 @@
 //! A snapshot on its way in, and on its way out.
 
-use super::manifest::{MANIFEST, MARK, Manifest, sync_dir};
+use super::manifest::{MANIFEST, MARKS, Manifest};
 use super::verdict::TAMPERED;
-use super::{Item, Stage, Store};
+use super::{Item, Stage, Store, sync_dir};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::fs::subvolume::Subvolume;
@@ -229,9 +229,9 @@ impl Store {
 /// so what is no tree goes at once; and what says that it is doubted, or in the trash, goes after all
 /// that could be taken for a good one.
 fn turn(dir: &OwnedFd, name: &CStr) -> u8 {
-    let is = |file: &str| name.to_bytes().starts_with(file.as_bytes());
+    let is = |file: &str| name.to_bytes() == file.as_bytes();
     match peek(dir, name) {
-        _ if is(MARK) || is(TAMPERED) => 2,
+        _ if MARKS.into_iter().any(is) || is(TAMPERED) => 2,
         Ok((_, meta)) if meta.kind == Kind::Dir => 1,
         _ => 0,
     }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn what_tells_of_a_doubt_goes_after_all_that_could_be_taken_for_a_good_one() {
         let dir = tempfile::tempdir().unwrap();
-        for file in ["index", "mark.json", "proof.json", "tampered", "mark.json.new"] {
+        for file in ["index", "mark.json", "proof.json", "tampered", ".mark.json.new"] {
             std::fs::write(dir.path().join(file), "").unwrap();
         }
         std::fs::create_dir_all(dir.path().join("data/base/1")).unwrap();
@@ -280,7 +280,7 @@ mod tests {
         let mut names = names(&open).unwrap();
         names.sort_by_key(|name| turn(&open, name));
         let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
-        let last = ["data", "mark.json", "mark.json.new", "tampered"];
+        let last = ["data", ".mark.json.new", "mark.json", "tampered"];
         assert_eq!(names, [&["index", "proof.json"][..], &last].concat());
         let was = dir.path().join("data").metadata().unwrap().modified().unwrap();
         spoil(&open, c"data").unwrap();

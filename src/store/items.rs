@@ -127,7 +127,7 @@ impl Store {
         if self.high_water()? >= seq {
             return Ok(());
         }
-        replace(&self.dir, HIGH_WATER, format!("{seq}\n").as_bytes())
+        replace(&self.dir.join(HIGH_WATER), format!("{seq}\n").as_bytes())
     }
 }
 

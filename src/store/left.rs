@@ -2,7 +2,7 @@
 
 use super::growing::remove;
 use super::identity;
-use super::manifest::sync_dir;
+use super::sync_dir;
 use super::{Store, replace};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{open_dir, open_nosymlink, peek};
@@ -25,7 +25,7 @@ impl Store {
         object: &str,
     ) -> Result<(), StorageError> {
         let text = [object.as_bytes(), b"\n", path.as_os_str().as_bytes()].concat();
-        replace(self.dir(), &format!("{LEFT}{token}"), &text)
+        replace(&self.dir().join(format!("{LEFT}{token}")), &text)
     }
 
     /// Tries again to remove what rollbacks have left, and forgets what is gone. What cannot be removed

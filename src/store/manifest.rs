@@ -9,6 +9,7 @@ use crate::domain::snapshot::{Card, Handle, Origin, Part, Seq, Tags};
 use crate::domain::survey::Mark;
 use crate::domain::told::Proof;
 use crate::fs::{Doing, StorageError};
+use crate::host::durable;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -20,6 +21,8 @@ use uuid::Uuid;
 pub const MANIFEST: &str = "manifest.json";
 /// The mark's file name.
 pub const MARK: &str = "mark.json";
+/// The mark, and what a crash can leave beside it, also of an older heptad.
+pub const MARKS: [&str; 3] = [MARK, ".mark.json.new", "mark.json.new"];
 /// Larger files are not ours; nothing reads them.
 const SIZE_LIMIT: u64 = 256 * 1024;
 /// The format's version; a higher one is refused, not guessed at.
@@ -226,16 +229,9 @@ impl From<&Mark> for MarkFile {
 
 /// Durably replaces the mark in `dir`.
 pub fn write_mark(dir: &Path, mark: &Mark) -> Result<(), StorageError> {
-    let stage = format!("{MARK}.new");
-    match std::fs::remove_file(dir.join(&stage)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(StorageError::io(format!("clearing {stage}"), &error));
-        }
-        _ => {}
-    }
-    write_new(dir, &stage, &MarkFile::from(mark), true)?;
-    std::fs::rename(dir.join(&stage), dir.join(MARK)).doing(|| format!("replacing {MARK}"))?;
-    sync_dir(dir)
+    let doing = || format!("replacing {MARK}");
+    let text = pretty(&MarkFile::from(mark)).doing(doing)?;
+    durable::replace(&dir.join(MARK), &text).doing(doing)
 }
 
 /// Reads the mark in `dir`; the default where there is none.
@@ -256,18 +252,13 @@ struct ProofFile {
 
 /// Durably notes beside the snapshot in `dir` that it was proven, now and by this.
 pub fn write_proof(dir: &Path, by: String) -> Result<Proof, StorageError> {
-    let (stage, doing) = (dir.join(format!("{PROOF}.new")), || format!("writing {PROOF}"));
-    let mut file = File::create(&stage).doing(doing)?;
+    let (path, doing) = (dir.join(PROOF), || format!("writing {PROOF}"));
     // By the clock of the file system: no other is known here.
-    let now = file.metadata().and_then(|meta| meta.modified()).doing(doing)?;
-    let at = jiff::Timestamp::try_from(now).map_err(std::io::Error::other).doing(doing)?;
-    let mut text = serde_json::to_vec_pretty(&ProofFile { at, by: by.clone() })
-        .map_err(std::io::Error::from)
-        .doing(doing)?;
-    text.push(b'\n');
-    file.write_all(&text).and_then(|()| file.sync_all()).doing(doing)?;
-    std::fs::rename(&stage, dir.join(PROOF)).doing(doing)?;
-    sync_dir(dir)?;
+    let now = File::create(durable::stage(&path)).and_then(|file| file.metadata()?.modified());
+    let at = jiff::Timestamp::try_from(now.doing(doing)?);
+    let at = at.map_err(std::io::Error::other).doing(doing)?;
+    let text = pretty(&ProofFile { at, by: by.clone() }).doing(doing)?;
+    durable::replace(&path, &text).doing(doing)?;
     Ok(Proof { at, by })
 }
 
@@ -275,12 +266,6 @@ pub fn write_proof(dir: &Path, by: String) -> Result<Proof, StorageError> {
 pub fn read_proof(dir: &Path) -> Result<Option<Proof>, StorageError> {
     let file: Option<ProofFile> = read_json(&dir.join(PROOF))?;
     Ok(file.map(|file| Proof { at: file.at, by: file.by }))
-}
-
-/// Makes a directory's entries durable.
-pub fn sync_dir(dir: &Path) -> Result<(), StorageError> {
-    let sync = File::open(dir).and_then(|dir| dir.sync_all());
-    sync.doing(|| format!("syncing {}", dir.display()))
 }
 
 fn write_new(
@@ -292,12 +277,16 @@ fn write_new(
     let path = dir.join(name);
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let mut text = serde_json::to_vec_pretty(what)?;
-        text.push(b'\n');
-        file.write_all(&text)?;
+        file.write_all(&pretty(what)?)?;
         if sync { file.sync_all() } else { Ok(()) }
     };
     write().doing(|| format!("writing {}", path.display()))
+}
+
+fn pretty(what: &impl Serialize) -> std::io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(what)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, StorageError> {

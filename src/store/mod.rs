@@ -42,11 +42,11 @@ use crate::domain::snapshot::Seq;
 use crate::domain::survey::Elsewhere;
 use crate::fs::tree::shed;
 use crate::fs::{Doing, StorageError};
+use crate::host::durable;
 use crate::host::trust::trusted_place;
-use manifest::sync_dir;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -168,14 +168,14 @@ impl Store {
             if !past.split(|byte| *byte == 0).any(|known| known == before) {
                 past.extend(before.iter().chain(&[0]));
                 make_private(dir)?;
-                replace(dir, name, &past)?;
+                replace(&dir.join(name), &past)?;
             }
         }
         let Some(dir) = self.record.parent() else {
             return Ok(());
         };
         make_private(dir)?;
-        replace(dir, name, root)
+        replace(&dir.join(name), root)
     }
 
     /// Where this resource's snapshots lie in a store that it had before, if any do: they only look
@@ -208,14 +208,11 @@ fn make_private(dir: &Path) -> Result<(), StorageError> {
 }
 
 /// Durably replaces a small file.
-fn replace(dir: &Path, name: &str, content: &[u8]) -> Result<(), StorageError> {
-    let (new, path) = (dir.join(format!(".{name}.new")), dir.join(name));
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &path)
-    };
-    write().doing(|| format!("writing {}", path.display()))?;
-    sync_dir(dir)
+fn replace(path: &Path, content: &[u8]) -> Result<(), StorageError> {
+    durable::replace(path, content).doing(|| format!("writing {}", path.display()))
+}
+
+/// Makes a directory's entries durable.
+pub fn sync_dir(dir: &Path) -> Result<(), StorageError> {
+    durable::sync(dir).doing(|| format!("syncing {}", dir.display()))
 }

@@ -1,7 +1,7 @@
 //! What verifying a snapshot found, remembered beside it: the listing, which looks at the surface
 //! only, goes by it.
 
-use super::manifest::sync_dir;
+use super::sync_dir;
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
 use std::path::Path;

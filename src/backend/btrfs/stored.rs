@@ -10,7 +10,7 @@ use crate::domain::tree::TreePath;
 use crate::fs::subvolume::{self, Subvolume};
 use crate::fs::{Doing, StorageError};
 use crate::host::sys;
-use crate::store::manifest::{MANIFEST, MARK, Manifest};
+use crate::store::manifest::{MANIFEST, MARKS, Manifest};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::io;
@@ -150,7 +150,7 @@ pub fn clear_dir(dir: &OwnedFd) -> Result<(), StorageError> {
         Err(Errno::NOTEMPTY) => return Err(foreign(Path::new(NESTED))),
         Err(error) => return Err(error).doing(doing),
     }
-    for file in [MARK, &format!("{MARK}.new"), MANIFEST] {
+    for file in MARKS.into_iter().chain([MANIFEST]) {
         subvolume::remove(dir, file, AtFlags::empty()).doing(doing)?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::fs::subvolume::Subvolume;
 use crate::fs::tree::{Flow, Share, names, peek};
 use crate::fs::{Asking, Doing, Progress, StorageError};
 use crate::host::sys;
-use crate::store::manifest::{MANIFEST, MARK};
+use crate::store::manifest::{MANIFEST, MARKS};
 use crate::store::{Filled, Growing, Item, Seal, state};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -40,7 +40,7 @@ pub fn keep(
     let from = std::fs::File::open(&source.path).doing(doing)?;
     for name in names(&from).doing(doing)? {
         let path = OsStr::from_bytes(name.to_bytes());
-        if path == MANIFEST || path == MARK {
+        if path == MANIFEST || MARKS.iter().any(|mark| path == *mark) {
             continue;
         }
         if let Some(part) = Subvolume::open(&from, path).doing(doing)? {

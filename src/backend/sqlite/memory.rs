@@ -3,9 +3,9 @@
 
 use crate::fs::tree::Meta;
 use crate::fs::{Doing, StorageError};
+use crate::host::durable;
 use crate::host::sharers::Name;
 use crate::store::Store;
-use crate::store::manifest::sync_dir;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -36,11 +36,8 @@ pub fn note(
     store.make()?;
     let place = name.filter(|name| name.is_here()).and_then(|name| name.path.to_str());
     let place = place.unwrap_or_default();
-    let (path, new) = (path(store), store.dir().join(format!(".{APART}.new")));
-    let doing = || format!("writing {}", path.display());
-    std::fs::write(&new, format!("{}\n{place}\n{fact}\n", told_apart(file))).doing(doing)?;
-    std::fs::rename(&new, &path).doing(doing)?;
-    sync_dir(store.dir())
+    let (path, text) = (path(store), format!("{}\n{place}\n{fact}\n", told_apart(file)));
+    durable::replace(&path, text.as_bytes()).doing(|| format!("writing {}", path.display()))
 }
 
 /// What was noted of this very file.

@@ -1,11 +1,11 @@
 //! On the store: which object takes which one's place. Four lines at most: the token, the new object,
 //! the old one, and how far that is.
 
-use super::super::manifest::sync_dir;
 use super::super::{Store, replace};
 use crate::domain::operation::Fault;
 use crate::fs::tree::Time;
 use crate::fs::{Doing, StorageError};
+use crate::host::durable;
 use std::io::ErrorKind;
 use uuid::Uuid;
 
@@ -91,18 +91,13 @@ pub fn read(store: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
 /// Durably replaces it.
 pub fn write(store: &Store, token: Uuid, note: &Note) -> Result<(), StorageError> {
     let Note { new, old, step } = note;
-    replace(store.dir(), NOTE, format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
+    replace(&store.dir().join(NOTE), format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
 }
 
 /// Durably; one that is gone already is success.
 pub fn remove(store: &Store) -> Result<(), StorageError> {
     let path = store.dir().join(NOTE);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(StorageError::io(format!("removing {}", path.display()), &error))
-        }
-        _ => sync_dir(store.dir()),
-    }
+    durable::remove(&path).doing(|| format!("removing {}", path.display()))
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
-use crate::store::manifest::sync_dir;
+use crate::host::durable;
+use crate::store::sync_dir;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ const REST: Duration = Duration::from_millis(100);
 /// Letters of the address of a libvirt in a note's name. Two that look alike share a lock.
 const LIBVIRT: usize = 100;
 
-/// How what lies beside a note ends: the next one, and the lock.
+/// How what lies beside a note ends: what an older heptad left of its next one, and the lock.
 const BESIDE: [char; 2] = ['.', '~'];
 
 /// A guest that is held.
@@ -76,8 +77,9 @@ impl Notes {
         let mut notes = Vec::new();
         for entry in entries {
             let path = entry.doing(doing)?.path();
-            // Not what lies beside a note: no resource's name ends so.
-            if path.to_str().is_some_and(|path| !path.ends_with(BESIDE)) {
+            // Not what lies beside a note: no resource's name begins or ends so.
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| !name.starts_with('.') && !name.ends_with(BESIDE)) {
                 notes.push(Self { path });
             }
         }
@@ -112,15 +114,9 @@ impl Notes {
 
     /// Durably replaces it.
     pub fn write<T: Serialize>(&self, note: &T) -> Result<(), StorageError> {
-        let new = self.ending(BESIDE[0]);
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(note)?)?;
-            file.sync_all()?;
-            std::fs::rename(&new, &self.path)
-        };
-        write().doing(|| format!("writing {}", self.path.display()))?;
-        self.path.parent().map_or(Ok(()), sync_dir)
+        let text = serde_json::to_vec(note).map_err(std::io::Error::from);
+        text.and_then(|text| durable::replace(&self.path, &text))
+            .doing(|| format!("writing {}", self.path.display()))
     }
 
     /// Whoever has this may act on what is written down. It ends with the process at the latest.
