@@ -18,12 +18,5 @@ pub mod recognise;
 pub mod registry;
 mod sqlite;
 
-/// What lets guests go when heptad and its helpers were killed and nobody starts them again.
-pub use libvirt::let_go_all as libvirt_let_go;
-/// The helper process of the `libvirt` backend, for the program that is started as one.
-pub use libvirt::serve as libvirt_helper;
-/// The helper process of the `sqlite` backend, for the program that is started as one.
-pub use sqlite::serve as sqlite_helper;
-
 pub use order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder};
 pub use port::{Backend, Capabilities, Territory};

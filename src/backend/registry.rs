@@ -1,9 +1,12 @@
-//! The one list of backends.
+//! The one list of backends and of what comes with them.
 
 use super::Backend;
 use super::options::{Context, OptionFinding};
 use super::recognise::{Answer, Seen};
 use crate::domain::setting::Setting;
+use crate::fs::StorageError;
+use crate::host::helper::Serve;
+use std::path::Path;
 use std::sync::Arc;
 
 type Options = serde_json::Map<String, serde_json::Value>;
@@ -24,6 +27,18 @@ pub const BACKENDS: &[(&str, Build, Recognise, &[Setting])] = &[
     ("exec", super::exec::build, |_| Ok(None), super::exec::OPTIONS),
     ("files", super::files::build, super::files::recognise, super::files::OPTIONS),
 ];
+
+/// Their helpers, and those of the rooms below them, by name.
+pub const HELPERS: &[(&str, Serve)] = &[
+    ("image", crate::image::helper),
+    ("libvirt", super::libvirt::serve),
+    ("sqlite", super::sqlite::serve),
+];
+
+/// What lets go whatever heptad and its helpers held when they were killed and nobody starts them
+/// again, by what is noted in the state directory. Returns what could not be let go.
+pub const LET_GO: &[fn(&Path) -> Result<Vec<StorageError>, StorageError>] =
+    &[super::libvirt::let_go_all];
 
 /// Builds a backend by its name, or tells everything that is wrong with its options.
 pub fn build(

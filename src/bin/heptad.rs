@@ -4,6 +4,7 @@
 mod client;
 
 use heptad::daemon::cli::{self, Cli, Command, Environment};
+use heptad::host::helper::Call;
 use heptad::{ctl, demo};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -26,10 +27,10 @@ fn main() -> ExitCode {
         Command::Ctl { args } => {
             return client::main(std::iter::once("heptactl".into()).chain(args));
         }
-        Command::LibvirtHelper => cli::libvirt_helper(Box::new(io::stdin()), out, err),
-        Command::LibvirtLetGo => cli::libvirt_let_go(&around, err),
-        Command::SqliteHelper => cli::sqlite_helper(&mut io::stdin(), out, err),
-        Command::ImageHelper { socket } => cli::image_helper(socket, err),
+        Command::Helper { name, args } => {
+            cli::helper(&name, Call { args: &args, input: Box::new(io::stdin()), out, err })
+        }
+        Command::LetGo => cli::let_go(&around, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), cli::manual(), &dir) {
             Ok(pages) => {
                 pages.iter().for_each(|page| drop(writeln!(out, "{}", page.display())));

@@ -6,13 +6,16 @@ use super::boot::{BootError, Daemon, LogOptions, Options};
 use super::inspect::{Inspection, inspect};
 use super::manual::MANUAL;
 use super::{check, rebuild, simulate};
+use crate::backend::registry;
 use crate::config::{self, Findings, Locations};
 use crate::domain::sentence::{Part, counted, parts, plain};
 use crate::help::Manual;
 use crate::host::clock::{Clock, ClockError, Simulated, System};
+use crate::host::helper::Call;
 use crate::host::lock::LockError;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::io::{Read, Write};
+use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,20 +57,18 @@ pub enum Command {
     #[command(disable_help_flag = true)]
     Ctl {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-        args: Vec<std::ffi::OsString>,
+        args: Vec<OsString>,
     },
-    /// Hold a guest still, and let it go whatever happens; heptad starts this itself
+    /// Do what the daemon had better not do itself; heptad starts this by itself
     #[command(hide = true)]
-    LibvirtHelper,
-    /// Let go whatever guests a killed heptad left frozen or paused; the unit does this itself
-    #[command(hide = true)]
-    LibvirtLetGo,
-    /// Copy and check databases, as their owners; heptad starts this itself
-    #[command(hide = true)]
-    SqliteHelper,
-    /// Show the kernel the files in disk images; heptad starts this itself
-    #[command(hide = true)]
-    ImageHelper { socket: i32 },
+    Helper {
+        name: String,
+        #[arg(trailing_var_arg = true)]
+        args: Vec<OsString>,
+    },
+    /// Let go whatever a killed heptad left held; the unit does this by itself
+    #[command(hide = true, alias = "libvirt-let-go")]
+    LetGo,
     /// Print the JSON schema of the configuration, for editors
     ///
     /// An editor with a language server for TOML (taplo) completes and checks a file whose first
@@ -324,13 +325,19 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
     }
 }
 
-/// Holds a guest for the `libvirt` backend. Returns the exit code.
-pub fn libvirt_helper(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    crate::backend::libvirt_helper(input, out, err)
+/// Serves as a helper. Returns the exit code.
+pub fn helper(name: &str, call: Call<'_>) -> u8 {
+    match registry::HELPERS.iter().find(|(known, _)| *known == name) {
+        Some((_, serve)) => serve(call),
+        None => {
+            let _ = writeln!(call.err, "heptad: {name} is not a helper of this heptad");
+            2
+        }
+    }
 }
 
 /// Lets go what a killed heptad and its helper left held. Returns the exit code.
-pub fn libvirt_let_go(environment: &Environment, err: &mut dyn Write) -> u8 {
+pub fn let_go(environment: &Environment, err: &mut dyn Write) -> u8 {
     let state = match environment.locations(&Place { config: None }) {
         // Whatever else is wrong with the configuration.
         Ok(locations) => config::examine(&locations, &environment.env).config.daemon.state,
@@ -339,20 +346,11 @@ pub fn libvirt_let_go(environment: &Environment, err: &mut dyn Write) -> u8 {
             return 1;
         }
     };
-    let failed = match crate::backend::libvirt_let_go(&state) {
+    let failed = registry::LET_GO.iter().flat_map(|let_go| match let_go(&state) {
         Ok(failed) => failed,
         Err(error) => vec![error],
-    };
+    });
+    let failed: Vec<_> = failed.collect();
     failed.iter().for_each(|error| drop(writeln!(err, "heptad: {}", plain(error.to_string()))));
     u8::from(!failed.is_empty())
-}
-
-/// Does one act of the `sqlite` backend. Returns the exit code.
-pub fn sqlite_helper(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    crate::backend::sqlite_helper(input, out, err)
-}
-
-/// Serves the files in disk images. Returns the exit code.
-pub fn image_helper(socket: i32, err: &mut dyn Write) -> u8 {
-    crate::image::helper(socket, err)
 }

@@ -6,6 +6,7 @@ pub mod drop_in;
 pub mod durable;
 pub mod fd_passing;
 pub mod fstab;
+pub mod helper;
 pub mod holders;
 pub mod kernel_users;
 pub mod listeners;

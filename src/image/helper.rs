@@ -5,6 +5,7 @@ use super::protocol::{Order, Reply};
 use super::serve::Served;
 use crate::fs::tree::{Kind, Meta, open_file, open_nosymlink};
 use crate::host::drop_in::DropIn;
+use crate::host::helper::Call;
 use crate::host::{fd_passing, sys};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
@@ -19,8 +20,10 @@ use std::os::unix::net::UnixStream;
 const ORDER: u64 = 1 << 20;
 
 /// Serves what the order on the socket says. Returns the exit code.
-pub fn serve(socket: i32, err: &mut dyn Write) -> u8 {
-    let Ok(socket) = sys::duplicate(socket) else {
+pub fn serve(call: Call<'_>) -> u8 {
+    let Call { args, err, .. } = call;
+    let number = args.first().and_then(|number| number.to_str()?.parse().ok());
+    let Some(Ok(socket)) = number.map(sys::duplicate) else {
         let _ = writeln!(err, "this is not for people, and it had no socket");
         return 1;
     };

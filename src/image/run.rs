@@ -4,9 +4,8 @@ use super::protocol::{Disk, Order, Reply};
 use crate::browse::{OpenTree, Own};
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
-use crate::host::fd_passing;
-use crate::host::process::{GRACE, Limits, Overflow, Spawn};
-use crate::host::trust::trusted_program;
+use crate::host::process::{GRACE, Limits, Overflow};
+use crate::host::{self, fd_passing};
 use rustix::fs::{Mode, OFlags};
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,10 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// This very program, also after its file was replaced.
-const OURSELVES: &str = "/proc/self/exe";
-/// The hidden command that leads to [`super::helper`].
-const COMMAND: &str = "image-helper";
+/// By this name [`super::helper`] is reached.
+const HELPER: &str = "image";
 /// Within this the helper has made its mount; it has not looked into an image by then.
 const READY: Duration = Duration::from_secs(20);
 
@@ -62,22 +59,14 @@ pub fn open(disks: &[Disk], helper: Option<&Path>) -> Result<OpenTree, StorageEr
 
 fn start(socket: OwnedFd, helper: Option<&Path>) -> Result<(), StorageError> {
     let doing = || "starting the helper that reads disk images".to_owned();
-    if let Some(program) = helper
-        && let Err(distrust) = trusted_program(program)
-    {
-        let why = format!("it is not run: {distrust}");
-        return Err(StorageError::new(Fault::Permanent, doing(), why));
-    }
+    let fail = |fault, why: String| StorageError::new(fault, doing(), why);
     let limits =
         Limits { deadline: READY, grace: GRACE, stdout: 0, stderr: 0, overflow: Overflow::Discard };
-    let program = helper.unwrap_or(Path::new(OURSELVES));
-    let args = vec![COMMAND.into(), socket.as_raw_fd().to_string().into()];
-    let spawn = Spawn {
-        args,
-        // It ends with its mount, which may have been handed to somebody.
-        dies_with_us: false,
-        dir: Some(Arc::new(socket)),
-        ..Spawn::new(program, limits)
-    };
-    spawn.leave().map_err(|error| StorageError::new(Fault::Transient, doing(), error.to_string()))
+    let mut spawn = host::helper::helper(HELPER, helper, limits)
+        .map_err(|distrusted| fail(Fault::Permanent, distrusted.to_string()))?;
+    spawn.args.push(socket.as_raw_fd().to_string().into());
+    // It ends with its mount, which may have been handed to somebody.
+    spawn.dies_with_us = false;
+    spawn.dir = Some(Arc::new(socket));
+    spawn.leave().map_err(|error| fail(Fault::Transient, error.to_string()))
 }

@@ -211,7 +211,7 @@ fn the_sandbox_lets_through_what_backends_need_and_little_more() {
 import json, os, socket, subprocess
 ours, theirs = socket.socketpair()
 number = theirs.fileno()
-helper = subprocess.Popen(["{HEPTAD}", "image-helper", str(number)], pass_fds=[number])
+helper = subprocess.Popen(["{HEPTAD}", "helper", "image", str(number)], pass_fds=[number])
 theirs.close()
 disk = {{"name": "vda", "path": "{image}", "format": "raw"}}
 ours.sendall(json.dumps({{"source": "heptad:test", "disks": [disk]}}).encode())

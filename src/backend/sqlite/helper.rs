@@ -6,9 +6,10 @@ use super::{check, copy, denied, locks, open};
 use crate::domain::operation::Fault;
 use crate::fs::tree::open_nosymlink;
 use crate::fs::{Doing, StorageError};
+use crate::host::helper::Call;
 use crate::host::privileges::become_user;
 use crate::host::process::User;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -18,8 +19,9 @@ const ORDER: u64 = 64 * 1024;
 
 /// Does what standard input says and tells the outcome on standard output. Returns the exit code:
 /// 0, or 1 when there is no outcome to tell.
-pub fn serve(input: &mut dyn Read, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let mut told = || -> std::io::Result<()> {
+pub fn serve(call: Call<'_>) -> u8 {
+    let Call { input, out, err, .. } = call;
+    let told = move || -> std::io::Result<()> {
         let mut text = Vec::new();
         input.take(ORDER).read_to_end(&mut text)?;
         let reply: Reply = obey(&serde_json::from_slice(&text)?).map_err(Into::into);

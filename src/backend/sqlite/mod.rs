@@ -6,7 +6,7 @@
 //!
 //! A database file is a program of sorts: a journal beside it makes SQLite write, and names other
 //! files. So whatever parses one runs in a process of its own, the helper, as the file's owner; the
-//! daemon only moves files. The helper is this same program, started as `heptad sqlite-helper`: it
+//! daemon only moves files. The helper is this same program, started as `heptad helper sqlite`: it
 //! opens the directories that it is told, becomes the owner for good, and only then looks at a
 //! database. The owner could not reach the store by its path, and needs not: directories are held
 //! open. What kills the helper (a page of shared memory that a full disk cannot hold is SIGBUS)

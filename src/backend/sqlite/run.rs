@@ -1,18 +1,14 @@
 //! Running the helper and believing its answer only if all is right.
 
+use super::WORD;
 use super::protocol::{Act, Answer, Order, Reply};
 use super::settings::Settings;
 use crate::domain::operation::Fault;
 use crate::fs::{Progress, StorageError};
+use crate::host::helper::helper;
 use crate::host::process::{Finished, GRACE, Limits, Overflow, ProcessError, Spawn, User};
-use crate::host::trust::trusted_program;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 
-/// This very program, also after its file was replaced.
-const OURSELVES: &str = "/proc/self/exe";
-/// The hidden command that leads to [`super::serve`].
-const COMMAND: &str = "sqlite-helper";
 /// Bytes of an answer, and of complaints.
 const PRINTED: usize = 64 * 1024;
 
@@ -34,12 +30,6 @@ pub fn ask(
         Ok(text) => text,
         Err(error) => return fail(Fault::Permanent, error.to_string()),
     };
-    let program = settings.helper.as_deref().unwrap_or(Path::new(OURSELVES));
-    if settings.helper.is_some()
-        && let Err(distrust) = trusted_program(program)
-    {
-        return fail(Fault::Permanent, format!("the helper is not run: {distrust}"));
-    }
     let limits = Limits {
         deadline: settings.deadline,
         grace: GRACE,
@@ -47,7 +37,10 @@ pub fn ask(
         stderr: PRINTED,
         overflow: Overflow::End,
     };
-    let spawn = Spawn { args: vec![COMMAND.into()], stdin, ..Spawn::new(program, limits) };
+    let spawn = match helper(WORD, settings.helper.as_deref(), limits) {
+        Ok(spawn) => Spawn { stdin, ..spawn },
+        Err(distrusted) => return fail(Fault::Permanent, distrusted.to_string()),
+    };
     match spawn.run_while(Some(&|| progress.is_wanted())) {
         Ok(finished) if finished.stopped => Err(StorageError::unwanted()),
         Ok(finished) => judge(&finished).map_err(|(fault, why)| match why {

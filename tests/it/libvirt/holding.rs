@@ -70,7 +70,7 @@ fn a_libvirt_that_starts_anew_leaves_no_guest_frozen() {
     let scene = Scene::running("xfs", "");
     freeze(&scene);
     let hung_up = scene.libvirtd.hang_up_once();
-    let stuck = heptad::backend::libvirt_let_go(&scene.at("state")).unwrap();
+    let stuck = heptad::backend::registry::LET_GO[0](&scene.at("state")).unwrap();
     assert!(stuck.is_empty(), "{stuck:?}");
     hung_up.join().unwrap();
     assert!(scene.is_free());
@@ -95,7 +95,7 @@ fn a_helper_that_outlives_its_heptad_leaves_the_note_of_the_next_hold() {
         "pause": true, "hold_ms": 60_000, "note": note });
     let replaced = |next: Option<&str>| {
         let mut helper = Command::new(super::scene::helper());
-        helper.arg("libvirt-helper").stdin(Stdio::piped()).stdout(Stdio::piped());
+        helper.args(["helper", "libvirt"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut helper = helper.spawn().unwrap();
         let mut lines = BufReader::new(helper.stdout.take().unwrap()).lines();
         writeln!(helper.stdin.as_ref().unwrap(), "{order}").unwrap();

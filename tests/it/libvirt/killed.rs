@@ -4,6 +4,7 @@
 use super::scene::{DOMAIN, Scene, wait};
 use crate::daemon::host::{Host, at};
 use heptad::api::wire::OperationState;
+use heptad::host::helper::is_helper;
 use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
@@ -93,7 +94,7 @@ impl Ward {
         });
         let mut children = children.filter(|child| {
             let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains("libvirt-helper")
+            is_helper(&line, "libvirt")
         });
         Pid::from_raw(children.next()?.parse().unwrap())
     }

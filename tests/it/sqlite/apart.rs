@@ -288,7 +288,7 @@ fn a_log_elsewhere_is_told_by_its_locks_to_who_sees_no_processes() {
             "user": [NOBODY, NOBODY], "check": "Quick", "act": { "Copy": act }
         });
         let mut asked = Command::new(helper());
-        asked.arg("sqlite-helper").stdin(Stdio::piped()).stdout(Stdio::piped());
+        asked.args(["helper", "sqlite"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut asked = asked.spawn().unwrap();
         asked.stdin.take().unwrap().write_all(order.to_string().as_bytes()).unwrap();
         String::from_utf8(asked.wait_with_output().unwrap().stdout).unwrap()

@@ -6,6 +6,7 @@ use heptad::backend::registry::build;
 use heptad::backend::{Backend, Object, TakeOrder};
 use heptad::domain::survey::Wholeness;
 use heptad::fs::StorageError;
+use heptad::host::helper::is_helper;
 use heptad::host::trust::trusted_program;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -241,7 +242,7 @@ pub fn helper_process() -> u32 {
             let children = std::fs::read_to_string(task.path().join("children"));
             for child in children.unwrap_or_default().split_whitespace() {
                 let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-                if String::from_utf8_lossy(&line).contains("sqlite-helper") {
+                if is_helper(&line, "sqlite") {
                     return child.parse().unwrap();
                 }
             }

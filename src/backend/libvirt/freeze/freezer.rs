@@ -3,18 +3,15 @@
 use super::note::Notes;
 use super::protocol::{FreezeAnswer, HELD, Order, Outcome, RELEASE, RELEASED};
 use super::release::recover;
+use crate::backend::libvirt::WORD;
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
+use crate::host::helper::helper;
 use crate::host::process::{GRACE, Limits, Overflow, Spawn, Talk};
-use crate::host::trust::trusted_program;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// This very program, also after its file was replaced.
-const OURSELVES: &str = "/proc/self/exe";
-/// The hidden command that leads to [`super::serve`].
-const COMMAND: &str = "libvirt-helper";
 /// Bytes of an answer, and of complaints.
 const PRINTED: usize = 64 * 1024;
 /// How long letting go may take before the helper is given up: longer than it tries by itself.
@@ -71,11 +68,8 @@ impl Freezer {
         let fail = |fault, why: String| StorageError::new(fault, &doing, why);
         let alone = self.alone(domain)?;
         let notes = self.notes(domain);
-        let program = self.helper.as_deref().unwrap_or(Path::new(OURSELVES));
-        if self.helper.is_some() {
-            let why = |distrust| format!("the helper is not run: {distrust}");
-            trusted_program(program).map_err(|error| fail(Fault::Permanent, why(error)))?;
-        }
+        let helper = helper(WORD, self.helper.as_deref(), limits(self.hold))
+            .map_err(|distrusted| fail(Fault::Permanent, distrusted.to_string()))?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let order = Order {
             uri: self.uri.clone(),
@@ -89,11 +83,7 @@ impl Freezer {
         let order = serde_json::to_string(&order)
             .map_err(|error| fail(Fault::Permanent, error.to_string()))?;
         // Out of reach of whatever ends this thread.
-        let spawn = Spawn {
-            args: vec![COMMAND.into()],
-            dies_with_us: false,
-            ..Spawn::new(program, limits(self.hold))
-        };
+        let spawn = Spawn { dies_with_us: false, ..helper };
         let wait = self.hold + self.agent + LETTING_GO;
         let mut talk = spawn.talk().map_err(|error| fail(Fault::Transient, error.to_string()))?;
         let answer = talk.ask(&format!("{order}\n"), HELD, wait);

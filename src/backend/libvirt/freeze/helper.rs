@@ -7,6 +7,7 @@ use super::protocol::{FreezeAnswer, HELD, Order, Outcome, RELEASED};
 use super::release::{Pause, let_go};
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
+use crate::host::helper::Call;
 use crate::host::signals::Signals;
 use std::io::{BufRead, Read, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -28,7 +29,8 @@ enum Reason {
 
 /// Does what the first line of standard input says, until the next one or its end. Returns the exit
 /// code: 0, or 1 when there is no outcome to tell.
-pub fn serve(input: Box<dyn Read + Send>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn serve(call: Call<'_>) -> u8 {
+    let Call { input, out, err, .. } = call;
     let told = || -> std::io::Result<()> {
         let (tell, reasons) = channel();
         let signals = tell.clone();

@@ -1,7 +1,7 @@
 //! Holding a guest still for a moment, and letting it go whatever happens.
 //!
 //! The guest's file systems are frozen by its agent, and its processors paused, by a process of its
-//! own: `heptad libvirt-helper`. It lets go when it is told to, when its standard input is closed
+//! own: `heptad helper libvirt`. It lets go when it is told to, when its standard input is closed
 //! (heptad died), at its deadline, and at SIGTERM. Before each of its two acts it writes down,
 //! durably, what it is about to do: if it is killed too, whoever looks next lets go by that note.
 //! Note and lock are the guest's own: of an instance and a disk of its, one waits for the other.
