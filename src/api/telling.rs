@@ -181,8 +181,8 @@ mod tests {
     use crate::domain::operation::{Act, Doom, Failure, State};
     use crate::domain::sample::{self, Builder};
     use crate::domain::slot::Slot;
-    use crate::domain::snapshot::{Seq, Tags};
-    use crate::domain::tag::Retag;
+    use crate::domain::snapshot::Seq;
+    use crate::domain::tag::{Retag, Tags};
     use std::sync::Arc;
 
     #[test]

@@ -124,3 +124,7 @@ impl<'r> Fields<'r> {
         serde_json::from_str(&text).map_err(|error| self.damaged(column, error))
     }
 }
+
+pub(super) fn nanos(length: SignedDuration) -> i64 {
+    i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
+}

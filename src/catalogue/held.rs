@@ -1,6 +1,6 @@
 //! What rotation leaves alone, as the JSON text in an account's row.
 
-use super::write::nanos;
+use super::field::nanos;
 use crate::domain::pace::Held;
 use crate::domain::snapshot::Seq;
 use jiff::SignedDuration;

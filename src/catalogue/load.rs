@@ -2,34 +2,14 @@
 
 use super::error::{CatalogueError, Result};
 use super::field::{Fields, Table};
+use super::rows::Remark;
 use super::{Catalogue, rows};
 use crate::domain::account::SLOTS_IN_MEMORY;
 use crate::domain::ledger::{Ledger, OPERATIONS_IN_MEMORY};
-use crate::domain::name::ResourceName;
 use crate::domain::operation::OperationId;
 use crate::domain::snapshot::Seq;
 use rusqlite::{Params, Row};
-use std::fmt;
 use std::sync::Arc;
-
-/// What a person should know of a loaded ledger, though it can be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remark {
-    /// Nobody here knows a zone: UTC stands in for it.
-    UnknownZone { resource: ResourceName, zone: String },
-}
-
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Remark::UnknownZone { resource, zone } => write!(
-                f,
-                "{resource}: this host does not know the time zone {zone:?}, UTC is used; \
-                 install the time-zone data (tzdata)"
-            ),
-        }
-    }
-}
 
 impl Catalogue {
     /// The ledger: everything but slots and finished operations that are too old to matter for

@@ -31,8 +31,8 @@ pub use error::CatalogueError;
 pub use export::export;
 pub use files::FILE;
 pub use history::{OperationFilter, Pruned};
-pub use load::Remark;
 pub use open::{Found, Opened};
+pub use rows::Remark;
 pub use rows::Tombstone;
 pub use schema::VERSION;
 

@@ -3,13 +3,12 @@
 use super::error::Result;
 use super::field::{Fields, Table};
 use super::held;
-use super::load::Remark;
 use super::shapes::{self, Parameters, RhythmText};
 use super::{told, words};
 use crate::domain::account::{Account, Override};
 use crate::domain::agenda::SlotRecord;
 use crate::domain::key::Key;
-use crate::domain::name::SnapshotName;
+use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Failure, Operation, OperationId};
 use crate::domain::policy::{Policy, Retention};
 use crate::domain::resource::{Binding, Resource};
@@ -18,6 +17,7 @@ use crate::domain::snapshot::{Card, Content, Facts, Handle, Origin, Seq, Snapsho
 use jiff::Timestamp;
 use rusqlite::Row;
 use std::collections::BTreeSet;
+use std::fmt;
 use uuid::Uuid;
 
 static ACCOUNT: Table = Table { name: "account", key: &["resource"] };
@@ -241,4 +241,23 @@ pub(super) fn tombstone(row: &Row<'_>) -> Result<Tombstone> {
 /// The words of a snapshot's health and fate, for the export.
 pub(super) fn standing(snapshot: &Snapshot) -> (&'static str, &'static str) {
     (words::health_word(&snapshot.health).0, words::fate_word(snapshot.fate).0)
+}
+
+/// What a person should know of a loaded ledger, though it can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// Nobody here knows a zone: UTC stands in for it.
+    UnknownZone { resource: ResourceName, zone: String },
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::UnknownZone { resource, zone } => write!(
+                f,
+                "{resource}: this host does not know the time zone {zone:?}, UTC is used; \
+                 install the time-zone data (tzdata)"
+            ),
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! The JSON texts inside rows: phases of a timeline, parameters of an act.
 
+use super::field::nanos;
 use super::words::Word;
-use super::write::nanos;
 use crate::domain::dating::{Dating, Rewound};
 use crate::domain::new_resource::NewResource;
-use crate::domain::operation::{Act, Doom, Leftovers};
+use crate::domain::operation::{Act, Doom};
 use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
 use crate::domain::policy::{Rhythm, When, Zone};
-use crate::domain::snapshot::{Part, Seq, Tags};
-use crate::domain::tag::Retag;
+use crate::domain::request::Leftovers;
+use crate::domain::snapshot::{Part, Seq};
+use crate::domain::tag::{Retag, Tags};
 use crate::domain::timeline::{Off, Phase, Timeline};
 use crate::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};
 use jiff::tz::TimeZone;

@@ -2,8 +2,8 @@
 
 use super::Catalogue;
 use super::error::{CatalogueError, Result};
-use super::field::{Fields, Table};
-use super::write::{measured, nanos, run};
+use super::field::{Fields, Table, nanos};
+use super::write::{measured, run};
 use crate::domain::fee::{self, HISTORY_DAYS, ResourceUsage, UsageDay};
 use crate::domain::name::ResourceName;
 use jiff::civil::Date;

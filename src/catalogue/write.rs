@@ -2,6 +2,7 @@
 //! may be repeated.
 
 use super::error::{CatalogueError, Result};
+use super::field::nanos;
 use super::held;
 use super::shapes::{self, Parameters, RhythmText, instant_text};
 use super::told;
@@ -12,7 +13,7 @@ use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Operation;
 use crate::domain::snapshot::{Seq, Snapshot};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, ToSql, named_params};
 
 pub(super) fn entry(to: &Connection, entry: &Entry) -> Result<()> {
@@ -46,10 +47,6 @@ fn exact(number: u64) -> Result<i64> {
 /// A number that a backend measured: no real one is beyond 2^63 - 1.
 pub(super) fn measured(number: Option<u64>) -> Option<i64> {
     number.map(|number| i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-pub(super) fn nanos(length: SignedDuration) -> i64 {
-    i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn maybe_json(value: Option<&impl serde::Serialize>) -> Option<String> {

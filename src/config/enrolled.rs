@@ -12,7 +12,7 @@ use super::layer::{Layer, Layers};
 use crate::domain::name::{PlanName, ResourceName};
 use crate::domain::policy::{Retention, When};
 use crate::domain::resource::{Kind, Resource};
-use crate::domain::snapshot::Tags;
+use crate::domain::tag::Tags;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 

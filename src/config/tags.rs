@@ -1,7 +1,7 @@
 //! Tags: pairs of texts that a person attaches to a resource.
 
 use super::section::{Section, TEXT, describe};
-use crate::domain::snapshot::Tags;
+use crate::domain::tag::Tags;
 use crate::domain::tag::{TAG_LIMIT, TagError, check_key, check_value};
 use figment::value::Value;
 

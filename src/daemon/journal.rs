@@ -271,7 +271,8 @@ mod tests {
     use super::*;
     use crate::domain::operation::{Cause, Doom, Failure, Fault};
     use crate::domain::sample::{self, Builder, moment};
-    use crate::domain::snapshot::{Part, Seq, Tags};
+    use crate::domain::snapshot::{Part, Seq};
+    use crate::domain::tag::Tags;
     use std::sync::Arc;
 
     fn ledger(account: Account) -> Ledger {

@@ -17,7 +17,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
 use crate::domain::policy::When;
 use crate::domain::protect::{Unprotectable, Wish, name_for};
-use crate::domain::snapshot::Tags;
+use crate::domain::tag::Tags;
 use crate::host::drop_in::DropIn;
 use crate::host::mounts::Mounts;
 use std::collections::VecDeque;

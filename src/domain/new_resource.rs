@@ -4,7 +4,8 @@ use super::denied::Denied;
 use super::name::ResourceName;
 use super::plan::Plan;
 use super::resource::Kind;
-use super::snapshot::{Card, Tags};
+use super::snapshot::Card;
+use super::tag::Tags;
 use jiff::civil::Time;
 use std::collections::BTreeMap;
 

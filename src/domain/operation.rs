@@ -3,10 +3,11 @@
 use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::new_resource::NewResource;
+use super::request::Leftovers;
 use super::sentence::plain;
 use super::slot::Slot;
-use super::snapshot::{Part, Seq, Tags};
-use super::tag::Retag;
+use super::snapshot::{Part, Seq};
+use super::tag::{Retag, Tags};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use std::fmt;
@@ -128,14 +129,6 @@ pub enum Doom {
     TrashExpired,
     /// The remains of a snapshot whose taking was interrupted.
     Unfinished,
-}
-
-/// What becomes of the automatic snapshots of a forgotten resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Leftovers {
-    #[default]
-    Keep,
-    Trash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

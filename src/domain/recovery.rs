@@ -5,8 +5,9 @@
 use super::account::Account;
 use super::agenda::{Outcome, SlotRecord};
 use super::name::ResourceName;
-use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown};
+use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
 use super::survey::{Found, Survey, Wholeness};
+use super::tag::Tags;
 use super::timeline::{Phase, Timeline};
 use super::told::Told;
 use jiff::SignedDuration;

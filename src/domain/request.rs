@@ -2,9 +2,9 @@
 
 use super::name::{ResourceName, SnapshotName};
 use super::new_resource::NewResource;
-use super::operation::{Leftovers, OperationId};
-use super::snapshot::{Part, Selector, Tags};
-use super::tag::Retag;
+use super::operation::OperationId;
+use super::snapshot::{Part, Selector};
+use super::tag::{Retag, Tags};
 use jiff::civil::Time;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,4 +121,12 @@ impl Request {
             Request::Rehearse(request) => request.word(),
         }
     }
+}
+
+/// What becomes of the automatic snapshots of a forgotten resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftovers {
+    #[default]
+    Keep,
+    Trash,
 }

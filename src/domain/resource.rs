@@ -3,7 +3,7 @@
 use super::name::ResourceName;
 use super::plan::Plan;
 use super::policy::Policy;
-use super::snapshot::Tags;
+use super::tag::Tags;
 use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

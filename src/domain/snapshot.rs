@@ -4,9 +4,9 @@ use super::name::{ResourceName, SnapshotName};
 use super::plan::Plan;
 use super::resource::Kind;
 use super::slot::Slot;
+use super::tag::Tags;
 use super::told::Told;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
 use std::fmt;
 use uuid::Uuid;
 
@@ -68,9 +68,6 @@ impl Part {
         }
     }
 }
-
-/// Key and value pairs that a person attached.
-pub type Tags = BTreeMap<String, String>;
 
 /// A snapshot's identity card: what its manifest says from the moment it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]

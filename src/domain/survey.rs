@@ -1,6 +1,7 @@
 //! What a backend has of one resource, as it was seen.
 
-use super::snapshot::{Card, Content, Seq, Tags};
+use super::snapshot::{Card, Content, Seq};
+use super::tag::Tags;
 use super::told::{Disk, Engine, Told};
 
 /// What a backend has of one resource.

@@ -1,7 +1,6 @@
 //! What a tag may be, and how many there may be: Lightsail's rules (its guide on tags), so that
 //! whatever is tagged here can be tagged there.
 
-use super::snapshot::Tags;
 use crate::domain::sentence::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -160,6 +159,9 @@ pub fn in_force(configured: &Tags, wishes: &TagWishes) -> Tags {
     all.extend(others.map(|(key, value)| (key.clone(), value.clone())));
     all
 }
+
+/// Key and value pairs that a person attached.
+pub type Tags = BTreeMap<String, String>;
 
 #[cfg(test)]
 mod tests {

@@ -49,3 +49,18 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (b"", path),
     }
 }
+
+/// The files of a file system, and what is to be shown beside them.
+pub struct Found {
+    pub files: Box<dyn Files>,
+    /// Those of all its subvolumes, where `files` are of one of them only.
+    pub all: Option<Box<dyn Files>>,
+    /// A sentence about what may be missing.
+    pub remark: Option<String>,
+}
+
+impl Found {
+    pub fn plain(files: impl Files + 'static) -> Self {
+        Self { files: Box::new(files), all: None, remark: None }
+    }
+}

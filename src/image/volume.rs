@@ -4,7 +4,7 @@ use super::block::Stretch;
 use super::btrfs;
 use super::ext::Ext;
 use super::fat::Fat;
-use super::files::Files;
+use super::files::Found;
 use super::lvm::{Members, Volume, is_member};
 use super::ntfs::Windows;
 use super::xfs;
@@ -18,21 +18,6 @@ pub enum Content {
     Closed(String),
     /// Nothing that is known: a partition table, perhaps.
     Unknown,
-}
-
-/// The files of a file system, and what is to be shown beside them.
-pub struct Found {
-    pub files: Box<dyn Files>,
-    /// Those of all its subvolumes, where `files` are of one of them only.
-    pub all: Option<Box<dyn Files>>,
-    /// A sentence about what may be missing.
-    pub remark: Option<String>,
-}
-
-impl Found {
-    fn plain(files: impl Files + 'static) -> Self {
-        Self { files: Box::new(files), all: None, remark: None }
-    }
 }
 
 /// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others from their first sector.

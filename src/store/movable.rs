@@ -1,7 +1,6 @@
 //! Which names can be given to another object.
 
 use super::Store;
-use super::swap::doing;
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, open_dir, open_nosymlink, real_path};
 use crate::fs::{Doing, StorageError};
@@ -128,4 +127,8 @@ pub(super) fn named(path: &Path) -> Result<(&Path, &OsStr), StorageError> {
 
 fn refuse<T>(path: &Path, why: &str) -> Result<T, StorageError> {
     Err(StorageError::new(Fault::Permanent, doing(path), why))
+}
+
+pub(super) fn doing(path: &Path) -> String {
+    format!("rolling {} back", path.display())
 }

@@ -13,7 +13,7 @@ mod aside;
 mod note;
 mod print;
 
-use super::movable::{NO_EXCHANGE, expect_store_apart, named};
+use super::movable::{NO_EXCHANGE, doing, expect_store_apart, named};
 use super::{Store, remove};
 use super::{identity, users};
 use crate::domain::operation::Fault;
@@ -348,10 +348,6 @@ impl<'a> Swap<'a> {
         let why = format!("{hidden} is something else than before; move it away");
         StorageError::new(Fault::Identity, doing(self.path), why)
     }
-}
-
-pub(super) fn doing(path: &Path) -> String {
-    format!("rolling {} back", path.display())
 }
 
 #[cfg(test)]

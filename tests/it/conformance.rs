@@ -7,9 +7,9 @@ pub use crate::support::card::card;
 
 use heptad::backend::{Backend, TakeOrder};
 use heptad::domain::operation::Fault;
-use heptad::domain::snapshot::Tags;
 use heptad::domain::snapshot::{Card, Handle, Origin, Seq};
 use heptad::domain::survey::{Found, Mark, Wholeness};
+use heptad::domain::tag::Tags;
 use heptad::fs::StorageError;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use heptad::daemon::enroll::{EnrolError, enroll, withdraw};
 use heptad::domain::name::ENROLLED_NAME_LIMIT;
 use heptad::domain::policy::{Retention, When};
 use heptad::domain::resource::Kind;
-use heptad::domain::snapshot::Tags;
+use heptad::domain::tag::Tags;
 use jiff::civil::Time;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -13,7 +13,8 @@ use crate::api::wire::{
     TagBody, TakeBody,
 };
 use crate::domain::key::Key;
-use crate::domain::operation::{self, Cause};
+use crate::domain::operation::Cause;
+use crate::domain::request;
 use crate::domain::request::{FinalSnapshot, Request};
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
@@ -181,8 +182,8 @@ pub(super) async fn forget(
     Wish { terms, body, .. }: Wish<ForgetBody>,
 ) -> Answer {
     let automatic = match body.automatic {
-        Leftovers::Keep => operation::Leftovers::Keep,
-        Leftovers::Trash => operation::Leftovers::Trash,
+        Leftovers::Keep => request::Leftovers::Keep,
+        Leftovers::Trash => request::Leftovers::Trash,
     };
     let last = match (body.last, body.skip_final) {
         (Some(_), true) => {

@@ -1,7 +1,7 @@
 //! The root of a subvolume, where heptad may snapshot one.
 
 use super::super::recognise::{Answer, Recognised, Seen};
-use super::store::BACKEND;
+use super::stored::BACKEND;
 use crate::domain::resource::Kind;
 use crate::fs::Doing;
 use crate::fs::subvolume::Subvolume;

@@ -5,7 +5,7 @@
 use super::detail::Detail;
 use super::place::{Place, Top};
 use super::store_root::{self, STORE};
-use super::stored::Stored;
+use super::stored::{BACKEND, DATA, Stored};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Seq;
@@ -22,10 +22,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
-
-pub const DATA: &str = "data";
-pub const NESTED: &str = "nested";
-pub const BACKEND: &str = "btrfs";
 /// An extended attribute of the resource's directory: the highest sequence number ever used. Being
 /// metadata, it is made durable by the commit of the very snapshot that it counts.
 const HIGH_WATER: &str = "user.heptad.high-water";

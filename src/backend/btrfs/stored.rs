@@ -1,7 +1,6 @@
 //! One snapshot as it lies in the store.
 
 use super::detail::Detail;
-use super::store::{BACKEND, DATA, NESTED};
 use crate::browse::{OpenTree, Own};
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::{Handle, Seq};
@@ -177,3 +176,9 @@ pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), StorageError> 
     }
     result.doing(|| format!("destroying subvolume {id}"))
 }
+
+pub const DATA: &str = "data";
+
+pub const NESTED: &str = "nested";
+
+pub const BACKEND: &str = "btrfs";

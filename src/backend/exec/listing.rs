@@ -3,10 +3,11 @@
 
 use super::protocol::{self, Listed, Listing};
 use crate::domain::name::ResourceName;
-use crate::domain::snapshot::{Seq, Tags};
+use crate::domain::snapshot::Seq;
 use crate::domain::sound;
 use crate::domain::survey::{Found, Mark, Survey, Wholeness};
 use crate::domain::tag;
+use crate::domain::tag::Tags;
 use crate::domain::told::{Disk, Engine, Told};
 use crate::host::process::plain;
 use crate::store::manifest::{Manifest, VERSION};

@@ -2,9 +2,10 @@
 //! in words; a test compares the two.
 
 use crate::domain::operation::Fault;
-use crate::domain::snapshot::{self, Card, Handle, Tags};
+use crate::domain::snapshot::{self, Card, Handle};
 use crate::domain::survey;
 use crate::domain::survey::Wholeness;
+use crate::domain::tag::Tags;
 use crate::store::manifest::{Manifest, origin_word};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

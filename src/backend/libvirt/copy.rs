@@ -5,8 +5,9 @@
 //! Not running: share or copy, and see that the guest did not begin to run meanwhile.
 
 use super::detail::{DISKS, NVRAM};
-use super::domain::{Disk, Domain};
+use super::domain::Domain;
 use super::freeze::{FreezeReport, Unfrozen};
+use super::push::place;
 use super::settings::Settings;
 use super::subject::{Guest, Live};
 use super::virsh::State;
@@ -18,7 +19,7 @@ use crate::store::Growing;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// File systems that share blocks between files: btrfs, XFS, bcachefs, OCFS2 (statfs(2)). Some of
 /// them only if made so: then sharing fails, and the guest was paused for nothing.
@@ -102,11 +103,6 @@ fn clear(growing: &Growing<'_>, dir: &Path) -> Result<(), StorageError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Where the copy of a disk goes.
-pub fn place(dir: &Path, disk: &Disk) -> PathBuf {
-    dir.join(format!("{}.{}", disk.target, disk.format.word()))
 }
 
 fn running(

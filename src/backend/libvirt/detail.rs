@@ -17,8 +17,6 @@ pub const DISKS: &str = "disks";
 pub const DEFINITION: &str = "domain.xml";
 /// The firmware's variables.
 pub const NVRAM: &str = "nvram";
-/// What the image of a resource that is a disk is called.
-pub const ONLY: &str = "disk";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {

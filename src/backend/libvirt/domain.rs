@@ -1,6 +1,5 @@
 //! What a domain's definition says about its disks and its size.
 
-use super::detail::ONLY;
 use super::xml::Element;
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;
@@ -149,6 +148,9 @@ fn disk(element: &Element, target: String) -> Result<Disk, String> {
     let readonly = element.child("readonly").is_some();
     Ok(Disk { target, file: file.into(), format: *format, readonly })
 }
+
+/// What the image of a resource that is a disk is called.
+pub const ONLY: &str = "disk";
 
 #[cfg(test)]
 mod tests {

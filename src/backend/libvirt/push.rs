@@ -2,9 +2,8 @@
 //! backup. It works on any file system and leaves no overlay: what the guest overwrites meanwhile
 //! is copied first.
 
-use super::copy::place;
 use super::detail::DISKS;
-use super::domain::{Format, is_disk, target};
+use super::domain::{Disk, Format, is_disk, target};
 use super::folder::Folder;
 use super::freeze::{FreezeReport, Notes};
 use super::settings::Settings;
@@ -241,6 +240,11 @@ fn open_up(
         }
     }
     Ok(())
+}
+
+/// Where the copy of a disk goes.
+pub fn place(dir: &Path, disk: &Disk) -> PathBuf {
+    dir.join(format!("{}.{}", disk.target, disk.format.word()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A data directory that can be started, put together from a snapshot's parts.
 
-use super::copy::{DROPPED, EMPTIED, TABLESPACES, WAL, is_log, name, open, tree};
+use super::cluster::{TABLESPACES, WAL};
+use super::copy::{DROPPED, EMPTIED, is_log, name, open, tree};
 use super::detail::{Detail, Space};
 use super::online::LABEL;
 use crate::fs::subvolume::Subvolume;

@@ -1,8 +1,6 @@
 //! A data directory, looked at without asking its server.
 
 use super::checksum;
-use super::copy::{TABLESPACES, WAL};
-use super::places::Place;
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Kind, Meta, below, names, open_dir, open_file, open_nosymlink};
 use crate::fs::{Doing, StorageError, subvolume};
@@ -334,4 +332,36 @@ pub fn read_bytes(dir: impl AsFd, name: &str) -> std::io::Result<Option<Vec<u8>>
     let mut bytes = Vec::new();
     file.take(SMALL).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
+}
+
+/// The directory of the links to the tablespaces.
+pub const TABLESPACES: &str = "pg_tblspc";
+
+/// The write-ahead log, which is copied by itself.
+pub const WAL: &str = "pg_wal";
+
+/// The end of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Below the data directory, by the path from there.
+    Inside(String),
+    /// Elsewhere, by its real path.
+    Outside(PathBuf),
+}
+
+impl Place {
+    /// Its path, for a data directory that lies there.
+    pub fn path(&self, data: &Path) -> PathBuf {
+        match self {
+            Place::Inside(inside) => data.join(inside),
+            Place::Outside(path) => path.clone(),
+        }
+    }
+
+    pub fn inside(&self) -> Option<&str> {
+        match self {
+            Place::Inside(inside) => Some(inside),
+            Place::Outside(_) => None,
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! Copying parts of a cluster with the tree copier, and what of it is never copied.
 
-use super::cluster::Cluster;
-use super::places::Place;
+use super::cluster::{Cluster, Place, WAL};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Copy, Flow, Kind, Report, Visitor, copy_tree, names, peek};
 use crate::fs::{Doing, Progress, StorageError};
@@ -42,11 +41,6 @@ pub const DROPPED: [&str; 9] = [
 pub const BACKUP_MANIFEST: &str = "backup_manifest";
 /// From which a server would make its links again, to where the original's tablespaces are.
 pub const TABLESPACE_MAP: &str = "tablespace_map";
-/// The directory of the links to the tablespaces.
-pub const TABLESPACES: &str = "pg_tblspc";
-
-/// The write-ahead log, which is copied by itself.
-pub const WAL: &str = "pg_wal";
 /// Copied last: where a standby's recovery ends is in it.
 pub const CONTROL: &str = "global/pg_control";
 

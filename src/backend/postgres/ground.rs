@@ -1,7 +1,6 @@
 //! What lies between the data directory and the store, and so how a copy is made.
 
-use super::cluster::Cluster;
-use super::copy::WAL;
+use super::cluster::{Cluster, WAL};
 use crate::fs::subvolume::{Subvolume, path_of};
 use crate::fs::{Doing, StorageError};
 use crate::host::mounts::Mounts;

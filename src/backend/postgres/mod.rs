@@ -60,8 +60,8 @@ use crate::store::identity::Probe;
 use crate::store::manifest::write_mark;
 use crate::store::{self, Store, blocks};
 use cluster::Cluster;
+use cluster::Place;
 use detail::Detail;
-use places::Place;
 use settings::Settings;
 use std::sync::Mutex;
 

@@ -6,10 +6,10 @@
 //! link of the old one's to it leads into the new one afterwards, and nothing may be done by that way.
 
 use super::assemble::{Spot, give};
-use super::cluster::Cluster;
-use super::copy::{TABLESPACES, WAL, copy, is_log, name, open};
+use super::cluster::{Cluster, Place, TABLESPACES, WAL};
+use super::copy::{copy, is_log, name, open};
 use super::detail::{Detail, Space};
-use super::places::{InUse, Place, Terrain};
+use super::places::{InUse, Terrain};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{names, peek, real_path, remove_tree};
 use crate::fs::{Doing, StorageError};

@@ -6,8 +6,7 @@
 //! symbolic links lead to one place by several names.
 
 use super::super::options::OptionFinding;
-use super::cluster::Cluster;
-use super::copy::WAL;
+use super::cluster::{Cluster, Place, WAL};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, open_nosymlink, real_path};
 use crate::fs::{Doing, StorageError};
@@ -18,32 +17,6 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// The end of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Below the data directory, by the path from there.
-    Inside(String),
-    /// Elsewhere, by its real path.
-    Outside(PathBuf),
-}
-
-impl Place {
-    /// Its path, for a data directory that lies there.
-    pub fn path(&self, data: &Path) -> PathBuf {
-        match self {
-            Place::Inside(inside) => data.join(inside),
-            Place::Outside(path) => path.clone(),
-        }
-    }
-
-    pub fn inside(&self) -> Option<&str> {
-        match self {
-            Place::Inside(inside) => Some(inside),
-            Place::Outside(_) => None,
-        }
-    }
-}
 
 /// A data directory among the mounts, to compare places with.
 pub struct Terrain {

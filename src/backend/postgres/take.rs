@@ -1,13 +1,12 @@
 //! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
 
 use super::super::{Object, TakeOrder};
-use super::cluster::{Cluster, Postmaster, read};
+use super::cluster::{Cluster, Place, Postmaster, read};
 use super::config::keep_outside;
 use super::copy::TABLESPACE_MAP;
 use super::detail::{Detail, Space, look, measure};
 use super::ground::Ground;
 use super::mains::Mains;
-use super::places::Place;
 use super::session::Session;
 use super::settings::Settings;
 use super::tools::Tools;

@@ -5,9 +5,8 @@
 
 use super::super::{Object, TakeOrder};
 use super::detail::{Detail, database};
-use super::rollback::beside;
 use super::settings::Settings;
-use super::sides::SIDES;
+use super::sides::{SIDES, beside};
 use super::{DATA, DATABASE, keep, owner, seal};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Flow, Kind, Meta, open_file, open_nosymlink, peek, same_content};

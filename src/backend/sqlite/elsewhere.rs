@@ -6,7 +6,7 @@
 //! and nobody else reads what is in them: the file alone is a database, too, but an old one. So
 //! "nothing lies beside it" says nothing before it is known by what names others have it.
 
-use super::rollback::beside;
+use super::sides::beside;
 use super::{locks, memory, owner};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, open_file, open_nosymlink};

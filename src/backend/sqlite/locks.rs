@@ -6,7 +6,7 @@
 //! without one on the index beside it is that of somebody whose log lies elsewhere.
 
 use super::open::inside;
-use super::rollback::beside;
+use super::sides::beside;
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
 use rustix::event::Timespec;

@@ -10,19 +10,19 @@ use super::super::RollbackOrder;
 use super::detail::{Detail, database};
 use super::protocol::Act;
 use super::settings::Settings;
-use super::sides::{SIDES, Sides};
+use super::sides::{SIDES, Sides, beside, held};
 use super::{damaged, owner, pages, restore, run, verify};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, Time, open_file, open_nosymlink};
 use crate::fs::{Doing, Progress, StorageError};
-use crate::host::holders::{Holder, describe, holders};
+use crate::host::holders::describe;
 use crate::host::kernel_users;
 use crate::host::sharers::sharers;
 use crate::store::Seal;
 use crate::store::{Aside, Item, Replacement, Store, Swap, movable};
 use rustix::fs::{Gid, Mode, Uid};
 use std::cell::Cell;
-use std::ffi::{CStr, OsString};
+use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -48,18 +48,6 @@ fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, StorageError> {
     let mut said = pinned.doing(|| format!("looking for mounts of {}", path.display()))?;
     said.extend(describe(&found));
     Ok(said)
-}
-
-fn held(file: &Path) -> Result<Vec<Holder>, StorageError> {
-    match holders(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        held => held.doing(|| format!("looking for users of {}", file.display())),
-    }
-}
-
-/// The processes that have a file open.
-pub fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
-    held(file).map(|held| held.iter().map(|holder| holder.pid).collect())
 }
 
 pub fn rollback(
@@ -247,11 +235,4 @@ fn refuse_links(path: &Path) -> Result<(), StorageError> {
          heptactl create"
     );
     Err(StorageError::new(Fault::Permanent, format!("rolling {path} back"), why))
-}
-
-/// A file that SQLite keeps beside a database.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }

@@ -1,16 +1,16 @@
 //! The log, the index and the journal of a database that gives way to another.
 
-use super::rollback::{beside, holders_of};
 use crate::fs::tree::{Meta, open_file, open_nosymlink, peek};
 use crate::fs::{Doing, StorageError};
+use crate::host::holders::{Holder, holders};
 use crate::store::Swap;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
 pub const SIDES: [&str; 3] = [LOG, INDEX, JOURNAL];
@@ -135,5 +135,24 @@ impl<'a> Sides<'a> {
 
     fn sync(&self) -> Result<(), StorageError> {
         rustix::fs::fsync(self.dir).doing(|| self.doing.clone())
+    }
+}
+
+/// The processes that have a file open.
+pub fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
+    held(file).map(|held| held.iter().map(|holder| holder.pid).collect())
+}
+
+/// A file that SQLite keeps beside a database.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+pub fn held(file: &Path) -> Result<Vec<Holder>, StorageError> {
+    match holders(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        held => held.doing(|| format!("looking for users of {}", file.display())),
     }
 }

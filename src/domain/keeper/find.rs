@@ -6,8 +6,9 @@ use crate::domain::account::Account;
 use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Operation};
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Selector, Snapshot, Tags};
+use crate::domain::snapshot::{Fate, Health, Selector, Snapshot};
 use crate::domain::tag;
+use crate::domain::tag::Tags;
 use crate::domain::unfinished::explain;
 use std::sync::Arc;
 

@@ -7,9 +7,8 @@ use super::find::room_for;
 use crate::domain::account::Account;
 use crate::domain::event::Entry;
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{
-    Act, Cause, Failure, Fault, Leftovers, Operation, OperationId, State,
-};
+use crate::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId, State};
+use crate::domain::request::Leftovers;
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Fate, Origin, Part, Seq};
 

@@ -13,7 +13,8 @@ use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::policy::When;
 use crate::domain::resource::Kind;
-use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot, Tags};
+use crate::domain::snapshot::{Fate, Health, Origin, Part, Selector, Snapshot};
+use crate::domain::tag::Tags;
 use jiff::SignedDuration;
 use std::sync::Arc;
 

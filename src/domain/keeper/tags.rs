@@ -8,8 +8,8 @@ use crate::domain::account::{Account, Override};
 use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
-use crate::domain::snapshot::{Facts, Origin, Selector, Seq, Snapshot, Tags};
-use crate::domain::tag::{Retag, TAG_LIMIT, wished};
+use crate::domain::snapshot::{Facts, Origin, Selector, Seq, Snapshot};
+use crate::domain::tag::{Retag, TAG_LIMIT, Tags, wished};
 
 impl Keeper {
     pub(super) fn ask_tag_resource(

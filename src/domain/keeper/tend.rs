@@ -9,7 +9,8 @@ use crate::domain::event::Entry;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use crate::domain::recovery;
-use crate::domain::snapshot::{Fate, Part, Seq, Tags, Thrown};
+use crate::domain::snapshot::{Fate, Part, Seq, Thrown};
+use crate::domain::tag::Tags;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 

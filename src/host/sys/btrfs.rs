@@ -1,6 +1,7 @@
 //! btrfs by its ioctls. Request numbers are those of the kernel's `linux/btrfs.h`.
 
 use super::layout;
+use super::layout::SearchKey;
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -155,15 +156,6 @@ pub fn btrfs_child_path(fd: impl AsFd, child: ChildRef) -> io::Result<PathBuf> {
         Ok(OsString::from_vec(text.to_bytes().to_vec()))
     };
     Ok(PathBuf::from(text(&args.path)?).join(text(&args.name)?))
-}
-
-/// Which items of a tree to search: one object's items of one type, any offset.
-#[derive(Clone, Copy, Debug)]
-pub struct SearchKey {
-    pub tree: u64,
-    pub object: u64,
-    pub item_type: u32,
-    pub offsets: (u64, u64),
 }
 
 /// Searches a tree; the answer is the number of items and the raw buffer that they lie in. Needs

@@ -1,7 +1,7 @@
 //! Where a file's content lies on its file system: `linux/fiemap.h`, and of btrfs the trees
 //! themselves.
 
-use super::layout::{self, FiemapExtent, SearchArgs};
+use super::layout::{self, FiemapExtent, SearchArgs, TreeKey};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -81,14 +81,6 @@ pub fn settle(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open; with no room for extents the kernel fills only this head.
     unsafe { raw::fiemap(file.as_raw_fd(), &raw mut args) }?;
     Ok(())
-}
-
-/// A place in a tree of btrfs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TreeKey {
-    pub object: u64,
-    pub item_type: u32,
-    pub offset: u64,
 }
 
 /// Reads a tree of btrfs page by page.

@@ -1,7 +1,5 @@
 //! How the kernel lays out what its requests read and fill: `linux/btrfs.h` and `linux/fiemap.h`.
 
-use super::btrfs::SearchKey;
-use super::extents::TreeKey;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -234,3 +232,20 @@ const _: () = {
     assert!(size_of::<Fiemap>() == 32);
     assert!(size_of::<FiemapExtent>() == 56);
 };
+
+/// Which items of a tree to search: one object's items of one type, any offset.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchKey {
+    pub tree: u64,
+    pub object: u64,
+    pub item_type: u32,
+    pub offsets: (u64, u64),
+}
+
+/// A place in a tree of btrfs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TreeKey {
+    pub object: u64,
+    pub item_type: u32,
+    pub offset: u64,
+}

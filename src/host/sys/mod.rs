@@ -13,7 +13,8 @@ mod sqlite;
 
 pub use btrfs::*;
 pub use clock::{clock_is_synchronised, duplicate};
-pub use extents::{Extent, Form, TreeKey, TreeReader, extents, settle};
+pub use extents::{Extent, Form, TreeReader, extents, settle};
+pub use layout::{SearchKey, TreeKey};
 pub use peer::peer_groups;
 pub use process::{Detach, detach};
 pub use project::{project, set_project};

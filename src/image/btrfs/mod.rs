@@ -9,8 +9,7 @@ mod data;
 mod volume;
 
 use super::block::Stretch;
-use super::files::{Answer, Files, Names, Stat, split};
-use super::volume::Found;
+use super::files::{Answer, Files, Found, Names, Stat, split};
 use data::Extent;
 use fs_btrfs::inode::{FileType as Kind, Inode};
 use fs_btrfs::subvol::EMPTY_SUBVOL_DIR_OBJECTID;

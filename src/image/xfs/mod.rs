@@ -9,8 +9,7 @@ mod device;
 mod log;
 
 use super::block::Stretch;
-use super::files::{Answer, Files, Names, Stat, split};
-use super::volume::Found;
+use super::files::{Answer, Files, Found, Names, Stat, split};
 use device::{Device, Log};
 use fs_xfs::extent::Extent;
 use fs_xfs::inode::{FileType as Kind, Format, Inode};

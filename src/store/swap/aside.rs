@@ -3,10 +3,11 @@
 
 use super::note::{self, Note, Step};
 use super::print::print;
-use super::{Aside, Replacement, Swap, doing};
+use super::{Aside, Replacement, Swap};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Meta, Time, open_nosymlink};
 use crate::fs::{Doing, StorageError};
+use crate::store::movable::doing;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use std::ffi::CString;

@@ -8,20 +8,19 @@ use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{
-    Act, Cause, Doom, Failure, Fault, Leftovers, Operation, OperationId, State,
-};
+use heptad::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
 use heptad::domain::pace::Held;
 use heptad::domain::payment::Payment;
 use heptad::domain::plan::Plan;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
+use heptad::domain::request::Leftovers;
 use heptad::domain::resource::{Binding, Kind, Resource};
 use heptad::domain::slot::Slot;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
-    Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Tags, Thrown,
+    Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown,
 };
-use heptad::domain::tag::Retag;
+use heptad::domain::tag::{Retag, Tags};
 use heptad::domain::timeline::{Off, Phase, Timeline};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
 use heptad::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};

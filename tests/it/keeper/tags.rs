@@ -7,8 +7,8 @@ use heptad::domain::denied::Denied;
 use heptad::domain::operation::{Fault, OperationId, State};
 use heptad::domain::request::Request;
 use heptad::domain::resource::Resource;
-use heptad::domain::snapshot::{Snapshot, Tags};
-use heptad::domain::tag::Retag;
+use heptad::domain::snapshot::Snapshot;
+use heptad::domain::tag::{Retag, Tags};
 use jiff::SignedDuration;
 
 fn tags(pairs: &str) -> Tags {

@@ -163,12 +163,13 @@ fn a_cluster_in_use_is_not_rolled_back_and_its_users_are_named() {
 #[test]
 fn what_cannot_be_exchanged_is_refused_and_left_as_it_is() {
     let scene = Scene::new("xfs", &nothing, "");
-    let refused = |part: &str| {
+    let refused_as = |fault: Fault, part: &str| {
         let error = scene.backend.rollback(&order(&scene.taken, 7), &()).unwrap_err();
-        assert_eq!(error.fault, Fault::Permanent, "{error}");
+        assert_eq!(error.fault, fault, "{error}");
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!(scene.left(), [""; 0]);
     };
+    let refused = |part: &str| refused_as(Fault::Permanent, part);
     let data = scene.data.to_str().unwrap();
     let mounted = Mounted::new(&["--bind", data], &scene.data);
     refused("is a mount point");
@@ -181,7 +182,7 @@ fn what_cannot_be_exchanged_is_refused_and_left_as_it_is() {
     std::fs::remove_file(scene.data.join("standby.signal")).unwrap();
     let tampered = scene.fs.path().join("store/db/1/data/global/pg_control");
     std::fs::write(tampered, "defaced").unwrap();
-    refused("changed since it was taken");
+    refused_as(Fault::Identity, "changed since it was taken");
     let server = Server::start(&scene.data, "");
     assert_eq!(scene.tables(&server), ("500".into(), "1".into()));
 }

@@ -130,7 +130,7 @@ impl Live {
                 Ok(Self { uuid: Some(uuid), disks: domain.disks, nvram: domain.nvram })
             }
             Subject::Disk(path, format) => {
-                let target = super::detail::ONLY.to_owned();
+                let target = super::domain::ONLY.to_owned();
                 let disk = Disk { target, file: path.clone(), format: *format, readonly: false };
                 Ok(Self { uuid: None, disks: vec![disk], nvram: None })
             }
