@@ -2,9 +2,9 @@
 //! client can ask for what it missed, and nothing is kept but one number per thing.
 
 use super::service::Published;
+use crate::domain::id::OperationId;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::OperationId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -2,8 +2,8 @@
 
 use super::refusal::Refusal;
 use crate::domain::denied::{Denied, Firm};
+use crate::domain::id::OperationId;
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};
-use crate::domain::operation::OperationId;
 use crate::domain::sentence::counted;
 use crate::domain::snapshot::Selector;
 use crate::domain::tag::{TAG_LIMIT, TooMany};

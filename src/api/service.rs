@@ -1,18 +1,19 @@
 //! What the daemon offers to this room, and all that this room knows of it.
 
 use super::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
-use crate::domain::agenda::SlotRecord;
 use crate::domain::alarm::Alarm;
 use crate::domain::denied::Denied;
 use crate::domain::fee::{Tariff, UsageDay};
+use crate::domain::id::OperationId;
 use crate::domain::key::Key;
 use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::new_resource::NewResource;
-use crate::domain::operation::{Operation, OperationId};
+use crate::domain::operation::Operation;
 use crate::domain::plan::{Blueprint, Offer};
 use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::request::Request;
+use crate::domain::slot_record::SlotRecord;
 use crate::domain::snapshot::{Handle, Seq};
 use crate::domain::tree::{BrowseError, Differences, Entry, Listing, TreePath};
 use crate::domain::view::Moment;

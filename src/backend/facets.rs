@@ -1,14 +1,9 @@
 //! What only some technologies can: each facet is a small trait that a backend lends, or does not.
-//!
-//! Below them stands what may be asked of every backend all the same, with the answer of those that
-//! do not lend the facet.
 
 use super::options::OptionFinding;
 use super::order::{Image, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder};
-use super::port::Backend;
 use crate::browse::OpenTree;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
 use crate::fs::{Progress, StorageError};
 use crate::store::identity::Probe;
@@ -48,7 +43,7 @@ pub trait InPlace {
 /// Saves a damaged resource as it is.
 pub trait Rescue {
     /// Takes the live content byte for byte, though its own software cannot use it: a rollback is to
-    /// mend it, and what is there goes no other way. `why` is what [`Backend::take`] failed for, and
+    /// mend it, and what is there goes no other way. `why` is what taking it failed for, and
     /// what the snapshot is suspect for, see [`crate::domain::suspicion::as_it_was`].
     ///
     /// # Errors
@@ -82,9 +77,9 @@ pub trait Disks {
 }
 
 /// Knows more of a new resource than that it appears at a path.
-pub trait Creation: Backend {
+pub trait Creation {
     /// Whether something like that can be made of a snapshot, as far as a quick look tells; asked
-    /// before the order is accepted, and to agree with what [`Backend::restore`] would say. Where it
+    /// before the order is accepted, and to agree with what restoring it would say. Where it
     /// would go is not looked at.
     ///
     /// # Errors
@@ -102,23 +97,20 @@ pub trait Creation: Backend {
         Ok(None)
     }
 
-    /// Where a new resource goes when nobody says where. `None` where it has to be said.
-    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
-        beside(&self.territory().roots, name)
-    }
+    /// Where a new resource goes when nobody says where, see [`beside`]. `None` where it has to be
+    /// said.
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf>;
 }
 
-/// Knows more of the live resource than [`Backend::probe`] tells. For `heptad check`, which waits some
+/// Knows more of the live resource than probing it tells. For `heptad check`, which waits some
 /// seconds.
-pub trait Inspection: Backend {
+pub trait Inspection {
     /// Whether a snapshot could be taken of the live resource as it is now, as far as a quick look
     /// tells.
     ///
     /// # Errors
     /// What a snapshot would fail for.
-    fn usable(&self) -> Result<(), StorageError> {
-        self.probe().map(drop)
-    }
+    fn usable(&self) -> Result<(), StorageError>;
 
     /// What of the live resource is not as one might think, though it can be protected. What cannot
     /// be looked at is passed over.
@@ -127,116 +119,8 @@ pub trait Inspection: Backend {
     }
 }
 
-impl dyn Backend + '_ {
-    /// The words of the facets that this backend lends, as people are told them.
-    pub fn facets(&self) -> Vec<&'static str> {
-        let lent = [
-            ("rollback", self.in_place().is_some()),
-            ("rescue", self.rescue().is_some()),
-            ("files", self.files().is_some()),
-            ("disks", self.disks().is_some()),
-        ];
-        lent.into_iter().filter(|(_, is)| *is).map(|(word, _)| word).collect()
-    }
-
-    /// # Errors
-    /// As [`InPlace::users`].
-    pub fn users(&self) -> Result<Vec<String>, StorageError> {
-        self.in_place().ok_or_else(no_rollback)?.users()
-    }
-
-    /// # Errors
-    /// As [`InPlace::rollback`].
-    pub fn rollback(
-        &self,
-        order: &RollbackOrder<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Probe, StorageError> {
-        self.in_place().ok_or_else(no_rollback)?.rollback(order, progress)
-    }
-
-    /// As [`InPlace::left_to_do`].
-    pub fn left_to_do(&self) -> Option<String> {
-        self.in_place()?.left_to_do()
-    }
-
-    /// # Errors
-    /// `why` where nothing more can be done for it.
-    pub fn take_damaged(
-        &self,
-        order: &TakeOrder<'_>,
-        why: StorageError,
-        progress: &dyn Progress,
-    ) -> Result<Object, StorageError> {
-        match self.rescue() {
-            Some(rescue) => rescue.take_damaged(order, why, progress),
-            None => Err(why),
-        }
-    }
-
-    /// # Errors
-    /// [`Fault::Permanent`] where there are no files to show.
-    pub fn tree(&self, handle: &Handle) -> Result<OpenTree, StorageError> {
-        let cannot = || {
-            let doing = format!("looking into snapshot {}", handle.seq);
-            StorageError::new(Fault::Permanent, doing, "this backend cannot show files")
-        };
-        self.files().ok_or_else(cannot)?.tree(handle)
-    }
-
-    pub fn image(&self) -> Option<Image> {
-        self.disks()?.image()
-    }
-
-    /// # Errors
-    /// [`Fault::Permanent`] where nothing can be attached.
-    pub fn attach(&self, disk: &Image) -> Result<String, StorageError> {
-        self.disks().ok_or_else(|| no_instance("attaching a disk"))?.attach(disk)
-    }
-
-    /// # Errors
-    /// [`Fault::Permanent`] where nothing can be attached.
-    pub fn detach(&self, disk: &Image) -> Result<bool, StorageError> {
-        self.disks().ok_or_else(|| no_instance("detaching a disk"))?.detach(disk)
-    }
-
-    /// # Errors
-    /// As [`Creation::fits`].
-    pub fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
-        self.creation().map_or_else(|| order.is_plain(), |creation| creation.fits(order))
-    }
-
-    /// # Errors
-    /// As [`Creation::made`].
-    pub fn made(&self, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
-        self.creation().map_or(Ok(None), |creation| creation.made(order))
-    }
-
-    /// As [`Creation::beside`].
-    pub fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
-        match self.creation() {
-            Some(creation) => creation.beside(name),
-            None => beside(&self.territory().roots, name),
-        }
-    }
-
-    /// # Errors
-    /// As [`Inspection::usable`].
-    pub fn usable(&self) -> Result<(), StorageError> {
-        match self.inspection() {
-            Some(inspection) => inspection.usable(),
-            None => self.probe().map(drop),
-        }
-    }
-
-    /// As [`Inspection::oddities`].
-    pub fn oddities(&self) -> Vec<OptionFinding> {
-        self.inspection().map(|inspection| inspection.oddities()).unwrap_or_default()
-    }
-}
-
 /// Beside the live one; a file with the same ending.
-fn beside(roots: &[PathBuf], name: &ResourceName) -> Option<PathBuf> {
+pub fn beside(roots: &[PathBuf], name: &ResourceName) -> Option<PathBuf> {
     let live = roots.first()?;
     let mut new = OsString::from(name.as_str());
     if let Some(ending) = live.extension().filter(|_| !live.is_dir()) {
@@ -244,13 +128,4 @@ fn beside(roots: &[PathBuf], name: &ResourceName) -> Option<PathBuf> {
         new.push(ending);
     }
     live.parent().map(|above| above.join(new))
-}
-
-fn no_rollback() -> StorageError {
-    let why = "this backend cannot; make a new resource from the snapshot: heptactl create";
-    StorageError::new(Fault::Permanent, "rolling back in place", why)
-}
-
-fn no_instance(doing: &str) -> StorageError {
-    StorageError::new(Fault::Permanent, doing, "this is not an instance")
 }

@@ -4,6 +4,7 @@
 //! configuration's layout, the API, nor one backend another. Whatever a backend makes carries its
 //! own manifest, so that the catalogue is expendable.
 
+mod asked;
 mod btrfs;
 mod exec;
 pub mod facets;

@@ -1,10 +1,8 @@
 //! What is at a place that somebody wants protected, and which technology is its own.
 
-use super::registry::BACKENDS;
-use crate::domain::operation::Fault;
 use crate::domain::resource::Kind;
 use crate::fs::StorageError;
-use crate::fs::tree::{Kind as Entry, Meta, open_file, open_nosymlink};
+use crate::fs::tree::{Kind as Entry, open_file};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -56,40 +54,4 @@ impl Seen<'_> {
         }
         Ok(head)
     }
-}
-
-/// Which backend a place belongs to. Those that know one kind of thing are asked before those that
-/// take anything.
-///
-/// # Errors
-/// [`Fault::Absent`] where nothing is, [`Fault::Permanent`] for what no backend takes.
-pub fn recognise(place: &Place) -> Result<Recognised, StorageError> {
-    let shown = match place {
-        Place::Path(path) => path.display().to_string(),
-        Place::Domain(name) => name.clone(),
-    };
-    let doing = || format!("looking at {shown}");
-    let seen = match place {
-        Place::Path(path) => {
-            let reference = open_nosymlink(path)?;
-            let meta = Meta::of(&reference).map_err(|e| StorageError::io(doing(), &e.into()))?;
-            let path = path.to_str().ok_or_else(|| {
-                StorageError::new(Fault::Permanent, doing(), "its path is not UTF-8; rename it")
-            })?;
-            Seen::Entry { path, reference, kind: meta.kind }
-        }
-        Place::Domain(name) => Seen::Domain(name),
-    };
-    for (_, _, recognise, _) in BACKENDS {
-        if let Some(found) = recognise(&seen)? {
-            return Ok(found);
-        }
-    }
-    let why = match &seen {
-        Seen::Entry { kind, .. } => {
-            format!("it is {}; directories and files can be protected", kind.words())
-        }
-        Seen::Domain(_) => "no backend knows it".into(),
-    };
-    Err(StorageError::new(Fault::Permanent, doing(), why))
 }

@@ -2,9 +2,11 @@
 
 use super::Backend;
 use super::options::{Context, OptionFinding};
-use super::recognise::{Answer, Seen};
+use super::recognise::{Answer, Place, Recognised, Seen};
+use crate::domain::operation::Fault;
 use crate::domain::setting::Setting;
 use crate::fs::StorageError;
+use crate::fs::tree::{Meta, open_nosymlink};
 use crate::host::helper::Serve;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ type Build = fn(&Options, &Context) -> Result<Arc<dyn Backend>, Vec<OptionFindin
 
 /// Whether what is at a place is of this technology.
 type Recognise = fn(&Seen<'_>) -> Answer;
+
+type LetGo = fn(&Path) -> Result<Vec<StorageError>, StorageError>;
 
 /// Name in the configuration, constructor, who recognises it, and its options. Constructors check
 /// options only; they touch no resource, so that `heptad check` works while disks are away. What
@@ -37,8 +41,7 @@ pub const HELPERS: &[(&str, Serve)] = &[
 
 /// What lets go whatever heptad and its helpers held when they were killed and nobody starts them
 /// again, by what is noted in the state directory. Returns what could not be let go.
-pub const LET_GO: &[fn(&Path) -> Result<Vec<StorageError>, StorageError>] =
-    &[super::libvirt::let_go_all];
+pub const LET_GO: &[LetGo] = &[super::libvirt::let_go_all];
 
 /// Builds a backend by its name, or tells everything that is wrong with its options.
 pub fn build(
@@ -68,4 +71,40 @@ pub fn names() -> Vec<&'static str> {
     let mut names: Vec<_> = BACKENDS.iter().map(|(name, ..)| *name).collect();
     names.sort_unstable();
     names
+}
+
+/// Which backend a place belongs to. Those that know one kind of thing are asked before those that
+/// take anything.
+///
+/// # Errors
+/// [`Fault::Absent`] where nothing is, [`Fault::Permanent`] for what no backend takes.
+pub fn recognise(place: &Place) -> Result<Recognised, StorageError> {
+    let shown = match place {
+        Place::Path(path) => path.display().to_string(),
+        Place::Domain(name) => name.clone(),
+    };
+    let doing = || format!("looking at {shown}");
+    let seen = match place {
+        Place::Path(path) => {
+            let reference = open_nosymlink(path)?;
+            let meta = Meta::of(&reference).map_err(|e| StorageError::io(doing(), &e.into()))?;
+            let path = path.to_str().ok_or_else(|| {
+                StorageError::new(Fault::Permanent, doing(), "its path is not UTF-8; rename it")
+            })?;
+            Seen::Entry { path, reference, kind: meta.kind }
+        }
+        Place::Domain(name) => Seen::Domain(name),
+    };
+    for (_, _, recognise, _) in BACKENDS {
+        if let Some(found) = recognise(&seen)? {
+            return Ok(found);
+        }
+    }
+    let why = match &seen {
+        Seen::Entry { kind, .. } => {
+            format!("it is {}; directories and files can be protected", kind.words())
+        }
+        Seen::Domain(_) => "no backend knows it".into(),
+    };
+    Err(StorageError::new(Fault::Permanent, doing(), why))
 }

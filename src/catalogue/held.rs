@@ -1,7 +1,7 @@
 //! What rotation leaves alone, as the JSON text in an account's row.
 
 use super::field::nanos;
-use crate::domain::pace::Held;
+use crate::domain::rotation::Held;
 use crate::domain::snapshot::Seq;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

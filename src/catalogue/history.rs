@@ -4,10 +4,11 @@ use super::error::{CatalogueError, Result};
 use super::shapes::instant_text;
 use super::{Catalogue, Tombstone, rows};
 use crate::domain::account::SLOTS_IN_MEMORY;
-use crate::domain::agenda::SlotRecord;
+use crate::domain::id::OperationId;
 use crate::domain::ledger::OPERATIONS_IN_MEMORY;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Operation, OperationId};
+use crate::domain::operation::Operation;
+use crate::domain::slot_record::SlotRecord;
 use jiff::Timestamp;
 
 /// Which operations to list; the default is all of them.

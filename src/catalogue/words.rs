@@ -1,9 +1,8 @@
 //! The words that stand for enums in the catalogue. Reading one that is not here is damage.
 
-use crate::domain::agenda::Outcome;
-use crate::domain::operation::{Cause, Failure, Fault, State};
-use crate::domain::request::Leftovers;
+use crate::domain::operation::{Cause, Failure, Fault, Leftovers, State};
 use crate::domain::resource::Kind;
+use crate::domain::slot_record::Outcome;
 use crate::domain::snapshot::{Fate, Health, Origin, Part, Thrown};
 use jiff::SignedDuration;
 

@@ -3,7 +3,7 @@
 
 use super::asking::{Question, ask_all};
 use super::bindings::Bound;
-use super::check::Setup;
+use super::setup::Setup;
 use crate::api::client::Client;
 use crate::api::wire::Lack;
 use crate::backend::Backend;

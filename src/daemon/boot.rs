@@ -3,27 +3,29 @@
 
 use super::allowed::{self, Allowed};
 use super::bindings::Bindings;
-use super::check::{self, Setup};
-use super::driver::{Driver, Inbox, Message, Parts, reading};
+use super::check::{self};
+use super::driver::{Driver, Parts, reading};
 use super::engine::Engine;
+use super::error::BootError;
 use super::housekeeping;
+use super::inbox::{Inbox, Message};
 use super::opening::{Opening, open};
 use super::reading::Readers;
 use super::registrar;
 use super::service::{DaemonService, resources};
+use super::setup::Setup;
 use super::workers::{Report, Workers};
 use crate::api::roles::{Group, Rules};
-use crate::api::server::{Limits, ListenError, Listener, serve};
+use crate::api::server::{Limits, Listener, serve};
 use crate::api::service::Published;
-use crate::catalogue::CatalogueError;
-use crate::config::{Findings, Locations};
+use crate::config::Locations;
 use crate::domain::clock::Reading;
 use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
 use crate::domain::view::Moment;
-use crate::host::clock::{Clock, ClockError};
-use crate::host::lock::{InstanceLock, LockError};
-use crate::host::logging::{self, LogError, Logging, Setup as LogSetup};
+use crate::host::clock::Clock;
+use crate::host::lock::InstanceLock;
+use crate::host::logging::{self, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
 use jiff::Timestamp;
@@ -60,38 +62,6 @@ pub struct Options {
 pub struct LogOptions {
     pub journal_stream: Option<String>,
     pub colour: bool,
-}
-
-/// Why the daemon does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum BootError {
-    #[error("{0}")]
-    Configuration(Findings),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueError),
-    #[error(transparent)]
-    Clock(#[from] ClockError),
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error("cannot start {what}: {source}")]
-    System { what: &'static str, source: std::io::Error },
-    #[error("cannot start housekeeping: {0}")]
-    Housekeeping(#[from] tokio_cron_scheduler::JobSchedulerError),
-}
-
-impl BootError {
-    /// sysexits(3) where one fits: 78 configuration, 75 another instance runs.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            BootError::Configuration(_) => 78,
-            BootError::Lock(LockError::AlreadyRunning { .. }) => 75,
-            _ => 1,
-        }
-    }
 }
 
 /// A running daemon.

@@ -3,6 +3,7 @@
 
 use super::bindings::Bound;
 use super::places;
+use super::setup::Setup;
 use crate::backend::options::{Context, OptionFinding};
 use crate::backend::registry;
 use crate::backend::{Backend, Territory};
@@ -11,15 +12,6 @@ use crate::domain::name::ResourceName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// A configuration that can be put in force, and a backend for each resource.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub config: Config,
-    pub bound: BTreeMap<ResourceName, Arc<Bound>>,
-    /// What is in alarm because this host is not as the configuration has it.
-    pub hampered: Findings,
-}
 
 /// Reads everything and checks it together, without touching a resource. For a start: what hampers
 /// one resource stops no other.

@@ -2,7 +2,8 @@
 //! tested.
 
 use super::allowed::Allowed;
-use super::boot::{BootError, Daemon, LogOptions, Options};
+use super::boot::{Daemon, LogOptions, Options};
+use super::error::BootError;
 use super::inspect::{Inspection, inspect};
 use super::manual::MANUAL;
 use super::{check, rebuild, simulate};

@@ -1,12 +1,12 @@
 //! The loop: wait for something to happen, take one turn, do what follows. One thread; it owns
 //! keeper and catalogue, so nothing else can change them.
 
-use super::declare::{Declaration, Undeclared};
+use super::declare::Undeclared;
 use super::engine::{Engine, Turn};
+use super::inbox::{Inbox, Message};
 use super::journal::Seen;
 use super::workers::Workers;
 use crate::api::service::Published;
-use crate::catalogue::Catalogue;
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Reading;
 use crate::domain::denied::Denied;
@@ -14,58 +14,12 @@ use crate::domain::event::{Entry, Event};
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Operation, State};
 use crate::domain::view::Moment;
-use crate::host::clock::{self, Bell, Clock, Waiter, Woke};
+use crate::host::clock::{self, Clock, Waiter, Woke};
 use crate::host::systemd;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
-
-/// What can be put into the driver's inbox.
-pub enum Message {
-    Event(Event),
-    /// A client's request, and where its answer goes.
-    Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
-    /// Something to be done with the catalogue, on the thread that owns it.
-    Catalogue(Box<dyn FnOnce(&mut Catalogue) + Send>),
-    /// What is declared from now on; to be told when its turn is over and published.
-    Declared(Declaration),
-    /// Persist how long heptad has run, and what time it was.
-    NoteClock,
-    /// Count what snapshots occupy, for the fee.
-    CountUsage,
-    /// Begin nothing more, and end the loop once workers are idle.
-    Stop,
-    /// End it now, whatever is in flight.
-    Leave,
-}
-
-/// The only way to reach the driver, from any thread.
-#[derive(Clone)]
-pub struct Inbox {
-    queue: Arc<Mutex<VecDeque<Message>>>,
-    bell: Bell,
-}
-
-impl Inbox {
-    pub fn new(bell: Bell) -> Self {
-        Self { queue: Arc::default(), bell }
-    }
-
-    pub fn put(&self, message: Message) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
-        self.bell.ring();
-    }
-
-    /// Has the driver look again whether it is done.
-    pub fn nudge(&self) {
-        self.bell.ring();
-    }
-
-    pub(super) fn drain(&self) -> VecDeque<Message> {
-        std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// While the catalogue takes no writes it is tried again this often.
 const THAW: SignedDuration = SignedDuration::from_secs(10);

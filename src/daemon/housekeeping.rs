@@ -1,7 +1,7 @@
 //! Chores at fixed times, ticked by the scheduler crate: few, in UTC, and harmless to lose or to
 //! repeat. What is due is never decided here.
 
-use super::driver::{Inbox, Message};
+use super::inbox::{Inbox, Message};
 use crate::api::service::Published;
 use crate::catalogue::Catalogue;
 use crate::domain::alarm::{self, Alarm};

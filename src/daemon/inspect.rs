@@ -5,8 +5,8 @@
 use super::allowed::{self, Allowed};
 use super::asking::{Question, ask_all};
 use super::bindings::Bound;
-use super::check::Setup;
 use super::places;
+use super::setup::Setup;
 use crate::backend::options::OptionFinding;
 use crate::config::{Effect, Finding};
 use crate::domain::account::Barred;

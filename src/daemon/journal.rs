@@ -3,10 +3,10 @@
 
 use crate::api::{telling, wire};
 use crate::domain::account::Account;
-use crate::domain::agenda::{Outcome, Run, SlotRecord, Why};
 use crate::domain::event::Entry;
 use crate::domain::ledger::Ledger;
 use crate::domain::operation::{Act, Operation, State};
+use crate::domain::slot_record::{Outcome, Run, SlotRecord, Why};
 use crate::domain::snapshot::{Health, Snapshot};
 use crate::domain::view::Moment;
 use tracing::Level;

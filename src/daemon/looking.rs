@@ -3,8 +3,9 @@
 
 use crate::backend::Backend;
 use crate::backend::options::Context;
-use crate::backend::recognise::{Place, Recognised, recognise};
+use crate::backend::recognise::{Place, Recognised};
 use crate::backend::registry;
+use crate::backend::registry::recognise;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::Fault;
 use crate::domain::protect::{Target, Unprotectable};

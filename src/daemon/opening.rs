@@ -1,7 +1,7 @@
 //! What is open before anything runs: the lock, the catalogue, the ledger.
 
-use super::boot::BootError;
-use super::check::Setup;
+use super::error::BootError;
+use super::setup::Setup;
 use crate::catalogue::{Catalogue, CatalogueError, Found, Opened};
 use crate::domain::ledger::Ledger;
 use crate::host::lock::InstanceLock;

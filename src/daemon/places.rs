@@ -1,7 +1,7 @@
 //! Looks at the places that heptad writes to, before it does: stores, state and socket. It touches
 //! disks, which may be away and never answer, so it waits only so long.
 
-use super::check::Setup;
+use super::setup::Setup;
 use crate::config::{Effect, Finding, Locations};
 use crate::host::trust::trusted_place;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use super::check;
 use super::enroll::{enroll, withdraw};
 use super::looking::{Look, build, look, shown};
 use super::service::DaemonService;
+use super::setup::Setup;
 use crate::api::wire;
 use crate::backend::Backend;
 use crate::backend::recognise::{Place, Recognised};
@@ -20,7 +21,6 @@ use crate::domain::protect::{Unprotectable, Wish, name_for};
 use crate::domain::tag::Tags;
 use crate::host::drop_in::DropIn;
 use crate::host::mounts::Mounts;
-use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -28,9 +28,6 @@ use tokio::sync::oneshot;
 
 /// Answers that are given again to the same key.
 const REMEMBERED: usize = 64;
-
-/// Of requests that were granted.
-pub type Answers = VecDeque<(Key, wire::Protected)>;
 
 impl DaemonService {
     /// # Errors
@@ -230,7 +227,7 @@ fn own_ground(
     path: &Path,
     state: &Path,
     ledger: &Ledger,
-    setup: &check::Setup,
+    setup: &Setup,
 ) -> Result<(), Unprotectable> {
     let stores = setup.bound.values().filter_map(|post| post.backend.territory().store);
     let stored = stores.flat_map(|store| {

@@ -1,10 +1,11 @@
 //! `heptad rebuild`: a new catalogue from nothing but what lies beside the snapshots.
 
 use super::bindings::Bindings;
-use super::boot::{BootError, FLOOR};
+use super::boot::FLOOR;
 use super::check;
 use super::driver::reading;
 use super::engine::{Engine, Turn};
+use super::error::BootError;
 use super::opening::{Opening, open};
 use super::perform::perform;
 use super::service::resources;

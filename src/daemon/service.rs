@@ -3,12 +3,13 @@
 
 use super::allowed::{self, Allowed};
 use super::bindings::Bindings;
-use super::check::{self, Setup};
-use super::declare::{TURN, Undeclared, declare};
-use super::driver::{Inbox, Message};
+use super::check::{self};
+use super::declare::{TURN, Undeclared};
+use super::inbox::{Inbox, Message};
 use super::inspect::{Inspection, inspect};
 use super::mounted::Place;
 use super::reading::Readers;
+use super::setup::Setup;
 use super::workers::{Gone, Workers};
 use crate::api::service::{
     Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
@@ -17,22 +18,24 @@ use crate::api::service::{
 use crate::api::wire;
 use crate::catalogue::{self, Catalogue, CatalogueError};
 use crate::config::{Finding, Findings, Locations};
-use crate::domain::agenda::SlotRecord;
 use crate::domain::denied::Denied;
 use crate::domain::event::{Ask, Event};
+use crate::domain::id::OperationId;
 use crate::domain::key::Key;
 use crate::domain::name::ResourceName;
 use crate::domain::new_resource::NewResource;
-use crate::domain::operation::{Operation, OperationId};
+use crate::domain::operation::Operation;
 use crate::domain::protect::{Unprotectable, Wish};
 use crate::domain::request::Request;
 use crate::domain::resource::Resource;
+use crate::domain::slot_record::SlotRecord;
 use crate::domain::tree::{BrowseError, Differences, Listing, TreePath};
 use crate::host::clock::Clock;
 use crate::host::logging::Logging;
 use crate::host::systemd;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{oneshot, watch};
@@ -54,7 +57,7 @@ pub struct DaemonService {
     pub loading: Mutex<()>,
     /// Held while a resource is enrolled or let go.
     pub registering: Mutex<()>,
-    pub answers: Mutex<super::protect::Answers>,
+    pub answers: Mutex<Answers>,
 }
 
 impl DaemonService {
@@ -84,7 +87,7 @@ impl DaemonService {
         self.bindings.replace(next.bound.clone(), &ledger, &self.state);
         let declared = vec![Event::Configured(resources(&next)), Event::Barred(barred)];
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        if let Err(why) = declare(&self.inbox, declared, false, TURN) {
+        if let Err(why) = self.inbox.declare(declared, false, TURN) {
             self.bindings.replace(setup.bound.clone(), &ledger, &self.state);
             return Err(self.not_in_force(setup, &why));
         }
@@ -139,7 +142,7 @@ impl DaemonService {
         let barred = allowed::barred(&next.bound, &Allowed::Here);
         declared.extend([Event::Configured(resources(&next)), Event::Barred(barred)]);
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        declare(&self.inbox, declared, lasting, TURN).map_err(|why| {
+        self.inbox.declare(declared, lasting, TURN).map_err(|why| {
             for name in names {
                 self.bindings.put(name, old.bound.get(*name).cloned(), &ledger, &self.state);
             }
@@ -394,3 +397,6 @@ fn wire_progress(gone: &Gone) -> wire::Progress {
         seconds_left: gone.left(),
     }
 }
+
+/// Of requests that were granted.
+pub type Answers = VecDeque<(Key, wire::Protected)>;

@@ -1,17 +1,16 @@
 //! All that heptad knows of one resource.
 
-use super::agenda::{self, Beginning, Outcome, Run, SlotRecord};
+use super::agenda::{self};
 use super::dating::Dating;
 use super::days::Days;
+use super::id::OperationId;
 use super::name::ResourceName;
-use super::operation::OperationId;
-use super::pace::Held;
-use super::payment::Payment;
 use super::policy::{Policy, Rhythm, When};
 use super::resource::Resource;
-use super::rotation::Candidate;
+use super::rotation::{Candidate, Held, Payment};
 use super::schedule;
 use super::slot::Slot;
+use super::slot_record::{Beginning, Outcome, Run, SlotRecord};
 use super::snapshot::{Fate, Health, Part, Seq, Snapshot};
 use super::survey::Elsewhere;
 use super::tag::{self, TagWishes, Tags};

@@ -2,13 +2,13 @@
 //! Derived from the account each time; an alarm ends when its cause does.
 
 use super::account::{Account, STALE};
-use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
 use super::ledger::Ledger;
 use super::marking;
 use super::operation::{Act, Failure, State};
 use super::payment;
 use super::policy::When;
+use super::slot_record::{Outcome, SlotRecord};
 use super::snapshot::{Fate, Health, Snapshot};
 use super::survey::Elsewhere;
 use super::view::Moment;
@@ -443,8 +443,9 @@ fn unpaid(account: &Account) -> Option<Alarm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation, OperationId};
-    use crate::domain::pace::Held;
+    use crate::domain::id::OperationId;
+    use crate::domain::operation::{Cause, Doom, Failure, Fault, Operation};
+    use crate::domain::rotation::Held;
     use crate::domain::sample::{Builder, at, moment};
     use crate::domain::snapshot::{Seq, Thrown};
 

@@ -2,7 +2,7 @@
 //! of days that are yet to come: once it is right again, none of them is the newest, and those
 //! days are due again.
 
-use super::agenda::SlotRecord;
+use super::slot_record::SlotRecord;
 use super::snapshot::Seq;
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,7 +1,7 @@
 //! Why the keeper refuses what a client asks for.
 
+use super::id::OperationId;
 use super::name::{ResourceName, SnapshotName};
-use super::operation::OperationId;
 use super::plan::Plan;
 use super::resource::Kind;
 use super::snapshot::Selector;

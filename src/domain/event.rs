@@ -1,15 +1,16 @@
 //! What comes into the keeper and what goes out: closed enums, so that nothing is forgotten.
 
 use super::account::{Account, Barred};
-use super::agenda::SlotRecord;
 use super::denied::Denied;
+use super::id::OperationId;
 use super::key::Key;
 use super::name::ResourceName;
-use super::operation::{Operation, OperationId};
+use super::operation::Operation;
 use super::order::Order;
 use super::report::Finished;
 use super::request::Request;
 use super::resource::Resource;
+use super::slot_record::SlotRecord;
 use super::snapshot::{Seq, Snapshot};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

@@ -2,11 +2,11 @@
 //! same timeline and asks the same rotation as the keeper does, on a copy.
 
 use super::account::Account;
-use super::agenda::Why;
 use super::payment;
 use super::policy::Retention;
 use super::rotation::{self, CREDIT, Candidate, Reason, Verdict};
 use super::slot::Slot;
+use super::slot_record::Why;
 use super::snapshot::{Fate, Health, Origin, Seq, Snapshot};
 use super::view::Moment;
 use jiff::{SignedDuration, Timestamp};
@@ -323,7 +323,7 @@ mod tests {
             let account = Builder::daily().complete(10..=22).but(|account| account.credit = 2);
             assert_eq!(owed(&foretell(&account.but(hinder).account(), 1)), [""; 0]);
         }
-        let held = Some(crate::domain::pace::Held {
+        let held = Some(crate::domain::rotation::Held {
             seq: Seq(7),
             reach: SignedDuration::ZERO,
             calm: None,

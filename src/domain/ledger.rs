@@ -3,8 +3,9 @@
 
 use super::account::Account;
 use super::event::Entry;
+use super::id::OperationId;
 use super::name::{ResourceName, SnapshotName};
-use super::operation::{Act, Operation, OperationId};
+use super::operation::{Act, Operation};
 use super::snapshot::{Health, Seq, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,9 @@
 //! One attempt to do one thing: who asked, what, how far, how it ended.
 
+use super::id::OperationId;
 use super::key::Key;
 use super::name::{ResourceName, SnapshotName};
 use super::new_resource::NewResource;
-use super::request::Leftovers;
 use super::sentence::plain;
 use super::slot::Slot;
 use super::snapshot::{Part, Seq};
@@ -11,21 +11,6 @@ use super::tag::{Retag, Tags};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use std::fmt;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OperationId(pub u64);
-
-impl OperationId {
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -218,11 +203,6 @@ impl Act {
         }
     }
 
-    /// Whether it is what a request for deletion became: with `--now` that is a destruction.
-    pub fn is_deletion(&self, request: &super::request::Request) -> bool {
-        matches!((self, request), (Act::Destroy { .. }, super::request::Request::Delete { .. }))
-    }
-
     /// Whether that snapshot must not be destroyed while it is open.
     pub fn pins(&self, snapshot: Seq) -> bool {
         match self {
@@ -327,4 +307,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// What becomes of the automatic snapshots of a forgotten resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leftovers {
+    #[default]
+    Keep,
+    Trash,
 }

@@ -1,8 +1,8 @@
 //! What a worker is given to do, complete in itself.
 
+use super::id::OperationId;
 use super::name::ResourceName;
 use super::new_resource::NewResource;
-use super::operation::OperationId;
 use super::policy::Retention;
 use super::resource::Resource;
 use super::snapshot::{Card, Handle, Seq};

@@ -4,6 +4,7 @@
 
 use super::account::Account;
 use super::policy::{Rhythm, When};
+use super::rotation::Held;
 use super::schedule;
 use super::snapshot::Seq;
 use jiff::{SignedDuration, Timestamp};
@@ -15,17 +16,6 @@ const SHARE: i32 = 4;
 const FIRINGS: u32 = 32;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// Automatic snapshots that stay although newer ones crowd them out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The newest of them.
-    pub seq: Seq,
-    /// How far back those that stay reached by the slower rhythm.
-    pub reach: SignedDuration,
-    /// The newest snapshot when a rhythm ruled again that reaches about as far.
-    pub calm: Option<Seq>,
-}
 
 /// The time between two of its slots.
 fn interval(rhythm: &Rhythm, now: Timestamp) -> SignedDuration {

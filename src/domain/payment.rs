@@ -7,29 +7,6 @@ use super::rotation::{self, Verdict};
 use super::slot::Slot;
 use jiff::{SignedDuration, Timestamp};
 
-/// What is known of the payments of one resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Payment {
-    /// How long heptad had run when one paid last.
-    pub at: Option<SignedDuration>,
-    /// How long the machine had slept by then, since heptad started; not remembered across restarts,
-    /// which begin with no sleep.
-    pub slept: SignedDuration,
-    /// How many completed since that paid nothing.
-    pub unpaid: u32,
-    /// Fewer are to stay than before, and those beyond have not gone yet.
-    pub lowered: bool,
-}
-
-impl Payment {
-    /// How much time has passed since one paid, by what no clock can be set to: the time that heptad
-    /// has run in all, and the machine's sleep meanwhile.
-    pub fn since(&self, elapsed: SignedDuration, slept: SignedDuration) -> SignedDuration {
-        let ran = elapsed.saturating_sub(self.at.unwrap_or_default());
-        ran.saturating_add(slept.saturating_sub(self.slept)).max(SignedDuration::ZERO)
-    }
-}
-
 /// Whether a completed one pays: somebody vouches for the clock, or at least half a period has
 /// passed.
 pub fn pays(synchronised: bool, since: SignedDuration, period: SignedDuration) -> bool {
@@ -61,6 +38,7 @@ pub fn surplus(account: &Account) -> u32 {
 mod tests {
     use super::*;
     use crate::domain::policy::When;
+    use crate::domain::rotation::Payment;
     use crate::domain::sample::{Builder, at};
 
     fn hours(hours: i64) -> SignedDuration {

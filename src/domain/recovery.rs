@@ -3,8 +3,8 @@
 //! survey yields none.
 
 use super::account::Account;
-use super::agenda::{Outcome, SlotRecord};
 use super::name::ResourceName;
+use super::slot_record::{Outcome, SlotRecord};
 use super::snapshot::{Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
 use super::survey::{Found, Survey, Wholeness};
 use super::tag::Tags;

@@ -1,6 +1,7 @@
 //! What a worker brings back.
 
-use super::operation::{Failure, OperationId};
+use super::id::OperationId;
+use super::operation::Failure;
 use super::snapshot::Facts;
 use super::survey::Survey;
 use super::usage::UsageReport;

@@ -1,8 +1,9 @@
 //! What a client asks for.
 
+use super::id::OperationId;
 use super::name::{ResourceName, SnapshotName};
 use super::new_resource::NewResource;
-use super::operation::OperationId;
+use super::operation::Leftovers;
 use super::snapshot::{Part, Selector};
 use super::tag::{Retag, Tags};
 use jiff::civil::Time;
@@ -121,12 +122,4 @@ impl Request {
             Request::Rehearse(request) => request.word(),
         }
     }
-}
-
-/// What becomes of the automatic snapshots of a forgotten resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Leftovers {
-    #[default]
-    Keep,
-    Trash,
 }

@@ -4,6 +4,7 @@
 use super::policy::Retention;
 use super::slot::Slot;
 use super::snapshot::Seq;
+use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -106,6 +107,40 @@ impl Tier {
     fn admit(&mut self, group: (i32, i32)) -> Option<u32> {
         let place = u32::try_from(self.groups.len()).unwrap_or(u32::MAX).saturating_add(1);
         (place <= self.room && self.groups.insert(group)).then_some(place)
+    }
+}
+
+/// Automatic snapshots that stay although newer ones crowd them out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The newest of them.
+    pub seq: Seq,
+    /// How far back those that stay reached by the slower rhythm.
+    pub reach: SignedDuration,
+    /// The newest snapshot when a rhythm ruled again that reaches about as far.
+    pub calm: Option<Seq>,
+}
+
+/// What is known of the payments of one resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Payment {
+    /// How long heptad had run when one paid last.
+    pub at: Option<SignedDuration>,
+    /// How long the machine had slept by then, since heptad started; not remembered across restarts,
+    /// which begin with no sleep.
+    pub slept: SignedDuration,
+    /// How many completed since that paid nothing.
+    pub unpaid: u32,
+    /// Fewer are to stay than before, and those beyond have not gone yet.
+    pub lowered: bool,
+}
+
+impl Payment {
+    /// How much time has passed since one paid, by what no clock can be set to: the time that heptad
+    /// has run in all, and the machine's sleep meanwhile.
+    pub fn since(&self, elapsed: SignedDuration, slept: SignedDuration) -> SignedDuration {
+        let ran = elapsed.saturating_sub(self.at.unwrap_or_default());
+        ran.saturating_add(slept.saturating_sub(self.slept)).max(SignedDuration::ZERO)
     }
 }
 

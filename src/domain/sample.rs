@@ -1,12 +1,13 @@
 //! Ready-made accounts for the tests of this room.
 
 use super::account::Account;
-use super::agenda::{Outcome, SlotRecord};
 use super::clock::Belief;
-use super::operation::{Act, Cause, Operation, OperationId, State};
+use super::id::OperationId;
+use super::operation::{Act, Cause, Operation, State};
 use super::policy::{Policy, Retention, Rhythm, When, Zone};
 use super::resource::{Binding, Kind, Resource};
 use super::schedule::Period;
+use super::slot_record::{Outcome, SlotRecord};
 use super::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot};
 use super::timeline::{Phase, Timeline};
 use super::view::Moment;

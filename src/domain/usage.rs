@@ -1,8 +1,9 @@
 //! What all snapshots of one resource take up together.
 
-use super::account::Account;
 use super::fee::occupies;
 use super::snapshot::Seq;
+use super::snapshot::Snapshot;
+use std::sync::Arc;
 
 /// As a backend measured it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub struct SnapshotSet {
 
 impl SnapshotSet {
     /// Those that take up room now.
-    pub fn of(account: &Account) -> Self {
-        let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
+    pub fn of<'a>(snapshots: impl IntoIterator<Item = &'a Arc<Snapshot>>) -> Self {
+        let there = snapshots.into_iter().filter(|snapshot| occupies(snapshot));
         there.fold(Self::default(), |sum, snapshot| Self {
             count: sum.count + 1,
             newest: sum.newest.max(snapshot.seq()),

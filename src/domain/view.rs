@@ -2,9 +2,9 @@
 //! Derived from the account each time; nothing here is remembered.
 
 use super::account::Account;
-use super::agenda::{Beginning, Outcome, SlotRecord};
 use super::clock::Belief;
 use super::slot::Slot;
+use super::slot_record::{Beginning, Outcome, SlotRecord};
 use super::snapshot::{Fate, Health, Origin, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -112,7 +112,8 @@ pub fn counts(account: &Account) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::operation::{Failure, Fault, OperationId};
+    use crate::domain::id::OperationId;
+    use crate::domain::operation::{Failure, Fault};
     use crate::domain::sample::{Builder, at};
     use crate::domain::snapshot::Seq;
 

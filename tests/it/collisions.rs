@@ -2,17 +2,18 @@
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::{Machine, Memory};
-use heptad::domain::agenda::Outcome;
 use heptad::domain::clock::Reading;
 use heptad::domain::denied::Denied;
 use heptad::domain::event::{Action, Event};
+use heptad::domain::id::OperationId;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{Fault, OperationId, State};
+use heptad::domain::operation::{Fault, Leftovers, State};
 use heptad::domain::report::{Done, Finished, Taken};
+use heptad::domain::request::FinalSnapshot;
 use heptad::domain::request::Request;
-use heptad::domain::request::{FinalSnapshot, Leftovers};
+use heptad::domain::slot_record::Outcome;
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Content, Facts, Fate, Health, Seq};
 use heptad::domain::survey::Survey;

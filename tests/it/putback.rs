@@ -2,8 +2,8 @@
 
 use crate::support::simulated::{Scene, at, day, name, resource, selector, snapshot_name};
 use heptad::daemon::simulate::{Memory, Moment, Store};
-use heptad::domain::agenda::Outcome;
 use heptad::domain::request::Request;
+use heptad::domain::slot_record::Outcome;
 use heptad::domain::snapshot::{Fate, Health, Part, Seq};
 use heptad::domain::survey::Wholeness;
 use jiff::SignedDuration;

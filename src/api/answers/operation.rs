@@ -5,8 +5,7 @@ use super::snapshot::label;
 use crate::api::wire;
 use crate::domain::account::Account;
 use crate::domain::ledger::Ledger;
-use crate::domain::operation::{Act, Cause, Doom, Operation, State};
-use crate::domain::request::Leftovers;
+use crate::domain::operation::{Act, Cause, Doom, Leftovers, Operation, State};
 
 impl View<'_> {
     pub fn operation(&self, told: &Operation) -> wire::Operation {

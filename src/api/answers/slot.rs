@@ -3,8 +3,8 @@
 use super::View;
 use crate::api::wire;
 use crate::domain::account::Account;
-use crate::domain::agenda::{Outcome, SlotRecord};
 use crate::domain::schedule;
+use crate::domain::slot_record::{Outcome, SlotRecord};
 use crate::domain::view::{self, Mark};
 use jiff::Timestamp;
 use jiff::civil::Date;

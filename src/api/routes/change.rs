@@ -13,8 +13,7 @@ use crate::api::wire::{
     TagBody, TakeBody,
 };
 use crate::domain::key::Key;
-use crate::domain::operation::Cause;
-use crate::domain::request;
+use crate::domain::operation::{self, Cause};
 use crate::domain::request::{FinalSnapshot, Request};
 use crate::domain::snapshot::{Part, Selector};
 use axum::Json;
@@ -182,8 +181,8 @@ pub(super) async fn forget(
     Wish { terms, body, .. }: Wish<ForgetBody>,
 ) -> Answer {
     let automatic = match body.automatic {
-        Leftovers::Keep => request::Leftovers::Keep,
-        Leftovers::Trash => request::Leftovers::Trash,
+        Leftovers::Keep => operation::Leftovers::Keep,
+        Leftovers::Trash => operation::Leftovers::Trash,
     };
     let last = match (body.last, body.skip_final) {
         (Some(_), true) => {

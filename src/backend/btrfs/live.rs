@@ -1,7 +1,7 @@
 //! The live resource: a subvolume, and those nested in it.
 
 use super::place::Place;
-use super::rollback::expect_shown;
+use super::shown::expect_shown;
 use super::store_root::STORE;
 use crate::domain::operation::Fault;
 use crate::fs::subvolume::{self, Subvolume, TOP_ID};

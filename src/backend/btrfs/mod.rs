@@ -16,6 +16,7 @@ mod restore;
 mod rollback;
 mod seal;
 mod settings;
+mod shown;
 mod store;
 mod store_root;
 mod stored;
@@ -344,6 +345,10 @@ impl Backend for Btrfs {
 }
 
 impl Inspection for Btrfs {
+    fn usable(&self) -> Result<(), StorageError> {
+        self.probe().map(drop)
+    }
+
     fn oddities(&self) -> Vec<OptionFinding> {
         // What stands against a look is for probing to say.
         content::oddities(self).unwrap_or_default()

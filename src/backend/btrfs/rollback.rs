@@ -17,6 +17,8 @@ use super::measure;
 use super::place::{self, Place};
 use super::restore::Target;
 use super::seal::{self, Piece, Seal};
+use super::shown;
+use super::shown::HIDDEN;
 use super::store::{Store, Swap};
 use super::stored::{self, Stored};
 use super::{Btrfs, NestedMode};
@@ -78,18 +80,13 @@ pub fn left_to_do(this: &Btrfs) -> Option<String> {
     expect_current(this, &place).err().map(|shows| shows.detail)
 }
 
-/// As [`expect_current`], for who has no store at hand to tell what it was called.
-pub fn expect_shown(path: &Path, place: &Place) -> Result<(), StorageError> {
-    home::expect_current(path, place, || None)
-}
-
 /// That the mount of a resource shows what it was rolled back to.
 ///
 /// # Errors
 /// [`Fault::Absent`] where it does not yet, with the command that shows it.
 pub fn expect_current(this: &Btrfs, place: &Place) -> Result<(), StorageError> {
     let name = || this.open_store(place).ok()??.rolled_name().ok()?;
-    home::expect_current(&this.path, place, name)
+    shown::expect_current(&this.path, place, name)
 }
 
 /// # Errors
@@ -137,9 +134,6 @@ pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), Stor
     stored::destroy(&home.dir, &left.root)?;
     subvolume::sync(&home.dir).doing(|| doing(path))
 }
-
-/// How the names begin of what is staged, and of what was live; the token follows.
-const HIDDEN: &str = ".heptad-rollback-";
 
 fn hidden(token: Uuid) -> OsString {
     format!("{HIDDEN}{token}").into()

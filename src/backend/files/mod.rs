@@ -151,6 +151,10 @@ impl Backend for Files {
 }
 
 impl Inspection for Files {
+    fn usable(&self) -> Result<(), StorageError> {
+        self.probe().map(drop)
+    }
+
     fn oddities(&self) -> Vec<OptionFinding> {
         strangers::oddities(&self.settings.path, &self.territory().left_out)
     }

@@ -1,9 +1,8 @@
 //! A data directory that can be started, put together from a snapshot's parts.
 
 use super::cluster::{TABLESPACES, WAL};
-use super::copy::{DROPPED, EMPTIED, is_log, name, open, tree};
+use super::copy::{DROPPED, EMPTIED, LABEL, is_log, name, open, tree};
 use super::detail::{Detail, Space};
-use super::online::LABEL;
 use crate::fs::subvolume::Subvolume;
 use crate::fs::tree::{Flow, Kind, below, names, peek, remove_tree, shed, walk};
 use crate::fs::{Doing, Progress, StorageError};

@@ -2,9 +2,8 @@
 
 use super::cluster::Postmaster;
 use super::copy::open;
-use super::online::spaces;
 use super::session::{Session, address};
-use super::take::Source;
+use super::source::{Source, spaces};
 use super::tools::{handed, run_while};
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};

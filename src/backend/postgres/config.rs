@@ -1,12 +1,13 @@
 //! Configuration files that lie outside of the data directory, as Debian has them, and all that the
 //! configuration includes: a data directory alone would not start.
 
+use super::as_owner::{UNREADABLE, run, text};
 use super::conf::{Grammar, Include, Leads, includes};
-use super::mains::Mains;
-use super::take::Source;
+use super::copy::DIR;
+use super::mains::{Mains, NAMES, is_there};
+use super::source::Source;
 use super::tools::Tools;
 use crate::fs::{Doing, StorageError};
-use crate::host::process::{GRACE, Limits, Overflow, Spawn};
 use crate::store::Growing;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -14,24 +15,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// The copies beside the data.
-pub const DIR: &str = "config";
 /// Below it, what is included, each under its own whole path.
 pub const INCLUDED: &str = "files";
-/// Under their usual names, whatever they are called where they are.
-pub const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
 pub const GRAMMARS: [Grammar; 3] = [Grammar::Settings, Grammar::Access, Grammar::Access];
-/// Of one file, in bytes.
-pub const LARGEST: usize = 4 << 20;
 /// Of all; a server refuses files that include others deeper than ten times.
 const MOST: usize = 500;
 const DEEPEST: usize = 10;
-/// Also for what is no file, and never ends or never begins.
-const QUICK: Duration = Duration::from_secs(20);
 const ALL: Duration = Duration::from_secs(120);
-const CAT: &str = "/bin/cat";
-const UNREADABLE: &str = "the data directory's owner may not read it";
 const FIND: &str = "/usr/bin/find";
 /// The names that the server takes.
 const FILES: &str = "-mindepth 1 -maxdepth 1 -name *.conf ! -name .* ! -xtype d -printf %f\\0";
@@ -186,30 +176,6 @@ impl Gather<'_> {
 /// Where the copy of an included file lies among the copies.
 pub fn stored(path: &Path) -> PathBuf {
     Path::new(INCLUDED).join(path.strip_prefix("/").unwrap_or(path))
-}
-
-pub fn is_there(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
-}
-
-pub fn text(tools: &Tools, path: &Path) -> Result<Vec<u8>, Option<String>> {
-    run(tools, CAT, vec!["--".into(), path.into()])
-}
-
-/// By the owner: the server says which file it is, the server is theirs, and heptad could read what
-/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else. What fails is
-/// [`UNREADABLE`], or has the reason why it could not be tried.
-fn run(tools: &Tools, program: &str, args: Vec<OsString>) -> Result<Vec<u8>, Option<String>> {
-    let limits = Limits {
-        deadline: QUICK,
-        grace: GRACE,
-        stdout: LARGEST,
-        stderr: 4 << 10,
-        overflow: Overflow::End,
-    };
-    let spawn = Spawn { args, user: tools.user(), ..Spawn::new(Path::new(program), limits) };
-    let read = spawn.run().map_err(|error| Some(error.to_string()))?;
-    if read.status.success() && !read.timed_out { Ok(read.stdout.bytes) } else { Err(None) }
 }
 
 #[cfg(test)]

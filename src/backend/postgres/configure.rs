@@ -1,17 +1,15 @@
 //! What makes a restored cluster another server than the original, and what a person is told of it.
 
-use super::assemble::give;
 use super::cluster::read_bytes;
 use super::conf;
-use super::config::{DIR, NAMES};
+use super::copy::DIR;
 use super::detail::{Detail, Space};
+use super::mains::NAMES;
 use super::moved::{Moved, bring};
-use crate::fs::tree::remove_tree;
+use super::rewrite::{at_home, quoted, write};
 use crate::fs::{Doing, StorageError};
 use crate::store::Item;
-use rustix::fs::{Mode, OFlags};
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -156,30 +154,6 @@ impl New<'_> {
     }
 }
 
-/// Settings that name something in the original's data directory by its path name the same of this
-/// one: it must neither need the original nor write into it.
-pub fn at_home(text: &[u8], old: &Path, new: &Path) -> Vec<u8> {
-    let [old, new] = [old, new].map(quoted);
-    ["/", "'"].iter().fold(text.to_owned(), |text, end| {
-        let (from, to) = (format!("'{old}{end}"), format!("'{new}{end}"));
-        replaced(&text, from.as_bytes(), to.as_bytes())
-    })
-}
-
-fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let (mut new, mut at) = (Vec::with_capacity(text.len()), 0);
-    while at < text.len() {
-        if text[at..].starts_with(from) {
-            new.extend_from_slice(to);
-            at += from.len();
-        } else {
-            new.push(text[at]);
-            at += 1;
-        }
-    }
-    new
-}
-
 /// The server's own settings, without those that would make it the original's twin, nor those that are
 /// in the main file anew.
 fn settings(auto: &[u8], port: u16, anew: &[&str]) -> String {
@@ -200,21 +174,6 @@ fn settings(auto: &[u8], port: u16, anew: &[&str]) -> String {
     let mut text: String = auto.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
     text.push_str(&format!("port = '{port}'\narchive_mode = 'off'\n"));
     text
-}
-
-/// For a setting in single quotes.
-fn quoted(path: &Path) -> String {
-    path.display().to_string().replace('\'', "''")
-}
-
-/// Replaces a file of the cluster.
-pub fn write(data: &OwnedFd, file: &str, text: &[u8], detail: &Detail) -> Result<(), StorageError> {
-    let doing = || format!("writing {file}");
-    remove_tree(data.as_fd(), &super::copy::name(file)?)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat(data, file, flags, Mode::RUSR | Mode::WUSR).doing(doing)?;
-    std::fs::File::from(opened).write_all(text).doing(doing)?;
-    give(data, file, detail).doing(doing)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::cluster::{Cluster, Place, WAL};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Copy, Flow, Kind, Report, Visitor, copy_tree, names, peek};
 use crate::fs::{Doing, Progress, StorageError};
+use crate::store::Growing;
 use rustix::fs::{Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -161,6 +162,22 @@ pub fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
 pub fn name(text: &str) -> Result<CString, StorageError> {
     CString::new(text).map_err(std::io::Error::from).doing(|| format!("naming {text:?}"))
 }
+
+/// Passable for the owner of the data, who is given this directory open; the one above is private.
+pub const PASSABLE: u32 = 0o711;
+
+/// What recovery begins from, beside the copy.
+pub const LABEL: &str = "backup_label";
+
+/// The directory for the log, beside the data.
+pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, StorageError> {
+    let doing = || "making wal".to_owned();
+    rustix::fs::mkdirat(&growing.dir, "wal", Mode::RWXU).doing(doing)?;
+    open(&growing.dir, "wal").doing(doing)
+}
+
+/// The copies beside the data.
+pub const DIR: &str = "config";
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,12 @@
 //! What this backend remembers in the manifest, the cheap look that a listing takes, and the full
 //! measure that verifying takes.
 
+use super::WORD;
 use super::cluster::Tablespace;
-use super::config::DIR;
-use super::copy::open;
+use super::copy::DIR;
+use super::copy::{LABEL, open};
 use super::mains::Mains;
-use super::online::LABEL;
-use super::{WORD, prove};
+use super::proof::proof;
 use crate::domain::snapshot::Content;
 use crate::domain::told::{Engine, Told};
 use crate::fs::fnv::{self, fnv};
@@ -121,7 +121,7 @@ impl Seal for Detail {
 
     fn told(&self, item: &Item) -> Result<Told, StorageError> {
         let engine = Some(engine(self.major));
-        Ok(Told { engine, proof: prove::proof(item)?, ..Told::default() })
+        Ok(Told { engine, proof: proof(item)?, ..Told::default() })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The three files that a server's configuration begins with, wherever they lie.
 
+use super::as_owner::text;
 use super::cluster::{Cluster, read};
 use super::conf::settings;
-use super::config::{NAMES, is_there, text};
 use super::tools::Tools;
 use crate::fs::{Doing, StorageError};
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,13 @@ fn of_debian(cluster: &Cluster, tools: &Tools) -> Option<PathBuf> {
 fn lies_in(file: &Path, data: &Path) -> bool {
     let above = file.parent().and_then(|above| std::fs::canonicalize(above).ok());
     file.starts_with(data) || above.is_some_and(|above| above.starts_with(data))
+}
+
+/// Under their usual names, whatever they are called where they are.
+pub const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
+
+pub fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! This room knows the port, the store and the trees; it must not know other backends or the
 //! catalogue.
 
+mod as_owner;
 mod assemble;
 mod base;
 mod checksum;
@@ -32,23 +33,27 @@ mod online;
 mod outside;
 mod places;
 mod ports;
+mod proof;
 mod prove;
 mod recognise;
 mod restore;
+mod rewrite;
 mod rollback;
 mod session;
 mod settings;
+mod source;
 mod take;
 mod tools;
 mod verify;
 mod wal;
 
-use super::facets::{Creation, FileTree, InPlace, Inspection};
+use super::facets::{Creation, FileTree, InPlace, Inspection, beside};
 use super::options::OptionFinding;
 use super::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
 use crate::browse::OpenTree;
+use crate::domain::name::ResourceName;
 use crate::domain::snapshot::{Content, Handle};
 use crate::domain::survey::{Mark, Survey};
 use crate::domain::usage::TotalUsage;
@@ -63,6 +68,7 @@ use cluster::Cluster;
 use cluster::Place;
 use detail::Detail;
 use settings::Settings;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 pub use recognise::recognise;
@@ -181,6 +187,10 @@ impl Backend for Postgres {
 }
 
 impl Inspection for Postgres {
+    fn usable(&self) -> Result<(), StorageError> {
+        self.probe().map(drop)
+    }
+
     fn oddities(&self) -> Vec<OptionFinding> {
         places::oddities(&self.settings.data)
     }
@@ -189,6 +199,10 @@ impl Inspection for Postgres {
 impl Creation for Postgres {
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         RestoreOrder { port: None, ..*order }.is_plain()
+    }
+
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
+        beside(&self.territory().roots, name)
     }
 }
 

@@ -5,13 +5,14 @@
 //! [`ELSEWHERE`]. Paths are whole, so that the main files may be moved away again, as Debian's
 //! `pg_createcluster` does.
 
+use super::as_owner::LARGEST;
 use super::assemble::deep;
 use super::conf::{Becomes, Grammar, Include, Leads, rewritten, settings};
-use super::config::{GRAMMARS, LARGEST, NAMES, stored, target};
-use super::configure::{at_home, write};
+use super::config::{GRAMMARS, stored, target};
 use super::copy::open;
 use super::detail::Detail;
-use super::mains::Mains;
+use super::mains::{Mains, NAMES};
+use super::rewrite::{at_home, write};
 use crate::domain::operation::Fault;
 use crate::fs::tree::{Kind, below, names, open_file};
 use crate::fs::{Doing, StorageError};

@@ -1,9 +1,9 @@
 //! The files of a server that does not run.
 
-use super::copy::{self, open};
+use super::copy::{self, make_wal, open};
 use super::ground::{self, Ground};
-use super::online::{make_wal, spaces};
-use super::take::Source;
+use super::source::Source;
+use super::source::spaces;
 use super::tools::{handed, run};
 use super::wal;
 use crate::domain::operation::Fault;

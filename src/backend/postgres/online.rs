@@ -1,20 +1,15 @@
 //! The running server's files, in backup mode: whatever moment each of them was copied at, the log
 //! between start and stop makes one state of them. Nothing is written to the live directory.
 
-use super::copy::{self, open};
+use super::copy::{self, LABEL, make_wal, open};
 use super::ground::{self, Ground};
 use super::session::{Session, Stopped};
-use super::take::Source;
+use super::source::{Source, spaces};
 use super::wal;
 use crate::domain::operation::Fault;
 use crate::fs::{Doing, StorageError};
 use crate::store::Growing;
-use rustix::fs::Mode;
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
-
-/// What recovery begins from, beside the copy.
-pub const LABEL: &str = "backup_label";
 
 pub fn copy(
     source: &Source<'_>,
@@ -74,29 +69,6 @@ fn log(
         stopped.lsn,
         source.progress,
     )
-}
-
-/// The directory for the log, beside the data.
-pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, StorageError> {
-    let doing = || "making wal".to_owned();
-    rustix::fs::mkdirat(&growing.dir, "wal", Mode::RWXU).doing(doing)?;
-    open(&growing.dir, "wal").doing(doing)
-}
-
-/// One empty directory for each tablespace, the owner's.
-pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), StorageError> {
-    let spaces = source.cluster.tablespaces()?;
-    if spaces.is_empty() {
-        return Ok(());
-    }
-    let above = growing.path.join("tablespaces");
-    let below = spaces.iter().map(|space| above.join(&space.oid));
-    for path in std::iter::once(above.clone()).chain(below) {
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.and_then(|()| source.tools.give(&path))
-            .doing(|| format!("making {}", path.display()))?;
-    }
-    Ok(())
 }
 
 fn write(growing: &Growing<'_>, name: &str, text: &str) -> Result<(), StorageError> {

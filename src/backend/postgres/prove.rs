@@ -10,15 +10,15 @@ use super::configure::New;
 use super::copy::{name, open};
 use super::detail::{Detail, Space};
 use super::offline::control;
+use super::proof::proof;
 use super::session::timeouts;
 use super::settings::Prove;
 use super::tools::{Tools, handed, run_while};
 use super::{Postgres, assemble};
 use crate::domain::operation::Fault;
-use crate::domain::told::Proof;
 use crate::fs::tree::remove_tree;
 use crate::fs::{Asking, Doing, Progress, StorageError};
-use crate::store::manifest::{Manifest, read_proof, write_proof};
+use crate::store::manifest::{Manifest, write_proof};
 use crate::store::{Item, Stage, remove};
 use rustix::fs::{FlockOperation, Mode};
 use std::ffi::{CStr, CString};
@@ -27,10 +27,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-
-/// Lay beside a proven snapshot before proofs were written as such; its own time of modification is
-/// when.
-const PROVEN: &str = "proven";
 /// A copy being proven.
 const SCRATCH: &str = ".prove-";
 /// For each database.
@@ -38,22 +34,6 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 /// A proof counts this long, by the times at which the snapshots were taken.
 const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 const CONFIG: &str = "heptad.conf";
-
-/// When and by what it was proven, if it was.
-pub fn proof(item: &Item) -> Result<Option<Proof>, StorageError> {
-    if let Some(proof) = read_proof(&item.path)? {
-        return Ok(Some(proof));
-    }
-    let (path, doing) = (item.path.join(PROVEN), || format!("reading {PROVEN}"));
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        text => text.doing(doing)?,
-    };
-    let at = std::fs::metadata(&path).and_then(|meta| meta.modified()).doing(doing)?;
-    let at = jiff::Timestamp::try_from(at).map_err(std::io::Error::other).doing(doing)?;
-    let by = text.trim().trim_start_matches("proven: ").to_owned();
-    Ok(Some(Proof { at, by }))
-}
 
 /// Whether this one is to be proven now.
 pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, StorageError> {
@@ -139,7 +119,7 @@ impl Scratch {
         std::fs::create_dir(&path).doing(doing)?;
         let dir = std::fs::File::open(&path).doing(doing)?.into();
         lock(&dir).doing(doing)?;
-        let mode = std::fs::Permissions::from_mode(super::take::PASSABLE);
+        let mode = std::fs::Permissions::from_mode(super::copy::PASSABLE);
         std::fs::set_permissions(&path, mode).doing(doing)?;
         let store = std::fs::File::open(postgres.store.dir()).doing(doing)?;
         Ok(Self { store, name: name(&text)?, dir })

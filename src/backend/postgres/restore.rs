@@ -6,9 +6,9 @@
 use super::super::{RestoreOrder, Restored};
 use super::assemble::{Site, Spot, assemble};
 use super::cluster::Cluster;
-use super::config::{DIR, stored};
+use super::config::stored;
 use super::configure::New;
-use super::copy::open;
+use super::copy::{DIR, open};
 use super::detail::{Detail, Space};
 use super::mains::{DEBIAN, MORE};
 use super::ports::{self, Original};

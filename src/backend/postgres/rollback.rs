@@ -6,12 +6,13 @@
 use super::super::RollbackOrder;
 use super::assemble::{Site, assemble};
 use super::cluster::{Cluster, Place, read, read_bytes};
-use super::configure::{AUTO, write};
+use super::configure::AUTO;
 use super::copy::{CONTROL, is_log};
 use super::detail::{Detail, Space};
 use super::offline::{QUICK, control};
 use super::outside::{Outside, expect_apart, retire};
 use super::places::Terrain;
+use super::rewrite::write;
 use super::tools::{Tools, handed};
 use super::{Postgres, ports, tools, verify};
 use crate::domain::operation::Fault;

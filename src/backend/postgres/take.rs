@@ -1,73 +1,20 @@
 //! Taking a snapshot: of the running server, of the stopped one's files, or of a snapshot.
 
 use super::super::{Object, TakeOrder};
-use super::cluster::{Cluster, Place, Postmaster, read};
+use super::cluster::Place;
 use super::config::keep_outside;
-use super::copy::TABLESPACE_MAP;
+use super::copy::PASSABLE;
 use super::detail::{Detail, Space, look, measure};
 use super::ground::Ground;
 use super::mains::Mains;
-use super::session::Session;
-use super::settings::Settings;
-use super::tools::Tools;
+use super::source::Source;
 use super::{Postgres, base, keep, offline, online};
 use crate::domain::operation::Fault;
 use crate::fs::growth::{Growth, allocated, telling};
 use crate::fs::subvolume::Subvolume;
 use crate::fs::{Asking, Doing, Progress, StorageError};
-use crate::host::process::User;
 use crate::store::{Filled, Growing, Taking, expect_store_apart};
 use std::os::unix::fs::PermissionsExt;
-
-/// Passable for the owner of the data, who is given this directory open; the one above is private.
-pub const PASSABLE: u32 = 0o711;
-
-/// What there is to take, found out before anything is made.
-pub struct Source<'a> {
-    pub settings: &'a Settings,
-    pub cluster: Cluster,
-    pub tools: Tools,
-    /// Whether it is wanted still; how far it is tells the growth of the copy.
-    pub progress: &'a dyn Progress,
-    server: Option<(Postmaster, Session)>,
-}
-
-impl<'a> Source<'a> {
-    fn find(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self, StorageError> {
-        let cluster = Cluster::open(&settings.data)?;
-        let owner = User { uid: cluster.uid, gid: cluster.gid };
-        let tools = Tools::find(settings, cluster.major, owner)?;
-        cluster.expect_whole()?;
-        let server = match cluster.postmaster()? {
-            Some(postmaster) => {
-                let session = Session::connect(settings, &cluster, &postmaster, &tools)?;
-                session.facts.expect_log(&cluster.path)?;
-                Some((postmaster, session))
-            }
-            None => {
-                expect_started(&cluster)?;
-                // Before its tools see a damaged one, which say less of it.
-                cluster.control()?;
-                None
-            }
-        };
-        Ok(Self { settings, cluster, tools, progress, server })
-    }
-}
-
-/// A copy that was never started may still lack the links to its tablespaces: a server makes them
-/// from this file when it starts, and only then is it known what belongs to it.
-fn expect_started(cluster: &Cluster) -> Result<(), StorageError> {
-    let doing = || format!("looking at {}", cluster.path.display());
-    if read(&cluster.dir, TABLESPACE_MAP).doing(doing)?.is_none() {
-        return Ok(());
-    }
-    let why = format!(
-        "it was restored from a backup and not started since ({TABLESPACE_MAP} is there): start its \
-         server once"
-    );
-    Err(StorageError::new(Fault::Permanent, doing(), why))
-}
 
 pub fn take(
     postgres: &Postgres,

@@ -74,9 +74,10 @@ impl ResourceUsage {
         let there = account.snapshots.values().filter(|snapshot| occupies(snapshot));
         let sum = there.fold(Self::default(), |sum, snapshot| sum.with(&snapshot.facts));
         match account.occupied {
-            Some(measured) if sum.snapshots > 0 => {
-                sum.together(measured.occupied, measured.of != SnapshotSet::of(account))
-            }
+            Some(measured) if sum.snapshots > 0 => sum.together(
+                measured.occupied,
+                measured.of != SnapshotSet::of(account.snapshots.values()),
+            ),
             _ => sum,
         }
     }

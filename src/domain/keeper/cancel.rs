@@ -4,9 +4,10 @@
 
 use super::super::denied::{Denied, Firm};
 use super::Keeper;
-use crate::domain::agenda::{CANCELLED, Outcome};
 use crate::domain::event::Action;
-use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::id::OperationId;
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
+use crate::domain::slot_record::{CANCELLED, Outcome};
 use crate::domain::snapshot::Health;
 use std::sync::Arc;
 

@@ -6,9 +6,9 @@ use super::Keeper;
 use super::find::room_for;
 use crate::domain::account::Account;
 use crate::domain::event::Entry;
+use crate::domain::id::OperationId;
 use crate::domain::name::{ResourceName, SnapshotName};
-use crate::domain::operation::{Act, Cause, Failure, Fault, Operation, OperationId, State};
-use crate::domain::request::Leftovers;
+use crate::domain::operation::{Act, Cause, Failure, Fault, Leftovers, Operation, State};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{Fate, Origin, Part, Seq};
 

@@ -9,8 +9,9 @@ use super::make::derived;
 use super::tags::retagging;
 use crate::domain::account::Account;
 use crate::domain::event::{Action, Entry};
+use crate::domain::id::OperationId;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::resource::Kind;
 use crate::domain::snapshot::{
     Card, Facts, Fate, Handle, Health, Origin, Part, Seq, Snapshot, Thrown,

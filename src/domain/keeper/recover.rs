@@ -6,12 +6,12 @@ use super::Keeper;
 use super::judging::{counted, doubt};
 use super::lane::mark_of;
 use super::outcome::TRASH;
-use crate::domain::agenda::SlotRecord;
 use crate::domain::event::Entry;
 use crate::domain::marking;
 use crate::domain::name::ResourceName;
 use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery::{self, Step};
+use crate::domain::slot_record::SlotRecord;
 use crate::domain::snapshot::{Facts, Fate, Health, Seq, Snapshot};
 use std::sync::Arc;
 

@@ -3,12 +3,12 @@
 use super::super::survey::{Survey, Wholeness};
 use super::Keeper;
 use crate::domain::account::Account;
+use crate::domain::id::OperationId;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom, Operation, OperationId};
-use crate::domain::pace::Held;
-use crate::domain::payment::{self, Payment};
+use crate::domain::operation::{Act, Cause, Doom, Operation};
+use crate::domain::payment::{self};
 use crate::domain::recovery;
-use crate::domain::rotation::{self, CREDIT, Candidate, Verdict};
+use crate::domain::rotation::{self, CREDIT, Candidate, Held, Payment, Verdict};
 use crate::domain::slot::Slot;
 use crate::domain::snapshot::{Fate, Origin, Seq};
 

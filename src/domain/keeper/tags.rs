@@ -6,8 +6,9 @@ use super::Keeper;
 use super::find::inherited;
 use crate::domain::account::{Account, Override};
 use crate::domain::event::Entry;
+use crate::domain::id::OperationId;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Failure, Fault, OperationId};
+use crate::domain::operation::{Act, Cause, Failure, Fault};
 use crate::domain::snapshot::{Facts, Origin, Selector, Seq, Snapshot};
 use crate::domain::tag::{Retag, TAG_LIMIT, Tags, wished};
 

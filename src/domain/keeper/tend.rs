@@ -2,13 +2,16 @@
 
 use super::Keeper;
 use crate::domain::account::{Account, Override};
-use crate::domain::agenda::{self, Beginning, Outcome, Run, SlotRecord, Why};
+use crate::domain::agenda::{self};
 use crate::domain::clock::Belief;
 use crate::domain::dating::Look;
 use crate::domain::event::Entry;
+use crate::domain::id::OperationId;
 use crate::domain::name::ResourceName;
-use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
+use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, State};
 use crate::domain::recovery;
+use crate::domain::slot_record;
+use crate::domain::slot_record::{Beginning, Outcome, Run, SlotRecord, Why};
 use crate::domain::snapshot::{Fate, Part, Seq, Thrown};
 use crate::domain::tag::Tags;
 use jiff::{SignedDuration, Timestamp};
@@ -274,7 +277,7 @@ impl Keeper {
 }
 
 fn idle_because(account: &Account) -> &'static str {
-    if account.declared && !account.forgotten { agenda::DISABLED } else { agenda::LEFT }
+    if account.declared && !account.forgotten { slot_record::DISABLED } else { slot_record::LEFT }
 }
 
 fn cause(why: Why) -> Cause {

@@ -21,7 +21,8 @@ impl Keeper {
     /// a due snapshot may be waiting for. After a start all are due in the next sweep; the workers
     /// see to it that this holds up no other work of a pool.
     pub(super) fn weighing(&self, account: &Account) -> UsageScope {
-        let changed = |measured: &KnownTotal| measured.of != SnapshotSet::of(account);
+        let changed =
+            |measured: &KnownTotal| measured.of != SnapshotSet::of(account.snapshots.values());
         let outdated = account.occupied.as_ref().is_some_and(changed);
         match account.surveyed {
             true => due(account.weighed, outdated, self.reading.elapsed),
@@ -41,7 +42,7 @@ impl Keeper {
         if let TotalReport::Is(occupied) = weights.together
             && let Some(account) = self.ledger.account(name)
         {
-            let of = SnapshotSet::of(account);
+            let of = SnapshotSet::of(account.snapshots.values());
             let occupied = occupied.map(|occupied| KnownTotal { occupied, of });
             if occupied != account.occupied {
                 self.put_account(Account { occupied, ..account.clone() });

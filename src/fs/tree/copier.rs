@@ -4,9 +4,9 @@
 
 use super::super::{Doing, StorageError};
 use super::PATH;
-use super::copy::{Copy, Flow, Visitor};
 use super::covered::Covered;
 use super::flags::Flags;
+use super::flow::{Copy, Flow, Visitor};
 use super::meta::{Kind, Meta};
 use super::open::{Linked, below, link, list, make_dir, open_dir, peek, peek_here};
 use super::report::{Report, shown};

@@ -2,9 +2,9 @@
 
 use super::super::{Doing, StorageError};
 use super::copier::Copier;
-use super::copy::Flow;
 use super::dress;
 use super::flags::Flags;
+use super::flow::Flow;
 use super::meta::{Kind, Meta};
 use super::open::{below, open_file};
 use super::report::shown;

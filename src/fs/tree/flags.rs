@@ -7,6 +7,7 @@
 //! are shared only between files that agree on it.
 
 use super::open::through_proc;
+use super::xattr::NOTES;
 use crate::host::sys;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{IFlags, XattrFlags};
@@ -45,9 +46,6 @@ const LAST: IFlags =
     IFlags::IMMUTABLE.union(IFlags::APPEND).union(IFlags::SYNC).union(IFlags::DIRSYNC);
 /// Forbid also that a thing is renamed or removed.
 const FIXING: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
-
-/// Of whoever may not write root's, the notes are as trustworthy as all his files.
-const NOTES: [&CStr; 2] = [c"trusted.heptad.flags", c"user.heptad.flags"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags {
@@ -179,11 +177,6 @@ pub fn loosen(fd: impl AsFd) -> Result<()> {
 /// (`j`) only root with a further right may ask for, and a seal (`V`) nobody can set anew.
 pub fn is_minor(lost: &str) -> bool {
     lost.chars().all(|letter| matches!(letter, 'j' | 'V'))
-}
-
-/// Whether an extended attribute is such a note.
-pub fn is_note(name: &CStr) -> bool {
-    NOTES.contains(&name)
 }
 
 fn note() -> &'static CStr {

@@ -2,8 +2,8 @@
 
 use super::super::{Doing, StorageError};
 use super::copier::Copier;
-use super::copy::Entry;
 use super::data::{self, Broken};
+use super::flow::Entry;
 use super::meta::{Kind, Meta};
 use super::open::{Linked, link, open_file, peek};
 use super::trouble::{Fault, is_forbidden, of_copy};

@@ -12,6 +12,7 @@ mod data;
 mod dress;
 mod finish;
 mod flags;
+mod flow;
 mod leaf;
 mod meta;
 mod open;
@@ -23,11 +24,12 @@ mod trouble;
 mod walk;
 mod xattr;
 
-pub use copy::{Copy, Entry, Flow, Share, Visitor, copy_into, copy_tree, fix};
+pub use copy::{copy_into, copy_tree, fix};
 pub use data::{Tell, clone as share_data, copy as copy_data, same_content};
 pub use dress::{disinherit, shed};
 pub use finish::add_bytes;
 pub use flags::Flags;
+pub use flow::{Copy, Entry, Flow, Share, Visitor};
 pub use meta::{Kind, Meta, Time};
 pub use open::{
     below, names, open_dir, open_file, open_nosymlink, peek, peek_here, real_path, through_proc,

@@ -1,6 +1,5 @@
 //! Extended attributes, POSIX access lists among them.
 
-use super::flags::is_note;
 use super::open::through_proc;
 use super::trouble::{self, of_copy, of_source};
 use rustix::buffer::spare_capacity;
@@ -145,3 +144,11 @@ fn grow(read: impl Fn(&mut Vec<u8>) -> rustix::io::Result<usize>) -> rustix::io:
     }
     Ok(buffer)
 }
+
+/// Whether an extended attribute is such a note.
+pub fn is_note(name: &CStr) -> bool {
+    NOTES.contains(&name)
+}
+
+/// Of whoever may not write root's, the notes are as trustworthy as all his files.
+pub const NOTES: [&CStr; 2] = [c"trusted.heptad.flags", c"user.heptad.flags"];

@@ -2,10 +2,10 @@
 
 use super::stub::at;
 use heptad::domain::account::Account;
-use heptad::domain::agenda::{Outcome, SlotRecord};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
+use heptad::domain::slot_record::{Outcome, SlotRecord};
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{Card, Facts, Fate, Handle, Health, Origin, Seq, Snapshot};
 use heptad::domain::timeline::{Phase, Timeline};

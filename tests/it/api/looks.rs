@@ -6,7 +6,8 @@ use heptad::api::client::Client;
 use heptad::api::wire::CreateBody;
 use heptad::api::wire::TakeBody;
 use heptad::api::wire::{Mark, Measured, SnapshotsQuery, Source, Tags, Why};
-use heptad::domain::operation::{Failure, Fault, OperationId, State};
+use heptad::domain::id::OperationId;
+use heptad::domain::operation::{Failure, Fault, State};
 use heptad::domain::snapshot::{Health, Seq};
 use heptad::domain::usage::{KnownTotal as TotalReport, SnapshotSet, TotalUsage};
 use std::sync::Arc;
@@ -182,7 +183,8 @@ fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
     let check = |exact, newest: u64, want: Measured, word: &str| {
         scene.stub.turn(|ledger| {
             let account = ledger.account_mut(&"web-1".parse().unwrap()).unwrap();
-            let of = SnapshotSet { newest: Seq(newest), ..SnapshotSet::of(account) };
+            let of =
+                SnapshotSet { newest: Seq(newest), ..SnapshotSet::of(account.snapshots.values()) };
             let occupied = TotalUsage { bytes: 3_000_000_000, exact };
             account.occupied = Some(TotalReport { occupied, of });
         });
@@ -202,7 +204,7 @@ fn what_all_snapshots_occupy_together_is_billed_where_it_is_known() {
     };
     let newest = scene.stub.turn(|ledger| {
         let account = ledger.account(&"web-1".parse().unwrap()).unwrap();
-        SnapshotSet::of(account).newest.0
+        SnapshotSet::of(account.snapshots.values()).newest.0
     });
     check(true, newest, Measured::Exact, "exact");
     check(false, newest, Measured::AtLeast, "at-least");

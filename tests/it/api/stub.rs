@@ -8,18 +8,19 @@ use heptad::api::service::{
     Target, Unreadable,
 };
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
-use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Belief;
 use heptad::domain::denied::Denied;
 use heptad::domain::fee::{Tariff, UsageDay};
+use heptad::domain::id::OperationId;
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{Act, Cause, Operation, OperationId, State};
+use heptad::domain::operation::{Act, Cause, Operation, State};
 use heptad::domain::plan::{Blueprint, Offer, Plan};
 use heptad::domain::protect::{self, Unprotectable, Wish};
 use heptad::domain::request::Request;
+use heptad::domain::slot_record::SlotRecord;
 use heptad::domain::snapshot::Seq;
 use heptad::domain::timeline::Today;
 use heptad::domain::tree::{BrowseError, Differences, Entry, Kind, Listing, Stamp, TreePath};

@@ -4,8 +4,8 @@ use super::{assert_twin, open, record, scribe};
 use crate::support::loopfs::{LoopFs, run};
 use heptad::catalogue::CatalogueError;
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::ledger::Ledger;
-use heptad::domain::operation::OperationId;
 
 #[test]
 fn after_a_failed_write_nothing_is_written_until_it_is_opened_anew() {

@@ -3,8 +3,8 @@
 use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{BALLAST_BYTES, Catalogue, CatalogueError, Found, sqlite_version};
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::ledger::Ledger;
-use heptad::domain::operation::OperationId;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 

@@ -4,8 +4,8 @@ use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, CatalogueError, Found};
 use heptad::domain::account::Account;
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::ledger::Ledger;
-use heptad::domain::operation::OperationId;
 use heptad::domain::snapshot::Seq;
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,10 @@ use super::{assert_twin, open, record, scribe};
 use heptad::catalogue::{Catalogue, OperationFilter, Pruned};
 use heptad::domain::account::{Account, SLOTS_IN_MEMORY};
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::key::Key;
 use heptad::domain::ledger::{Ledger, OPERATIONS_IN_MEMORY};
-use heptad::domain::operation::{Act, Cause, Doom, Operation, OperationId, State};
+use heptad::domain::operation::{Act, Cause, Doom, Operation, State};
 use heptad::domain::snapshot::Seq;
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,21 +1,20 @@
 //! Small constructors of valid entries, and a scribe that turns random numbers into histories.
 
 use heptad::domain::account::{Account, Override};
-use heptad::domain::agenda::{Outcome, SlotRecord};
 use heptad::domain::dating::{Dating, Rewound};
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, OperationId, State};
-use heptad::domain::pace::Held;
-use heptad::domain::payment::Payment;
+use heptad::domain::operation::{Act, Cause, Doom, Failure, Fault, Leftovers, Operation, State};
 use heptad::domain::plan::Plan;
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
-use heptad::domain::request::Leftovers;
 use heptad::domain::resource::{Binding, Kind, Resource};
+use heptad::domain::rotation::{Held, Payment};
 use heptad::domain::slot::Slot;
+use heptad::domain::slot_record::{Outcome, SlotRecord};
 use heptad::domain::snapshot::Part;
 use heptad::domain::snapshot::{
     Card, Content, Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown,

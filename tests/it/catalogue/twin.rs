@@ -3,8 +3,9 @@
 use super::{assert_twin, open, record, scribe};
 use heptad::domain::account::{Account, SLOTS_IN_MEMORY};
 use heptad::domain::event::Entry;
+use heptad::domain::id::OperationId;
 use heptad::domain::ledger::{Ledger, OPERATIONS_IN_MEMORY};
-use heptad::domain::operation::{OperationId, State};
+use heptad::domain::operation::State;
 use heptad::domain::snapshot::Seq;
 use proptest::prelude::*;
 

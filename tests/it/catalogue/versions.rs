@@ -6,12 +6,12 @@ use heptad::domain::account::Account;
 use heptad::domain::denied::Denied;
 use heptad::domain::event::{Ask, Entry};
 use heptad::domain::fee::ResourceUsage;
-use heptad::domain::key::{Digest, Key, repeat};
+use heptad::domain::key::{Digest, Key};
 use heptad::domain::ledger::Ledger;
 use heptad::domain::operation::Operation;
-use heptad::domain::pace::Held;
-use heptad::domain::payment::Payment;
+use heptad::domain::repeat::repeat;
 use heptad::domain::request::Request;
+use heptad::domain::rotation::{Held, Payment};
 use heptad::domain::snapshot::{Fate, Seq, Thrown};
 use heptad::domain::told::{Disk, Engine, Proof, Told};
 use heptad::domain::usage::{KnownTotal, SnapshotSet, TotalUsage};
@@ -128,7 +128,7 @@ fn version_3_knows_nothing_of_what_snapshots_occupy_together_and_all_else() {
     assert_eq!((day.exclusive, day.occupied), (Some(2_000_000_000), None));
     // From now on it is kept.
     let occupied = TotalUsage { bytes: 7 << 30, exact: true };
-    let measured = KnownTotal { occupied, of: SnapshotSet::of(&account) };
+    let measured = KnownTotal { occupied, of: SnapshotSet::of(account.snapshots.values()) };
     let account = Account { occupied: Some(measured), ..account };
     record(&mut catalogue, &mut ledger, &[Entry::Account(Box::new(account))]);
     let (loaded, _) = catalogue.load().unwrap();

@@ -7,23 +7,24 @@ use heptad::api::service::{
     Target, Unreadable,
 };
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
-use heptad::domain::agenda::SlotRecord;
 use heptad::domain::clock::Reading;
 use heptad::domain::denied::Denied;
 use heptad::domain::event::{Action, Ask, Event};
 use heptad::domain::fee::Tariff;
+use heptad::domain::id::OperationId;
 use heptad::domain::keeper::Keeper;
 use heptad::domain::key::Key;
 use heptad::domain::ledger::Ledger;
 use heptad::domain::name::ResourceName;
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{Failure, Fault, Operation, OperationId};
+use heptad::domain::operation::{Failure, Fault, Operation};
 use heptad::domain::order::{Order, Work};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::protect::{Unprotectable, Wish};
 use heptad::domain::report::{Done, Finished, Taken};
 use heptad::domain::request::Request;
 use heptad::domain::resource::{Binding, Kind, Resource};
+use heptad::domain::slot_record::SlotRecord;
 use heptad::domain::snapshot::{Content, Facts, Seq};
 use heptad::domain::survey::{Found, Survey, Wholeness};
 use heptad::domain::tree::{BrowseError, Differences, Listing, TreePath};

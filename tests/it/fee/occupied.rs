@@ -132,7 +132,7 @@ fn billed(scene: &Scene, seqs: &[u64]) -> (u64, Basis) {
         let facts = Facts { stored, exclusive, ..Facts::default() };
         account.snapshots.insert(Seq(*seq), Arc::new(snapshot(*seq, facts)));
     }
-    let of = SnapshotSet::of(&account);
+    let of = SnapshotSet::of(account.snapshots.values());
     let told = scene.backend.occupied().unwrap();
     account.occupied = told.map(|occupied| KnownTotal { occupied, of });
     let held = ResourceUsage::of(&account);

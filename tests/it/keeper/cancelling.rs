@@ -3,12 +3,13 @@
 use super::take;
 use crate::support::simulated::{Scene, day, name, selector, snapshot_name};
 use heptad::daemon::simulate::Moment;
-use heptad::domain::agenda::Outcome;
 use heptad::domain::denied::{Denied, Firm};
 use heptad::domain::event::Event;
+use heptad::domain::id::OperationId;
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::{Fault, Operation, OperationId, State};
+use heptad::domain::operation::{Fault, Operation, State};
 use heptad::domain::request::Request;
+use heptad::domain::slot_record::Outcome;
 use heptad::domain::snapshot::Health;
 use jiff::SignedDuration;
 

@@ -5,9 +5,9 @@ use crate::support::simulated::{Scene, day, name, resource, selector, snapshot_n
 use heptad::daemon::simulate::Memory;
 use heptad::domain::denied::Denied;
 use heptad::domain::new_resource::NewResource;
-use heptad::domain::operation::Act;
+use heptad::domain::operation::{Act, Leftovers};
 use heptad::domain::policy::{Rhythm, Zone};
-use heptad::domain::request::{FinalSnapshot, Leftovers, Request};
+use heptad::domain::request::{FinalSnapshot, Request};
 use heptad::domain::resource::Resource;
 use heptad::domain::snapshot::Part;
 use jiff::tz::TimeZone;

@@ -3,13 +3,13 @@
 use crate::support::simulated::{Scene, at, day, name, resource};
 use heptad::backend::fake::Live;
 use heptad::daemon::simulate::Memory;
-use heptad::domain::agenda::{Beginning, Outcome, Why};
 use heptad::domain::alarm;
 use heptad::domain::forecast;
-use heptad::domain::operation::Fault;
+use heptad::domain::operation::{Fault, Leftovers};
 use heptad::domain::policy::When;
-use heptad::domain::request::{FinalSnapshot, Leftovers, Request};
+use heptad::domain::request::{FinalSnapshot, Request};
 use heptad::domain::resource::Resource;
+use heptad::domain::slot_record::{Beginning, Outcome, Why};
 use heptad::domain::view::Moment;
 use jiff::SignedDuration;
 

@@ -10,6 +10,7 @@ use heptad::backend::registry::build;
 use heptad::backend::{
     Backend, Capabilities, Object, RestoreOrder, Restored, RollbackOrder, TakeOrder, Territory,
 };
+use heptad::domain::name::ResourceName;
 use heptad::domain::snapshot::{Content, Handle};
 use heptad::domain::survey::{Mark, Survey};
 use heptad::domain::usage::TotalUsage;
@@ -198,6 +199,10 @@ impl Backend for Packing {
 impl Creation for Packing {
     fn fits(&self, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
         self.inner.fits(order)
+    }
+
+    fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
+        self.inner.beside(name)
     }
 }
 

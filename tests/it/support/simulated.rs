@@ -3,10 +3,10 @@
 use heptad::backend::fake::{FakeDisk, Live};
 use heptad::daemon::simulate::{Machine, Memory, Moment, Store};
 use heptad::domain::account::Account;
-use heptad::domain::agenda::SlotRecord;
 use heptad::domain::name::{ResourceName, SnapshotName};
 use heptad::domain::policy::{Policy, Retention, Rhythm, When, Zone};
 use heptad::domain::resource::{Binding, Kind, Resource};
+use heptad::domain::slot_record::SlotRecord;
 use heptad::domain::snapshot::{Fate, Health, Selector, Seq};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::DerefMut;
