@@ -19,9 +19,11 @@ use crate::api::roles::{Group, Rules};
 use crate::api::server::{Limits, Listener, serve};
 use crate::api::service::Published;
 use crate::config::Locations;
+use crate::domain::account::Barred;
 use crate::domain::clock::Reading;
 use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
+use crate::domain::name::ResourceName;
 use crate::domain::view::Moment;
 use crate::host::clock::Clock;
 use crate::host::lock::InstanceLock;
@@ -29,10 +31,13 @@ use crate::host::logging::{self, Logging, Setup as LogSetup};
 use crate::host::signals::{Asked, Signals};
 use crate::host::systemd;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -68,9 +73,9 @@ pub struct LogOptions {
 pub struct Daemon {
     counter: Arc<DaemonService>,
     runtime: Runtime,
-    driver: std::thread::JoinHandle<()>,
+    driver: JoinHandle<()>,
     /// Breaks off when the driver has ended.
-    driving: std::sync::mpsc::Receiver<()>,
+    driving: Receiver<()>,
     stop_serving: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
     /// Ticks until dropped.
@@ -87,11 +92,8 @@ impl Daemon {
         let setup =
             check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
         let logging = start_logging(&options, &setup)?;
-        setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
-        setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
         let barred = allowed::barred(&setup.bound, &Allowed::Here);
-        allowed::hampered(&setup, &barred).iter().for_each(|f| tracing::error!("{f}"));
-        allowed::closed(&setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
+        log_findings(&setup, &barred);
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -129,15 +131,7 @@ impl Daemon {
             began,
             elapsed_before: before,
         });
-        let (drives, driving) = std::sync::mpsc::channel();
-        let run = move || {
-            let _drives = drives;
-            abort_on_panic(|| driver.run());
-        };
-        let driver = std::thread::Builder::new()
-            .name("driver".into())
-            .spawn(run)
-            .map_err(|source| BootError::System { what: "the driver", source })?;
+        let (driver, driving) = drive(driver)?;
         // Whoever is told that it is ready may ask for any resource of the configuration.
         let _ = runtime.block_on(facts.clone().wait_for(|facts| facts.generation > 0));
 
@@ -227,6 +221,26 @@ impl Daemon {
         }
         self.counter.inbox.put(Message::Leave);
     }
+}
+
+/// What is wrong on this host, and what the unit keeps from people.
+fn log_findings(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) {
+    setup.hampered.iter().for_each(|finding| tracing::error!("{finding}"));
+    setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
+    allowed::hampered(setup, barred).iter().for_each(|f| tracing::error!("{f}"));
+    allowed::closed(setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
+}
+
+/// On a thread of its own; the channel ends with it.
+fn drive(driver: Driver) -> Result<(JoinHandle<()>, Receiver<()>), BootError> {
+    let (drives, driving) = channel();
+    let run = move || {
+        let _drives: Sender<()> = drives;
+        abort_on_panic(|| driver.run());
+    };
+    let thread = std::thread::Builder::new().name("driver".into()).spawn(run);
+    let thread = thread.map_err(|source| BootError::System { what: "the driver", source })?;
+    Ok((thread, driving))
 }
 
 fn start_logging(options: &Options, setup: &Setup) -> Result<Option<Logging>, BootError> {

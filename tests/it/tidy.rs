@@ -1,5 +1,6 @@
 //! What the design promises of the source itself: who may know whom, and how files look.
 
+use crate::support::modules::{circles, functions, names};
 use crate::support::source::{Source, code_of, files, root};
 use std::collections::BTreeSet;
 
@@ -75,6 +76,12 @@ const UNSAFE_IN: &str = "src/host/sys/";
 
 /// Lines of a file without its tests: above the first it is listed, above the second refused.
 const LINES: (usize, usize) = (300, 450);
+
+/// Lines of a function, with its signature.
+const FUNCTION: usize = 70;
+
+/// Columns of a line, also of a comment.
+const WIDTH: usize = 100;
 
 /// Words that stand for unfinished work, in code and comments.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "for now"];
@@ -177,6 +184,30 @@ fn files_stay_short_enough_to_be_read() {
         }
     }
     check("a file that needs a table of contents is two files", &findings);
+}
+
+#[test]
+fn no_files_name_one_another_in_a_circle() {
+    let circles = circles(&names(&files("src", "rs")));
+    let shown = circles.iter().map(|circle| {
+        circle.iter().map(|module| module.join("::")).collect::<Vec<_>>().join(" and ")
+    });
+    check("files in a circle can only be read as one", &shown.collect::<Vec<_>>());
+}
+
+#[test]
+fn functions_are_read_without_scrolling_and_lines_without_turning_the_head() {
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        let long = functions(&file).into_iter().filter(|(.., lines)| *lines > FUNCTION);
+        findings.extend(long.map(|(name, at, lines)| {
+            format!("{}:{at}: {name} has {lines} lines, at most {FUNCTION}", file.path)
+        }));
+        let wide = file.text.lines().enumerate().filter(|(_, line)| line.chars().count() > WIDTH);
+        findings
+            .extend(wide.map(|(at, _)| format!("{}:{}: wider than {WIDTH}", file.path, at + 1)));
+    }
+    check("long functions and wide lines", &findings);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! its intent among the records that come before its start.
 
 mod cancel;
+mod conclude;
 mod configure;
 mod disks;
 mod find;
@@ -17,6 +18,7 @@ mod judging;
 mod lane;
 mod make;
 mod naming;
+mod order;
 mod outcome;
 mod recover;
 mod request;

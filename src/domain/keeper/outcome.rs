@@ -1,7 +1,6 @@
-//! What follows from a worker's report.
+//! What a snapshot that was taken, or was not, does to its resource.
 
-use super::super::new_resource::NewResource;
-use super::super::report::{Done, Finished, Taken};
+use super::super::report::Taken;
 use super::Keeper;
 use super::cancel::{cancelled, verdict};
 use super::judging::{doubt, is_excused, leans};
@@ -14,14 +13,10 @@ use crate::domain::pace::{self};
 use crate::domain::rotation::Held;
 use crate::domain::slot_record::{Outcome, SlotRecord};
 use crate::domain::snapshot::{Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
-use crate::domain::sound::sound;
 use jiff::SignedDuration;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
 pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
-
-/// No worker brings what is no answer to its order.
-const AMISS: &str = "a bug in heptad: the answer is to another question";
 
 /// What a person hears whose act was done and cannot be noted.
 const UNNOTED: &str =
@@ -31,164 +26,6 @@ const UNNOTED: &str =
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl Keeper {
-    pub(super) fn conclude(&mut self, finished: Finished) {
-        let Some(operation) = self.ledger.operations.get(&finished.operation).cloned() else {
-            return;
-        };
-        let name = operation.resource.clone();
-        let Some(account) = self.ledger.account_mut(&name) else { return };
-        if account.running != Some(operation.id) {
-            return;
-        }
-        account.running = None;
-        let next = account.next_seq;
-        self.touched.insert(name.clone());
-        let output = finished.output;
-        match (&operation.act, believable(finished.result, next)) {
-            (Act::Survey, Ok(Done::Surveyed(survey, weights))) => {
-                self.finish(&operation, State::Succeeded, output);
-                self.absorb(&name, &survey);
-                self.mark_again(&name, &survey);
-                self.weigh(&name, &weights);
-                self.spend_credit(&name, &survey);
-            }
-            (Act::Survey, Ok(_)) => {
-                let failure = Failure::new(Fault::Permanent, AMISS);
-                self.finish(&operation, State::Failed(failure.clone()), output);
-                self.unreachable(&name, &failure);
-            }
-            (Act::Survey, Err(failure)) => {
-                self.finish(&operation, State::Failed(failure.clone()), output);
-                self.unreachable(&name, &failure);
-            }
-            (Act::Rotate, Ok(Done::Surveyed(survey, _))) => {
-                self.absorb(&name, &survey);
-                let state = match self.drain(&name, &survey) {
-                    Ok(()) => State::Succeeded,
-                    Err(why) => State::Failed(Failure::new(Fault::Absent, why)),
-                };
-                self.finish(&operation, state, output);
-            }
-            (Act::Take { .. } | Act::Keep { .. }, Ok(Done::Taken(taken))) => {
-                self.finish(&operation, State::Succeeded, output);
-                self.complete(&operation, taken);
-            }
-            (Act::Take { .. } | Act::Keep { .. }, Err(failure)) => {
-                self.finish(&operation, State::Failed(failure.clone()), output);
-                self.take_failed(&operation, &failure);
-            }
-            (Act::Take { .. } | Act::Keep { .. }, Ok(_)) => {
-                let failure = Failure::new(Fault::Permanent, AMISS);
-                self.finish(&operation, State::Failed(failure.clone()), output);
-                self.take_failed(&operation, &failure);
-            }
-            (Act::Destroy { seq, why: Doom::Unfinished }, Ok(Done::Unpaid(why))) => {
-                // Whole by now: the next look takes it over.
-                self.put(Entry::SnapshotErased(name.clone(), *seq));
-                let failure = Failure::new(Fault::Identity, why);
-                self.finish(&operation, State::Failed(failure), output);
-                self.survey(&name, Cause::Recovery);
-            }
-            (Act::Destroy { seq, why: doom }, Ok(Done::Unpaid(why))) => {
-                self.set_fate(&name, *seq, Fate::Live);
-                match doom {
-                    Doom::Rotated { .. } => self.owe_again(&name),
-                    // The mark beside it must not say for ever that it is in the trash.
-                    Doom::TrashExpired => {
-                        let mark = self.operation(&name, Act::Mark { seq: *seq }, operation.cause);
-                        self.enqueue(mark);
-                    }
-                    Doom::Asked | Doom::Unfinished => {}
-                }
-                let failure = Failure::new(Fault::Permanent, why);
-                self.finish(&operation, State::Failed(failure), output);
-            }
-            (Act::Destroy { seq, .. }, Ok(_)) => {
-                self.put(Entry::SnapshotErased(name.clone(), *seq));
-                self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Trash { seq }, Ok(_)) => {
-                let why = match operation.cause {
-                    Cause::Rotation => Thrown::Rotated,
-                    _ => Thrown::Asked,
-                };
-                self.throw(&name, *seq, why);
-                self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Trash { seq }, Err(failure))
-                if failure.fault == Fault::NoSpace && operation.cause == Cause::Rotation =>
-            {
-                // Without room for the mark, room is needed: it goes as the eighth one does.
-                self.finish(&operation, State::Failed(failure), output);
-                self.destroy_rotated(&name, *seq);
-            }
-            (Act::Trash { .. }, Err(failure)) if operation.cause == Cause::Rotation => {
-                self.finish(&operation, State::Failed(failure), output);
-                self.give_back(&operation);
-            }
-            (Act::Trash { seq }, Err(failure)) if failure.fault == Fault::NoSpace => {
-                // Nothing is lost if the catalogue is: then it is back. The mark is written later.
-                self.throw(&name, *seq, Thrown::Unmarked);
-                let note = unmarked(&failure);
-                self.finish(&operation, State::Succeeded, format!("{output}{note}"));
-            }
-            (Act::Mark { seq }, Ok(_)) => {
-                self.marked(&name, *seq);
-                self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Tag { seq: Some(seq), change }, Ok(_)) => {
-                self.retagged(&name, *seq, change);
-                self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Undelete { seq }, Ok(_)) => {
-                self.set_fate(&name, *seq, Fate::Live);
-                self.finish(&operation, State::Succeeded, output);
-            }
-            (Act::Create { from, draft }, Ok(Done::Restored { path, notes })) => {
-                let draft = Box::new(NewResource { path: Some(path), ..(**draft).clone() });
-                let act = Act::Create { from: *from, draft };
-                let made = Operation { act, ..(*operation).clone() };
-                self.finish(&made, State::Succeeded, format!("{output}{}", notes.join("\n")));
-            }
-            (Act::Create { .. }, Err(failure))
-                if operation.tries > 1 && failure.fault != Fault::Cancelled =>
-            {
-                let why = &failure.message;
-                let message = format!(
-                    "{why}; heptad had stopped in the middle of it: what exists is whole, and not protected yet"
-                );
-                let failure = Failure::new(failure.fault, message);
-                self.finish(&operation, State::Failed(failure), output);
-            }
-            (Act::Rollback { safety, .. }, Ok(Done::RolledBack { identity, failure, left })) => {
-                let failed = |failure| {
-                    let failure = verdict(&operation, failure);
-                    State::Failed(self.with_safety(&name, *safety, failure))
-                };
-                let state = failure.map_or(State::Succeeded, failed);
-                self.finish(&operation, state, format!("{output}{}", left.unwrap_or_default()));
-                self.rolled_back(&name, identity);
-            }
-            (Act::Attach { .. }, Ok(Done::Attached(device))) => {
-                let output = format!("{output}the guest sees it as {device}");
-                self.finish(&operation, State::Succeeded, output);
-                // What disks it has is told at once.
-                self.survey(&name, Cause::Recovery);
-            }
-            (Act::Detach { .. }, Ok(_)) => {
-                self.finish(&operation, State::Succeeded, output);
-                self.survey(&name, Cause::Recovery);
-            }
-            (Act::Rollback { safety, .. }, Err(failure)) => {
-                let failure = verdict(&operation, failure);
-                let failure = self.with_safety(&name, *safety, failure);
-                self.finish(&operation, State::Failed(failure), output);
-            }
-            (_, Ok(_)) => self.finish(&operation, State::Succeeded, output),
-            (_, Err(failure)) => self.finish(&operation, State::Failed(failure), output),
-        }
-    }
-
     /// Nothing that would follow from an act can be noted. Its lane goes on with a look at what is
     /// there: that finds out what became of it.
     pub(super) fn give_up(&mut self, id: OperationId) {
@@ -218,13 +55,13 @@ impl Keeper {
     }
 
     /// It lies in the trash for a day of running time.
-    fn throw(&mut self, name: &ResourceName, seq: Seq, why: Thrown) {
+    pub(super) fn throw(&mut self, name: &ResourceName, seq: Seq, why: Thrown) {
         let until = self.ledger.elapsed.saturating_add(TRASH);
         self.set_fate(name, seq, Fate::Trashed { until, why });
     }
 
     /// What there was no room for stands beside it now.
-    fn marked(&mut self, name: &ResourceName, seq: Seq) {
+    pub(super) fn marked(&mut self, name: &ResourceName, seq: Seq) {
         let fate = self.ledger.snapshot(name, seq).map(|snapshot| snapshot.fate);
         if let Some(Fate::Trashed { until, why: Thrown::Unmarked }) = fate {
             self.set_fate(name, seq, Fate::Trashed { until, why: Thrown::Asked });
@@ -305,7 +142,7 @@ impl Keeper {
     }
 
     /// Nothing was taken: clear the remains, and let the agenda try again.
-    fn take_failed(&mut self, operation: &Operation, failure: &Failure) {
+    pub(super) fn take_failed(&mut self, operation: &Operation, failure: &Failure) {
         let name = &operation.resource;
         if let Some(seq) = operation.act.seq() {
             match failure.fault {
@@ -373,7 +210,7 @@ impl Keeper {
     }
 
     /// The backend could not even be looked at: those who wait are told, the rest waits on.
-    fn unreachable(&mut self, name: &ResourceName, failure: &Failure) {
+    pub(super) fn unreachable(&mut self, name: &ResourceName, failure: &Failure) {
         let Some(account) = self.ledger.account(name).cloned() else { return };
         let waiting = account.queue.iter().filter_map(|id| self.ledger.operations.get(id).cloned());
         let waiting: Vec<_> = waiting.filter(|operation| self.is_needed(operation)).collect();
@@ -391,29 +228,4 @@ impl Keeper {
             self.close_attempt(&operation, None, Some(failure.clone()));
         }
     }
-}
-
-/// A look that shows what cannot be is one that failed. A snapshot stands whatever the look around
-/// after it shows.
-fn believable(result: Result<Done, Failure>, next: Seq) -> Result<Done, Failure> {
-    match result? {
-        Done::Surveyed(survey, weights) => match sound(survey, next) {
-            Ok(survey) => Ok(Done::Surveyed(survey, weights)),
-            Err(why) => Err(Failure::new(Fault::Permanent, why)),
-        },
-        Done::Taken(taken) => {
-            let survey = sound(taken.survey, next).unwrap_or_default();
-            Ok(Done::Taken(Taken { survey, ..taken }))
-        }
-        done => Ok(done),
-    }
-}
-
-/// What a person who wanted room has to hear.
-fn unmarked(failure: &Failure) -> String {
-    format!(
-        "{}; it is in the trash all the same, where it takes up its room for a day: delete it with \
-         --now to have that at once",
-        failure.message
-    )
 }

@@ -4,7 +4,7 @@ use super::super::report::Taken;
 use super::super::survey::{Found, Mark, Survey, Wholeness};
 use super::Keeper;
 use super::judging::{counted, doubt};
-use super::lane::mark_of;
+use super::order::mark_of;
 use super::outcome::TRASH;
 use crate::domain::event::Entry;
 use crate::domain::marking;

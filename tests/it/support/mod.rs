@@ -3,6 +3,7 @@
 pub mod card;
 pub mod loopfs;
 pub mod mirror;
+pub mod modules;
 pub mod other;
 pub mod pid1;
 pub mod simulated;
