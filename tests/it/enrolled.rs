@@ -105,7 +105,7 @@ fn an_enrolled_resource_is_part_of_the_configuration() {
 fn enrolling_is_repeated_in_peace_and_never_writes_over_something_else() {
     let host = Host::new(PLANS);
     host.enroll(&web());
-    host.write("state/enrolled/.web-2.new", "what a crash left");
+    host.write("state/enrolled/.web-2.toml.new", "what a crash left");
     host.enroll(&web());
     let other = Enrolment { tags: Tags::new(), ..web() };
     let refused = enroll(&host.state(), &other).unwrap_err();

@@ -203,9 +203,16 @@ fn functions_are_read_without_scrolling_and_lines_without_turning_the_head() {
         findings.extend(long.map(|(name, at, lines)| {
             format!("{}:{at}: {name} has {lines} lines, at most {FUNCTION}", file.path)
         }));
-        let wide = file.text.lines().enumerate().filter(|(_, line)| line.chars().count() > WIDTH);
-        findings
-            .extend(wide.map(|(at, _)| format!("{}:{}: wider than {WIDTH}", file.path, at + 1)));
+        // What is in quotes cannot be broken everywhere.
+        let code = code_of(&file.text);
+        let lines = file.text.lines().zip(code.lines());
+        let seen = lines.map(|(line, code)| match line.trim_start().starts_with("//") {
+            true => line,
+            false => code.trim_end(),
+        });
+        let wide = seen.enumerate().filter(|(_, line)| line.chars().count() > WIDTH);
+        let told = wide.map(|(at, _)| format!("{}:{}: wider than {WIDTH}", file.path, at + 1));
+        findings.extend(told);
     }
     check("long functions and wide lines", &findings);
 }
