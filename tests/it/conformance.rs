@@ -154,6 +154,7 @@ conformance!(libvirt, crate::libvirt::packed::Packed<true>);
 conformance!(libvirt_copied, crate::libvirt::packed::Packed<false>);
 conformance!(postgres, crate::postgres::stopped::Stopped);
 conformance!(sqlite, crate::sqlite::packed::Packed);
+conformance!(toy, crate::toy::OnToy);
 
 mod destroying;
 mod restoring;

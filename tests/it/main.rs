@@ -40,5 +40,6 @@ mod sqlite;
 mod support;
 mod tarball;
 mod tidy;
+mod toy;
 mod units;
 mod verbs;
