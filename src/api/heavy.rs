@@ -4,6 +4,7 @@
 //! A change never comes here: whoever takes a snapshot waits for nobody who looks.
 
 use super::answers::View;
+use super::lines::STREAMS;
 use super::refusal::Refusal;
 use super::service::Soon;
 use super::state::AppState;
@@ -12,65 +13,17 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Answers that are made at once, of all users.
-const MADE: usize = 2;
-/// Questions to the catalogue that wait at once: its thread is the one that decides.
-const RECALLED: usize = 2;
-/// Answers of one user that are made or not taken yet; what waits to be taken is held in memory.
-const OF_A_USER: usize = 4;
-/// Streams of events of one user.
-const STREAMS: usize = 16;
-
-pub struct Heavy {
-    made: Arc<Semaphore>,
-    recalled: Arc<Semaphore>,
-    answers: Lines,
-    streams: Lines,
-}
-
-/// A line for each user, as long as somebody stands in it.
-struct Lines {
-    places: usize,
-    by_uid: Mutex<HashMap<u32, Weak<Semaphore>>>,
-}
-
 /// A user's place, until the answer is gone.
 pub struct Place {
     app: Arc<AppState>,
     permit: OwnedSemaphorePermit,
-}
-
-impl Default for Heavy {
-    fn default() -> Self {
-        let line = |places| Lines { places, by_uid: Mutex::default() };
-        Self {
-            made: Arc::new(Semaphore::new(MADE)),
-            recalled: Arc::new(Semaphore::new(RECALLED)),
-            answers: line(OF_A_USER),
-            streams: line(STREAMS),
-        }
-    }
-}
-
-impl Lines {
-    fn of(&self, uid: u32) -> Arc<Semaphore> {
-        let mut lines = self.by_uid.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.retain(|_, line| line.strong_count() > 0);
-        if let Some(line) = lines.get(&uid).and_then(Weak::upgrade) {
-            return line;
-        }
-        let line = Arc::new(Semaphore::new(self.places));
-        lines.insert(uid, Arc::downgrade(&line));
-        line
-    }
 }
 
 impl Place {

@@ -2,10 +2,10 @@
 
 use super::answers::View;
 use super::changes::Tracker;
-use super::heavy::Heavy;
+use super::limits::Limits;
+use super::lines::Heavy;
 use super::refusal::Refusal;
 use super::roles::{Peer, Rules};
-use super::server::Limits;
 use super::service::{Published, Service, Soon};
 use axum::extract::Request;
 use std::collections::HashMap;
@@ -98,10 +98,4 @@ impl AppState {
         }
         Ok(wait)
     }
-}
-
-/// Returns when the server shall end.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // A sender that is gone says the same.
-    drop(stopping.wait_for(|stopping| *stopping).await);
 }

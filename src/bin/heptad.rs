@@ -4,7 +4,6 @@
 mod client;
 
 use heptad::daemon::cli::{self, Cli, Command, Environment};
-use heptad::host::helper::Call;
 use heptad::{ctl, demo};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -28,7 +27,7 @@ fn main() -> ExitCode {
             return client::main(std::iter::once("heptactl".into()).chain(args));
         }
         Command::Helper { name, args } => {
-            cli::helper(&name, Call { args: &args, input: Box::new(io::stdin()), out, err })
+            cli::helper(&name, &args, Box::new(io::stdin()), (out, err))
         }
         Command::LetGo => cli::let_go(&around, err),
         Command::Man { out: dir } => match ctl::write_pages(cli::command(), cli::manual(), &dir) {

@@ -1,6 +1,9 @@
 //! Commands that change something.
 
-use super::destroy::{ask, may_ask, until};
+use super::output::each;
+use super::follow::awaited;
+use super::asking::{ask, may_ask};
+use super::destroy::until;
 use super::error::CtlError;
 use super::render::{self, Page, Span, units};
 use super::session::{Done, Session, complaint};
@@ -36,28 +39,6 @@ pub fn undelete(session: &mut Session<'_, '_>, snapshots: &[String]) -> Done {
         let accepted = session.client.undelete(snapshot)?;
         conclude(session, accepted).map(|_| ())
     })
-}
-
-/// # Errors
-/// [`CtlError::Partly`] where some of several were refused or failed, which is told here.
-pub(super) fn each<T>(
-    session: &mut Session<'_, '_>,
-    all: &[T],
-    mut one: impl FnMut(&mut Session<'_, '_>, &T) -> Result<(), CtlError>,
-) -> Done {
-    let mut failed = None;
-    for thing in all {
-        if let Err(error) = one(session, thing) {
-            match error.exit_code() {
-                exit::REFUSED if all.len() > 1 && !error.is_broken_pipe() => {
-                    session.complain(&error)?;
-                    failed = Some(CtlError::Partly);
-                }
-                _ => return Err(error),
-            }
-        }
-    }
-    failed.map_or(Ok(exit::OK), Err)
 }
 
 pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
@@ -137,36 +118,6 @@ fn scheduled(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
 pub(super) fn conclude(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
     let accepted = awaited(session, accepted)?;
     report(session, &accepted)
-}
-
-/// Follows the operation to its end unless told not to. A failed one is told here.
-///
-/// # Errors
-/// [`CtlError::OperationFailed`] among others.
-pub(super) fn awaited(
-    session: &mut Session<'_, '_>,
-    accepted: Accepted,
-) -> Result<Accepted, CtlError> {
-    let Accepted { mut operation, schedule } = accepted;
-    if !session.global.no_wait {
-        operation = follow::to_the_end(session, operation)?;
-    }
-    let accepted = Accepted { operation, schedule };
-    let operation = &accepted.operation;
-    if operation.state != OperationState::Failed {
-        return Ok(accepted);
-    }
-    if session.global.json {
-        session.json(&accepted)?;
-    }
-    let mut page: Page = session.view().page();
-    let (resource, id) = (&operation.resource, operation.id);
-    let failed = if is_cancelled(operation) { "was cancelled" } else { "failed" };
-    let sentence = format!("{resource}: {} {failed} (operation {id})", render::title(operation));
-    complaint(&sentence, &[], &mut page);
-    render::troubles(operation, &mut page);
-    session.note(&page)?;
-    Err(CtlError::OperationFailed { id: operation.id })
 }
 
 pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done {

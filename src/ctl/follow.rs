@@ -1,10 +1,12 @@
 //! Waiting for the end of an operation, with progress on standard error.
 
+use crate::api::telling::is_cancelled;
+use super::follow;
 use super::error::CtlError;
-use super::render::{self, text};
-use super::session::Session;
+use super::render::{self, Page, text};
+use super::session::{Session, complaint};
 use crate::api::client::ClientError;
-use crate::api::wire::Operation;
+use crate::api::wire::{Accepted, Operation, OperationState};
 use std::io::Write;
 
 /// Waits for the end unless `operation` is finished.
@@ -71,4 +73,34 @@ fn sentence(operation: &Operation, width: usize) -> String {
     let head = format!("{}: {}", operation.resource, render::title(operation));
     let room = width.saturating_sub(tail.chars().count());
     text::cut(&format!("{}{tail}", text::cut(&text::clean(&head), room)), width)
+}
+
+/// Follows the operation to its end unless told not to. A failed one is told here.
+///
+/// # Errors
+/// [`CtlError::OperationFailed`] among others.
+pub(super) fn awaited(
+    session: &mut Session<'_, '_>,
+    accepted: Accepted,
+) -> Result<Accepted, CtlError> {
+    let Accepted { mut operation, schedule } = accepted;
+    if !session.global.no_wait {
+        operation = follow::to_the_end(session, operation)?;
+    }
+    let accepted = Accepted { operation, schedule };
+    let operation = &accepted.operation;
+    if operation.state != OperationState::Failed {
+        return Ok(accepted);
+    }
+    if session.global.json {
+        session.json(&accepted)?;
+    }
+    let mut page: Page = session.view().page();
+    let (resource, id) = (&operation.resource, operation.id);
+    let failed = if is_cancelled(operation) { "was cancelled" } else { "failed" };
+    let sentence = format!("{resource}: {} {failed} (operation {id})", render::title(operation));
+    complaint(&sentence, &[], &mut page);
+    render::troubles(operation, &mut page);
+    session.note(&page)?;
+    Err(CtlError::OperationFailed { id: operation.id })
 }

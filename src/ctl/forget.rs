@@ -1,7 +1,9 @@
 //! Forgetting a resource: what becomes of its snapshots is said, and a last one offered.
 
-use super::change::{awaited, report};
-use super::destroy::{answer, ask, may_ask, until};
+use super::follow::awaited;
+use super::asking::{answer, ask, may_ask};
+use super::change::report;
+use super::destroy::until;
 use super::error::CtlError;
 use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};

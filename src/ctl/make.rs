@@ -1,8 +1,8 @@
 //! Commands that make something of a snapshot.
 
 use super::args::CreateArgs;
+use super::asking::{ask, may_ask};
 use super::change::{conclude, tags};
-use super::destroy::{ask, may_ask};
 use super::error::CtlError;
 use super::render::Span;
 use super::session::{Done, Session};

@@ -5,6 +5,7 @@
 //! terminal; the binary hands them in, so that tests and the demo drive the very same code.
 
 mod args;
+mod asking;
 mod cancel;
 mod change;
 mod destroy;

@@ -1,5 +1,8 @@
 //! A file that appears whole or not at all.
 
+use super::exit;
+use super::session::{Done, Session};
+use super::error::CtlError;
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
@@ -106,6 +109,28 @@ impl Drop for Output {
             let _ = std::fs::remove_file(&self.hidden);
         }
     }
+}
+
+/// # Errors
+/// [`CtlError::Partly`] where some of several were refused or failed, which is told here.
+pub(super) fn each<T>(
+    session: &mut Session<'_, '_>,
+    all: &[T],
+    mut one: impl FnMut(&mut Session<'_, '_>, &T) -> Result<(), CtlError>,
+) -> Done {
+    let mut failed = None;
+    for thing in all {
+        if let Err(error) = one(session, thing) {
+            match error.exit_code() {
+                exit::REFUSED if all.len() > 1 && !error.is_broken_pipe() => {
+                    session.complain(&error)?;
+                    failed = Some(CtlError::Partly);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+    failed.map_or(Ok(exit::OK), Err)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Putting something under protection: what was found is shown, and a first snapshot offered.
 
 use super::args::ProtectArgs;
+use super::asking::line;
 use super::change;
-use super::destroy::line;
 use super::error::CtlError;
 use super::exit;
 use super::render::{self, Span};

@@ -1,6 +1,7 @@
 //! Changing tags. A name that is a resource's and a snapshot's is no reason to guess.
 
-use super::change::{awaited, report};
+use super::follow::awaited;
+use super::change::report;
 use super::error::CtlError;
 use super::exit;
 use super::look::{Meaning, find};

@@ -16,7 +16,7 @@ use crate::host::helper::Call;
 use crate::host::lock::LockError;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -327,11 +327,16 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -
 }
 
 /// Serves as a helper. Returns the exit code.
-pub fn helper(name: &str, call: Call<'_>) -> u8 {
+pub fn helper(
+    name: &str,
+    args: &[OsString],
+    input: Box<dyn Read + Send>,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> u8 {
     match registry::HELPERS.iter().find(|(known, _)| *known == name) {
-        Some((_, serve)) => serve(call),
+        Some((_, serve)) => serve(Call { args, input, out, err }),
         None => {
-            let _ = writeln!(call.err, "heptad: {name} is not a helper of this heptad");
+            let _ = writeln!(err, "heptad: {name} is not a helper of this heptad");
             2
         }
     }

@@ -3,11 +3,12 @@
 use super::super::extract::Query;
 use super::super::refusal::Refusal;
 use super::super::service::Published;
-use super::super::state::{AppState, Shared, stopped};
+use super::super::state::{AppState, Shared};
 use crate::api::answers::View;
 use crate::api::changes::Delta;
 use crate::api::heavy::Place;
 use crate::api::roles::Peer;
+use crate::api::stopping::stopped;
 use crate::api::wire::{Changes, ChangesQuery, ProgressNews, UnderWay};
 use axum::Json;
 use axum::http::HeaderMap;

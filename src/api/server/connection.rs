@@ -1,10 +1,10 @@
 //! One connection, from its first byte to its end.
 
-use super::super::state::stopped;
 use super::Limits;
 use super::lent::Lent;
 use super::timeouts::{Phase, Timeouts};
 use crate::api::roles::Peer;
+use crate::api::stopping::stopped;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::Response;

@@ -7,56 +7,37 @@ mod admission;
 mod connection;
 mod fd_handover;
 mod lent;
-mod limits;
 mod listen;
 mod timeouts;
 
+pub use super::limits::Limits;
+use super::stopping::stopped;
 pub(super) use fd_handover::{PROTOCOL, hand_over};
-pub use limits::Limits;
 pub use listen::{ListenError, Listener};
 
-use super::changes::Tracker;
-use super::heavy::Heavy;
 use super::roles::{Credentials, Peer, Rules};
-use super::routes;
-use super::service::Service;
-use super::state::{AppState, stopped};
 use admission::{Admission, Admissions};
 use axum::Router;
 use connection::Caller;
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Serves until `stop` becomes true, or its sender is gone; then ends streams and long polls,
-/// lets requests finish for a while, and returns.
-pub async fn serve(
-    listener: Listener,
-    service: Arc<dyn Service>,
-    rules: Rules,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-) {
-    let published = service.published().borrow().clone();
-    let app = Arc::new(AppState {
-        service,
-        rules,
-        limits,
-        tracker: Tracker::new(published),
-        stopping: stop.clone(),
-        document: OnceLock::new(),
-        refusals: Mutex::default(),
-        heavy: Heavy::default(),
-    });
-    let reception = Reception {
-        router: routes::router(&app),
-        doors: Admissions::new(limits),
-        stopping: stop.clone(),
-        app,
-    };
+/// What is served to whom.
+pub struct Served {
+    pub router: Router,
+    pub rules: Rules,
+    pub limits: Limits,
+}
+
+/// Serves until `stop` becomes true, or its sender is gone; then lets requests finish for a while,
+/// and returns.
+pub async fn serve(listener: Listener, served: Served, mut stop: watch::Receiver<bool>) {
+    let limits = served.limits;
+    let reception = Reception { served, doors: Admissions::new(limits), stopping: stop.clone() };
     let mut open = JoinSet::new();
     let mut starved = false;
     loop {
@@ -93,8 +74,7 @@ pub async fn serve(
 
 /// What a new connection meets.
 struct Reception {
-    router: Router,
-    app: Arc<AppState>,
+    served: Served,
     doors: Arc<Admissions>,
     stopping: watch::Receiver<bool>,
 }
@@ -108,7 +88,7 @@ impl Reception {
                 return;
             }
         };
-        let peer = Peer::new(credentials, &self.app.rules);
+        let peer = Peer::new(credentials, &self.served.rules);
         let caller = |router, limits| Caller {
             stream,
             peer: peer.clone(),
@@ -118,14 +98,14 @@ impl Reception {
         };
         match self.doors.enter(&peer) {
             Admission::Open(pass) => {
-                let caller = caller(self.router.clone(), self.app.limits);
+                let caller = caller(self.served.router.clone(), self.served.limits);
                 open.spawn(async move {
                     caller.serve().await;
                     drop(pass);
                 });
             }
             Admission::Full(pass) => {
-                let caller = caller(admission::full(), self.app.limits.short());
+                let caller = caller(admission::full(), self.served.limits.short());
                 open.spawn(async move {
                     caller.serve().await;
                     drop(pass);

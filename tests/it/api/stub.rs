@@ -2,11 +2,12 @@
 
 use super::ledger::ledger;
 use heptad::api::roles::{Group, Rules};
-use heptad::api::server::{self, Limits, Listener};
+use heptad::api::server::{Limits, Listener};
 use heptad::api::service::{
     Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
     Target, Unreadable,
 };
+use heptad::api::start::serve;
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::clock::Belief;
 use heptad::domain::denied::Denied;
@@ -432,7 +433,7 @@ impl Scene {
             Listener::bind(&dir.path().join("s")).unwrap()
         };
         let desk: Arc<Stub> = Arc::clone(&stub);
-        let served = runtime.spawn(server::serve(listener, desk, rules, limits, stopping));
+        let served = runtime.spawn(serve(listener, desk, rules, limits, stopping));
         Self { stub, stop, served: Some(served), runtime, dir }
     }
 

@@ -1,11 +1,12 @@
 //! The real server and the real keeper over a backend in memory, on a clock that the test drives.
 
 use heptad::api::roles::Rules;
-use heptad::api::server::{Limits, Listener, serve};
+use heptad::api::server::{Limits, Listener};
 use heptad::api::service::{
     Handover, Metered, Mounted, Offers, OpenFile, OperationFilter, Published, Service, Soon,
     Target, Unreadable,
 };
+use heptad::api::start::serve;
 use heptad::api::wire::{Check, Finding, Progress, Protected, Reloaded, UnderWay};
 use heptad::domain::clock::Reading;
 use heptad::domain::denied::Denied;
