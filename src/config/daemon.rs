@@ -1,7 +1,7 @@
 //! The `[daemon]` table.
 
-use super::section::{Refusal, Section, quote};
-use super::values::absolute;
+use super::section::Section;
+use super::values::{Refusal, absolute, quote};
 use crate::domain::similar::similar;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;

@@ -1,6 +1,7 @@
 //! The `[fee]` table.
 
-use super::section::{Refusal, Section, quote};
+use super::section::Section;
+use super::values::{Refusal, quote};
 use crate::domain::fee::Tariff;
 
 /// Longest name of a currency, in characters.

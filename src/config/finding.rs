@@ -1,10 +1,10 @@
 //! What is wrong with a configuration: each finding with its place and a way out.
 
 use super::key::KeyPath;
-use super::layer::Origin;
 use crate::domain::sentence::plain;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a finding does to what it is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +149,27 @@ impl fmt::Display for Findings {
             write!(f, "{end}{finding}")?;
         }
         Ok(())
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// Line and column count from 1, the column in bytes.
+    File { path: Arc<Path>, line: usize, column: usize },
+    /// The variable's name.
+    Environment(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("built-in default"),
+            Origin::File { path, line, .. } => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(variable) => write!(f, "environment variable {variable}"),
+        }
     }
 }
 

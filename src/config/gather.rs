@@ -2,8 +2,8 @@
 //! names, environment.
 
 use super::enrolled::{self, ENROLLED};
-use super::finding::Finding;
-use super::layer::{Layer, Layers, Origin};
+use super::finding::{Finding, Origin};
+use super::layer::{Layer, Layers};
 use super::parse::parse;
 use super::paths::Locations;
 use super::values::absolute;

@@ -1,8 +1,8 @@
 //! Programs that run before and after a snapshot: plain data, for the daemon to run.
 
 use super::keys::{ARGUMENT_LIMIT, HOOK_LIMIT, HOOKS};
-use super::section::{Refusal, Section, TEXT, describe, quote};
-use super::values::{absolute, duration};
+use super::section::{Section, TEXT, describe};
+use super::values::{Refusal, absolute, duration, quote};
 use figment::value::Value;
 use std::path::PathBuf;
 use std::time::Duration;

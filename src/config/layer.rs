@@ -1,34 +1,10 @@
 //! The layers a configuration is made of, and where each key of theirs stands.
 
-use super::finding::Finding;
+use super::finding::{Finding, Origin};
 use super::key::KeyPath;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Built in.
-    Default,
-    /// Line and column count from 1, the column in bytes.
-    File { path: Arc<Path>, line: usize, column: usize },
-    /// The variable's name.
-    Environment(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Default => f.write_str("built-in default"),
-            Origin::File { path, line, .. } => write!(f, "{}:{line}", path.display()),
-            Origin::Environment(variable) => write!(f, "environment variable {variable}"),
-        }
-    }
-}
 
 /// One layer: its values, and the origin of each key that a finding may name.
 #[derive(Clone, Debug)]

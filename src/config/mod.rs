@@ -35,10 +35,10 @@ mod values;
 
 pub use daemon::{Daemon, SOCKET_LIMIT};
 pub use enrolled::{ENROLLED, Enrolment, Unwritable, file as enrolled_file};
+pub use finding::Origin;
 pub use finding::{Effect, Finding, Findings};
 pub use gather::{FILE_LIMIT, VARIABLES};
 pub use hooks::{Hook, Hooks, OnFailure};
-pub use layer::Origin;
 pub use paths::{DaemonDefaults, Locations};
 pub use reference::{manual, reference};
 pub use resource::Declared;

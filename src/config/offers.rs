@@ -2,8 +2,9 @@
 
 use super::key::KeyPath;
 use super::keys::{BLUEPRINT, PLAN};
-use super::section::{Refusal, Section, describe, quote};
+use super::section::{Section, describe};
 use super::table::Keys;
+use super::values::{Refusal, quote};
 use crate::domain::name::{BlueprintName, NameError, PlanName};
 use crate::domain::plan::{Blueprint, Offer, Plan};
 use crate::domain::sentence::counted;

@@ -2,10 +2,10 @@
 //!
 //! Values and places come from the same parser, so they cannot disagree about what is valid.
 
-use super::finding::Finding;
+use super::finding::{Finding, Origin};
 use super::key::KeyPath;
-use super::layer::{Layer, Origin};
-use super::section::quote;
+use super::layer::Layer;
+use super::values::quote;
 use figment::value::{Dict, Empty, Num, Tag, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;

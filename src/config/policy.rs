@@ -1,7 +1,7 @@
 //! The keys that say when and how many: the same in `[defaults]` and in a resource.
 
-use super::section::{Refusal, Section, quote};
-use super::values::{duration, time, unknown_zone, zone};
+use super::section::Section;
+use super::values::{Refusal, duration, quote, time, unknown_zone, zone};
 use crate::domain::cron::{CronError, CronExpression};
 use crate::domain::policy::{DEFAULT_TIME, Policy, Retention, Rhythm, When, Zone, offset};
 

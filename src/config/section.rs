@@ -4,7 +4,7 @@ use super::finding::{Effect, Finding};
 use super::key::KeyPath;
 use super::layer::Layers;
 use super::table::{Keys, names, settings};
-use super::values::size;
+use super::values::{Refusal, quote, size};
 use crate::domain::plan::Size;
 use crate::domain::setting::{Setting, Shape};
 use crate::domain::similar::similar;
@@ -35,9 +35,6 @@ impl<'a> Report<'a> {
         self.findings.into_inner()
     }
 }
-
-/// Why a text was refused: the problem and the way out.
-pub type Refusal = (String, String);
 
 /// What is wanted of a text that needs no example.
 pub const TEXT: &str = "a text in quotes";
@@ -203,12 +200,4 @@ pub fn describe(value: &Value) -> String {
         Value::Empty(..) => "a date or time without quotes".into(),
         Value::Char(_, char) => format!("the character {char:?}"),
     }
-}
-
-/// A text in quotes, escaped and cut where it gets long.
-pub fn quote(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let short: String = text.chars().take(SHOWN).collect();
-    let dots = if short.len() < text.len() { "..." } else { "" };
-    format!("{short:?}{dots}")
 }

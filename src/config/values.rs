@@ -1,6 +1,5 @@
 //! Texts with a meaning: a time of day, a duration, a time zone, an absolute path.
 
-use super::section::{Refusal, quote};
 use crate::domain::plan::{Size, SizeError};
 use crate::domain::policy::Zone;
 use crate::domain::similar::similar;
@@ -165,6 +164,17 @@ pub fn absolute(text: &str) -> Result<PathBuf, Refusal> {
         return refuse("is the root directory", "name something below /");
     }
     Ok(path.components().collect())
+}
+
+/// Why a text was refused: the problem and the way out.
+pub type Refusal = (String, String);
+
+/// A text in quotes, escaped and cut where it gets long.
+pub fn quote(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let short: String = text.chars().take(SHOWN).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    format!("{short:?}{dots}")
 }
 
 #[cfg(test)]

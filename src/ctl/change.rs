@@ -1,16 +1,15 @@
 //! Commands that change something.
 
-use super::output::each;
-use super::follow::awaited;
 use super::asking::{ask, may_ask};
 use super::destroy::until;
 use super::error::CtlError;
-use super::render::{self, Page, Span, units};
-use super::session::{Done, Session, complaint};
+use super::exit;
+use super::follow::{awaited, report};
+use super::output::each;
+use super::render::{self, Span, units};
+use super::session::{Done, Session};
 use super::values::TagArgs;
-use super::{exit, follow};
-use crate::api::telling::is_cancelled;
-use crate::api::wire::{Accepted, OperationState, Tags, TakeBody};
+use crate::api::wire::{Accepted, Tags, TakeBody};
 
 pub(super) fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
     args.collect().map_err(CtlError::TagTwice)
@@ -118,20 +117,4 @@ fn scheduled(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
 pub(super) fn conclude(session: &mut Session<'_, '_>, accepted: Accepted) -> Done {
     let accepted = awaited(session, accepted)?;
     report(session, &accepted)
-}
-
-pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done {
-    if session.global.json {
-        return session.json(accepted);
-    }
-    let operation = &accepted.operation;
-    session.say(&render::ending(operation))?;
-    // What the technology has to say of what it made: how to start it, what is left to do.
-    let tells = ["create", "rollback", "attach", "detach", "acknowledge"];
-    if tells.contains(&operation.act.as_str()) {
-        for note in operation.output.lines() {
-            session.remark(note)?;
-        }
-    }
-    Ok(exit::OK)
 }

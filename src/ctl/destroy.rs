@@ -1,10 +1,9 @@
 //! Deleting snapshots: what goes is named, and somebody asked.
 
-use super::output::each;
-use super::follow::awaited;
 use super::asking::{ask, may_ask};
-use super::change::report;
 use super::error::CtlError;
+use super::follow::{awaited, report};
+use super::output::each;
 use super::render::{self, Span, View, units};
 use super::session::{Done, Session};
 use crate::api::wire::{Fate, OperationState, Snapshot, SnapshotState};

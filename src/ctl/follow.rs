@@ -1,11 +1,11 @@
 //! Waiting for the end of an operation, with progress on standard error.
 
-use crate::api::telling::is_cancelled;
-use super::follow;
 use super::error::CtlError;
 use super::render::{self, Page, text};
-use super::session::{Session, complaint};
+use super::session::{Done, Session, complaint};
+use super::{exit, follow};
 use crate::api::client::ClientError;
+use crate::api::telling::is_cancelled;
 use crate::api::wire::{Accepted, Operation, OperationState};
 use std::io::Write;
 
@@ -103,4 +103,20 @@ pub(super) fn awaited(
     render::troubles(operation, &mut page);
     session.note(&page)?;
     Err(CtlError::OperationFailed { id: operation.id })
+}
+
+pub(super) fn report(session: &mut Session<'_, '_>, accepted: &Accepted) -> Done {
+    if session.global.json {
+        return session.json(accepted);
+    }
+    let operation = &accepted.operation;
+    session.say(&render::ending(operation))?;
+    // What the technology has to say of what it made: how to start it, what is left to do.
+    let tells = ["create", "rollback", "attach", "detach", "acknowledge"];
+    if tells.contains(&operation.act.as_str()) {
+        for note in operation.output.lines() {
+            session.remark(note)?;
+        }
+    }
+    Ok(exit::OK)
 }

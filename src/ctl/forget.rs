@@ -1,10 +1,9 @@
 //! Forgetting a resource: what becomes of its snapshots is said, and a last one offered.
 
-use super::follow::awaited;
 use super::asking::{answer, ask, may_ask};
-use super::change::report;
 use super::destroy::until;
 use super::error::CtlError;
+use super::follow::{awaited, report};
 use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};
 use crate::api::wire::{ForgetBody, Leftovers, Origin, ResourceDetail, Snapshot, SnapshotsQuery};

@@ -1,8 +1,8 @@
 //! A file that appears whole or not at all.
 
+use super::error::CtlError;
 use super::exit;
 use super::session::{Done, Session};
-use super::error::CtlError;
 use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};

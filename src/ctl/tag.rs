@@ -1,9 +1,8 @@
 //! Changing tags. A name that is a resource's and a snapshot's is no reason to guess.
 
-use super::follow::awaited;
-use super::change::report;
 use super::error::CtlError;
 use super::exit;
+use super::follow::{awaited, report};
 use super::look::{Meaning, find};
 use super::render;
 use super::session::{Done, Session};

@@ -8,6 +8,7 @@
 mod document;
 mod page;
 mod roff;
+mod shown;
 mod terminal;
 mod topics;
 mod words;

@@ -1,8 +1,5 @@
 //! The long texts: what is read once, when it is needed.
 
-use super::document::read;
-use super::{roff, terminal};
-
 /// One text.
 #[derive(Debug)]
 pub struct Topic {
@@ -61,16 +58,6 @@ impl Topic {
     /// As Markdown.
     pub fn source(&self) -> &'static str {
         self.text
-    }
-
-    /// For a terminal; `program` is whose help it is.
-    pub fn shown(&self, program: &str) -> String {
-        terminal::text(&read(self.text), program)
-    }
-
-    /// The manual page.
-    pub fn page(&self) -> String {
-        roff::page(self, &read(self.text))
     }
 
     /// What the manual page is called: a name of its own where the topic is a file's.
