@@ -80,9 +80,6 @@ const LINES: (usize, usize) = (300, 450);
 /// Lines of a function, with its signature.
 const FUNCTION: usize = 70;
 
-/// Columns of a line, also of a comment.
-const WIDTH: usize = 100;
-
 /// Words that stand for unfinished work, in code and comments.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "for now"];
 
@@ -196,25 +193,15 @@ fn no_files_name_one_another_in_a_circle() {
 }
 
 #[test]
-fn functions_are_read_without_scrolling_and_lines_without_turning_the_head() {
+fn functions_are_read_without_scrolling() {
     let mut findings = Vec::new();
     for file in files("src", "rs") {
         let long = functions(&file).into_iter().filter(|(.., lines)| *lines > FUNCTION);
         findings.extend(long.map(|(name, at, lines)| {
             format!("{}:{at}: {name} has {lines} lines, at most {FUNCTION}", file.path)
         }));
-        // What is in quotes cannot be broken everywhere.
-        let code = code_of(&file.text);
-        let lines = file.text.lines().zip(code.lines());
-        let seen = lines.map(|(line, code)| match line.trim_start().starts_with("//") {
-            true => line,
-            false => code.trim_end(),
-        });
-        let wide = seen.enumerate().filter(|(_, line)| line.chars().count() > WIDTH);
-        let told = wide.map(|(at, _)| format!("{}:{}: wider than {WIDTH}", file.path, at + 1));
-        findings.extend(told);
     }
-    check("long functions and wide lines", &findings);
+    check("long functions", &findings);
 }
 
 #[test]
