@@ -96,11 +96,7 @@ impl Daemon {
         let barred = allowed::barred(&setup.bound, &Allowed::Here);
         log_findings(&setup, &barred);
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|source| BootError::System { what: "the runtime", source })?;
+        let runtime = runtime()?;
         let listener = runtime.block_on(async { listen(&setup.config.daemon.socket) })?;
 
         let clock = options.clock;
@@ -110,12 +106,7 @@ impl Daemon {
         bindings.replace(setup.bound.clone(), &ledger, &setup.config.daemon.state);
         bindings.note_unended(&ledger);
         let left_over = registrar::left_over(&setup.config, &ledger);
-        let report: Report = {
-            let inbox = inbox.clone();
-            Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))))
-        };
-        let workers = Workers::new(bindings.clone(), report);
-
+        let workers = workers(bindings.clone(), &inbox);
         let (began, before) = (clock.read(), ledger.elapsed);
         let first = reading(clock.as_ref(), began, before);
         let keeper = Keeper::new(ledger, FLOOR, first, uuid::Uuid::new_v4().as_u128());
@@ -230,6 +221,20 @@ fn log_findings(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) {
     setup.config.remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
     allowed::hampered(setup, barred).iter().for_each(|f| tracing::error!("{f}"));
     allowed::closed(setup, &Allowed::Here).iter().for_each(|f| tracing::info!("{f}"));
+}
+
+fn runtime() -> Result<Runtime, BootError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.map_err(|source| BootError::System { what: "the runtime", source })
+}
+
+/// Whose reports go to the driver.
+fn workers(bindings: Arc<Bindings>, inbox: &Inbox) -> Arc<Workers> {
+    let inbox = inbox.clone();
+    let report: Report =
+        Arc::new(move |finished| inbox.put(Message::Event(Event::Finished(finished))));
+    Workers::new(bindings, report)
 }
 
 /// On a thread of its own; the channel ends with it.

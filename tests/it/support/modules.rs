@@ -166,8 +166,7 @@ fn who_names_whom_is_seen_through_lists_and_paths() {
     check(&["e", "f"], &[]);
     let circle: Vec<String> = circles(&names)[0].iter().map(|found| found.join("::")).collect();
     assert_eq!((circles(&names).len(), circle), (1, vec!["a::b".into(), "a::c".into()]));
-    let text =
-        "fn a() {\n    b();\n}\ntrait T {\n    fn c(\n        &self,\n    );\n    fn d() {}\n}\n";
+    let text = "fn a() {\n    b();\n}\ntrait T {\n    fn c(\n        &self,\n    );\n    fn d() {\n    }\n}\n";
     let lengths = functions(&source("src/d.rs", &code_of(text)));
-    assert_eq!(lengths, [("a".into(), 1, 3), ("d".into(), 8, 1)]);
+    assert_eq!(lengths, [("a".into(), 1, 3), ("d".into(), 8, 2)]);
 }
