@@ -128,7 +128,7 @@ pub fn functions(file: &Source) -> Vec<(String, usize, usize)> {
         if body.is_none() || none.is_some_and(|none| body.is_some_and(|body| none < body)) {
             continue;
         }
-        let length = lines[at..].iter().position(|end| closes(&end)).map_or(1, |end| end + 1);
+        let length = lines[at..].iter().position(closes).map_or(1, |end| end + 1);
         found.push((name, at + 1, length));
     }
     found
