@@ -2,7 +2,7 @@
 
 use crate::support::modules::{circles, functions, names};
 use crate::support::source::{Source, code_of, files, root};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Each room and the rooms it may name. `bin` is src/bin; its own crate is `heptad` to it.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -245,6 +245,50 @@ fn every_backend_has_an_example_and_passes_the_conformance_suite() {
         }
     }
     check("a backend is a file, a registry line, an example and a conformance line", &findings);
+}
+
+#[test]
+fn every_dependency_is_named() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let code: Vec<String> = files("src", "rs").iter().map(|file| code_of(&file.text)).collect();
+    let crates = manifest["dependencies"].as_table().unwrap().keys();
+    let unnamed = crates.filter(|name| {
+        let name = name.trim_start_matches("rust-").replace('-', "_");
+        !code.iter().any(|code| code.contains(&format!("{name}::")))
+    });
+    check("crates that nothing names", &unnamed.cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn no_crate_has_an_advisory_against_it() {
+    #[derive(serde::Deserialize)]
+    struct Advisory {
+        #[serde(rename = "crate")]
+        name: String,
+        patched: Vec<semver::VersionReq>,
+        #[serde(default)]
+        unaffected: Vec<semver::VersionReq>,
+        accepted: Option<String>,
+    }
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let advisories: BTreeMap<String, Advisory> =
+        toml::from_str(&read("tests/data/advisories.toml")).unwrap();
+    let lock: toml::Table = read("Cargo.lock").parse().unwrap();
+    let mut findings = Vec::new();
+    for package in lock["package"].as_array().unwrap() {
+        let (name, version) =
+            (package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
+        let parsed: semver::Version = version.parse().unwrap();
+        let of_it = advisories.iter().filter(|(_, advisory)| advisory.name == name);
+        for (id, advisory) in of_it.filter(|(_, advisory)| advisory.accepted.is_none()) {
+            let mut safe = advisory.patched.iter().chain(&advisory.unaffected);
+            if !safe.any(|versions| versions.matches(&parsed)) {
+                findings.push(format!("{name} {version}: {id}; cargo update --package {name}"));
+            }
+        }
+    }
+    check("https://rustsec.org", &findings);
 }
 
 #[test]
