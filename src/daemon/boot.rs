@@ -24,6 +24,7 @@ use crate::domain::account::Barred;
 use crate::domain::clock::Reading;
 use crate::domain::event::Event;
 use crate::domain::keeper::Keeper;
+use crate::domain::ledger::Ledger;
 use crate::domain::name::ResourceName;
 use crate::domain::view::Moment;
 use crate::host::clock::Clock;
@@ -90,11 +91,7 @@ impl Daemon {
     /// # Errors
     /// [`BootError`]; nothing is left running then.
     pub fn start(options: Options) -> Result<Self, BootError> {
-        let setup =
-            check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
-        let logging = start_logging(&options, &setup)?;
-        let barred = allowed::barred(&setup.bound, &Allowed::Here);
-        log_findings(&setup, &barred);
+        let (setup, logging, barred) = prepare(&options)?;
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = runtime()?;
         let listener = runtime.block_on(async { listen(&setup.config.daemon.socket) })?;
@@ -102,9 +99,7 @@ impl Daemon {
         let clock = options.clock;
         let waiter = clock.waiter()?;
         let inbox = Inbox::new(waiter.bell());
-        let bindings = Arc::new(Bindings::new(&setup.config.daemon.state));
-        bindings.replace(setup.bound.clone(), &ledger, &setup.config.daemon.state);
-        bindings.note_unended(&ledger);
+        let bindings = bind(&setup, &ledger);
         let left_over = registrar::left_over(&setup.config, &ledger);
         let workers = workers(bindings.clone(), &inbox);
         let (began, before) = (clock.read(), ledger.elapsed);
@@ -213,6 +208,26 @@ impl Daemon {
         }
         self.counter.inbox.put(Message::Leave);
     }
+}
+
+type Prepared = (Setup, Option<Logging>, BTreeMap<ResourceName, Barred>);
+
+/// What is configured, and what of it this host and its unit do not allow; that is logged.
+fn prepare(options: &Options) -> Result<Prepared, BootError> {
+    let setup =
+        check::prepare(&options.locations, &options.env).map_err(BootError::Configuration)?;
+    let logging = start_logging(options, &setup)?;
+    let barred = allowed::barred(&setup.bound, &Allowed::Here);
+    log_findings(&setup, &barred);
+    Ok((setup, logging, barred))
+}
+
+fn bind(setup: &Setup, ledger: &Ledger) -> Arc<Bindings> {
+    let state = &setup.config.daemon.state;
+    let bindings = Arc::new(Bindings::new(state));
+    bindings.replace(setup.bound.clone(), ledger, state);
+    bindings.note_unended(ledger);
+    bindings
 }
 
 /// What is wrong on this host, and what the unit keeps from people.

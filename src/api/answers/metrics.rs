@@ -4,7 +4,8 @@
 
 use super::View;
 use crate::domain::account::Account;
-use crate::domain::alarm::{self, AlarmCode};
+use crate::domain::alarm::AlarmCode;
+use crate::domain::alarm::{self};
 use crate::domain::fee::ResourceUsage;
 use crate::domain::snapshot::{Fate, Health, Snapshot};
 use std::collections::BTreeMap;

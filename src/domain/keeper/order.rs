@@ -25,15 +25,7 @@ impl Keeper {
         let gone = || Failure::new(Fault::Absent, "the resource is no longer known");
         let account = self.ledger.account(&operation.resource).ok_or_else(gone)?.clone();
         match &operation.act {
-            Act::Survey | Act::Rotate => {
-                let settled = |s: &&Arc<Snapshot>| s.health != Health::Taking;
-                let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
-                let weigh = match operation.act {
-                    Act::Survey => self.weighing(&account),
-                    _ => UsageScope::Nothing,
-                };
-                Ok(Work::Survey { known, weigh })
-            }
+            Act::Survey | Act::Rotate => Ok(self.order_look(&account, &operation.act)),
             Act::Take { seq, slot, name, tags, part } => {
                 expect_open(&account, *seq, *slot)?;
                 let handle = self.intended(&account, *seq)?;
@@ -96,6 +88,16 @@ impl Keeper {
                 "heptad stopped before it was done; ask again",
             )),
         }
+    }
+
+    fn order_look(&self, account: &Account, act: &Act) -> Work {
+        let settled = |s: &&Arc<Snapshot>| s.health != Health::Taking;
+        let known = account.snapshots.values().filter(settled).map(|s| s.seq()).collect();
+        let weigh = match act {
+            Act::Survey => self.weighing(account),
+            _ => UsageScope::Nothing,
+        };
+        Work::Survey { known, weigh }
     }
 
     fn order_destruction(
