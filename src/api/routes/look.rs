@@ -8,8 +8,8 @@ use crate::api::heavy::Place;
 use crate::api::meaning::{page, parse_name};
 use crate::api::roles::Peer;
 use crate::api::wire::{
-    ForecastQuery, Forecasts, Health, Nothing, ResourceDetail, Resources, ResourcesQuery, Slots,
-    SlotsQuery, Status,
+    DaysQuery, ForecastQuery, Forecasts, Health, Nothing, ResourceDetail, Resources,
+    ResourcesQuery, Slots, SlotsQuery, Status,
 };
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
@@ -115,15 +115,15 @@ pub(super) async fn slots(
 
 /// What will be taken and dropped of one resource, and why.
 #[utoipa::path(get, path = "/v1/resources/{name}/forecast",
-    params(("name" = String, Path, description = "The resource"), ForecastQuery),
+    params(("name" = String, Path, description = "The resource"), DaysQuery),
     responses((status = 200, body = Forecasts)))]
 pub(super) async fn forecast_of(
     app: Shared,
     peer: Peer,
     ResourcePath(name): ResourcePath,
-    Query(query): Query<ForecastQuery>,
+    Query(query): Query<DaysQuery>,
 ) -> Result<Response, Refusal> {
-    let days = days(&query)?;
+    let days = days(query.days)?;
     let place = Place::of(&app, peer.uid()).await?;
     let of_one = move |view: &View<'_>| {
         let account = view.account(&name)?;
@@ -140,7 +140,7 @@ pub(super) async fn forecast(
     peer: Peer,
     Query(query): Query<ForecastQuery>,
 ) -> Result<Response, Refusal> {
-    let (days, limit) = (days(&query)?, page(query.limit)?);
+    let (days, limit) = (days(query.days)?, page(query.limit)?);
     let after = query.after.as_deref().map(|name| parse_name("after", name)).transpose()?;
     let place = Place::of(&app, peer.uid()).await?;
     let of_all = move |view: &View<'_>| {
@@ -151,8 +151,8 @@ pub(super) async fn forecast(
     place.json(of_all).await
 }
 
-fn days(query: &ForecastQuery) -> Result<u32, Refusal> {
-    let days = query.days.unwrap_or(DAYS);
+fn days(asked: Option<u32>) -> Result<u32, Refusal> {
+    let days = asked.unwrap_or(DAYS);
     if (1..=DAYS_AT_MOST).contains(&days) {
         return Ok(days);
     }

@@ -3,6 +3,7 @@
 
 mod change;
 mod daemon;
+mod document;
 mod events;
 mod fee;
 mod gate;

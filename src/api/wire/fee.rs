@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 pub struct FeeQuery {
     /// `YYYY-MM`, in UTC; the present month without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^[0-9]{4}-(0[1-9]|1[0-2])$")]
     pub month: Option<String>,
 }
 

@@ -17,14 +17,15 @@ mod resource;
 mod slot;
 mod snapshot;
 mod tree;
+mod words;
 
 pub use crate::domain::plan::Size;
 /// As a person writes one.
 pub use crate::domain::sentence::{Part, parts, plain};
 pub use body::{
-    AttachBody, ChangesQuery, CreateBody, DeleteQuery, EnableBody, ForecastQuery, ForgetBody,
-    KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody, ResourcesQuery,
-    RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TagBody, TakeBody,
+    AttachBody, ChangesQuery, CreateBody, DaysQuery, DeleteQuery, EnableBody, ForecastQuery,
+    ForgetBody, KeepBody, Leftovers, Nothing, OperationQuery, OperationsQuery, ProtectBody,
+    ResourcesQuery, RollbackBody, SetTimeBody, SlotsQuery, SnapshotsQuery, TagBody, TakeBody,
 };
 pub use event::{Changes, Check, Finding, Health, Lack, Reloaded};
 pub use fee::{Charge, FeeQuery, Fees, Measured, ResourceFee, SnapshotFee};
@@ -47,6 +48,7 @@ pub use tree::{
     Aspect, Change, DiffQuery, Difference, Differences, Entry, EntryKind, FileQuery, Listing,
     TreeQuery,
 };
+pub use words::{NameText, OrNull, PathText, ReferenceText, TimeText};
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! The state of the daemon and of each resource.
 
-use super::{AttachedDisk, Operation, Plan, Slot, StripMark, Tags};
+use super::{AttachedDisk, Operation, OrNull, Plan, Slot, StripMark, Tags};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -161,12 +161,14 @@ pub struct Protected {
     pub notes: Vec<String>,
 }
 
-/// A value in force with where it comes from.
+/// A value in force with where it comes from and, where a command says otherwise, what the
+/// configuration says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Setting<T> {
     pub value: T,
     pub source: Source,
-    /// What the configuration says, where a command says otherwise.
+    // Described above: what stands here would be taken for a second, contradicting type.
+    #[schema(inline, value_type = OrNull<T>)]
     pub configured: Option<T>,
 }
 

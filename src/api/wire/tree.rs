@@ -1,5 +1,6 @@
 //! Files inside snapshots. Names and paths are written as [`super::escape`] says.
 
+use super::ReferenceText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -112,6 +113,7 @@ pub struct TreeQuery {
     pub path: Option<String>,
     /// 1 to 1000 entries; 1000 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Only names after this one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,12 +133,14 @@ pub struct FileQuery {
 #[into_params(parameter_in = Query)]
 pub struct DiffQuery {
     /// The snapshot to get to: a name, `RESOURCE@SLOT` or `RESOURCE@latest`.
+    #[param(value_type = ReferenceText)]
     pub against: String,
     /// From the top of both, without a leading `/`; all of them without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// 1 to 1000 differences; 1000 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Go on after this path.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 
 mod cancelling;
 mod disk;
+mod document;
 mod faults;
 mod hooks;
 pub mod host;

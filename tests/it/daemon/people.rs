@@ -94,13 +94,13 @@ fn curl_gets_three_answers_as_an_ordinary_user_as_a_member_and_as_root() {
 }
 
 /// A daemon of an ordinary user, with nothing but what the XDG Base Directory Specification says.
-struct Own {
-    host: Host,
+pub(super) struct Own {
+    pub(super) host: Host,
     dir: tempfile::TempDir,
 }
 
 impl Own {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let dir = trusted::dir();
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
@@ -135,7 +135,14 @@ impl Own {
         command
     }
 
-    fn ctl(&self, line: &str) -> String {
+    /// Its daemon, on a clock that is moved.
+    pub(super) fn run(&mut self) {
+        let clock = self.host.path("clock");
+        let daemon = self.command("heptad", &format!("run --simulated-clock {}", clock.display()));
+        self.host.start_as(daemon);
+    }
+
+    pub(super) fn ctl(&self, line: &str) -> String {
         let ran = ran(&mut self.command("heptactl", line));
         assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
         ran.out
@@ -145,9 +152,7 @@ impl Own {
 #[test]
 fn without_root_a_daemon_protects_what_its_user_may_read() {
     let mut own = Own::start();
-    let clock = own.host.path("clock");
-    let daemon = own.command("heptad", &format!("run --simulated-clock {}", clock.display()));
-    own.host.start_as(daemon);
+    own.run();
     own.host.clock(&at(1, "06:00"));
     own.host.complete(&["notes"], &day(1));
     assert!(own.ctl("status notes").contains("notes  disk, files"));
