@@ -95,7 +95,6 @@ impl Daemon {
         let Opening { setup, lock, catalogue, ledger } = open(setup)?;
         let runtime = runtime()?;
         let listener = runtime.block_on(async { listen(&setup.config.daemon.socket) })?;
-
         let clock = options.clock;
         let waiter = clock.waiter()?;
         let inbox = Inbox::new(waiter.bell());
