@@ -80,6 +80,9 @@ const LINES: (usize, usize) = (300, 450);
 /// Lines of a function, with its signature.
 const FUNCTION: usize = 70;
 
+/// Columns of a line, also of a comment.
+const WIDTH: usize = 100;
+
 /// Functions that are one table: a line or two for each case, and nothing else.
 const TABLES: &[(&str, &str)] = &[("src/api/denied.rs", "from")];
 
@@ -208,6 +211,29 @@ fn functions_are_read_without_scrolling() {
         }));
     }
     check("long functions", &findings);
+}
+
+#[test]
+fn lines_are_read_without_turning_the_head() {
+    let mut findings = Vec::new();
+    for file in files("src", "rs") {
+        // Texts and tables cannot be broken everywhere.
+        let breaks = |line: &&str| !line.contains('"') && !line.starts_with("//! |");
+        let wide = |line: &&str| line.chars().count() > WIDTH && breaks(line);
+        let lines = file.text.lines().enumerate().filter(|(_, line)| wide(line));
+        findings.extend(lines.map(|(at, _)| format!("{}:{}", file.path, at + 1)));
+    }
+    check("lines wider than that", &findings);
+}
+
+#[test]
+fn a_module_with_parts_is_a_directory() {
+    let beside = |file: &Source| {
+        let dir = root().join(file.path.trim_end_matches(".rs"));
+        dir.is_dir().then(|| format!("{} is beside {}", file.path, dir.display()))
+    };
+    let all = files("src", "rs").into_iter().chain(files("tests/it", "rs"));
+    check("move x.rs to x/mod.rs", &all.filter_map(|file| beside(&file)).collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,17 +7,17 @@ use std::path::Path;
 
 /// One file per version, in order; the first makes everything.
 const STEPS: &[&str] = &[
-    include_str!("schema/1.sql"),
-    include_str!("schema/2.sql"),
-    include_str!("schema/3.sql"),
-    include_str!("schema/4.sql"),
-    include_str!("schema/5.sql"),
-    include_str!("schema/6.sql"),
-    include_str!("schema/7.sql"),
-    include_str!("schema/8.sql"),
-    include_str!("schema/9.sql"),
-    include_str!("schema/10.sql"),
-    include_str!("schema/11.sql"),
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+    include_str!("4.sql"),
+    include_str!("5.sql"),
+    include_str!("6.sql"),
+    include_str!("7.sql"),
+    include_str!("8.sql"),
+    include_str!("9.sql"),
+    include_str!("10.sql"),
+    include_str!("11.sql"),
 ];
 
 /// The version that this heptad writes and the newest that it reads.
