@@ -38,14 +38,15 @@
 //!
 //! # Invariants
 //!
-//! I1 a deletion by heptad itself is paid by newer complete snapshots, seen in the same pass ·
-//! I2 nothing is destroyed that heptad did not make · I3 manual, kept, copied and used ones, and
-//! those of resources that disappeared, are left alone · I4 doubt stops rotation · I5 complete means
+//! I1 a deletion by heptad itself is paid by newer complete snapshots, seen in the same pass · I2
+//! nothing is destroyed that heptad did not make · I3 manual, kept, copied and used ones, and those
+//! of resources that disappeared, are left alone · I4 doubt stops rotation · I5 complete means
 //! durable · I6 every slot has an outcome · I7 one snapshot per slot · I8 no deletion reads the
 //! wall clock · I9 the catalogue can be rebuilt from the snapshots · I10 sequence numbers are never
 //! reused, and order is by them alone · I11 recovery converges in one pass · I12 a restore never
-//! replaces anything; a rollback does, after a snapshot of what was · I13 a stuck backend delays only its pool · I14 a failed write stops changes,
-//! never looking · I15 a request can do only what its peer's role allows.
+//! replaces anything; a rollback does, after a snapshot of what was · I13 a stuck backend delays
+//! only its pool · I14 a failed write stops changes, never looking · I15 a request can do only what
+//! its peer's role allows.
 //!
 //! README.md names a test for each.
 

@@ -70,7 +70,8 @@ pub fn parse_tags(tags: Tags) -> Result<Tags, Refusal> {
 }
 
 /// # Errors
-/// Nothing to do, the same key twice, a tag that cannot be. A key to remove may be any that there is.
+/// Nothing to do, the same key twice, a tag that cannot be. A key to remove may be any that there
+/// is.
 pub fn parse_retag(body: TagBody) -> Result<Retag, Refusal> {
     let remove: std::collections::BTreeSet<String> = body.remove.into_iter().collect();
     let refuse = |message: String, hint: &str| Refusal::bad("bad-tag", message, hint);

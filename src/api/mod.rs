@@ -1,8 +1,8 @@
 //! The control interface: HTTP/1.1 with JSON on a Unix socket.
 //!
 //! This room turns requests into the domain's requests and the published ledger into answers. It
-//! knows the domain and sees the daemon only through [`Service`](service::Service); it must not know the
-//! catalogue, a backend or the configuration's layout, and it decides nothing.
+//! knows the domain and sees the daemon only through [`Service`](service::Service); it must not
+//! know the catalogue, a backend or the configuration's layout, and it decides nothing.
 //!
 //! | method and path | role | answer |
 //! |---|---|---|

@@ -106,8 +106,8 @@ pub fn ending(operation: &wire::Operation) -> String {
     }
 }
 
-/// That it failed, and why: `www: take before-upgrade failed: the store is full`; or that somebody did
-/// not want it any more: `www: take before-upgrade was cancelled by uid 0`.
+/// That it failed, and why: `www: take before-upgrade failed: the store is full`; or that somebody
+/// did not want it any more: `www: take before-upgrade was cancelled by uid 0`.
 pub fn failing(operation: &wire::Operation) -> String {
     let (resource, title) = (&operation.resource, title(operation));
     match &operation.failure {

@@ -26,8 +26,8 @@ pub trait InPlace {
     /// # Errors
     /// [`Fault::Busy`] when it is in use after all; [`Fault::Permanent`] where the place does not
     /// allow it. [`Fault::Cancelled`] where it is not wanted any more before its commit point: the
-    /// live content is as it was, and nothing else is left. One that has passed it, perhaps before a
-    /// crash, is finished.
+    /// live content is as it was, and nothing else is left. One that has passed it, perhaps before
+    /// a crash, is finished.
     fn rollback(
         &self,
         order: &RollbackOrder<'_>,
@@ -42,8 +42,8 @@ pub trait InPlace {
 
 /// Saves a damaged resource as it is.
 pub trait Rescue {
-    /// Takes the live content byte for byte, though its own software cannot use it: a rollback is to
-    /// mend it, and what is there goes no other way. `why` is what taking it failed for, and
+    /// Takes the live content byte for byte, though its own software cannot use it: a rollback is
+    /// to mend it, and what is there goes no other way. `why` is what taking it failed for, and
     /// what the snapshot is suspect for, see [`crate::domain::suspicion::as_it_was`].
     ///
     /// # Errors
@@ -88,8 +88,8 @@ pub trait Creation {
         order.is_plain()
     }
 
-    /// What an earlier attempt at the same order made, if that is whole and can be told for its own:
-    /// heptad stopped before all was known.
+    /// What an earlier attempt at the same order made, if that is whole and can be told for its
+    /// own: heptad stopped before all was known.
     ///
     /// # Errors
     /// What keeps from looking.

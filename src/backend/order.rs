@@ -66,8 +66,8 @@ impl<'a> RestoreOrder<'a> {
         Self { handle, name, target, plan: None, size: None, port: None }
     }
 
-    /// For a technology without sizes or ports. A plan tells what whatever runs there will need, and
-    /// nothing is set by it.
+    /// For a technology without sizes or ports. A plan tells what whatever runs there will need,
+    /// and nothing is set by it.
     ///
     /// # Errors
     /// [`Fault::Permanent`], naming what has no use here.

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 
 /// One resource's access to its technology. An instance is bound to one resource, so no verb
 /// carries it. All verbs block, are called from worker threads, and may be called again after a
-/// crash at any instruction. Whatever takes long tells `progress` how far it is, if it can, and asks
-/// it whether the outcome is wanted still.
+/// crash at any instruction. Whatever takes long tells `progress` how far it is, if it can, and
+/// asks it whether the outcome is wanted still.
 pub trait Backend: Debug + Send + Sync {
     /// Must not touch the resource.
     fn capabilities(&self) -> Capabilities;
@@ -70,8 +70,8 @@ pub trait Backend: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Fault::Permanent`] for a size, plan or port that this technology has no use for.
-    /// [`Fault::Cancelled`] where it is not wanted any more: nothing is left then, nor of an earlier
-    /// attempt, also where it never was.
+    /// [`Fault::Cancelled`] where it is not wanted any more: nothing is left then, nor of an
+    /// earlier attempt, also where it never was.
     ///
     /// [`Fault::Permanent`]: crate::domain::operation::Fault::Permanent
     /// [`Fault::Cancelled`]: crate::domain::operation::Fault::Cancelled
@@ -139,8 +139,8 @@ pub struct Capabilities {
     pub kind: Option<Kind>,
     /// What some verbs need to be allowed beyond what heptad's unit allows, if heptad is root.
     pub drop_ins: &'static [DropIn],
-    /// [`Backend::usage`] costs no more than a listing. Then it is asked at every sweep; else once a
-    /// day.
+    /// [`Backend::usage`] costs no more than a listing. Then it is asked at every sweep; else once
+    /// a day.
     pub usage_is_cheap: bool,
 }
 

@@ -243,8 +243,8 @@ fn put_slot(to: &Connection, resource: &ResourceName, record: &SlotRecord) -> Re
     run(to, PUT_SLOT, values).map(drop)
 }
 
-/// As the newest row, so that rows are in the order in which they were noted. That nothing is known of
-/// a slot never replaces its snapshot.
+/// As the newest row, so that rows are in the order in which they were noted. That nothing is known
+/// of a slot never replaces its snapshot.
 const PUT_SLOT: &str = "
     INSERT OR REPLACE INTO slot (resource, life, slot, due, period_end, attempts, started, finished,
         fault, failure, operation, seq, outcome, reason)

@@ -6,7 +6,8 @@ use crate::domain::similar::similar;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
-/// The longest socket path in bytes: `sun_path` has 108, the last one for the closing NUL (unix(7)).
+/// The longest socket path in bytes: `sun_path` has 108, the last one for the closing NUL
+/// (unix(7)).
 pub const SOCKET_LIMIT: usize = 107;
 
 /// Settings of the daemon itself. A change of any but `log` needs a restart.

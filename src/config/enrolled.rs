@@ -1,6 +1,6 @@
 //! Resources that a command made: each is declared by a file of heptad's own, `NAME.toml` in the
-//! directory [`ENROLLED`] of the state directory, with exactly one complete `[resource.NAME]` table.
-//! What is written here and how it is read stand together, so that they agree.
+//! directory [`ENROLLED`] of the state directory, with exactly one complete `[resource.NAME]`
+//! table. What is written here and how it is read stand together, so that they agree.
 //!
 //! Such files are the weakest layer, though nothing may lie on top of them: a table of the same
 //! name in the user's files is a finding. One that is broken is a finding like any other, with its

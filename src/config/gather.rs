@@ -42,7 +42,8 @@ pub fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
     gathered
 }
 
-/// What was gathered before, with files of heptad's own as they are now. Nothing else is read again.
+/// What was gathered before, with files of heptad's own as they are now. Nothing else is read
+/// again.
 pub fn again(layers: &Layers, remarks: &[Finding], own: &[PathBuf]) -> Gathered {
     let mut layers = layers.clone();
     let renewed = |layer: &Layer| {

@@ -68,7 +68,8 @@ fn slip(lines: &Lines<'_>, error: &toml::de::Error, span: &Range<usize>) -> Find
     let word = lines.text.get(span.clone()).unwrap_or_default();
     let before = lines.text.get(..span.start).unwrap_or_default().trim_end();
     let bare = word.starts_with(|c: char| c.is_alphabetic() || "/~.$".contains(c));
-    // The parser takes a text without quotes for a number or a truth gone wrong, by its first letter.
+    // The parser takes a text without quotes for a number or a truth gone wrong, by its first
+    // letter.
     let (problem, hint) = if before.ends_with('=') && (bare || word.contains(':')) {
         let hint = format!("put a text in quotes: {}", quote(word));
         ("a text stands without quotes".to_owned(), hint)

@@ -50,7 +50,8 @@ pub struct ProtectArgs {
     /// What it is called; without it, a name is made from the path
     #[arg(long)]
     pub name: Option<String>,
-    /// Automatic snapshots at this time of day; without it, as [defaults] of the configuration has it
+    /// Automatic snapshots at this time of day; without it, as [defaults] of the configuration has
+    /// it
     #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub time: Option<String>,
     /// Take a first snapshot at once, under this name
@@ -70,7 +71,8 @@ pub struct CreateArgs {
     /// The size of an instance or a database, from `heptactl plans`: the same or a larger one
     #[arg(long)]
     pub plan: Option<String>,
-    /// The size of a disk, or of an instance's system disk, such as 40GiB; never smaller than it was
+    /// The size of a disk, or of an instance's system disk, such as 40GiB; never smaller than it
+    /// was
     #[arg(long)]
     pub size: Option<Size>,
     /// Where a database's server listens; without it, where nothing does

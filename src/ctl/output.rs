@@ -39,8 +39,8 @@ impl Output {
         Ok(())
     }
 
-    /// Gives it its owner if that can be, mode, time and name. Without `force` never over something:
-    /// then the error is [`io::ErrorKind::AlreadyExists`].
+    /// Gives it its owner if that can be, mode, time and name. Without `force` never over
+    /// something: then the error is [`io::ErrorKind::AlreadyExists`].
     pub fn place(
         mut self,
         mode: u32,
@@ -81,12 +81,12 @@ impl Output {
     }
 }
 
-/// What of a block of this size is all zeros is a hole, as it may have been in the original: a sparse
-/// file would fill the disk.
+/// What of a block of this size is all zeros is a hole, as it may have been in the original: a
+/// sparse file would fill the disk.
 const BLOCK: u64 = 4096;
 
-/// Writes to a new file from `at` on, but no holes; returns where that ends. The length of the file is
-/// to be set when all is written.
+/// Writes to a new file from `at` on, but no holes; returns where that ends. The length of the file
+/// is to be set when all is written.
 pub fn write_with_holes(file: &File, at: u64, bytes: &[u8]) -> io::Result<u64> {
     let (mut data, mut end) = (0, 0);
     while end < bytes.len() {

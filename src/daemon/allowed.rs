@@ -61,8 +61,8 @@ impl Allowed {
         }
     }
 
-    /// What of it heptad is not allowed; empty if nothing is missing, and without root: nobody allows
-    /// that by a unit.
+    /// What of it heptad is not allowed; empty if nothing is missing, and without root: nobody
+    /// allows that by a unit.
     pub fn lacking(&self, drop_in: DropIn) -> String {
         match self {
             Self::Here if nix::unistd::geteuid().is_root() => drop_in.lacking(),

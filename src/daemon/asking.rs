@@ -1,5 +1,5 @@
-//! Questions to disks and servers that may never answer: each on another thread, all of them together
-//! within a bound. Whoever hangs holds up nobody else.
+//! Questions to disks and servers that may never answer: each on another thread, all of them
+//! together within a bound. Whoever hangs holds up nobody else.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -38,7 +38,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check the configuration beside the host, and list everything that is wrong with it
     ///
-    /// Also what the service may not do, as the daemon that runs says, or the unit as it is installed.
+    /// Also what the service may not do, as the daemon that runs says, or the unit as it is
+    /// installed.
     Check(CheckArgs),
     /// Make a new catalogue from the manifests beside the snapshots; the daemon must not run
     ///

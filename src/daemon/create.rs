@@ -125,8 +125,8 @@ fn may_be_there(derived: &Resource, context: &dyn CreateContext) -> Result<(), F
     })
 }
 
-/// Makes the attached disks of a new instance known, each as a resource. Nothing automatic is taken of
-/// them: they are in the snapshots of their instance.
+/// Makes the attached disks of a new instance known, each as a resource. Nothing automatic is taken
+/// of them: they are in the snapshots of their instance.
 fn know_disks(
     (draft, derived): (&NewResource, &Resource),
     disks: &[(String, serde_json::Map<String, serde_json::Value>)],
@@ -236,8 +236,8 @@ pub fn roll_back(
 }
 
 /// # Errors
-/// [`Fault::Busy`] while somebody uses the resource, saying who; [`Fault::Permanent`] where heptad may
-/// not write.
+/// [`Fault::Busy`] while somebody uses the resource, saying who; [`Fault::Permanent`] where heptad
+/// may not write.
 pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
     let closed = backend.territory().roots.iter().find_map(|root| allowed::closed_place(root));
     if let Some(why) = closed {

@@ -1,5 +1,6 @@
-//! Declares the resources that commands make, in files of heptad's own: durable when reported, whole
-//! or not at all, and never over something else. What is in them is the configuration's business.
+//! Declares the resources that commands make, in files of heptad's own: durable when reported,
+//! whole or not at all, and never over something else. What is in them is the configuration's
+//! business.
 
 use crate::config::{ENROLLED, Enrolment, Unwritable, enrolled_file};
 use crate::domain::name::{ENROLLED_NAME_LIMIT, ResourceName};

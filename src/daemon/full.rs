@@ -1,5 +1,5 @@
-//! A store or a place that is full, told as such. Each technology has words of its own for it, and some of them
-//! speak of the resource, or sound like a dying disk.
+//! A store or a place that is full, told as such. Each technology has words of its own for it, and
+//! some of them speak of the resource, or sound like a dying disk.
 
 use crate::backend::Backend;
 use crate::domain::operation::{Failure, Fault};

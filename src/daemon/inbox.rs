@@ -56,8 +56,8 @@ impl Inbox {
         std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// On success it is in force: who is told so may ask for what it added. A driver that does not come
-    /// to it in time is not waited for, and then does not do it later either.
+    /// On success it is in force: who is told so may ask for what it added. A driver that does not
+    /// come to it in time is not waited for, and then does not do it later either.
     ///
     /// # Errors
     /// Why it is not in force.

@@ -1,5 +1,5 @@
-//! The log of what is done: a sentence for each step, written after its intent is durable and before
-//! its act, with fields beside it so that it can be searched.
+//! The log of what is done: a sentence for each step, written after its intent is durable and
+//! before its act, with fields beside it so that it can be searched.
 
 use crate::api::{telling, wire};
 use crate::domain::account::Account;

@@ -1,6 +1,6 @@
-//! Putting something under protection at a command. First it is looked at, which may take as long as
-//! its disk likes; then, quickly and alone, it is judged beside everything else, declared by a file
-//! of heptad's own, and put in force.
+//! Putting something under protection at a command. First it is looked at, which may take as long
+//! as its disk likes; then, quickly and alone, it is judged beside everything else, declared by a
+//! file of heptad's own, and put in force.
 
 use super::allowed::{self, Allowed};
 use super::check;
@@ -58,8 +58,8 @@ impl DaemonService {
         Ok(answer)
     }
 
-    /// What was answered to the same request before. After a restart that is not known any more, and
-    /// then it is protected already: nothing is done twice.
+    /// What was answered to the same request before. After a restart that is not known any more,
+    /// and then it is protected already: nothing is done twice.
     fn answered(&self, key: &Key) -> Option<Result<wire::Protected, Unprotectable>> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, answer) = answers.iter().find(|(known, _)| known.text == key.text)?;

@@ -302,7 +302,8 @@ impl Workers {
     fn next(&self, name: &str) -> Option<(Order, Arc<Bound>)> {
         let mut pools = lock(&self.pools);
         let pool = pools.get_mut(name)?;
-        // What measures takes minutes, and a due snapshot does not wait for more than what has begun.
+        // What measures takes minutes, and a due snapshot does not wait for more than what has
+        // begun.
         let quick = pool.waiting.iter().position(|(order, _)| !measures(&order.work));
         let next = pool.waiting.remove(quick.unwrap_or(0));
         if next.is_none() {

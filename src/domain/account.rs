@@ -62,7 +62,8 @@ pub struct Account {
     pub occupied: Option<KnownTotal>,
     pub snapshots: BTreeMap<Seq, Arc<Snapshot>>,
     pub slots: BTreeMap<Slot, SlotRecord>,
-    /// Those slots in the order in which something was last noted of them, which no clock can change.
+    /// Those slots in the order in which something was last noted of them, which no clock can
+    /// change.
     pub noted: Vec<Slot>,
     /// Not remembered across restarts:
     pub surveyed: bool,

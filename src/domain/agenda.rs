@@ -72,7 +72,8 @@ impl Facts<'_> {
         None
     }
 
-    /// Whether a snapshot was there before the day began. A clock that was set a little is no reason.
+    /// Whether a snapshot was there before the day began. A clock that was set a little is no
+    /// reason.
     pub fn is_before(&self, record: &SlotRecord, begin: Timestamp) -> bool {
         let finished = self.dating.finished(record).filter(|_| record.is_taken());
         finished.is_some_and(|at| begin.duration_since(at) > LITTLE)
@@ -151,8 +152,8 @@ fn retry(period: Period, record: &SlotRecord, now: Timestamp) -> Option<Run> {
 pub fn closable(facts: &Facts<'_>, left: Option<Timestamp>, now: Timestamp) -> Vec<SlotRecord> {
     let over = |record: &&SlotRecord| record.outcome.is_none() && record.end <= now;
     let mut found: Vec<SlotRecord> = facts.slots.values().filter(over).cloned().collect();
-    // What a clock that was ahead took, says nothing of the days before it. Where nothing else is in
-    // memory, all that passed before that was noticed has its records.
+    // What a clock that was ahead took, says nothing of the days before it. Where nothing else is
+    // in memory, all that passed before that was noticed has its records.
     let told = facts.slots.values().filter(|record| !facts.dating.is_doubted(record));
     let seen = told.map(|record| record.due).filter(|due| *due <= now).max();
     let noticed = facts.dating.rewound.map(|rewound| rewound.at.min(now));
@@ -175,8 +176,9 @@ pub fn closable(facts: &Facts<'_>, left: Option<Timestamp>, now: Timestamp) -> V
     found
 }
 
-/// Whether what waits for its turn may still be taken for its slot, though the period is over: it is
-/// late only because another operation runs, and until the next slot is due no day is lost by that.
+/// Whether what waits for its turn may still be taken for its slot, though the period is over: it
+/// is late only because another operation runs, and until the next slot is due no day is lost by
+/// that.
 pub fn may_wait(facts: &Facts<'_>, record: &SlotRecord, now: Timestamp) -> bool {
     facts.timeline.latest_due(now).is_none_or(|period| period.due <= record.due)
 }

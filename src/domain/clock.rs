@@ -10,8 +10,8 @@ pub struct Reading {
     pub boot: SignedDuration,
     /// Whether the kernel says that the wall clock is synchronised.
     pub synchronised: bool,
-    /// How long heptad has run on this host in all, without the machine's sleep: grows only, whatever
-    /// the wall clock does. The trash is emptied by it, so no clock can empty it early.
+    /// How long heptad has run on this host in all, without the machine's sleep: grows only,
+    /// whatever the wall clock does. The trash is emptied by it, so no clock can empty it early.
     pub elapsed: SignedDuration,
     /// How long the machine has slept since heptad started.
     pub slept: SignedDuration,

@@ -81,8 +81,9 @@ impl Dating {
     }
 
     /// Whether it was the clock that went back which was wrong, though it was believed: now that it
-    /// is set ahead, it is later than every time that it made doubtful, by as much as heptad has run
-    /// since the newest was taken. After a time off nobody can tell; rather two of a day than none.
+    /// is set ahead, it is later than every time that it made doubtful, by as much as heptad has
+    /// run since the newest was taken. After a time off nobody can tell; rather two of a day than
+    /// none.
     fn is_refuted(&self, taken: &[&SlotRecord], latest: Timestamp) -> bool {
         let Some(rewound) = self.rewound else { return false };
         let doubted =

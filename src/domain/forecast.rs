@@ -172,8 +172,8 @@ fn runs(
     (runs, false)
 }
 
-/// Whether rotation has a say: nothing goes of what left the configuration, or was not seen the last
-/// time.
+/// Whether rotation has a say: nothing goes of what left the configuration, or was not seen the
+/// last time.
 fn is_there(account: &Account) -> bool {
     account.declared && !account.forgotten && account.trouble.is_none()
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// Shortest and longest name, in characters (Lightsail's rule for every resource).
 pub const NAME_LENGTH: std::ops::RangeInclusive<usize> = 2..=255;
 
-/// Longest name of a resource that a command declares, in characters: its file, and that file while it
-/// is written, have names of at most 255 bytes (NAME_MAX).
+/// Longest name of a resource that a command declares, in characters: its file, and that file while
+/// it is written, have names of at most 255 bytes (NAME_MAX).
 pub const ENROLLED_NAME_LIMIT: usize = 240;
 
 /// Why a text is not a name. The message says what a name may be.

@@ -90,12 +90,13 @@ pub enum Source {
 /// What must hold in the backend before an object is destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// It is an automatic one, `latest` newer complete ones of its resource are there, and so is the
-    /// resource, under the identity that it is known by.
+    /// It is an automatic one, `latest` newer complete ones of its resource are there, and so is
+    /// the resource, under the identity that it is known by.
     Paid { retention: Retention, identity: Option<String> },
     /// The mark beside it says that it is in the trash.
     Thrown,
-    /// It is not whole: what a second heptad on the same store has completed meanwhile is no remains.
+    /// It is not whole: what a second heptad on the same store has completed meanwhile is no
+    /// remains.
     Remains,
     /// A person or a recorded intent asked for exactly this one.
     Asked,

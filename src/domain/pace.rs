@@ -1,6 +1,6 @@
-//! How dense a rhythm is. One that becomes much denser would rotate within minutes what a slower one
-//! made in days, as after a slip of the pen (`* * * * *`): what that made is held, until a person
-//! says that it may go, or until the slower rhythm rules again and has made as many anew.
+//! How dense a rhythm is. One that becomes much denser would rotate within minutes what a slower
+//! one made in days, as after a slip of the pen (`* * * * *`): what that made is held, until a
+//! person says that it may go, or until the slower rhythm rules again and has made as many anew.
 
 use super::account::Account;
 use super::policy::{Rhythm, When};

@@ -126,8 +126,8 @@ pub struct Held {
 pub struct Payment {
     /// How long heptad had run when one paid last.
     pub at: Option<SignedDuration>,
-    /// How long the machine had slept by then, since heptad started; not remembered across restarts,
-    /// which begin with no sleep.
+    /// How long the machine had slept by then, since heptad started; not remembered across
+    /// restarts, which begin with no sleep.
     pub slept: SignedDuration,
     /// How many completed since that paid nothing.
     pub unpaid: u32,
@@ -136,8 +136,8 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// How much time has passed since one paid, by what no clock can be set to: the time that heptad
-    /// has run in all, and the machine's sleep meanwhile.
+    /// How much time has passed since one paid, by what no clock can be set to: the time that
+    /// heptad has run in all, and the machine's sleep meanwhile.
     pub fn since(&self, elapsed: SignedDuration, slept: SignedDuration) -> SignedDuration {
         let ran = elapsed.saturating_sub(self.at.unwrap_or_default());
         ran.saturating_add(slept.saturating_sub(self.slept)).max(SignedDuration::ZERO)

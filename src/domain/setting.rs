@@ -1,5 +1,5 @@
-//! What a key of the configuration is. One description of it serves the checker, the reference file,
-//! the manual page and the schema that editors use.
+//! What a key of the configuration is. One description of it serves the checker, the reference
+//! file, the manual page and the schema that editors use.
 
 /// One key.
 #[derive(Clone, Copy, Debug, PartialEq)]

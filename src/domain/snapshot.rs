@@ -170,7 +170,8 @@ pub enum Fate {
     },
     /// A durable intent to destroy it is recorded.
     Doomed {
-        /// Its time in the trash is over, and who threw it there: what held then holds for every try.
+        /// Its time in the trash is over, and who threw it there: what held then holds for every
+        /// try.
         from_trash: Option<Thrown>,
     },
 }

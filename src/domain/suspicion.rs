@@ -41,8 +41,9 @@ pub fn is_as_it_was(doubt: &str) -> bool {
     doubt.starts_with(AS_IT_WAS)
 }
 
-/// Whether all that a snapshot lacks was lacking already in the last one that counts, by the notes of
-/// that, and a person has accepted it so: then this one is no worse, and its own notes say what it lacks.
+/// Whether all that a snapshot lacks was lacking already in the last one that counts, by the notes
+/// of that, and a person has accepted it so: then this one is no worse, and its own notes say what
+/// it lacks.
 pub fn is_accepted(lacks: &str, accepted: bool, notes: &[String]) -> bool {
     let noted = |part: &str| notes.iter().any(|note| note == part);
     accepted && (noted(lacks) || lacks.split("; ").all(noted))

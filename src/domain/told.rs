@@ -17,8 +17,8 @@ pub struct Told {
 pub struct Disk {
     /// What its instance calls it: `vdb`.
     pub name: String,
-    /// The live one's file: whether it is a resource of its own is known by that. Empty where it can
-    /// be none.
+    /// The live one's file: whether it is a resource of its own is known by that. Empty where it
+    /// can be none.
     pub file: String,
     pub size: u64,
 }

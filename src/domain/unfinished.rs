@@ -1,5 +1,5 @@
-//! A snapshot that is not there, and yet is not unknown: it is being taken, its taking failed, or it
-//! is going.
+//! A snapshot that is not there, and yet is not unknown: it is being taken, its taking failed, or
+//! it is going.
 
 use super::denied::Denied;
 use super::ledger::Ledger;

@@ -50,8 +50,8 @@ pub fn telling<T>(progress: &dyn Progress, growth: &Growth<'_>, act: impl FnOnce
     })
 }
 
-/// The bytes on the disk of a file or a tree, as far as it can be read at this moment, and not deeper
-/// than [`DEEPEST`]; fewer once it is `over`.
+/// The bytes on the disk of a file or a tree, as far as it can be read at this moment, and not
+/// deeper than [`DEEPEST`]; fewer once it is `over`.
 pub fn allocated(path: &Path, over: &AtomicBool) -> u64 {
     let Ok(meta) = std::fs::symlink_metadata(path) else { return 0 };
     let mut blocks = meta.blocks();

@@ -54,7 +54,8 @@ impl Subvolume {
         Uuid::from_bytes(self.info.parent_uuid)
     }
 
-    /// Whether it came from elsewhere by `btrfs receive`, or is a read-only snapshot of one that did.
+    /// Whether it came from elsewhere by `btrfs receive`, or is a read-only snapshot of one that
+    /// did.
     pub fn is_received(&self) -> bool {
         self.info.received_uuid != [0; 16]
     }

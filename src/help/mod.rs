@@ -2,8 +2,8 @@
 //! examples, exit codes, the environment, files; and the topics, long texts in Markdown that both
 //! programs show and that become manual pages.
 //!
-//! This room must not know any command. Each program hands in its tree of commands and a [`Manual`];
-//! a test holds that every command has an example.
+//! This room must not know any command. Each program hands in its tree of commands and a
+//! [`Manual`]; a test holds that every command has an example.
 
 mod document;
 mod page;

@@ -40,8 +40,8 @@ pub fn helper(name: &str, program: Option<&Path>, limits: Limits) -> Result<Spaw
     Ok(Spawn { args, ..Spawn::new(program, limits) })
 }
 
-/// Whether a command line, its words each ended by a zero as in `/proc/PID/cmdline`, is of the helper
-/// of this name.
+/// Whether a command line, its words each ended by a zero as in `/proc/PID/cmdline`, is of the
+/// helper of this name.
 pub fn is_helper(command_line: &[u8], name: &str) -> bool {
     let mut words = command_line.split(|byte| *byte == 0).skip(1);
     words.next() == Some(COMMAND.as_bytes())

@@ -52,8 +52,8 @@ pub struct Holder {
 /// Every process but this one that holds `root` or something below it, by rising number.
 ///
 /// # Errors
-/// [`ErrorKind::PermissionDenied`] when not every process can be looked into: that is never "nobody".
-/// [`ErrorKind::NotFound`] when `root` is not there.
+/// [`ErrorKind::PermissionDenied`] when not every process can be looked into: that is never
+/// "nobody". [`ErrorKind::NotFound`] when `root` is not there.
 pub fn holders(root: &Path) -> io::Result<Vec<Holder>> {
     holders_among(root, Whom::All)
 }
@@ -211,8 +211,8 @@ fn held(
     Ok(mapped(&std::fs::read(proc.join("maps"))?).find(|path| is_in(path)))
 }
 
-/// Whether what a link in `/proc` leads to may lie on the file system of one of the places: more cannot
-/// be known of what is nested so deeply that the kernel does not tell its path.
+/// Whether what a link in `/proc` leads to may lie on the file system of one of the places: more
+/// cannot be known of what is nested so deeply that the kernel does not tell its path.
 fn may_be_on(link: &Path, places: &[Place]) -> bool {
     let Ok(meta) = std::fs::metadata(link) else { return false };
     let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
@@ -274,8 +274,8 @@ pub(super) fn gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// Looks at a process that may end at any moment; none where it has. Between being found and being
 /// read it is refused with what means something else: EACCES by its links, EINVAL by its table of
-/// mounts (the kernel's proc_pid_readlink, proc_ns_readlink, mounts_open_common). Asked for once more
-/// it is gone, and who may not be looked into is refused again.
+/// mounts (the kernel's proc_pid_readlink, proc_ns_readlink, mounts_open_common). Asked for once
+/// more it is gone, and who may not be looked into is refused again.
 pub(super) fn look<T>(mut look: impl FnMut() -> io::Result<T>) -> io::Result<Option<T>> {
     for _ in 1..TRIES {
         match gone(look()) {

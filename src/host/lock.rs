@@ -27,7 +27,8 @@ pub struct InstanceLock {
 }
 
 impl InstanceLock {
-    /// Locks `path` at once or not at all, and writes this process's number into it, if there is room.
+    /// Locks `path` at once or not at all, and writes this process's number into it, if there is
+    /// room.
     ///
     /// # Errors
     /// [`LockError::AlreadyRunning`] with the holder's number.

@@ -24,8 +24,8 @@ pub enum Node {
     Note(String),
 }
 
-/// The endings of names: of a note instead of files, of one beside them, and of the directory of all
-/// subvolumes, where the other is of the one that an ordinary mount shows.
+/// The endings of names: of a note instead of files, of one beside them, and of the directory of
+/// all subvolumes, where the other is of the one that an ordinary mount shows.
 const INSTEAD: &str = ".not-shown";
 const BESIDE: &str = ".note";
 const ALL: &str = ".all";

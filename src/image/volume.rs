@@ -20,7 +20,8 @@ pub enum Content {
     Unknown,
 }
 
-/// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others from their first sector.
+/// Where each file system has its magic number: ext from Documentation/filesystems/ext4, the others
+/// from their first sector.
 const CLOSED: &[(u64, &[u8], &str)] = &[
     (0, b"LUKS\xba\xbe", "an encrypted LUKS volume"),
     (4_086, b"SWAPSPACE2", "swap space"),

@@ -77,8 +77,8 @@ impl<'a> Growing<'a> {
     }
 }
 
-/// As long as it grows nobody clears it away, not even a second heptad that works on the same store;
-/// the lock goes with the process.
+/// As long as it grows nobody clears it away, not even a second heptad that works on the same
+/// store; the lock goes with the process.
 fn hold(dir: &OwnedFd, path: &Path) -> Result<(), StorageError> {
     match rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => {
@@ -187,8 +187,8 @@ impl Store {
         sync_dir(self.dir())
     }
 
-    /// Gives what goes the name that says so. A name needs room, and where a quota is reached there is
-    /// none: then it keeps its own until something of it is gone.
+    /// Gives what goes the name that says so. A name needs room, and where a quota is reached there
+    /// is none: then it keeps its own until something of it is gone.
     fn doom(&self, path: &mut PathBuf, doomed: &Path) -> Result<(), StorageError> {
         if path == doomed {
             return Ok(());
@@ -225,9 +225,9 @@ impl Store {
     }
 }
 
-/// When something of a snapshot goes. Under its old name it must look whole no more from the beginning,
-/// so what is no tree goes at once; and what says that it is doubted, or in the trash, goes after all
-/// that could be taken for a good one.
+/// When something of a snapshot goes. Under its old name it must look whole no more from the
+/// beginning, so what is no tree goes at once; and what says that it is doubted, or in the trash,
+/// goes after all that could be taken for a good one.
 fn turn(dir: &OwnedFd, name: &CStr) -> u8 {
     let is = |file: &str| name.to_bytes() == file.as_bytes();
     match peek(dir, name) {
@@ -237,8 +237,8 @@ fn turn(dir: &OwnedFd, name: &CStr) -> u8 {
     }
 }
 
-/// Takes a file out of the top of a tree that goes, which moves the time of its directory: by that each
-/// backend knows a tree that somebody has changed, however deep the first file lies that goes.
+/// Takes a file out of the top of a tree that goes, which moves the time of its directory: by that
+/// each backend knows a tree that somebody has changed, however deep the first file lies that goes.
 fn spoil(dir: &OwnedFd, name: &CStr) -> rustix::io::Result<()> {
     let (tree, meta) = peek(dir, name)?;
     if meta.kind != Kind::Dir || !meta.same_mount(&Meta::of(dir)?) {

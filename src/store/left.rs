@@ -1,4 +1,5 @@
-//! What a rollback could not remove: noted in the store, and removed with one of the next snapshots.
+//! What a rollback could not remove: noted in the store, and removed with one of the next
+//! snapshots.
 
 use super::growing::remove;
 use super::identity;
@@ -28,8 +29,8 @@ impl Store {
         replace(&self.dir().join(format!("{LEFT}{token}")), &text)
     }
 
-    /// Tries again to remove what rollbacks have left, and forgets what is gone. What cannot be removed
-    /// now is tried again the next time.
+    /// Tries again to remove what rollbacks have left, and forgets what is gone. What cannot be
+    /// removed now is tried again the next time.
     pub(super) fn remove_left(&self) {
         for note in std::fs::read_dir(self.dir()).into_iter().flatten().flatten() {
             if note.file_name().as_bytes().starts_with(LEFT.as_bytes())

@@ -175,8 +175,8 @@ impl Manifest {
         write_new(dir, MANIFEST, self, false)
     }
 
-    /// The mark in `dir`, beside this manifest. What the snapshot lacks is a doubt from the moment that
-    /// it exists, also before a mark was written, and after.
+    /// The mark in `dir`, beside this manifest. What the snapshot lacks is a doubt from the moment
+    /// that it exists, also before a mark was written, and after.
     pub fn mark(&self, dir: &Path) -> Result<Mark, StorageError> {
         let mark = read_mark(dir)?;
         Ok(Mark { doubt: mark.doubt.or_else(|| self.incomplete.clone()), ..mark })

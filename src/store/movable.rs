@@ -41,8 +41,9 @@ pub fn replaceable(path: &Path) -> Result<(&Path, &OsStr), StorageError> {
     Ok((above, name))
 }
 
-/// That two names in a directory can be exchanged: else all would be copied in vain. What is not known
-/// to be able to is tried with two empty files; what else stands against those is told by others.
+/// That two names in a directory can be exchanged: else all would be copied in vain. What is not
+/// known to be able to is tried with two empty files; what else stands against those is told by
+/// others.
 ///
 /// # Errors
 /// [`Fault::Permanent`] with the way out.
@@ -88,8 +89,8 @@ pub fn movable(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// That the store does not lie in what is at a path, by whatever way it is reached: it would go with
-/// the content of before, or hold itself.
+/// That the store does not lie in what is at a path, by whatever way it is reached: it would go
+/// with the content of before, or hold itself.
 ///
 /// # Errors
 /// [`Fault::Permanent`] with the way out.

@@ -32,7 +32,8 @@ impl Filled {
         Ok(Self { detail, notes, incomplete: None })
     }
 
-    /// The same with what the resource has and the snapshot lacks, as a sentence part: it is suspect then.
+    /// The same with what the resource has and the snapshot lacks, as a sentence part: it is
+    /// suspect then.
     pub fn lacking(self, incomplete: Option<String>) -> Self {
         Self { incomplete, ..self }
     }
@@ -46,7 +47,8 @@ impl Filled {
 
 impl Taking<'_> {
     /// Of the live resource. `look` finds it before anything is made, so that a source that is away
-    /// leaves nothing behind; `fill` copies what was found. One that exists whole is returned as it is.
+    /// leaves nothing behind; `fill` copies what was found. One that exists whole is returned as it
+    /// is.
     pub fn live<L>(
         &self,
         look: impl FnOnce() -> Result<L, StorageError>,
@@ -65,8 +67,8 @@ impl Taking<'_> {
         Ok(manifest)
     }
 
-    /// Of a snapshot that lies in the store. It is verified first: a copy of something changed would
-    /// pass for the snapshot that it was. What is missing in it is missing in the copy.
+    /// Of a snapshot that lies in the store. It is verified first: a copy of something changed
+    /// would pass for the snapshot that it was. What is missing in it is missing in the copy.
     pub fn kept<V>(
         &self,
         source: &Handle,
@@ -83,8 +85,8 @@ impl Taking<'_> {
 }
 
 impl Store {
-    /// Makes the directory in which a snapshot grows, once everything of earlier attempts is cleared
-    /// away; its number counts as used from here on.
+    /// Makes the directory in which a snapshot grows, once everything of earlier attempts is
+    /// cleared away; its number counts as used from here on.
     fn begin(&self, manifest: &Manifest) -> Result<Growing<'_>, StorageError> {
         let seq = Seq(manifest.seq);
         self.make()?;

@@ -1,4 +1,5 @@
-//! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when whole.
+//! Where a restored copy shall appear: it grows under a hidden name beside and is renamed when
+//! whole.
 
 use super::Item;
 use super::growing::remove;
@@ -60,9 +61,9 @@ impl Target {
         remove(&self.dir, &self.hidden)
     }
 
-    /// Makes all of it durable and gives it its name, never over something. `made` is what grew: who
-    /// may write to the directory can have put something else in its place, and that is no success.
-    /// Returns a reference to it.
+    /// Makes all of it durable and gives it its name, never over something. `made` is what grew:
+    /// who may write to the directory can have put something else in its place, and that is no
+    /// success. Returns a reference to it.
     ///
     /// # Errors
     /// [`Fault::Permanent`] where something is there by now, or what was made is not.
@@ -75,8 +76,8 @@ impl Target {
                  directory where only its owner writes",
             )
         };
-        // Held until it has its name: there are file systems on which a name gives the inode its number
-        // (mergerfs, some mounts of CIFS), and what is held has a new one then, too.
+        // Held until it has its name: there are file systems on which a name gives the inode its
+        // number (mergerfs, some mounts of CIFS), and what is held has a new one then, too.
         let held = match peek(&self.dir, &self.hidden) {
             Ok((held, found)) if found.same_inode(made) => held,
             _ => return Err(moved()),
@@ -112,8 +113,8 @@ impl Target {
 }
 
 impl Target {
-    /// Never over something, by what every file system can: a directory takes the place of an empty one
-    /// that was made a moment ago, a file gets a second name before it loses the first.
+    /// Never over something, by what every file system can: a directory takes the place of an empty
+    /// one that was made a moment ago, a file gets a second name before it loses the first.
     fn take_free_name(&self, kind: Kind) -> rustix::io::Result<()> {
         let (dir, hidden, name) = (&self.dir, &self.hidden, &self.name);
         if kind != Kind::Dir {
@@ -129,9 +130,9 @@ impl Target {
         placed
     }
 
-    /// Frees the name where [`Self::take_free_name`] was cut off in the middle, by a power cut: what was
-    /// made has its hidden name still, and the other has it too, or is the empty directory. Returns
-    /// whether it was that; what has been touched since is somebody's.
+    /// Frees the name where [`Self::take_free_name`] was cut off in the middle, by a power cut:
+    /// what was made has its hidden name still, and the other has it too, or is the empty
+    /// directory. Returns whether it was that; what has been touched since is somebody's.
     fn give_name_back(&self) -> Result<bool, StorageError> {
         let doing = || self.doing.clone();
         let (dir, name) = (&self.dir, &self.name);
@@ -174,8 +175,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    /// What is at the target and under the hidden name after a power cut in the middle of an attempt,
-    /// and whether the next one goes on.
+    /// What is at the target and under the hidden name after a power cut in the middle of an
+    /// attempt, and whether the next one goes on.
     fn check(left: impl Fn(&Path, &Path), goes_on: bool, what: &str) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("target");

@@ -70,8 +70,8 @@ impl Visitor for Measuring {
 }
 
 impl Measuring {
-    /// Whether this is the first name found here of what it is a name of, and whether it is the last
-    /// of all that there are.
+    /// Whether this is the first name found here of what it is a name of, and whether it is the
+    /// last of all that there are.
     fn of_names(&mut self, meta: &Meta) -> (bool, bool) {
         if meta.kind == Kind::Dir || meta.nlink == 1 {
             return (true, true);

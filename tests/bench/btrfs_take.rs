@@ -2,7 +2,8 @@
 //! request after the other, into one directory, without manifest, mark or sequence number?
 //!
 //! Both run on the same fresh file system in the same run, so their ratio can be compared between
-//! machines. `cargo bench --bench btrfs_take [SUBVOLUMES]`; as root. The result is one line of JSON.
+//! machines. `cargo bench --bench btrfs_take [SUBVOLUMES]`; as root. The result is one line of
+//! JSON.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

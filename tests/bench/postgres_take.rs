@@ -2,8 +2,8 @@
 //! against `pg_basebackup` of the same server in the same run? At several sizes, on btrfs with the
 //! data directory as a subvolume and on XFS.
 //!
-//! `cargo bench --bench postgres_take [TENTHS_OF_GB...]`, as root; needs 14 GB below /var/tmp for the
-//! usual 2, 10 and 40. One line of JSON for each file system and size.
+//! `cargo bench --bench postgres_take [TENTHS_OF_GB...]`, as root; needs 14 GB below /var/tmp for
+//! the usual 2, 10 and 40. One line of JSON for each file system and size.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

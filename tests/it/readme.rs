@@ -256,8 +256,8 @@ fn the_readme_is_read_in_ten_minutes() {
     assert!(lines <= 250, "{lines} lines; what is long belongs into a topic of help");
 }
 
-/// What is typed has to be copied from a manual page of eighty columns; what is printed may go on in
-/// the next line.
+/// What is typed has to be copied from a manual page of eighty columns; what is printed may go on
+/// in the next line.
 #[test]
 fn what_is_typed_fits_into_one_line() {
     let mut findings = Vec::new();

@@ -146,8 +146,8 @@ impl Client {
         self.look(&path, &OperationQuery { wait }, wait.unwrap_or(0))
     }
 
-    /// The same, but with `interrupts` SIGINT ends the waiting: [`ClientError::Interrupted`]. From then
-    /// on this process does not end by it.
+    /// The same, but with `interrupts` SIGINT ends the waiting: [`ClientError::Interrupted`]. From
+    /// then on this process does not end by it.
     pub fn finish_unless(
         &self,
         id: u64,

@@ -261,10 +261,10 @@ pub(super) async fn delete(
     submit(&app, &peer, terms, request).await
 }
 
-/// Take back an operation: an operator its own, an admin any. One that has not begun ends at once as
-/// cancelled. A take, keep, create or rollback that has begun is asked to stop (`cancel_asked_by`):
-/// it ends as cancelled with nothing left of it or, past its point of no return, as ever. Asking
-/// again changes nothing.
+/// Take back an operation: an operator its own, an admin any. One that has not begun ends at once
+/// as cancelled. A take, keep, create or rollback that has begun is asked to stop
+/// (`cancel_asked_by`): it ends as cancelled with nothing left of it or, past its point of no
+/// return, as ever. Asking again changes nothing.
 #[utoipa::path(post, path = "/v1/operations/{id}/cancel",
     params(("id" = u64, Path, description = "The operation")),
     responses((status = 202, body = Accepted), (status = 200, body = Accepted)))]

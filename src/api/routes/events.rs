@@ -26,8 +26,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// What changed after a generation: with `wait`, one answer; without it, a stream of events named
-/// `changes` whose id is the generation. The first event tells where the stream begins. Between them,
-/// at most once a second, events named `progress` tell how far running operations are.
+/// `changes` whose id is the generation. The first event tells where the stream begins. Between
+/// them, at most once a second, events named `progress` tell how far running operations are.
 #[utoipa::path(get, path = "/v1/events", params(ChangesQuery),
     responses((status = 200, content(
         (Changes = "application/json"), (ProgressNews = "text/event-stream")))))]

@@ -47,8 +47,9 @@ pub(super) async fn create(
     submit(&app, &peer, terms, Request::Create { from, draft: Box::new(draft) }).await
 }
 
-/// Says at once what a look at the snapshot tells, and not when the work has begun. What is not there,
-/// or means nothing for it, is for the keeper to say; what cannot be looked at now, for the work.
+/// Says at once what a look at the snapshot tells, and not when the work has begun. What is not
+/// there, or means nothing for it, is for the keeper to say; what cannot be looked at now, for the
+/// work.
 async fn expect_fit(app: &AppState, from: &Selector, draft: &NewResource) -> Result<(), Refusal> {
     let seen = app.look(|view| {
         let (_, snapshot) = view.find(from)?;

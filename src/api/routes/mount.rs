@@ -26,8 +26,8 @@ use std::path::Path;
 
 /// A mount of all files of a snapshot, read-only, without set-user-id, devices and programs. The
 /// connection must be upgraded to `heptad-mount`; the client sends one byte, and gets one with a
-/// descriptor (`SCM_RIGHTS`) of a mount that is attached nowhere, for move_mount(2). The client closes once it
-/// is attached. While it is mounted, the snapshot is not destroyed.
+/// descriptor (`SCM_RIGHTS`) of a mount that is attached nowhere, for move_mount(2). The client
+/// closes once it is attached. While it is mounted, the snapshot is not destroyed.
 #[utoipa::path(post, path = "/v1/snapshots/{ref}/mount",
     params(("ref" = String, Path, description = "NAME, RESOURCE@SLOT or RESOURCE@latest")),
     responses((status = 101, description = "What follows is no HTTP.")))]

@@ -53,8 +53,8 @@ pub struct ResourceFee {
     /// What all of them take up together, as last measured: what would become free if all of them
     /// went. None where the backend cannot tell.
     pub occupied_bytes: Option<u64>,
-    /// What is occupied, or the nearest to it that is known. This and what it is, is not told for an
-    /// earlier month.
+    /// What is occupied, or the nearest to it that is known. This and what it is, is not told for
+    /// an earlier month.
     pub billed_bytes: Option<u64>,
     pub measured: Option<Measured>,
     /// How many snapshots are billed as nothing because no size of them is known.

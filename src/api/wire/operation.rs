@@ -27,7 +27,8 @@ pub struct Operation {
     pub uid: Option<u32>,
     /// The snapshot that it makes, changes or reads.
     pub snapshot: Option<String>,
-    /// What else was asked for: the path of a create, the time of a set-time, the reason of a destroy.
+    /// What else was asked for: the path of a create, the time of a set-time, the reason of a
+    /// destroy.
     pub detail: Option<String>,
     pub state: OperationState,
     pub failure: Option<Failure>,

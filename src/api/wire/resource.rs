@@ -52,7 +52,8 @@ pub struct Resource {
     /// Its size by the configuration, and what it was made from.
     pub plan: Option<Plan>,
     pub blueprint: Option<String>,
-    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has none.
+    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has
+    /// none.
     pub size_bytes: Option<u64>,
     /// The disks of an instance beside its system disk, as last seen.
     pub attached_disks: Vec<AttachedDisk>,

@@ -30,13 +30,15 @@ pub struct Snapshot {
     /// The size that the resource had, and what it was made from.
     pub plan: Option<Plan>,
     pub blueprint: Option<String>,
-    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has none.
+    /// Of a disk, of an instance's system disk, or of a database by its plan; none where it has
+    /// none.
     pub size_bytes: Option<u64>,
     /// The disks of an instance beside its system disk.
     pub from_attached_disks: Vec<AttachedDisk>,
     pub name: Option<String>,
     pub slot: Option<String>,
-    /// The automatic snapshot that it was kept from: its label, or `RESOURCE#SEQ` once that is gone.
+    /// The automatic snapshot that it was kept from: its label, or `RESOURCE#SEQ` once that is
+    /// gone.
     pub kept_from: Option<String>,
     /// The names of the manual snapshots that were kept from it.
     pub kept_as: Vec<String>,
@@ -61,7 +63,8 @@ pub struct Snapshot {
     /// When a copy of it was last tried out and worked, and by what.
     pub proven_at: Option<Timestamp>,
     pub proven_by: Option<String>,
-    /// What rotation says of it now: `latest 3`, `weekly 1`, `in use`, `drop`; none where it has no say.
+    /// What rotation says of it now: `latest 3`, `weekly 1`, `in use`, `drop`; none where it has no
+    /// say.
     pub rotation: Option<String>,
 }
 

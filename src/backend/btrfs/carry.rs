@@ -30,8 +30,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `nested` as they are now, parents before children. The `earlier` ones, by their ids, are only
-    /// snapshots of the rest.
+    /// `nested` as they are now, parents before children. The `earlier` ones, by their ids, are
+    /// only snapshots of the rest.
     pub fn of(
         mode: NestedMode,
         detail: &Detail,
@@ -94,8 +94,8 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Moves a nested subvolume from the old tree to the same path in the new one. One that is read-only
-/// cannot be moved, so it is open for that moment, which is noted in the store before.
+/// Moves a nested subvolume from the old tree to the same path in the new one. One that is
+/// read-only cannot be moved, so it is open for that moment, which is noted in the store before.
 pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), StorageError> {
     let doing = || format!("carrying the nested subvolume {} over", path.display());
     let no_path = || StorageError::new(Fault::Permanent, doing(), "it is not a valid path");

@@ -33,8 +33,8 @@ pub fn earlier_states(
     Ok(snapshots().filter(|one| is_known(&known, one)).map(|one| one.id).collect())
 }
 
-/// What the stored snapshots of a resource were taken of. The manifest of each is read once: its number
-/// is never used again.
+/// What the stored snapshots of a resource were taken of. The manifest of each is read once: its
+/// number is never used again.
 #[derive(Debug, Default)]
 pub struct Sources(Mutex<BTreeMap<Seq, Vec<Uuid>>>);
 

@@ -195,8 +195,8 @@ impl Live {
     }
 }
 
-/// One of those that are known and that a listing does not have, though it was not removed: it may have
-/// been moved to where the listing had been already.
+/// One of those that are known and that a listing does not have, though it was not removed: it may
+/// have been moved to where the listing had been already.
 fn passed_over<E>(
     known: impl Iterator<Item = u64>,
     listed: &[Nested],

@@ -29,7 +29,8 @@ const HIGH_WATER: &str = "user.heptad.high-water";
 const ROLLBACK: &str = "user.heptad.rollback";
 /// Another one: the name that the resource had then.
 const NAME: &str = "user.heptad.rollback-name";
-/// Another one: the UUIDs that the resource and what is nested in it had, 16 bytes each, oldest first.
+/// Another one: the UUIDs that the resource and what is nested in it had, 16 bytes each, oldest
+/// first.
 const LINEAGE: &str = "user.heptad.lineage";
 /// So many, that the attribute fits where nodes are smallest.
 const REMEMBERED: usize = 200;

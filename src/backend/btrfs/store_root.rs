@@ -65,8 +65,8 @@ fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, StorageError> 
     Err(StorageError::new(Fault::Permanent, doing(), detail))
 }
 
-/// Whoever can move a directory above a chosen store away could put another in its place. Looking and
-/// destroying go on all the same: they go by what each snapshot says of itself.
+/// Whoever can move a directory above a chosen store away could put another in its place. Looking
+/// and destroying go on all the same: they go by what each snapshot says of itself.
 pub fn expect_safe(path: &Path) -> Result<(), StorageError> {
     let why = path.parent().and_then(|above| trusted_place(above).err());
     let refused = |why: Distrust| {

@@ -1,7 +1,7 @@
 //! A new subvolume where only the resource's own is mounted, as many installers lay systems out
 //! (`@www` at `/srv/www`): the directory beside it lies on another file system, or in the resource
-//! itself. The new one is made beside it on its own file system, where nothing shows it until somebody
-//! mounts it, and the person is told how.
+//! itself. The new one is made beside it on its own file system, where nothing shows it until
+//! somebody mounts it, and the person is told how.
 
 use super::place::{self, Place, Top};
 use super::restore::Target;

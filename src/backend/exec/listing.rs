@@ -116,7 +116,8 @@ fn told(said: protocol::Told) -> Result<Told, String> {
     Ok(Told { engine: engine.transpose()?, proof: None, disks: disks.collect::<Result<_, _>>()? })
 }
 
-/// What is shown and carried on to whatever is made of it keeps to the rules that heptad has for it.
+/// What is shown and carried on to whatever is made of it keeps to the rules that heptad has for
+/// it.
 fn tags(tags: &Tags) -> Result<(), String> {
     let (count, most) = (tags.len(), tag::TAG_LIMIT);
     if count > most {

@@ -125,8 +125,8 @@ impl Backend for Exec {
         Capabilities {
             instant: info.is_some_and(|info| info.instant),
             in_flight: self.in_flight.or(told).unwrap_or(1),
-            // To see who uses the resource. Whether the plugin can roll back is not known before it is
-            // asked.
+            // To see who uses the resource. Whether the plugin can roll back is not known before it
+            // is asked.
             drop_ins: &[DropIn::Rollback],
             ..Capabilities::default()
         }
@@ -263,8 +263,8 @@ impl InPlace for Exec {
     }
 
     /// The plugin itself sees to it that nobody uses the resource: only it knows whether the order
-    /// is done already, and then it does not matter. Nor does anybody else know where its point of no
-    /// return is, so what has begun is not stopped.
+    /// is done already, and then it does not matter. Nor does anybody else know where its point of
+    /// no return is, so what has begun is not stopped.
     fn rollback(
         &self,
         order: &RollbackOrder<'_>,

@@ -1,10 +1,11 @@
 //! Whether the times of files tell what was written to them, by the file system that they lie on.
 //!
 //! What a program stores through a shared map of a file moves its times when it meets a clean page;
-//! what it stores into the same page after that moves nothing, until the page was written out and is
-//! clean again. So all is written out before a tree is copied: whatever is stored afterwards shows.
-//! A file system that lives in memory is never written out, and there the times tell nothing.
-//! (Linux: `file_update_time` in `do_page_mkwrite` and `fault_dirty_shared_page`, mm/memory.c.)
+//! what it stores into the same page after that moves nothing, until the page was written out and
+//! is clean again. So all is written out before a tree is copied: whatever is stored afterwards
+//! shows. A file system that lives in memory is never written out, and there the times tell
+//! nothing. (Linux: `file_update_time` in `do_page_mkwrite` and `fault_dirty_shared_page`,
+//! mm/memory.c.)
 
 use crate::fs::tree::{Entry, Meta, open_dir, open_file};
 use crate::host::mounts::Mounts;

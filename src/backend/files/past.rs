@@ -17,8 +17,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 /// A file changed this short before the previous snapshot began, or during it, is compared byte by
-/// byte: what was stored through a memory map while it was copied need not have moved its times, nor
-/// need what was in the same tick of the clock.
+/// byte: what was stored through a memory map while it was copied need not have moved its times,
+/// nor need what was in the same tick of the clock.
 const RECENT_SECS: i64 = 60;
 
 /// Changes since then may not show in the times.

@@ -149,8 +149,8 @@ impl Rollback<'_> {
     /// Looks at the whole live tree. Returns what is carried over.
     ///
     /// # Errors
-    /// [`Fault::Permanent`] for what no snapshot holds or nobody can remove, [`Fault::Busy`] for what
-    /// was changed since the snapshot that was taken to be safe.
+    /// [`Fault::Permanent`] for what no snapshot holds or nobody can remove, [`Fault::Busy`] for
+    /// what was changed since the snapshot that was taken to be safe.
     fn expendable(&self) -> Result<Vec<PathBuf>, StorageError> {
         let (live, kind) = identity::open(&self.settings.path)?;
         let carried = self.left_out(&live, kind)?;

@@ -27,7 +27,8 @@ pub struct Folder {
 
 impl Folder {
     /// # Errors
-    /// [`Fault::Permanent`](crate::domain::operation::Fault) where a symbolic link is part of the path.
+    /// [`Fault::Permanent`](crate::domain::operation::Fault) where a symbolic link is part of the
+    /// path.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let found = open_nosymlink(path)?;
         let dir = open_dir(&found).doing(|| format!("opening {}", path.display()))?;
@@ -101,7 +102,8 @@ impl Folder {
         meta.doing(|| format!("looking at {}", self.path.join(name).display()))
     }
 
-    /// How an entry is at this moment; see [`super::image::fingerprint`]. A symbolic link is itself.
+    /// How an entry is at this moment; see [`super::image::fingerprint`]. A symbolic link is
+    /// itself.
     pub fn fingerprint(&self, name: &OsStr) -> Result<String, StorageError> {
         let stat = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.doing(|| format!("looking at {}", self.path.join(name).display()))?;

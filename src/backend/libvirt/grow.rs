@@ -35,8 +35,8 @@ pub struct Image<'a> {
 }
 
 /// Grows the file system on an image, which is larger already, if that is safe. Returns a sentence
-/// that tells what was done or is left to do. `again` makes the image anew where growing failed half
-/// way.
+/// that tells what was done or is left to do. `again` makes the image anew where growing failed
+/// half way.
 pub fn grow(
     image: &Image<'_>,
     disk: &Stored,

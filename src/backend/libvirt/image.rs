@@ -316,8 +316,8 @@ pub fn fingerprint(path: &Path) -> Result<String, StorageError> {
     Ok(print(&stat(path)?))
 }
 
-/// The same, and when anything about it was changed last, which nobody can set: one that was written
-/// to and given its old times again is told apart, too.
+/// The same, and when anything about it was changed last, which nobody can set: one that was
+/// written to and given its old times again is told apart, too.
 pub fn seen(path: &Path) -> Result<String, StorageError> {
     let stat = stat(path)?;
     Ok(format!("{} {}.{:09}", print(&stat), stat.st_ctime, stat.st_ctime_nsec))

@@ -8,7 +8,8 @@
 //! libvirt is spoken to through its client, virsh; its definitions are read and written as XML
 //! trees. What holds a guest still is a process of its own, see [`hold`].
 //!
-//! This room knows the port, the store and the reader of images; it must not know other backends or the catalogue.
+//! This room knows the port, the store and the reader of images; it must not know other backends or
+//! the catalogue.
 
 mod attach;
 mod copy;
@@ -251,8 +252,8 @@ impl Creation for Libvirt {
         restore::fits(&self.store, order)
     }
 
-    /// A directory for the disks, beside the system disk's image or beside the directory that it has
-    /// to itself.
+    /// A directory for the disks, beside the system disk's image or beside the directory that it
+    /// has to itself.
     fn beside(&self, name: &ResourceName) -> Option<PathBuf> {
         let live = match &self.settings.subject {
             Subject::Disk(path, format) => {

@@ -21,8 +21,8 @@ pub const CAT: &str = "/bin/cat";
 pub const UNREADABLE: &str = "the data directory's owner may not read it";
 
 /// By the owner: the server says which file it is, the server is theirs, and heptad could read what
-/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else. What fails is
-/// [`UNREADABLE`], or has the reason why it could not be tried.
+/// they cannot, by its mode or by where it lies. Whoever gets a copy gets nothing else. What fails
+/// is [`UNREADABLE`], or has the reason why it could not be tried.
 pub fn run(tools: &Tools, program: &str, args: Vec<OsString>) -> Result<Vec<u8>, Option<String>> {
     let limits = Limits {
         deadline: QUICK,

@@ -165,8 +165,8 @@ fn log(
     make(&inside, "archive_status", detail)
 }
 
-/// Puts the log where it was, in a directory below that `pg_wal` leads to, if it shall go there. What a
-/// snapshot of a subvolume has there is older, and goes in any case.
+/// Puts the log where it was, in a directory below that `pg_wal` leads to, if it shall go there.
+/// What a snapshot of a subvolume has there is older, and goes in any case.
 fn log_inside(
     data: &OwnedFd,
     inside: &str,

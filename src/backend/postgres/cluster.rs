@@ -116,7 +116,8 @@ impl Cluster {
     }
 
     /// # Errors
-    /// A [`StorageError::damaged`] one where its checksum is wrong: then nothing in it says whose it is.
+    /// A [`StorageError::damaged`] one where its checksum is wrong: then nothing in it says whose
+    /// it is.
     pub fn control(&self) -> Result<Control, StorageError> {
         let doing = || format!("reading global/pg_control of {}", self.path.display());
         let read = || {
@@ -184,8 +185,8 @@ impl Cluster {
         }))
     }
 
-    /// The inode of a process's working directory, 0 where it is somebody else's process: whoever owns
-    /// a process may look at it, also where heptad may not.
+    /// The inode of a process's working directory, 0 where it is somebody else's process: whoever
+    /// owns a process may look at it, also where heptad may not.
     fn seen_by_owner(&self, pid: u32) -> Option<u64> {
         let runs_as = std::fs::metadata(format!("/proc/{pid}")).ok()?.uid();
         if runs_as != self.uid {
@@ -257,8 +258,8 @@ impl Cluster {
         self.wal().map(drop)
     }
 
-    /// That nothing else of its content lies elsewhere by way of a link, where no copy would have it:
-    /// PostgreSQL knows of no links but those to tablespaces and the log.
+    /// That nothing else of its content lies elsewhere by way of a link, where no copy would have
+    /// it: PostgreSQL knows of no links but those to tablespaces and the log.
     fn expect_at_home(&self) -> Result<(), StorageError> {
         let doing = || format!("looking at {}", self.path.display());
         let base = below(&self.dir, b"base").and_then(|(base, _)| open_dir(base));

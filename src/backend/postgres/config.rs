@@ -25,7 +25,8 @@ const ALL: Duration = Duration::from_secs(120);
 const FIND: &str = "/usr/bin/find";
 /// The names that the server takes.
 const FILES: &str = "-mindepth 1 -maxdepth 1 -name *.conf ! -name .* ! -xtype d -printf %f\\0";
-/// Copies what the server reads from elsewhere. Returns where it begins, and what is to be remarked.
+/// Copies what the server reads from elsewhere. Returns where it begins, and what is to be
+/// remarked.
 pub fn keep_outside(
     source: &Source<'_>,
     said: &[PathBuf; 3],

@@ -61,8 +61,8 @@ impl New<'_> {
         Ok(moved.notes)
     }
 
-    /// What is this one's, and must not be the original's as well. The last line of a setting is the
-    /// one that counts.
+    /// What is this one's, and must not be the original's as well. The last line of a setting is
+    /// the one that counts.
     fn own(&self, moved: &Moved<'_>) -> Vec<(&'static str, String)> {
         let here = |name: &str| quoted(&self.path.join(name));
         let values = |name: &str| moved.settings.get(name).into_iter().flatten();
@@ -154,8 +154,8 @@ impl New<'_> {
     }
 }
 
-/// The server's own settings, without those that would make it the original's twin, nor those that are
-/// in the main file anew.
+/// The server's own settings, without those that would make it the original's twin, nor those that
+/// are in the main file anew.
 fn settings(auto: &[u8], port: u16, anew: &[&str]) -> String {
     const CHANGED: [&str; 6] = [
         "port",

@@ -32,8 +32,8 @@ impl Mains {
         }))
     }
 
-    /// Of a server that does not run: as it was started last or, where it never was, as Debian would
-    /// start it.
+    /// Of a server that does not run: as it was started last or, where it never was, as Debian
+    /// would start it.
     pub fn of_stopped(cluster: &Cluster, tools: &Tools) -> Result<[PathBuf; 3], StorageError> {
         let doing = || format!("looking for the configuration of {}", cluster.path.display());
         let options = read(&cluster.dir, "postmaster.opts").doing(doing)?.unwrap_or_default();
@@ -82,8 +82,8 @@ impl Started {
     }
 }
 
-/// Whether the configuration of this cluster begins in the directory that its last server was given.
-/// That one is another's where the cluster is a copy.
+/// Whether the configuration of this cluster begins in the directory that its last server was
+/// given. That one is another's where the cluster is a copy.
 fn is_home(home: &Path, cluster: &Cluster) -> bool {
     let (Ok(is), Ok(own)) = (std::fs::metadata(home), rustix::fs::fstat(&cluster.dir)) else {
         return false;

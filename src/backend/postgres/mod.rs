@@ -2,10 +2,10 @@
 //!
 //! A snapshot is a copy of the data directory and its tablespaces, and the part of the write-ahead
 //! log that makes one state of them, under `<store>/<RESOURCE>/<SEQ>/`: `data`, `tablespaces/OID`,
-//! `wal`, `backup_label`, and `config` for configuration files that lie elsewhere, with all that they
-//! include. It needs no
-//! archive. Where the data directory is a btrfs subvolume beside its store, or blocks can be shared
-//! with the store, taking costs the same whatever the size; elsewhere `pg_basebackup` copies.
+//! `wal`, `backup_label`, and `config` for configuration files that lie elsewhere, with all that
+//! they include. It needs no archive. Where the data directory is a btrfs subvolume beside its
+//! store, or blocks can be shared with the store, taking costs the same whatever the size;
+//! elsewhere `pg_basebackup` copies.
 //!
 //! Everything about the cluster is done as the data directory's owner. Backup mode and the slot
 //! that holds the log belong to one session, so that they end with heptad, however it ends.
@@ -125,8 +125,8 @@ impl Backend for Postgres {
     }
 
     /// Compares the stored files' sizes and times with those at the time of taking, has PostgreSQL
-    /// check its control file and, where `pg_basebackup` left checksums, all bytes; and proves it by
-    /// starting a server where that is due.
+    /// check its control file and, where `pg_basebackup` left checksums, all bytes; and proves it
+    /// by starting a server where that is due.
     fn verify(&self, handle: &Handle, progress: &dyn Progress) -> Result<Content, StorageError> {
         verify::verify(self, &self.store.whole(handle)?, progress)
     }

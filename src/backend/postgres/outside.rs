@@ -2,8 +2,9 @@
 //!
 //! One exchange of names cannot cover several places. So the new content of each goes into a new
 //! directory *within* the old place, and the new data directory's links lead there: exchanging the
-//! data directory exchanges all of it. What lies inside of the data directory is exchanged with it: a
-//! link of the old one's to it leads into the new one afterwards, and nothing may be done by that way.
+//! data directory exchanges all of it. What lies inside of the data directory is exchanged with it:
+//! a link of the old one's to it leads into the new one afterwards, and nothing may be done by that
+//! way.
 
 use super::assemble::{Spot, give};
 use super::cluster::{Cluster, Place, TABLESPACES, WAL};
@@ -112,8 +113,8 @@ impl Outside<'_> {
         made.iter().try_for_each(|fresh| remove_tree(fresh.dir.as_fd(), &fresh.name))
     }
 
-    /// Gives what the staging has made another name, under which no rollback looks for it, and lets the
-    /// links of the `new` one lead there: somebody has written to it.
+    /// Gives what the staging has made another name, under which no rollback looks for it, and lets
+    /// the links of the `new` one lead there: somebody has written to it.
     pub fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), StorageError> {
         for Fresh { dir, name: fresh, path } in self.made(detail)? {
             let doing = || format!("keeping {}", path.display());
@@ -192,8 +193,8 @@ fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<
     Ok(())
 }
 
-/// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but nothing
-/// that the new one uses. It may have been done in part before.
+/// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but
+/// nothing that the new one uses. It may have been done in part before.
 pub fn retire(path: &Path, new: &Cluster) -> Result<(), StorageError> {
     // What lacks PG_VERSION, its links or its log by now was begun to be removed, after what it had
     // elsewhere.
@@ -216,8 +217,8 @@ pub fn retire(path: &Path, new: &Cluster) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Only what is the server's, and of that nothing which is in use; a directory of an earlier rollback
-/// goes as soon as it is empty.
+/// Only what is the server's, and of that nothing which is in use; a directory of an earlier
+/// rollback goes as soon as it is empty.
 fn remove_from(
     old: &Cluster,
     place: &Path,
@@ -246,7 +247,8 @@ fn is_used(dir: &OwnedFd, file: &CStr, used: &InUse) -> rustix::io::Result<bool>
     }
 }
 
-/// That no tablespace lies in what a server keeps in another one: neither could go without the other.
+/// That no tablespace lies in what a server keeps in another one: neither could go without the
+/// other.
 pub fn expect_apart(live: &Cluster) -> Result<(), StorageError> {
     let version = live.version_dir();
     let spaces = live.tablespaces()?;

@@ -1,7 +1,7 @@
 //! Where the parts of a cluster lie that links lead to: its tablespaces, perhaps its log.
 //!
-//! What lies inside of the data directory, whatever way a link takes to it, belongs to that tree: it
-//! is copied, restored and exchanged with it, and the path that its link names is of no use in
+//! What lies inside of the data directory, whatever way a link takes to it, belongs to that tree:
+//! it is copied, restored and exchanged with it, and the path that its link names is of no use in
 //! another tree. So places are compared by file system and path within it, as bind mounts and
 //! symbolic links lead to one place by several names.
 

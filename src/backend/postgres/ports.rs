@@ -37,8 +37,9 @@ pub struct Original {
     pub gone: bool,
 }
 
-/// The wished port, that of an original that is gone, or the first above the original's that nobody uses, and that no cluster that
-/// lies in one of the directories `near` will use when it is started.
+/// The wished port, that of an original that is gone, or the first above the original's that nobody
+/// uses, and that no cluster that lies in one of the directories `near` will use when it is
+/// started.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where the wished one is in use, saying by whom, and where none is free.

@@ -1,9 +1,9 @@
 //! Proof that a snapshot starts: a throw-away server on a copy of it.
 //!
 //! The server is PostgreSQL's single-user one, run as the data's owner: it recovers as any other,
-//! answers on its standard output, and listens nowhere. It reads the configuration that a new cluster
-//! of the snapshot would have, but nothing that this would load or run is loaded or run. Where it does
-//! not start so, one written here shows whether the content is sound all the same.
+//! answers on its standard output, and listens nowhere. It reads the configuration that a new
+//! cluster of the snapshot would have, but nothing that this would load or run is loaded or run.
+//! Where it does not start so, one written here shows whether the content is sound all the same.
 
 use super::assemble::{Site, Spot, assemble, give};
 use super::configure::New;
@@ -207,7 +207,8 @@ const CHECK: &str = "select count(*) from pg_class\n\
     join pg_am a on a.oid = c.relam where a.amname = 'btree' and c.relpersistence = 'p' \
     and i.indisvalid and i.indisready";
 
-/// Whatever the configuration says: nothing is loaded, waited for, written elsewhere, or overlooked.
+/// Whatever the configuration says: nothing is loaded, waited for, written elsewhere, or
+/// overlooked.
 const SAFE: [&str; 20] = [
     "listen_addresses=",
     "fsync=off",

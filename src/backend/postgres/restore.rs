@@ -107,8 +107,8 @@ fn fill(
     Ok((Meta::of(&data).doing(|| "looking at what was made".into())?, remarks))
 }
 
-/// `pg_createcluster` takes the main files of a data directory that is there to where it has those of
-/// all clusters, but not what lies in `conf.d` beside them: it makes a new one.
+/// `pg_createcluster` takes the main files of a data directory that is there to where it has those
+/// of all clusters, but not what lies in `conf.d` beside them: it makes a new one.
 fn adopt(item: &Item, detail: &Detail, path: &Path, port: u16) -> Option<String> {
     let debian = Path::new(DEBIAN).join(detail.major.to_string());
     let is_debians = detail.config.as_ref().is_some_and(|mains| mains.0[0].starts_with(&debian));
@@ -129,8 +129,8 @@ fn adopt(item: &Item, detail: &Detail, path: &Path, port: u16) -> Option<String>
     ))
 }
 
-/// For those that lay outside of the data directory: `TARGET.tablespaces`, which appears just before the target. Until the target is there, a
-/// file in it says whose remains it would be.
+/// For those that lay outside of the data directory: `TARGET.tablespaces`, which appears just
+/// before the target. Until the target is there, a file in it says whose remains it would be.
 struct Spaces {
     path: PathBuf,
     name: OsString,

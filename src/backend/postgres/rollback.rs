@@ -169,8 +169,8 @@ impl Back<'_> {
         Tools::find(&self.postgres.settings, cluster.major, owner)
     }
 
-    /// That all of the new cluster is reached through it, the one that is live now, and nothing of it
-    /// by way of the old one, which goes next.
+    /// That all of the new cluster is reached through it, the one that is live now, and nothing of
+    /// it by way of the old one, which goes next.
     fn expect_all(&self, old: &Cluster) -> Result<(), StorageError> {
         let new = self.live()?;
         let lacks = |why: String| Err(StorageError::new(Fault::Permanent, doing(&new), why));

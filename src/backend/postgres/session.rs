@@ -57,8 +57,8 @@ pub struct Stopped {
     pub map: String,
 }
 
-/// What ends a statement, a transaction or a session that takes long, by the first version that knows
-/// it: an older one refuses what it does not know.
+/// What ends a statement, a transaction or a session that takes long, by the first version that
+/// knows it: an older one refuses what it does not know.
 const TIMEOUTS: [(u32, &str); 5] = [
     (0, "statement_timeout"),
     (0, "lock_timeout"),
@@ -128,8 +128,8 @@ impl Facts {
 
 impl Session {
     /// # Errors
-    /// [`Fault::Permanent`] where the server refuses, [`Fault::Transient`] while it starts or stops,
-    /// [`Fault::Identity`] where it serves another data directory.
+    /// [`Fault::Permanent`] where the server refuses, [`Fault::Transient`] while it starts or
+    /// stops, [`Fault::Identity`] where it serves another data directory.
     pub fn connect(
         settings: &Settings,
         cluster: &Cluster,

@@ -105,7 +105,8 @@ pub fn control(settings: &Settings, major: u32, owner: u32, data: &Path, act: &s
     format!("{user} {} -D {} {act}", program.display(), data.display())
 }
 
-/// What a person types to start it: what it says then goes into a file, not to the terminal for ever.
+/// What a person types to start it: what it says then goes into a file, not to the terminal for
+/// ever.
 pub fn start(settings: &Settings, major: u32, owner: u32, data: &Path) -> String {
     let log = data.join("server.log");
     control(settings, major, owner, data, &format!("-l {} start", log.display()))

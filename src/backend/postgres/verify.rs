@@ -35,8 +35,8 @@ pub fn verify(
     remember(&item.path, sound).map(|()| detail.content())
 }
 
-/// That every file has the size and time that it had: what was changed meanwhile is not what was asked
-/// for.
+/// That every file has the size and time that it had: what was changed meanwhile is not what was
+/// asked for.
 pub fn as_stored(item: &Item) -> Result<Detail, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
     let dir = std::fs::File::open(&item.path).doing(doing)?.into();

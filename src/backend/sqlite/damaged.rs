@@ -1,7 +1,8 @@
 //! A damaged database saved as it is, byte for byte: before a rollback that is to mend it. SQLite,
 //! which refuses such a file, has no part in it.
 //!
-//! The log, the index and the journal beside it are saved with it: what can be rescued may need them.
+//! The log, the index and the journal beside it are saved with it: what can be rescued may need
+//! them.
 
 use super::super::{Object, TakeOrder};
 use super::detail::{Detail, database};
@@ -105,7 +106,8 @@ pub fn has_all(
     Ok(true)
 }
 
-/// Gives a copy of such a snapshot what lay beside the original, before the copy itself has its name.
+/// Gives a copy of such a snapshot what lay beside the original, before the copy itself has its
+/// name.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else lies there.

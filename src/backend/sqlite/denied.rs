@@ -1,5 +1,5 @@
-//! What the user who works on a database may not do there, in words for a person: SQLite itself only
-//! says "readonly".
+//! What the user who works on a database may not do there, in words for a person: SQLite itself
+//! only says "readonly".
 
 use crate::domain::operation::Fault;
 use crate::fs::StorageError;

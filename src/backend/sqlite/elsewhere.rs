@@ -50,7 +50,8 @@ pub fn before<'a>(path: &'a Path, store: &'a Store) -> Result<Before<'a>, Storag
 }
 
 impl Before<'_> {
-    /// Looks again, now that it is copied. Returns what a person should know, and what may be missing.
+    /// Looks again, now that it is copied. Returns what a person should know, and what may be
+    /// missing.
     ///
     /// # Errors
     /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
@@ -205,8 +206,8 @@ impl<'a> Facts<'a> {
         locks::expect_log_here(open_nosymlink(dir)?.as_fd(), name, self.path)
     }
 
-    /// Nobody has it open now. What is known of who had it by another name, and cannot be looked at any
-    /// more: returned is what may be missing.
+    /// Nobody has it open now. What is known of who had it by another name, and cannot be looked at
+    /// any more: returned is what may be missing.
     fn remember(&self, store: &Store) -> Result<Option<String>, StorageError> {
         let Some(before) = memory::recall(store, &self.file)? else { return Ok(None) };
         match before.name.as_ref().map(|name| self.left_beside(name)) {

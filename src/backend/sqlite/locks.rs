@@ -1,5 +1,5 @@
-//! Whether who uses a database with a log uses the log that lies beside it, told by the locks. Every
-//! user may ask for these, whoever the others are and wherever they live.
+//! Whether who uses a database with a log uses the log that lies beside it, told by the locks.
+//! Every user may ask for these, whoever the others are and wherever they live.
 //!
 //! Whoever works with a log holds a shared lock on the database as long as it has it open, and one
 //! on the index of the log (sqlite.org/walformat.html, section 2.3.1). A lock on the database
@@ -25,9 +25,9 @@ const MEMBER: (u64, u64) = (128, 1);
 const TRIES: u32 = 50;
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Whether somebody is seen to use the log that lies beside it. `path` is what the database is called
-/// in messages. To be asked only while this process has no connection to it: closing a file gives up
-/// the locks on it.
+/// Whether somebody is seen to use the log that lies beside it. `path` is what the database is
+/// called in messages. To be asked only while this process has no connection to it: closing a file
+/// gives up the locks on it.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where somebody has a log of it that is not the one beside it.

@@ -210,8 +210,8 @@ fn dress(made: &OwnedFd, live: &Meta) -> std::io::Result<()> {
     Ok(rustix::fs::fchmod(made, Mode::from_raw_mode(live.mode & 0o777))?)
 }
 
-/// Lets SQLite finish what the last user left; tells whether it could. That it cannot is no reason to
-/// keep a damaged database.
+/// Lets SQLite finish what the last user left; tells whether it could. That it cannot is no reason
+/// to keep a damaged database.
 fn settle(settings: &Settings) -> Result<bool, StorageError> {
     let (_, live) = owner::open(&settings.path)?;
     let user = owner::of_live(settings, &settings.path, &live)?;

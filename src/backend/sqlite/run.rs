@@ -15,8 +15,8 @@ const PRINTED: usize = 64 * 1024;
 /// Lets the helper do something.
 ///
 /// # Errors
-/// The helper's own; [`Fault::Transient`] when it was ended from outside, [`Fault::Cancelled`] when it
-/// was ended because its answer is not wanted any more.
+/// The helper's own; [`Fault::Transient`] when it was ended from outside, [`Fault::Cancelled`] when
+/// it was ended because its answer is not wanted any more.
 pub fn ask(
     settings: &Settings,
     user: Option<User>,

@@ -22,8 +22,8 @@ pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), StorageError> {
     }
 }
 
-/// Sees that exactly one file came, and gives it owner, group, mode and attributes of the `original`.
-/// Returns what it then is, and sentences on what is lost.
+/// Sees that exactly one file came, and gives it owner, group, mode and attributes of the
+/// `original`. Returns what it then is, and sentences on what is lost.
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else is there: the owner could have put a link to anything.

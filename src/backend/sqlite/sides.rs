@@ -45,8 +45,8 @@ impl<'a> Sides<'a> {
     }
 
     /// As they were before an attempt that came to nothing. Beside a database that was written to
-    /// since, such a file would be written into that; the snapshot to be safe has what is in it. One
-    /// that somebody has open is in use, whatever was written.
+    /// since, such a file would be written into that; the snapshot to be safe has what is in it.
+    /// One that somebody has open is in use, whatever was written.
     pub fn bring_back(&self, hidden: &Path) -> Result<(), StorageError> {
         for ((live, aside), end) in self.names.iter().zip(SIDES) {
             let Some(side) = self.look(aside)? else { continue };
@@ -76,8 +76,8 @@ impl<'a> Sides<'a> {
         Ok(self.is_read(LOG)? || self.is_read(JOURNAL)?)
     }
 
-    /// Whether what lies beside the live database can only be that of the one at `old`, whose name it
-    /// was. In doubt it is not.
+    /// Whether what lies beside the live database can only be that of the one at `old`, whose name
+    /// it was. In doubt it is not.
     pub fn are_of(&self, old: &Path, live: &Path) -> Result<bool, StorageError> {
         let theirs = holders_of(old)?;
         for end in SIDES {

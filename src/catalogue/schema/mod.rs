@@ -26,7 +26,8 @@ pub const VERSION: i64 = STEPS.len() as i64;
 /// "HEPT": tells our files from other SQLite databases.
 const APPLICATION: i32 = 0x4845_5054;
 
-/// The part of a SQLite file that tells what it is: <https://sqlite.org/fileformat2.html#the_database_header>
+/// The part of a SQLite file that tells what it is:
+/// <https://sqlite.org/fileformat2.html#the_database_header>
 const HEAD: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const VERSION_AT: usize = 60;

@@ -222,8 +222,8 @@ impl Machine {
         self.boot(off);
     }
 
-    /// Stops as the daemon does when it is told to: what is in flight ends, which takes so long, and
-    /// the clock is noted last. Boots again after `off`.
+    /// Stops as the daemon does when it is told to: what is in flight ends, which takes so long,
+    /// and the clock is noted last. Boots again after `off`.
     pub fn stop(&mut self, takes: SignedDuration, off: SignedDuration) {
         self.turn(Event::Stop);
         self.advance(takes);

@@ -103,8 +103,8 @@ impl Oracle {
         self.purses.entry(resource.clone()).or_default().credit = u32::MAX;
     }
 
-    /// A completed snapshot pays, if time has really passed. What goes by way of the trash goes a day
-    /// later, when others have paid too.
+    /// A completed snapshot pays, if time has really passed. What goes by way of the trash goes a
+    /// day later, when others have paid too.
     fn pay(&mut self, resource: &ResourceName, trashed: u32, reading: Reading) {
         let Purse { credit, elapsed, slept } = self.purses.entry(resource.clone()).or_default();
         let sleep = reading.slept.saturating_sub(*slept);

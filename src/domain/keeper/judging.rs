@@ -4,14 +4,14 @@ use crate::domain::account::Account;
 use crate::domain::snapshot::{Content, Origin, Snapshot};
 use crate::domain::suspicion;
 
-/// Whether a person has accepted that it lacks what it lacks: in the one that it is a copy of, or in the
-/// one before it.
+/// Whether a person has accepted that it lacks what it lacks: in the one that it is a copy of, or
+/// in the one before it.
 pub(super) fn is_excused(account: &Account, snapshot: &Snapshot, lacks: &str) -> bool {
     is_of_accepted(account, snapshot) || is_as_accepted(account, snapshot, lacks)
 }
 
-/// Whether it lacks nothing but what the one before it lacked, which a person accepted. What is taken
-/// before a rollback is all that there is of what was, so nothing is passed over in it.
+/// Whether it lacks nothing but what the one before it lacked, which a person accepted. What is
+/// taken before a rollback is all that there is of what was, so nothing is passed over in it.
 fn is_as_accepted(account: &Account, snapshot: &Snapshot, lacks: &str) -> bool {
     let automatic = snapshot.card.origin == Origin::Automatic;
     let before = counted(account, snapshot).next().filter(|_| automatic);
@@ -35,8 +35,8 @@ pub(super) fn doubt(
     judge(account, snapshot, content, |_| true)
 }
 
-/// Whether it is beyond doubt only because a person accepted one like it: then it is accepted too, as
-/// that one may be gone when it is judged anew, without the catalogue.
+/// Whether it is beyond doubt only because a person accepted one like it: then it is accepted too,
+/// as that one may be gone when it is judged anew, without the catalogue.
 pub(super) fn leans(account: &Account, snapshot: &Snapshot, content: Option<Content>) -> bool {
     let like_it = counted(account, snapshot).next().is_some_and(|last| last.facts.accepted);
     like_it && judge(account, snapshot, content, |one| !one.facts.accepted).is_some()

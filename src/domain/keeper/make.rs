@@ -36,8 +36,8 @@ impl Keeper {
         self.queue(&original.resource, act, cause)
     }
 
-    /// Names that differ in case alone are one: their stores would be, on a file system that ignores
-    /// case, and the configuration refuses them.
+    /// Names that differ in case alone are one: their stores would be, on a file system that
+    /// ignores case, and the configuration refuses them.
     pub(super) fn free_resource(&self, name: &ResourceName) -> Result<(), Denied> {
         let same = |other: &&ResourceName| other.as_str().eq_ignore_ascii_case(name.as_str());
         match self.ledger.resource_names().find(same).cloned() {

@@ -53,7 +53,8 @@ pub struct Keeper {
     reading: Reading,
     /// The clock was set ahead since the one before.
     leapt: bool,
-    /// What a clock that is believed again showed when it was last believed, be it in an earlier run.
+    /// What a clock that is believed again showed when it was last believed, be it in an earlier
+    /// run.
     left: Option<Timestamp>,
     /// When this daemon started, by the boot clock: it cannot be set.
     started: SignedDuration,

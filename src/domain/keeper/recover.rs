@@ -80,8 +80,8 @@ impl Keeper {
     }
 
     /// What was numbered before the backend had been seen, and is not begun, may have a number that
-    /// is used, as after the loss of a catalogue or under one that is older than the store. Then all
-    /// that waits gets numbers that were never used, in the order in which it waits.
+    /// is used, as after the loss of a catalogue or under one that is older than the store. Then
+    /// all that waits gets numbers that were never used, in the order in which it waits.
     fn renumber(&mut self, name: &ResourceName, used: Seq) {
         let Some(account) = self.ledger.account(name) else { return };
         let queued = account.queue.iter().filter_map(|id| self.ledger.operations.get(id).cloned());

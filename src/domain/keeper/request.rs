@@ -204,8 +204,9 @@ impl Keeper {
         Ok(self.done(operation))
     }
 
-    /// What is accepted is what a look shows now: what was seen before may be away again, as a wrong
-    /// mount is, or was not seen yet. A snapshot or a rhythm looks the same whenever it is accepted.
+    /// What is accepted is what a look shows now: what was seen before may be away again, as a
+    /// wrong mount is, or was not seen yet. A snapshot or a rhythm looks the same whenever it is
+    /// accepted.
     fn ask_acknowledge(
         &mut self,
         resource: &ResourceName,

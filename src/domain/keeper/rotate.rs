@@ -138,7 +138,8 @@ impl Keeper {
         open.find(|operation| goes(&operation.act)).map(|operation| operation.id)
     }
 
-    /// The ordinary way out is at once; what goes because fewer are to stay can be had back for a day.
+    /// The ordinary way out is at once; what goes because fewer are to stay can be had back for a
+    /// day.
     fn let_go(&mut self, name: &ResourceName, doomed: &Doomed, trash: bool) {
         for seq in doomed.seqs.iter().copied() {
             if trash {
@@ -159,8 +160,8 @@ impl Keeper {
         }
     }
 
-    /// What rotation chose to go could not be begun, or not be thrown away, and is there still: what
-    /// it was paid with is there again, and so is the way by which it was to go.
+    /// What rotation chose to go could not be begun, or not be thrown away, and is there still:
+    /// what it was paid with is there again, and so is the way by which it was to go.
     pub(super) fn give_back(&mut self, operation: &Operation) {
         let (name, seq) = (&operation.resource, operation.act.seq());
         let snapshot = seq.and_then(|seq| self.ledger.snapshot(name, seq));
@@ -211,7 +212,8 @@ impl Keeper {
             };
             let begun = found.state == Wholeness::Partial;
             if let Some(why) = from_trash.filter(|_| !begun) {
-                // It lies there still, and its time is over: whoever empties the trash judges it anew.
+                // It lies there still, and its time is over: whoever empties the trash judges it
+                // anew.
                 let until = self.ledger.elapsed;
                 self.set_fate(name, seq, Fate::Trashed { until, why });
             } else if by_rotation && !begun {

@@ -82,8 +82,8 @@ pub(super) fn retagging(snapshot: &Snapshot, change: &Retag) -> Result<Tags, Fai
     })
 }
 
-/// The tags of a new resource before it is given any: those of the snapshot, which has its original's
-/// of the time when it was taken; an automatic one has none then, so the present ones.
+/// The tags of a new resource before it is given any: those of the snapshot, which has its
+/// original's of the time when it was taken; an automatic one has none then, so the present ones.
 pub(super) fn derived_tags(account: &Account, snapshot: &Snapshot) -> Tags {
     match &snapshot.facts.retagged {
         Some(own) if snapshot.card.origin == Origin::Automatic => {

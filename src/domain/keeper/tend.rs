@@ -50,12 +50,13 @@ impl Keeper {
         self.wakes.set(name, self.next_look(name));
     }
 
-    /// Whether nothing of it is left: no declaration, no snapshot, and nothing under way. A slip of the
-    /// pen in its name or place is mended with the file alone.
+    /// Whether nothing of it is left: no declaration, no snapshot, and nothing under way. A slip of
+    /// the pen in its name or place is mended with the file alone.
     fn leaves(&self, name: &ResourceName) -> bool {
         self.ledger.account(name).is_some_and(|account| {
             let gone = !account.declared && !account.forgotten;
-            // What commands changed waits for a file that names it again; a look may find a snapshot.
+            // What commands changed waits for a file that names it again; a look may find a
+            // snapshot.
             let is_bare = account.snapshots.is_empty() && account.wish == Override::default();
             let looks = |open: &Arc<Operation>| matches!(open.act, Act::Survey);
             gone && is_bare && account.running.is_none() && !self.ledger.open_of(name).any(looks)
@@ -146,7 +147,8 @@ impl Keeper {
         }
     }
 
-    /// What fell due while it was on has a record, though it was switched off before it could begin.
+    /// What fell due while it was on has a record, though it was switched off before it could
+    /// begin.
     fn note_idle(&mut self, name: &ResourceName) {
         let Some(account) = self.ledger.account(name).filter(|account| !account.is_active()) else {
             return;

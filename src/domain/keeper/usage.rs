@@ -9,8 +9,8 @@ use super::super::usage::{SnapshotUsage, TotalReport, UsageReport, UsageScope};
 use super::Keeper;
 use jiff::SignedDuration;
 
-/// How long figures that are costly to measure stand: those of each snapshot, and of all. A little less than a day, so that an hourly
-/// sweep does not drift.
+/// How long figures that are costly to measure stand: those of each snapshot, and of all. A little
+/// less than a day, so that an hourly sweep does not drift.
 const STANDS: SignedDuration = SignedDuration::from_mins(23 * 60 + 30);
 /// How long that of all does when a snapshot has come or gone since. A daily one does, so that is
 /// measured twice a day. The others are not: a snapshot is measured when it is taken.

@@ -39,8 +39,8 @@ pub struct Blueprint {
 }
 
 impl Plan {
-    /// Whether whatever ran on `other` has room on this one: a snapshot goes to the same or a larger
-    /// plan, never to a smaller one (Lightsail's rule for new instances and databases).
+    /// Whether whatever ran on `other` has room on this one: a snapshot goes to the same or a
+    /// larger plan, never to a smaller one (Lightsail's rule for new instances and databases).
     pub fn holds(&self, other: &Plan) -> bool {
         self.vcpus >= other.vcpus && self.memory >= other.memory && self.disk >= other.disk
     }

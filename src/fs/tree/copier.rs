@@ -1,6 +1,6 @@
-//! The walk of a copy: who else writes to the tree is unknown, so each step holds what it looked at.
-//! What is wrong with one entry is noted, and the walk goes on; what is wrong with the store or with
-//! this process ends it.
+//! The walk of a copy: who else writes to the tree is unknown, so each step holds what it looked
+//! at. What is wrong with one entry is noted, and the walk goes on; what is wrong with the store or
+//! with this process ends it.
 
 use super::super::{Doing, StorageError};
 use super::PATH;
@@ -200,8 +200,8 @@ impl<'a> Copier<'a> {
         Ok(self.read(open_dir(from), "opening directory")?.map(|dir| (dir, meta)))
     }
 
-    /// An empty directory stands where a file system is mounted, which is not looked into: its server
-    /// may be gone. It has the mode and owner of the directory that is covered.
+    /// An empty directory stands where a file system is mounted, which is not looked into: its
+    /// server may be gone. It has the mode and owner of the directory that is covered.
     fn mount_point(
         &mut self,
         is: Option<Meta>,
@@ -255,7 +255,8 @@ impl<'a> Copier<'a> {
         Ok(linked == Linked::Yes)
     }
 
-    /// What a call that reads the original brought; nothing where the trouble is that entry's alone.
+    /// What a call that reads the original brought; nothing where the trouble is that entry's
+    /// alone.
     pub fn read<T>(
         &mut self,
         found: rustix::io::Result<T>,
@@ -274,8 +275,8 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// What a call that makes the copy brought; nothing where the file system there cannot hold this
-    /// entry.
+    /// What a call that makes the copy brought; nothing where the file system there cannot hold
+    /// this entry.
     pub fn made<T>(
         &mut self,
         made: rustix::io::Result<T>,

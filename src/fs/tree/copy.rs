@@ -19,7 +19,8 @@ impl Visitor for () {}
 /// # Errors
 /// [`Fault::Permanent`] if the root may not be read; [`Fault::NoSpace`] and what else the kernel
 /// says of the root or of the copy's file system. What was copied until then stays: the caller
-/// removes it, also where [`Fault::Cancelled`] tells that nobody wants the copy any more. What is wrong with one entry is no error but in the report.
+/// removes it, also where [`Fault::Cancelled`] tells that nobody wants the copy any more. What is
+/// wrong with one entry is no error but in the report.
 pub fn copy_tree(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -53,8 +54,8 @@ pub fn copy_tree(
     }
 }
 
-/// Whether a directory just made is somebody else's by now. A file system that gives all to one user
-/// (NFS, vfat) does so with whatever is made in it, too.
+/// Whether a directory just made is somebody else's by now. A file system that gives all to one
+/// user (NFS, vfat) does so with whatever is made in it, too.
 fn is_foreign(made: &OwnedFd) -> rustix::io::Result<bool> {
     const PROBE: &CStr = c".heptad-owner";
     let owner = Meta::of(made)?.uid;

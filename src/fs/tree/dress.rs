@@ -47,8 +47,8 @@ pub fn disinherit(made: impl AsFd) -> rustix::io::Result<()> {
     xattr::shed(made).map(|_| ())
 }
 
-/// Takes from a directory or file of ours, held open, what it has inherited from the one that it was
-/// made in: access lists, flags, a project. Its mode is not changed.
+/// Takes from a directory or file of ours, held open, what it has inherited from the one that it
+/// was made in: access lists, flags, a project. Its mode is not changed.
 pub fn shed(made: impl AsFd) -> rustix::io::Result<()> {
     xattr::shed(&made)?;
     flags::shed(made)

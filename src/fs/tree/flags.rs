@@ -1,10 +1,10 @@
-//! What chattr(1) sets: attributes of an inode that no access list and no mode shows, and the project
-//! that its blocks are counted for.
+//! What chattr(1) sets: attributes of an inode that no access list and no mode shows, and the
+//! project that its blocks are counted for.
 //!
 //! A snapshot's files do not bear them, or nobody could remove what may not be changed, and a store
 //! would write slowly what is to be written at once; they are noted in an extended attribute of the
-//! copy instead, which only root can write where heptad is root. The exception is +C: on a btrfs, blocks
-//! are shared only between files that agree on it.
+//! copy instead, which only root can write where heptad is root. The exception is +C: on a btrfs,
+//! blocks are shared only between files that agree on it.
 
 use super::open::through_proc;
 use super::xattr::NOTES;
@@ -102,8 +102,9 @@ impl Flags {
         }
     }
 
-    /// Gives an empty copy what has to be there before the first byte, and nothing that it inherited;
-    /// one in a store only what lets blocks be shared, and the project that the store is counted for.
+    /// Gives an empty copy what has to be there before the first byte, and nothing that it
+    /// inherited; one in a store only what lets blocks be shared, and the project that the store is
+    /// counted for.
     pub fn begin(self, to: BorrowedFd<'_>, in_store: bool) -> Result<()> {
         if !in_store {
             return self.set(to, self.bits & (carried() - LAST), self.project);
@@ -112,8 +113,8 @@ impl Flags {
         change(to, is, (self.bits & IFlags::NOCOW) | (is & IFlags::PROJECT_INHERIT))
     }
 
-    /// Gives a copy all of them, or all but those that forbid to give it its name; which letters are
-    /// lost.
+    /// Gives a copy all of them, or all but those that forbid to give it its name; which letters
+    /// are lost.
     pub fn end(self, to: BorrowedFd<'_>, may_be_fixed: bool) -> Result<String> {
         let later = if may_be_fixed { IFlags::empty() } else { FIXING };
         let wanted = self.bits & (carried() - later);
@@ -126,8 +127,8 @@ impl Flags {
         Ok(lost)
     }
 
-    /// The same, but counted for the project that a copy is counted for already: its directory has handed
-    /// it down, and nothing of another project can get a name there.
+    /// The same, but counted for the project that a copy is counted for already: its directory has
+    /// handed it down, and nothing of another project can get a name there.
     pub fn counted_as(self, made: BorrowedFd<'_>) -> Self {
         let is = Self::of(made);
         let handed_down = is.bits & IFlags::PROJECT_INHERIT;
@@ -162,7 +163,8 @@ impl Flags {
     }
 }
 
-/// Takes away what a new directory or file has inherited, but for the project that it is counted for.
+/// Takes away what a new directory or file has inherited, but for the project that it is counted
+/// for.
 pub fn shed(fd: impl AsFd) -> Result<()> {
     Flags::default().begin(fd.as_fd(), true)
 }
@@ -173,8 +175,8 @@ pub fn loosen(fd: impl AsFd) -> Result<()> {
     rustix::fs::ioctl_setflags(&fd, is - FIXING)
 }
 
-/// Whether what was lost may be lost in silence by what goes back to its own place: a journal of data
-/// (`j`) only root with a further right may ask for, and a seal (`V`) nobody can set anew.
+/// Whether what was lost may be lost in silence by what goes back to its own place: a journal of
+/// data (`j`) only root with a further right may ask for, and a seal (`V`) nobody can set anew.
 pub fn is_minor(lost: &str) -> bool {
     lost.chars().all(|letter| matches!(letter, 'j' | 'V'))
 }

@@ -41,6 +41,6 @@ pub use trail::Trail;
 pub use walk::{walk, walk_with_mounts};
 pub use xattr::same as same_xattrs;
 
-/// Longer paths, from the root of a tree, are left out of its copies: the kernel itself takes no more
-/// than 4,096 bytes at once, and an index has them in full.
+/// Longer paths, from the root of a tree, are left out of its copies: the kernel itself takes no
+/// more than 4,096 bytes at once, and an index has them in full.
 pub const PATH: usize = 16_384;

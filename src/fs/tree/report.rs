@@ -90,8 +90,8 @@ impl Sample {
         }
     }
 
-    /// The same, for a list that may be compared with that of another day: of what it does not name it
-    /// says how many and, shortly, which.
+    /// The same, for a list that may be compared with that of another day: of what it does not name
+    /// it says how many and, shortly, which.
     fn full_sentence(&self, one: &str, many: &str) -> Option<String> {
         let named = self.first.len() as u64;
         if self.count <= named {
@@ -186,8 +186,8 @@ impl Report {
         )
     }
 
-    /// What must not lose them in its own place: it would be less protected, or count for another, than
-    /// the person thinks who goes back to it.
+    /// What must not lose them in its own place: it would be less protected, or count for another,
+    /// than the person thinks who goes back to it.
     pub fn bereft_sentence(&self) -> Option<String> {
         self.bereft.sentence(
             "entry would lose what chattr had set on it",

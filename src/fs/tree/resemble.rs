@@ -7,8 +7,8 @@ use super::report::Report;
 use super::xattr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Gives an empty file that takes another one's place what chattr(1) set on that, as far as it has to be
-/// there before the first byte.
+/// Gives an empty file that takes another one's place what chattr(1) set on that, as far as it has
+/// to be there before the first byte.
 pub fn begin_like(live: impl AsFd, made: impl AsFd) -> rustix::io::Result<()> {
     Flags::of(live.as_fd()).begin(made.as_fd(), false)
 }
@@ -20,9 +20,9 @@ pub fn end_like(live: impl AsFd, made: impl AsFd) -> rustix::io::Result<()> {
     Flags::of(live.as_fd()).end(made.as_fd(), false).map(drop)
 }
 
-/// Gives a stored copy of one file all of its original but owner, mode and times: extended attributes,
-/// access lists among them, and a note of what chattr(1) set. Both are references. Returns sentences
-/// on what is lost.
+/// Gives a stored copy of one file all of its original but owner, mode and times: extended
+/// attributes, access lists among them, and a note of what chattr(1) set. Both are references.
+/// Returns sentences on what is lost.
 pub fn resemble(original: BorrowedFd<'_>, copy: BorrowedFd<'_>) -> rustix::io::Result<Vec<String>> {
     let mut report = Report::default();
     let attributes = xattr::copy(original, copy)?;

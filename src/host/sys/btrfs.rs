@@ -86,8 +86,8 @@ pub fn btrfs_snapshot(
     Ok(())
 }
 
-/// Closes the subvolume whose root `fd` is to every writer, or opens it again. The kernel commits the
-/// file system before it returns. Whoever has a file in it open for writing keeps that.
+/// Closes the subvolume whose root `fd` is to every writer, or opens it again. The kernel commits
+/// the file system before it returns. Whoever has a file in it open for writing keeps that.
 pub fn btrfs_set_read_only(fd: impl AsFd, read_only: bool) -> io::Result<()> {
     let fd = fd.as_fd().as_raw_fd();
     let mut flags = 0;

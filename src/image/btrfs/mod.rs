@@ -1,9 +1,9 @@
 //! btrfs: the default of openSUSE and Fedora.
 //!
 //! Trees and their checksums, items and packed extents are read by the crate rust-fs-btrfs. Of the
-//! others, btrfs-fs needs tokio's threads and walks a whole tree for one file, and lambutter knows no
-//! times of files. This one looks up all pieces of a file for each read of some of it, so the way from
-//! a path to its bytes is here.
+//! others, btrfs-fs needs tokio's threads and walks a whole tree for one file, and lambutter knows
+//! no times of files. This one looks up all pieces of a file for each read of some of it, so the
+//! way from a path to its bytes is here.
 
 mod data;
 mod volume;

@@ -27,8 +27,9 @@ const RECORD_LENGTH: Range<usize> = 12..16;
 const LONGEST: u32 = 256 << 10;
 const SECTOR: u64 = 512;
 
-/// In the header of the inodes of an allocation group (struct xfs_agi): the lists of inodes that are
-/// open but in no directory, which are not empty where a log is to be replayed, and the checksum.
+/// In the header of the inodes of an allocation group (struct xfs_agi): the lists of inodes that
+/// are open but in no directory, which are not empty where a log is to be replayed, and the
+/// checksum.
 const HEADER: u64 = 2;
 const UNLINKED: Range<usize> = 40..296;
 const CHECKSUM: Range<usize> = 312..316;

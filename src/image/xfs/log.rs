@@ -1,6 +1,6 @@
-//! Whether a log ends in the middle of giving a file other pieces: where it shares some with another
-//! (reflink) or exchanges them. Linux finishes that when it mounts; the crate's replay passes over
-//! it, and the file may have a hole there.
+//! Whether a log ends in the middle of giving a file other pieces: where it shares some with
+//! another (reflink) or exchanges them. Linux finishes that when it mounts; the crate's replay
+//! passes over it, and the file may have a hole there.
 
 use super::super::block::Stretch;
 use fs_xfs::{Superblock, log};
@@ -25,7 +25,8 @@ const MORE_WORDS: usize = 4;
 const OPERATION: usize = 12;
 const GOES_ON: u8 = 0x18;
 
-/// What is begun, and what says that it is done: for pieces, and for exchanges. All have an identity.
+/// What is begun, and what says that it is done: for pieces, and for exchanges. All have an
+/// identity.
 const BEGUN: [u16; 2] = [0x1244, 0x1248];
 const DONE: [u16; 2] = [0x1245, 0x1249];
 const IDENTITY: usize = 8;

@@ -1,5 +1,5 @@
-//! What becomes of the new one where the old one stays: it goes, unless somebody has written to it while
-//! everybody could reach it.
+//! What becomes of the new one where the old one stays: it goes, unless somebody has written to it
+//! while everybody could reach it.
 
 use super::note::{self, Note, Step};
 use super::print::print;
@@ -97,8 +97,8 @@ impl Swap<'_> {
         Ok(Some(path))
     }
 
-    /// Nothing was exchanged, or it was exchanged back. What cannot be cleared now is left to the next
-    /// attempt, but not without a word where it is all that there is of something.
+    /// Nothing was exchanged, or it was exchanged back. What cannot be cleared now is left to the
+    /// next attempt, but not without a word where it is all that there is of something.
     pub(super) fn give_up(
         &self,
         replacement: &dyn Replacement,

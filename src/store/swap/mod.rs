@@ -1,13 +1,13 @@
 //! A live tree or file that gives way to a new one under the same name.
 //!
 //! The new one grows under a hidden name beside it. Which object takes which one's place is noted
-//! in the store; then the two exchange their names, which is the commit point. Now that nobody reaches
-//! the old one by its name, it is judged once more: if it holds what no snapshot does, the names are
-//! exchanged back. Then it goes. Each state in between is told from the note and from who has the
-//! hidden name.
+//! in the store; then the two exchange their names, which is the commit point. Now that nobody
+//! reaches the old one by its name, it is judged once more: if it holds what no snapshot does, the
+//! names are exchanged back. Then it goes. Each state in between is told from the note and from who
+//! has the hidden name.
 //!
-//! From the first exchange on somebody may have written to the new one, and that is nowhere else: it is
-//! removed only where it is as it was before, and put aside otherwise.
+//! From the first exchange on somebody may have written to the new one, and that is nowhere else:
+//! it is removed only where it is as it was before, and put aside otherwise.
 
 mod aside;
 mod note;
@@ -43,8 +43,8 @@ pub trait Replacement {
     /// Called right before the exchange of names, perhaps once more after a crash.
     ///
     /// # Errors
-    /// [`Fault::Busy`] when something would be lost that is stored nowhere; [`Fault::Cancelled`] when it
-    /// is not wanted any more, as after it nothing asks.
+    /// [`Fault::Busy`] when something would be lost that is stored nowhere; [`Fault::Cancelled`]
+    /// when it is not wanted any more, as after it nothing asks.
     fn ready(&self) -> Result<(), StorageError> {
         Ok(())
     }
@@ -57,9 +57,9 @@ pub trait Replacement {
         Ok(())
     }
 
-    /// Whether the new one, which is live, can give its name back to what lies at `old`: nobody uses
-    /// it, and nothing that lies beside it belongs to it. What cannot be told does: afterwards all that
-    /// lies beside the live one is the old one's, and nobody moves it.
+    /// Whether the new one, which is live, can give its name back to what lies at `old`: nobody
+    /// uses it, and nothing that lies beside it belongs to it. What cannot be told does: afterwards
+    /// all that lies beside the live one is the old one's, and nobody moves it.
     fn may_go_back(&self, live: &Path, _old: &Path) -> Result<bool, StorageError> {
         self.users(live).map(|users| users.is_empty())
     }
@@ -207,7 +207,8 @@ impl<'a> Swap<'a> {
     }
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
-    /// on would be lost. He may come between the look and the exchange, so there is a look after it.
+    /// on would be lost. He may come between the look and the exchange, so there is a look after
+    /// it.
     fn swap_unused(&self, replacement: &dyn Replacement) -> Result<(), StorageError> {
         let exposed = self.exposed()?;
         self.refuse(&replacement.users(self.path)?)?;

@@ -1,5 +1,5 @@
-//! On the store: which object takes which one's place. Four lines at most: the token, the new object,
-//! the old one, and how far that is.
+//! On the store: which object takes which one's place. Four lines at most: the token, the new
+//! object, the old one, and how far that is.
 
 use super::super::{Store, replace};
 use crate::domain::operation::Fault;
@@ -25,8 +25,8 @@ pub struct Note {
 pub enum Step {
     /// The new one is whole, and nobody has seen it.
     Staged,
-    /// It may stand, or have stood, where everybody finds it; before, its print was this, and its time
-    /// of change, which older notes lack.
+    /// It may stand, or have stood, where everybody finds it; before, its print was this, and its
+    /// time of change, which older notes lack.
     Exposed(u64, Option<Time>),
     /// Somebody wrote to it there, and it shall go back.
     Written,

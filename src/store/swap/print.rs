@@ -5,8 +5,9 @@ use crate::fs::fnv::{self, fnv};
 use crate::fs::tree::{Meta, walk_with_mounts};
 use std::os::fd::OwnedFd;
 
-/// By what every write, and every change of names, rights and attributes moves. What a change of its
-/// own name moves is left out, and so are the numbers of inodes: not every file system keeps them.
+/// By what every write, and every change of names, rights and attributes moves. What a change of
+/// its own name moves is left out, and so are the numbers of inodes: not every file system keeps
+/// them.
 pub fn print(root: &OwnedFd) -> Result<u64, StorageError> {
     let mut hash = fnv::START;
     let mut add = |bytes: &[u8]| hash = fnv(hash, bytes.iter().copied());

@@ -245,7 +245,8 @@ fn what_could_not_be_removed_is_removed_with_one_of_the_next_snapshots() {
     assert!(scene.hidden().exists());
 }
 
-/// As a kill leaves it right after the names were exchanged back: `new` is aside, as somebody left it.
+/// As a kill leaves it right after the names were exchanged back: `new` is aside, as somebody left
+/// it.
 fn exposed_and_back(scene: &Scene, content: &str) {
     let swap = Swap::open(&scene.store, &scene.path, TOKEN).unwrap();
     New::default().stage(&swap.dir, &swap.hidden).unwrap();

@@ -117,7 +117,8 @@ fn a_resource_that_was_read_only_is_so_again() {
     }
 }
 
-/// Read-only snapshots of the resource and of what is nested in it, some in directories of their own.
+/// Read-only snapshots of the resource and of what is nested in it, some in directories of their
+/// own.
 fn keep_snapshots(live: &Path, from: usize, to: usize) {
     std::fs::create_dir_all(live.join("snaps")).unwrap();
     for at in from..to {

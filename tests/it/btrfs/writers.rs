@@ -1,4 +1,5 @@
-//! A subvolume that is rolled back while a program writes to it, by opening its file anew each time.
+//! A subvolume that is rolled back while a program writes to it, by opening its file anew each
+//! time.
 
 use super::live;
 use crate::conformance::{RESOURCE, card, take, write};

@@ -67,8 +67,8 @@ pub trait Harness: Sized {
     /// A path that does not exist, where a restore may go; distinct by name.
     fn target(&self, name: &str) -> PathBuf;
 
-    /// Sees that what was restored to a path has inherited no rights. What is unpacked there by other
-    /// hands is looked at before.
+    /// Sees that what was restored to a path has inherited no rights. What is unpacked there by
+    /// other hands is looked at before.
     fn expect_nothing_inherited(&self, at: &Path) {
         nothing_inherited(at);
     }

@@ -58,8 +58,8 @@ pub fn a_take_that_is_not_wanted_any_more_stops_leaves_nothing_and_the_next_one_
         Ok(Handle { object: object.object, ..card.handle })
     };
     let taken = until_too_late(1, take, |moment| {
-        // As the remains of any that failed. Of a program that was ended before it could answer it may
-        // be all.
+        // As the remains of any that failed. Of a program that was ended before it could answer it
+        // may be all.
         assert!(states(&*backend).iter().all(|(seq, _)| *seq == moment + 1));
         backend.destroy(&card(moment + 1).handle).unwrap();
         assert_eq!(states(&*backend), []);

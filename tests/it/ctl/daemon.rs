@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 
-/// Answers by `METHOD /target`, or `TRY METHOD /target` of what is only tried: each is used once, the last one for good.
+/// Answers by `METHOD /target`, or `TRY METHOD /target` of what is only tried: each is used once,
+/// the last one for good.
 #[derive(Clone, Debug, Default)]
 pub struct Script(BTreeMap<String, Vec<(u16, String)>>);
 

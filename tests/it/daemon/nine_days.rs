@@ -1,4 +1,5 @@
-//! Twenty btrfs subvolumes through nine days, left alone and with the daemon killed again and again.
+//! Twenty btrfs subvolumes through nine days, left alone and with the daemon killed again and
+//! again.
 
 use super::disk::on_disk;
 use super::host::{Host, at, day};

@@ -1,5 +1,5 @@
-//! The oracle is the file system itself: what it has free after all snapshots are gone, less what it
-//! had before, is what they occupied.
+//! The oracle is the file system itself: what it has free after all snapshots are gone, less what
+//! it had before, is what they occupied.
 
 use super::snapshot;
 use crate::conformance::card;

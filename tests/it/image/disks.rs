@@ -66,8 +66,8 @@ impl Bench {
         image
     }
 
-    /// A small XFS with many names and these two files; with `crc=0` of the old kind that kernels do not
-    /// make any more.
+    /// A small XFS with many names and these two files; with `crc=0` of the old kind that kernels
+    /// do not make any more.
     pub fn xfs(&self, name: &str, options: &str, small: &Path, big: &Path) -> PathBuf {
         let image = self.blank(name, 24);
         let line =

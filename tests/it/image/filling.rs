@@ -212,7 +212,8 @@ fn look(path: &Path, meta: &std::fs::Metadata) -> Look {
         Vec::new()
     };
     let sized = kind.is_file() || kind.is_symlink();
-    // Where a snapshot of btrfs had another subvolume: an empty directory, as old as the look at it.
+    // Where a snapshot of btrfs had another subvolume: an empty directory, as old as the look at
+    // it.
     let timeless = meta.ino() == 2;
     Look {
         mode: meta.mode(),

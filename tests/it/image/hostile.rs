@@ -73,8 +73,8 @@ fn damaged_images_are_refused_or_read_in_part_and_never_hang() {
     }
 }
 
-/// Forty times some bytes of some blocks are others; a block is what `of` says, and `seal` makes its
-/// checksum right again.
+/// Forty times some bytes of some blocks are others; a block is what `of` says, and `seal` makes
+/// its checksum right again.
 fn lies(
     image: &Path,
     bench: &Bench,

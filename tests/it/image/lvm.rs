@@ -7,8 +7,8 @@ use heptad::image::Format;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Makes a group of the disks `$1` and `$2` by a script, in which they are `$a` and `$b`. Nothing is
-/// activated: the kernel's device mapper has no part in it.
+/// Makes a group of the disks `$1` and `$2` by a script, in which they are `$a` and `$b`. Nothing
+/// is activated: the kernel's device mapper has no part in it.
 fn group(disks: [&Path; 2], script: &str) {
     let whole = format!(
         "set -e; exec >&2; a=$(losetup -f --show \"$1\"); b=$(losetup -f --show \"$2\"); \

@@ -86,8 +86,8 @@ fn what_a_person_threw_away_goes_with_the_second_try_though_the_newest_is_in_dou
 
 #[test]
 fn what_was_paid_for_and_could_not_go_is_owed_whatever_stopped_it() {
-    // A destruction that waits behind a snapshot by hand, after which something else is in the place
-    // of the source.
+    // A destruction that waits behind a snapshot by hand, after which something else is in the
+    // place of the source.
     let mut scene = Scene::daily("06:00");
     scene.run_to(&day(8, "05:59"));
     scene.machine.advance(SignedDuration::from_mins(1));

@@ -1,5 +1,5 @@
-//! A libvirt of one's own: a libvirtd with private directories in namespaces of its own, for the life
-//! of a test. It needs no systemd and meets no libvirt of the machine.
+//! A libvirt of one's own: a libvirtd with private directories in namespaces of its own, for the
+//! life of a test. It needs no systemd and meets no libvirt of the machine.
 
 use crate::support::loopfs::Undo;
 use rustix::process::Pid;
@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// `$1` is the private directory. The shell is process 1 in there and takes in the guests' processes
-/// when they end; all end with it.
+/// `$1` is the private directory. The shell is process 1 in there and takes in the guests'
+/// processes when they end; all end with it.
 const START: &str = r#"
 set -e
 cd "$1"

@@ -239,7 +239,8 @@ impl InPlace for Packing {
     }
 }
 
-/// Half of the files go onto each disk; of no files, nothing. The images stay the files that they are.
+/// Half of the files go onto each disk; of no files, nothing. The images stay the files that they
+/// are.
 fn pack(files: &Tree, root: &Path) {
     for (at, disk) in ["vda", "vdb"].into_iter().enumerate() {
         let (raw, new) = (root.join(format!("{disk}.raw")), root.join("new"));

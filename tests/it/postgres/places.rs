@@ -1,5 +1,5 @@
-//! Tablespaces and a log that lie in the data directory, whatever way a link takes to them: all of it
-//! goes back with the cluster, again and again, and comes along with a copy.
+//! Tablespaces and a log that lie in the data directory, whatever way a link takes to them: all of
+//! it goes back with the cluster, again and again, and comes along with a copy.
 
 use super::build;
 use super::load::cluster_in_subvolume;

@@ -1,5 +1,5 @@
-//! What a person sees of a database: its engine, its version, and the proof of its snapshots; after a
-//! restart, and after the catalogue was lost.
+//! What a person sees of a database: its engine, its version, and the proof of its snapshots; after
+//! a restart, and after the catalogue was lost.
 
 use super::build;
 use super::server::{Server, bin, cluster, scratch};

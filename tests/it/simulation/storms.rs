@@ -1,5 +1,5 @@
-//! Storms of off and on, of changes and restarts, in zones with odd offsets and days of change: what
-//! was told as the next run comes on its day, and each day on which it was on has one record.
+//! Storms of off and on, of changes and restarts, in zones with odd offsets and days of change:
+//! what was told as the next run comes on its day, and each day on which it was on has one record.
 
 use crate::support::simulated::{at, name, resource};
 use heptad::backend::fake::{FakeDisk, Live};

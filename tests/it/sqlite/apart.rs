@@ -53,7 +53,8 @@ fn strays(bench: &Bench) -> Vec<PathBuf> {
     all.filter(|path| path.exists()).collect()
 }
 
-/// As long as the log lies elsewhere, whoever left it there, there is no snapshot; then a whole one.
+/// As long as the log lies elsewhere, whoever left it there, there is no snapshot; then a whole
+/// one.
 fn check_log_elsewhere(bench: &Bench, mut app: Other, elsewhere: &str, again: &dyn Fn() -> Other) {
     app.wait_for(1);
     refused(bench, 1, &["python3 (process", elsewhere, "directory"]);

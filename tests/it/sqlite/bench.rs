@@ -111,7 +111,8 @@ pub fn fill(path: &Path, sql: &str) {
     connection.execute_batch(sql).unwrap();
 }
 
-/// Looks into a database that nobody writes to: whether it is sound, number and highest of its rows.
+/// Looks into a database that nobody writes to: whether it is sound, number and highest of its
+/// rows.
 pub fn rows(path: &Path) -> (u64, u64) {
     let connection = Connection::open(path).unwrap();
     let check: String =

@@ -66,7 +66,8 @@ impl LoopFs {
     pub fn free(&mut self, options: &str) -> u64 {
         let path = self.path();
         if rustix::fs::statfs(&path).unwrap().f_type == 0x9123_683e {
-            // The first wakes what the second waits for; what is gone is free once that is committed.
+            // The first wakes what the second waits for; what is gone is free once that is
+            // committed.
             for what in ["filesystem", "subvolume", "filesystem"] {
                 run("btrfs", &[what, "sync", path.to_str().unwrap()]);
             }
@@ -77,8 +78,8 @@ impl LoopFs {
         stat.f_bfree * stat.f_frsize
     }
 
-    /// Puts a copy in the place of the image of one that is not mounted here any more: elsewhere, in a
-    /// namespace that was made meanwhile, it may still be.
+    /// Puts a copy in the place of the image of one that is not mounted here any more: elsewhere,
+    /// in a namespace that was made meanwhile, it may still be.
     pub fn renew(&self) {
         let copy = self.dir.path().join("copy");
         let (image, copy) = (self.image(), copy.to_str().unwrap().to_owned());

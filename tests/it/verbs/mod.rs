@@ -1,8 +1,8 @@
 //! Every verb on every technology, under the shipped unit in a booted systemd: a table.
 //!
 //! A cell is a command for one resource. It works, or it is refused for the reason that the table
-//! says. All cells run, whatever became of those before, and all that is not as it should be is told
-//! together.
+//! says. All cells run, whatever became of those before, and all that is not as it should be is
+//! told together.
 
 mod table;
 

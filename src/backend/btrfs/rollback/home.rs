@@ -1,8 +1,8 @@
 //! The directory and the name that one subvolume has and another one gets.
 //!
-//! A subvolume that is mounted itself has its name at a place of the file system that nothing shows; it
-//! is reached by the private mount of the top. The mount keeps what it was made of, so afterwards it
-//! shows, closed to writers, what was there before, until somebody mounts it anew.
+//! A subvolume that is mounted itself has its name at a place of the file system that nothing
+//! shows; it is reached by the private mount of the top. The mount keeps what it was made of, so
+//! afterwards it shows, closed to writers, what was there before, until somebody mounts it anew.
 
 use super::doing;
 use crate::backend::btrfs::live::Live;
@@ -21,7 +21,8 @@ use std::sync::Arc;
 pub struct Home {
     pub dir: OwnedFd,
     pub name: OsString,
-    /// The private mount that the directory was opened by lives as long; none where a path leads to it.
+    /// The private mount that the directory was opened by lives as long; none where a path leads to
+    /// it.
     top: Option<Arc<Top>>,
 }
 

@@ -1,7 +1,8 @@
 //! Whether what was live holds something that no snapshot does.
 //!
-//! The kernel notes with a subvolume in which transaction it was changed last, but not before it has
-//! written out what programs wrote: until then that is in memory alone, and nothing tells of it.
+//! The kernel notes with a subvolume in which transaction it was changed last, but not before it
+//! has written out what programs wrote: until then that is in memory alone, and nothing tells of
+//! it.
 
 use super::{Act, doing};
 use crate::backend::btrfs::live::Live;
@@ -16,8 +17,8 @@ impl Act<'_> {
     /// Right after the exchange of names: looks at what was live.
     ///
     /// # Errors
-    /// [`Fault::Busy`] when somebody uses it, or wrote to it after the snapshot that was taken to be
-    /// safe.
+    /// [`Fault::Busy`] when somebody uses it, or wrote to it after the snapshot that was taken to
+    /// be safe.
     pub fn judge(&self) -> Result<(), StorageError> {
         // Whoever was opening it by its name has it open once this is committed, and is seen.
         self.sync()?;
@@ -38,8 +39,8 @@ impl Act<'_> {
         self.refuse_changed(self.home.opened(old, self.place))
     }
 
-    /// Through a mount of its own what was live stays in everybody's reach: nobody shall write to it any
-    /// more. Who has a file open for that is seen by the judgement.
+    /// Through a mount of its own what was live stays in everybody's reach: nobody shall write to
+    /// it any more. Who has a file open for that is seen by the judgement.
     pub fn close(&self) -> Result<(), StorageError> {
         if !self.home.is_mount() {
             return Ok(());

@@ -1,11 +1,11 @@
 //! The live subvolume replaced by a writable snapshot of a stored one.
 //!
 //! The new one is built under a hidden name beside the live one, closed to every writer. Which
-//! subvolume takes which one's place is noted in the store; then the two exchange their names, which
-//! is the commit point. Now that nobody reaches the old one by its name, it is judged once more: if
-//! it holds what no snapshot does, the names are exchanged back, and nobody has written to the new
-//! one. Then the new one is opened and the old one goes. Each state in between is told from the note
-//! and from who has the hidden name.
+//! subvolume takes which one's place is noted in the store; then the two exchange their names,
+//! which is the commit point. Now that nobody reaches the old one by its name, it is judged once
+//! more: if it holds what no snapshot does, the names are exchanged back, and nobody has written to
+//! the new one. Then the new one is opened and the old one goes. Each state in between is told from
+//! the note and from who has the hidden name.
 
 mod home;
 mod judge;
@@ -231,7 +231,8 @@ impl<'a> Act<'a> {
     }
 
     /// Lets the two exchange their names, unless somebody uses the live one: what he wrote from now
-    /// on would be lost. He may come between the look and the exchange, so there is a look after it.
+    /// on would be lost. He may come between the look and the exchange, so there is a look after
+    /// it.
     fn swap_unused(&self) -> Result<(), StorageError> {
         self.progress.wanted()?;
         users::refuse_users(self.path)?;

@@ -117,8 +117,8 @@ impl Freezer {
         Notes::of_domain(&self.state, &self.uri, domain)
     }
 
-    /// Waits until nobody else has the guest, and lets go what a killed heptad left held. Then it is
-    /// the caller's alone, for as long as the returned lock is open.
+    /// Waits until nobody else has the guest, and lets go what a killed heptad left held. Then it
+    /// is the caller's alone, for as long as the returned lock is open.
     ///
     /// # Errors
     /// [`Fault::Busy`] where somebody else holds it for longer than anybody should.

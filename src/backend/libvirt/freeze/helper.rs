@@ -234,7 +234,8 @@ impl<'a> Grip<'a> {
         }
     }
 
-    /// A new heptad may have let the guest go meanwhile, and hold it anew: that is not ours to clear.
+    /// A new heptad may have let the guest go meanwhile, and hold it anew: that is not ours to
+    /// clear.
     fn clear(&self) -> Result<(), StorageError> {
         if self.notes.is_of(&self.note)? { self.notes.clear() } else { Ok(()) }
     }

@@ -46,8 +46,8 @@ pub struct Note {
     pub holder: u32,
 }
 
-/// Where the notes of one kind about one resource, or about one guest, lie: in heptad's state directory, and not in a store,
-/// which may be away when a guest must be let go.
+/// Where the notes of one kind about one resource, or about one guest, lie: in heptad's state
+/// directory, and not in a store, which may be away when a guest must be let go.
 #[derive(Clone, Debug)]
 pub struct Notes {
     pub path: PathBuf,

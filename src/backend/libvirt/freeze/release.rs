@@ -30,8 +30,8 @@ pub enum Pause {
     Unsure,
 }
 
-/// Lets go whatever `note` says is held, which lies in `notes`; tries for a while, as libvirt may be
-/// starting anew. It is held no more when this succeeds, and will not be.
+/// Lets go whatever `note` says is held, which lies in `notes`; tries for a while, as libvirt may
+/// be starting anew. It is held no more when this succeeds, and will not be.
 pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), StorageError> {
     let virsh = Virsh { uri: note.uri.clone() };
     let until = Instant::now() + TRIES;

@@ -250,8 +250,8 @@ fn hand_over(
 }
 
 /// What an earlier attempt at the same order has made whole: the domain that it defined, with its
-/// disks in their place. They appear all at once, and after the domain, so where they are there it was
-/// only not said of it.
+/// disks in their place. They appear all at once, and after the domain, so where they are there it
+/// was only not said of it.
 ///
 /// # Errors
 /// Where libvirt cannot be asked.

@@ -11,9 +11,9 @@ use crate::fs::StorageError;
 const OURS: [&str; 3] = ["disk", "interface", "hostdev"];
 
 impl Work<'_> {
-    /// Sees that no domain has the name. The remains of an interrupted attempt are cleared: a domain
-    /// that bears the mark of this order, which is taken away once its disks have appeared, and is
-    /// in all as this order makes it.
+    /// Sees that no domain has the name. The remains of an interrupted attempt are cleared: a
+    /// domain that bears the mark of this order, which is taken away once its disks have appeared,
+    /// and is in all as this order makes it.
     ///
     /// # Errors
     /// [`Fault::Permanent`] where it is somebody else's, or was touched since.

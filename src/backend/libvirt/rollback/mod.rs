@@ -1,8 +1,9 @@
 //! Putting a snapshot's disks in the place of the live ones.
 //!
-//! All copies are made first, beside the live images. Then a journal is written, which is the commit
-//! point, and one exchange of names after the other puts them in place. Whoever finds the journal
-//! finishes it, or gives it up: no instance is left with some disks of then and some of now.
+//! All copies are made first, beside the live images. Then a journal is written, which is the
+//! commit point, and one exchange of names after the other puts them in place. Whoever finds the
+//! journal finishes it, or gives it up: no instance is left with some disks of then and some of
+//! now.
 //!
 //! This part knows libvirt, image files and the store. It must not know how snapshots are taken.
 
@@ -85,9 +86,9 @@ fn rename((new, live): &(PathBuf, PathBuf)) -> Result<Rename, StorageError> {
     Ok(Rename { new: new.clone(), live: live.clone(), made, replaced })
 }
 
-/// The snapshot that was taken of the live images to be safe bears the token as its id, and knows how
-/// each file was when it was copied. A guest that was on in between is seen by that. From here on
-/// the journal knows them.
+/// The snapshot that was taken of the live images to be safe bears the token as its id, and knows
+/// how each file was when it was copied. A guest that was on in between is seen by that. From here
+/// on the journal knows them.
 fn nothing_newer(
     libvirt: &Libvirt,
     order: &RollbackOrder<'_>,

@@ -93,8 +93,8 @@ impl<'a> Place<'a> {
         self.sync()
     }
 
-    /// Removes what is aside, image or copy; a copy that somebody has written to, while it stood in the
-    /// image's place, is nowhere else, and only gets another name, which is returned.
+    /// Removes what is aside, image or copy; a copy that somebody has written to, while it stood in
+    /// the image's place, is nowhere else, and only gets another name, which is returned.
     pub fn clear(&self) -> Result<Option<PathBuf>, StorageError> {
         // Elsewhere nothing is aside that was ours.
         if matches!(self.state, State::Done | State::Foreign) {
