@@ -50,6 +50,9 @@
 //!
 //! README.md names a test for each.
 
+// What is `pub` is what another crate may see; the rest says so.
+#![warn(unreachable_pub)]
+
 pub mod api;
 pub mod backend;
 pub mod browse;

@@ -6,7 +6,7 @@ use crate::domain::tree::{BrowseError, Kind, TreePath};
 use axum::http::StatusCode;
 
 /// The one place where it gets its status, code, sentence and hint.
-pub fn refuse(why: &BrowseError, label: &str, path: &TreePath) -> Refusal {
+pub(super) fn refuse(why: &BrowseError, label: &str, path: &TreePath) -> Refusal {
     let what = match path.is_top() {
         true => label.to_owned(),
         false => format!("{} in {label}", escape(path.as_bytes())),

@@ -254,7 +254,7 @@ impl From<Denied> for Refusal {
 }
 
 /// What to write instead of a name that is taken.
-pub fn another_name(free: Option<impl Display>) -> String {
+pub(super) fn another_name(free: Option<impl Display>) -> String {
     match free {
         Some(free) => format!("choose another name; {free} is free"),
         None => "choose another name".into(),

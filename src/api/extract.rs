@@ -30,29 +30,29 @@ const KEY_LENGTH: usize = 128;
 const ECHO: usize = 200;
 
 /// A resource's name in the path.
-pub struct ResourcePath(pub ResourceName);
+pub(super) struct ResourcePath(pub ResourceName);
 
 /// A snapshot in the path: a name, `RESOURCE@SLOT` or `RESOURCE@latest`.
-pub struct SnapshotPath(pub Selector);
+pub(super) struct SnapshotPath(pub Selector);
 
 /// An operation's number in the path.
-pub struct OperationPath(pub OperationId);
+pub(super) struct OperationPath(pub OperationId);
 
 /// The query.
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub T);
 
 /// The body; an empty one stands for an empty object.
-pub struct JsonBody<T>(pub T);
+pub(super) struct JsonBody<T>(pub T);
 
 /// All that a request for a change says, and its `Idempotency-Key` with the digest of all that.
-pub struct Wish<B, Q = Nothing> {
+pub(super) struct Wish<B, Q = Nothing> {
     pub terms: Terms,
     pub query: Q,
     pub body: B,
 }
 
 /// How it is asked for.
-pub struct Terms {
+pub(super) struct Terms {
     pub key: Option<Key>,
     /// The query's [`DRY_RUN`]: only whether it would be refused.
     pub dry_run: bool,

@@ -21,21 +21,21 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// A user's place, until the answer is gone.
-pub struct Place {
+pub(super) struct Place {
     app: Arc<AppState>,
     permit: OwnedSemaphorePermit,
 }
 
 impl Place {
     /// Waits in the user's own line.
-    pub async fn of(app: &Arc<AppState>, uid: u32) -> Result<Self, Refusal> {
+    pub(super) async fn of(app: &Arc<AppState>, uid: u32) -> Result<Self, Refusal> {
         let line = app.heavy.answers.of(uid);
         let permit = app.in_turn(line).await?;
         Ok(Self { app: Arc::clone(app), permit })
     }
 
     /// What only the catalogue knows.
-    pub async fn recall<T>(&self, answer: Soon<'_, T>) -> Result<T, Refusal> {
+    pub(super) async fn recall<T>(&self, answer: Soon<'_, T>) -> Result<T, Refusal> {
         let turn = self.app.in_turn(Arc::clone(&self.app.heavy.recalled)).await?;
         let answered = self.app.soon(answer).await;
         drop(turn);
@@ -43,7 +43,7 @@ impl Place {
     }
 
     /// Makes an answer from the newest facts.
-    pub async fn make<T: Send + 'static>(
+    pub(super) async fn make<T: Send + 'static>(
         &self,
         answer: impl FnOnce(&View<'_>) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -58,7 +58,7 @@ impl Place {
     }
 
     /// The same as JSON; the place is held until the client has taken it.
-    pub async fn json<T: Serialize>(
+    pub(super) async fn json<T: Serialize>(
         self,
         answer: impl FnOnce(&View<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<Response, Refusal> {
@@ -70,7 +70,7 @@ impl Place {
         Ok(self.body("application/json", bytes))
     }
 
-    pub fn body(self, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
+    pub(super) fn body(self, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
         let body = Held { left: bytes.into(), _permit: self.permit };
         ([(CONTENT_TYPE, kind)], Body::new(body)).into_response()
     }

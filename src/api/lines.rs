@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::Semaphore;
 
 /// Answers that are made at once, of all users.
-pub const MADE: usize = 2;
+pub(super) const MADE: usize = 2;
 
 /// Questions to the catalogue that wait at once: its thread is the one that decides.
-pub const RECALLED: usize = 2;
+pub(super) const RECALLED: usize = 2;
 
 /// Answers of one user that are made or not taken yet; what waits to be taken is held in memory.
-pub const OF_A_USER: usize = 4;
+pub(super) const OF_A_USER: usize = 4;
 
 /// Streams of events of one user.
-pub const STREAMS: usize = 16;
+pub(super) const STREAMS: usize = 16;
 
 pub struct Heavy {
     pub made: Arc<Semaphore>,

@@ -8,7 +8,7 @@ use jiff::civil::Time;
 use std::str::FromStr;
 
 /// A name that is given to something new.
-pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refusal> {
+pub(super) fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|error: T::Err| {
         let shown: String = text.chars().take(60).collect();
         Refusal::bad("bad-name", format!("name {shown:?} {}", error.to_string()), "choose another")
@@ -19,7 +19,7 @@ pub fn new_name<T: FromStr<Err: ToString>>(text: &str) -> Result<T, Refusal> {
 const PAGE: u32 = 1_000;
 
 /// How many are wanted at once.
-pub fn page(limit: Option<u32>) -> Result<usize, Refusal> {
+pub(super) fn page(limit: Option<u32>) -> Result<usize, Refusal> {
     let limit = limit.unwrap_or(PAGE);
     if (1..=PAGE).contains(&limit) {
         return Ok(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -29,7 +29,7 @@ pub fn page(limit: Option<u32>) -> Result<usize, Refusal> {
 }
 
 /// A resource's name in a query.
-pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refusal> {
+pub(super) fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refusal> {
     text.parse().map_err(|error| {
         let shown: String = text.chars().take(60).collect();
         let message = format!("{parameter}={shown:?} {error}");
@@ -38,7 +38,7 @@ pub fn parse_name(parameter: &str, text: &str) -> Result<ResourceName, Refusal> 
 }
 
 /// `HH:MM`.
-pub fn parse_time(text: &str) -> Result<Time, Refusal> {
+pub(super) fn parse_time(text: &str) -> Result<Time, Refusal> {
     let digits = |part: &str| {
         let plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| part.parse::<i8>().ok()).flatten()
@@ -55,7 +55,7 @@ pub fn parse_time(text: &str) -> Result<Time, Refusal> {
     })
 }
 
-pub fn parse_tags(tags: Tags) -> Result<Tags, Refusal> {
+pub(super) fn parse_tags(tags: Tags) -> Result<Tags, Refusal> {
     if tags.len() > TAG_LIMIT {
         let message = format!("{} tags are too many", tags.len());
         return Err(Refusal::bad("bad-tag", message, format!("give at most {TAG_LIMIT}")));
@@ -72,7 +72,7 @@ pub fn parse_tags(tags: Tags) -> Result<Tags, Refusal> {
 /// # Errors
 /// Nothing to do, the same key twice, a tag that cannot be. A key to remove may be any that there
 /// is.
-pub fn parse_retag(body: TagBody) -> Result<Retag, Refusal> {
+pub(super) fn parse_retag(body: TagBody) -> Result<Retag, Refusal> {
     let remove: std::collections::BTreeSet<String> = body.remove.into_iter().collect();
     let refuse = |message: String, hint: &str| Refusal::bad("bad-tag", message, hint);
     if body.set.is_empty() && remove.is_empty() {
@@ -97,7 +97,7 @@ pub fn parse_retag(body: TagBody) -> Result<Retag, Refusal> {
 }
 
 /// A path for something new: absolute, without detours, so that what is logged is what is meant.
-pub fn parse_path(path: String) -> Result<String, Refusal> {
+pub(super) fn parse_path(path: String) -> Result<String, Refusal> {
     let detour = path.split('/').any(|part| matches!(part, "." | ".."));
     let fits = path.starts_with('/') && path.len() < 4_096 && !path.contains(char::is_control);
     if fits && !detour && !path.trim_matches('/').is_empty() {
@@ -109,7 +109,7 @@ pub fn parse_path(path: String) -> Result<String, Refusal> {
 }
 
 /// A path to something that is there, by whatever detours.
-pub fn parse_place(path: String) -> Result<String, Refusal> {
+pub(super) fn parse_place(path: String) -> Result<String, Refusal> {
     let fits = path.starts_with('/') && path.len() < 4_096 && !path.contains(char::is_control);
     if fits {
         return Ok(path);

@@ -35,7 +35,7 @@ pub struct AppState {
 }
 
 /// How routes take it.
-pub type Shared = axum::extract::State<Arc<AppState>>;
+pub(super) type Shared = axum::extract::State<Arc<AppState>>;
 
 impl AppState {
     pub fn published(&self) -> Published {

@@ -4,7 +4,7 @@ use super::refusal::Refusal;
 use crate::domain::protect::Unprotectable;
 
 /// The one place where it gets its status, code, sentence and hint.
-pub fn refuse(why: Unprotectable) -> Refusal {
+pub(super) fn refuse(why: Unprotectable) -> Refusal {
     match why {
         Unprotectable::NoSuchPlace { place } => Refusal::absent(
             "no-such-place",

@@ -51,7 +51,7 @@ pub enum CatalogueError {
     Files { doing: &'static str, path: PathBuf, source: std::io::Error },
 }
 
-pub type Result<T, E = CatalogueError> = std::result::Result<T, E>;
+pub(super) type Result<T, E = CatalogueError> = std::result::Result<T, E>;
 
 impl CatalogueError {
     pub(super) fn damaged(table: &'static str, row: &str, why: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use figment::value::{Dict, Value};
 use std::collections::BTreeMap;
 
 /// Everything that clashes.
-pub fn find(layers: &Layers) -> Vec<Finding> {
+pub(super) fn find(layers: &Layers) -> Vec<Finding> {
     let mut found = backend_in_two_files(layers);
     found.extend(super::enrolled::declared_twice(layers));
     found.extend(names_that_differ_in_case(layers));

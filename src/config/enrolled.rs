@@ -159,7 +159,7 @@ pub fn file(state: &Path, name: &ResourceName) -> PathBuf {
 }
 
 /// Whether a file has its own table, and nothing else.
-pub fn check(layer: &Layer, file: &Path) -> Vec<Finding> {
+pub(super) fn check(layer: &Layer, file: &Path) -> Vec<Finding> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let own = KeyPath::of(&["resource", &stem]);
     let hint = format!("a file of heptad's own has its table [{own}] only: remove this");
@@ -179,7 +179,7 @@ pub fn check(layer: &Layer, file: &Path) -> Vec<Finding> {
 }
 
 /// Tables of the user's files for a resource that a command made.
-pub fn declared_twice(layers: &Layers) -> Vec<Finding> {
+pub(super) fn declared_twice(layers: &Layers) -> Vec<Finding> {
     let mut found = Vec::new();
     for own in layers.0.iter().filter(|layer| layer.enrolled) {
         for (path, name) in own.origins.keys().filter_map(|path| Some((path, path.resource()?))) {

@@ -8,7 +8,7 @@ use crate::domain::fee::Tariff;
 const CURRENCY_LIMIT: usize = 8;
 
 /// Reads the table. A setting with a finding has its built-in value.
-pub fn read(section: Option<Section<'_>>) -> Tariff {
+pub(super) fn read(section: Option<Section<'_>>) -> Tariff {
     let builtin = Tariff::default();
     let Some(section) = section else { return builtin };
     // Adding 0 turns -0 into 0.

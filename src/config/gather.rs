@@ -20,7 +20,7 @@ pub const VARIABLES: [(&str, &str); 3] =
 
 /// What could be read, and what could not.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub(super) struct Gathered {
     pub layers: Layers,
     pub findings: Vec<Finding>,
     /// A file is left out, so what seems to be missing may stand there.
@@ -29,7 +29,7 @@ pub struct Gathered {
     pub remarks: Vec<Finding>,
 }
 
-pub fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
+pub(super) fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
     let mut gathered = Gathered::default();
     gathered.layers.0.push(defaults(locations));
     gathered.read(&locations.file);
@@ -44,7 +44,7 @@ pub fn gather(locations: &Locations, env: &[(String, String)]) -> Gathered {
 
 /// What was gathered before, with files of heptad's own as they are now. Nothing else is read
 /// again.
-pub fn again(layers: &Layers, remarks: &[Finding], own: &[PathBuf]) -> Gathered {
+pub(super) fn again(layers: &Layers, remarks: &[Finding], own: &[PathBuf]) -> Gathered {
     let mut layers = layers.clone();
     let renewed = |layer: &Layer| {
         let name = Path::new(&layer.name).file_name();

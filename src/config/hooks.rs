@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Bytes of one argument.
-pub const ARGUMENT_BYTES: usize = 4096;
+pub(super) const ARGUMENT_BYTES: usize = 4096;
 /// How long a hook may run when it does not say.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a hook may say that it runs.
-pub const TIMEOUT_LIMIT: Duration = Duration::from_secs(3_600);
+pub(super) const TIMEOUT_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// The hooks of one resource, each list in the order in which it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

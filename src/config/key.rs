@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Displays as a person writes it: `resource."web.2".before[0].program`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyPath(Vec<Step>);
+pub(super) struct KeyPath(Vec<Step>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
@@ -13,30 +13,30 @@ enum Step {
 }
 
 impl KeyPath {
-    pub fn root() -> Self {
+    pub(super) fn root() -> Self {
         Self::default()
     }
 
-    pub fn of(keys: &[&str]) -> Self {
+    pub(super) fn of(keys: &[&str]) -> Self {
         keys.iter().fold(Self::root(), |path, key| path.key(key))
     }
 
-    pub fn key(&self, key: &str) -> Self {
+    pub(super) fn key(&self, key: &str) -> Self {
         self.with(Step::Key(key.into()))
     }
 
-    pub fn index(&self, index: usize) -> Self {
+    pub(super) fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
     /// The path of the table or list that holds it; `None` for the root.
-    pub fn parent(&self) -> Option<Self> {
+    pub(super) fn parent(&self) -> Option<Self> {
         let (_, rest) = self.0.split_last()?;
         Some(Self(rest.to_vec()))
     }
 
     /// The name in `resource.NAME`; `None` for other paths.
-    pub fn resource(&self) -> Option<&str> {
+    pub(super) fn resource(&self) -> Option<&str> {
         match &self.0[..] {
             [Step::Key(root), Step::Key(name)] if root == "resource" => Some(name),
             _ => None,

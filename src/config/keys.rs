@@ -9,7 +9,7 @@ const fn table(name: &'static str) -> Setting {
 }
 
 /// What may stand at the top.
-pub const ROOT: Keys = &[plain(&[
+pub(super) const ROOT: Keys = &[plain(&[
     table("daemon"),
     table("fee"),
     table("plan"),
@@ -19,7 +19,7 @@ pub const ROOT: Keys = &[plain(&[
 ])];
 
 /// In the order of the reference file.
-pub const TABLES: &[Table] = &[
+pub(super) const TABLES: &[Table] = &[
     Table {
         path: "daemon",
         sample: "daemon",
@@ -76,7 +76,7 @@ pub const TABLES: &[Table] = &[
     },
 ];
 
-pub const DAEMON: Keys = &[plain(&[
+pub(super) const DAEMON: Keys = &[plain(&[
     Setting::new(
         "socket",
         Shape::Path,
@@ -111,7 +111,7 @@ pub const DAEMON: Keys = &[plain(&[
 /// Beyond it a price is a slip of the finger rather than a wish.
 const PRICE: Shape = Shape::Decimal(0.0, 1_000_000.0);
 
-pub const FEE: Keys = &[plain(&[
+pub(super) const FEE: Keys = &[plain(&[
     Setting::new(
         "price",
         PRICE,
@@ -128,7 +128,7 @@ const SIZE: &str = "A size: a number with KiB, MiB, GiB, TiB (powers of 1024) or
 /// Linux is built for at most that many processors.
 const PROCESSORS: Shape = Shape::Whole(1, 8192);
 
-pub const PLAN: Keys = &[plain(&[
+pub(super) const PLAN: Keys = &[plain(&[
     Setting::new("vcpus", PROCESSORS, "How many processors.").example("2"),
     Setting::new("memory", Shape::Size, SIZE).example("\"512 MiB\""),
     Setting::new("disk", Shape::Size, SIZE).example("\"20 GiB\""),
@@ -140,7 +140,7 @@ pub const PLAN: Keys = &[plain(&[
     .example("5"),
 ])];
 
-pub const BLUEPRINT: Keys = &[plain(&[
+pub(super) const BLUEPRINT: Keys = &[plain(&[
     Setting::new("description", Shape::Text, "For a person: one line of up to 256 characters.")
         .example("\"Debian 12\""),
     Setting::new(
@@ -152,7 +152,7 @@ pub const BLUEPRINT: Keys = &[plain(&[
     .default("true"),
 ])];
 
-pub const DEFAULTS: Keys = &[plain(POLICY)];
+pub(super) const DEFAULTS: Keys = &[plain(POLICY)];
 
 const KEEP: Shape = Shape::Whole(1, 10_000);
 const TIER: Shape = Shape::Whole(0, 10_000);
@@ -212,7 +212,7 @@ const POLICY: &[Setting] = &[
 const TIERS: &str = "Longer tiers: beside the newest, one snapshot each for so many weeks, \
                      months and years.";
 
-pub const RESOURCE: Keys = &[
+pub(super) const RESOURCE: Keys = &[
     plain(&[Setting::new(
         "kind",
         Shape::Words(&["instance", "disk", "database"]),
@@ -274,9 +274,9 @@ pub const RESOURCE: Keys = &[
 ];
 
 /// Hooks in one list.
-pub const HOOK_LIMIT: u32 = 16;
+pub(super) const HOOK_LIMIT: u32 = 16;
 /// Arguments of one hook.
-pub const ARGUMENT_LIMIT: u32 = 64;
+pub(super) const ARGUMENT_LIMIT: u32 = 64;
 
 const PROGRAM: Setting = Setting::new(
     "program",
@@ -310,4 +310,4 @@ const HOOK: &[Setting] = &[
 const AFTER: &[Setting] = &[PROGRAM.example("\"/usr/local/libexec/resume\""), ARGS, TIMEOUT];
 
 /// The keys of one hook. One that stands where it may not is told so by its reader.
-pub const HOOKS: Keys = &[plain(HOOK)];
+pub(super) const HOOKS: Keys = &[plain(HOOK)];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// One layer: its values, and the origin of each key that a finding may name.
 #[derive(Clone, Debug)]
-pub struct Layer {
+pub(super) struct Layer {
     pub name: String,
     pub values: Dict,
     pub origins: BTreeMap<KeyPath, Origin>,
@@ -18,7 +18,7 @@ pub struct Layer {
 
 impl Layer {
     /// A layer of `[daemon]` settings that stand in no file.
-    pub fn daemon(name: &str, settings: Vec<(&str, String, Origin)>) -> Self {
+    pub(super) fn daemon(name: &str, settings: Vec<(&str, String, Origin)>) -> Self {
         let (mut values, mut origins) = (Dict::new(), BTreeMap::new());
         for (key, value, origin) in settings {
             values.insert(key.to_owned(), Value::from(value));
@@ -43,37 +43,37 @@ impl Provider for Layer {
 
 /// All layers, the weakest first.
 #[derive(Clone, Debug, Default)]
-pub struct Layers(pub Vec<Layer>);
+pub(super) struct Layers(pub Vec<Layer>);
 
 impl Layers {
     /// The values in force: tables are merged key by key, of anything else the strongest wins.
-    pub fn merged(&self) -> Result<Dict, Box<figment::Error>> {
+    pub(super) fn merged(&self) -> Result<Dict, Box<figment::Error>> {
         let all = self.0.iter().cloned().fold(Figment::new(), Figment::merge);
         Ok(all.find_value("")?.into_dict().unwrap_or_default())
     }
 
     /// Which layer a key's value comes from, as its index: higher is stronger.
-    pub fn rank(&self, path: &KeyPath) -> Option<usize> {
+    pub(super) fn rank(&self, path: &KeyPath) -> Option<usize> {
         self.0.iter().rposition(|layer| layer.origins.contains_key(path))
     }
 
     /// Whether a file of heptad's own has this key.
-    pub fn is_enrolled(&self, path: &KeyPath) -> bool {
+    pub(super) fn is_enrolled(&self, path: &KeyPath) -> bool {
         self.0.iter().any(|layer| layer.enrolled && layer.origins.contains_key(path))
     }
 
     /// Where the value in force of a key comes from.
-    pub fn origin(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(super) fn origin(&self, path: &KeyPath) -> Option<&Origin> {
         self.0.iter().rev().find_map(|layer| layer.origins.get(path))
     }
 
     /// Where a key stands; for one that is nowhere, where the table that misses it stands.
-    pub fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
+    pub(super) fn nearest(&self, path: &KeyPath) -> Option<&Origin> {
         let paths = std::iter::successors(Some(path.clone()), KeyPath::parent);
         paths.into_iter().find_map(|path| self.origin(&path))
     }
 
-    pub fn finding(
+    pub(super) fn finding(
         &self,
         path: &KeyPath,
         problem: impl Into<String>,

@@ -21,7 +21,7 @@ const DESCRIPTION_LIMIT: usize = 256;
 
 /// What resources may choose from.
 #[derive(Clone, Debug, Default)]
-pub struct Offers {
+pub(super) struct Offers {
     pub plans: BTreeMap<PlanName, Offer>,
     pub blueprints: BTreeMap<BlueprintName, Blueprint>,
     /// Every name with a table, also of tables with findings.
@@ -31,7 +31,7 @@ pub struct Offers {
 }
 
 impl Offers {
-    pub fn read(root: &Section<'_>, incomplete: bool) -> Self {
+    pub(super) fn read(root: &Section<'_>, incomplete: bool) -> Self {
         let declared = ["plan", "blueprint"].map(|key| (key, names(root, key)));
         let plans = tables(root, "plan", PLAN, plan);
         let blueprints = tables(root, "blueprint", BLUEPRINT, blueprint);
@@ -39,7 +39,7 @@ impl Offers {
     }
 
     /// The plan that a resource names.
-    pub fn plan_of(&self, section: &Section<'_>, is_disk: bool) -> Option<Plan> {
+    pub(super) fn plan_of(&self, section: &Section<'_>, is_disk: bool) -> Option<Plan> {
         let hint = "make it an \"instance\" or a \"database\" by its kind, or remove the plan: \
                     disks have sizes";
         let name = self.chosen::<PlanName>(section, "plan", is_disk, hint)?;
@@ -47,7 +47,7 @@ impl Offers {
     }
 
     /// The blueprint that a resource names.
-    pub fn blueprint_of(&self, section: &Section<'_>, is_disk: bool) -> Option<String> {
+    pub(super) fn blueprint_of(&self, section: &Section<'_>, is_disk: bool) -> Option<String> {
         let hint = "make it an \"instance\" or a \"database\" by its kind, or remove the blueprint";
         let name = self.chosen::<BlueprintName>(section, "blueprint", is_disk, hint)?;
         self.blueprints.get(&name).map(|blueprint| blueprint.name.to_string())

@@ -17,7 +17,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 ///
 /// # Errors
 /// Every syntax error, at most one per line; such a text has no meaning.
-pub fn parse(file: &Path, text: &str) -> Result<Layer, Vec<Finding>> {
+pub(super) fn parse(file: &Path, text: &str) -> Result<Layer, Vec<Finding>> {
     let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

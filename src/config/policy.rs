@@ -9,7 +9,7 @@ const DAY: u64 = 86_400;
 
 /// What one table says; what it does not say is left to the defaults.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub(super) struct Wish {
     when: Option<When>,
     zone: Option<Zone>,
     spread: Option<u32>,
@@ -21,7 +21,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    pub fn read(section: &Section<'_>) -> Self {
+    pub(super) fn read(section: &Section<'_>) -> Self {
         Self {
             when: when(section),
             zone: known_or_lost(section),
@@ -36,7 +36,7 @@ impl Wish {
 
     /// The policy of the resource called `name`; `defaults` fills the gaps, and Lightsail's rule
     /// (daily, seven) what is left.
-    pub fn policy(self, defaults: &Self, name: &str) -> Policy {
+    pub(super) fn policy(self, defaults: &Self, name: &str) -> Policy {
         let when = self.when.or_else(|| defaults.when.clone());
         let seven = Retention::SEVEN;
         Policy {

@@ -26,7 +26,7 @@ pub struct Declared {
 
 /// Reads every resource. Those that cannot be named or bound to a backend are left out, after a
 /// finding.
-pub fn read_all(
+pub(super) fn read_all(
     root: &Section<'_>,
     defaults: &Wish,
     offers: &Offers,
@@ -125,7 +125,7 @@ fn kind(text: &str) -> Result<Kind, Refusal> {
 
 /// The keys of a resource's table that name a backend: tables that are no common key, nor look
 /// like a slip for one.
-pub fn backends(table: &Dict) -> Vec<&String> {
+pub(super) fn backends(table: &Dict) -> Vec<&String> {
     let names = |(key, value): &(&String, &Value)| {
         matches!(value, Value::Dict(..))
             && names(RESOURCE).all(|known| known != **key)

@@ -13,35 +13,35 @@ use std::cell::RefCell;
 
 /// Collects what is found while tables are read.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(super) struct Report<'a> {
     pub layers: &'a Layers,
     findings: RefCell<Vec<Finding>>,
 }
 
 impl<'a> Report<'a> {
-    pub fn new(layers: &'a Layers) -> Self {
+    pub(super) fn new(layers: &'a Layers) -> Self {
         Self { layers, findings: RefCell::default() }
     }
 
-    pub fn find(&self, path: &KeyPath, problem: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn find(&self, path: &KeyPath, problem: impl Into<String>, hint: impl Into<String>) {
         self.add(self.layers.finding(path, problem, hint));
     }
 
-    pub fn add(&self, finding: Finding) {
+    pub(super) fn add(&self, finding: Finding) {
         self.findings.borrow_mut().push(finding);
     }
 
-    pub fn into_findings(self) -> Vec<Finding> {
+    pub(super) fn into_findings(self) -> Vec<Finding> {
         self.findings.into_inner()
     }
 }
 
 /// What is wanted of a text that needs no example.
-pub const TEXT: &str = "a text in quotes";
+pub(super) const TEXT: &str = "a text in quotes";
 
 /// One table.
 #[derive(Debug)]
-pub struct Section<'a> {
+pub(super) struct Section<'a> {
     pub path: KeyPath,
     pub report: &'a Report<'a>,
     table: &'a Dict,
@@ -50,30 +50,35 @@ pub struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// A table in which exactly these keys may stand.
-    pub fn new(report: &'a Report<'a>, path: KeyPath, table: &'a Dict, keys: Keys) -> Self {
+    pub(super) fn new(report: &'a Report<'a>, path: KeyPath, table: &'a Dict, keys: Keys) -> Self {
         Self { path, report, table, keys }
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    pub fn find(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn find(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
         self.report.find(&self.path.key(key), problem, hint);
     }
 
     /// Something that hampers what this table declares, and nothing else.
-    pub fn find_hampering(&self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn find_hampering(
+        &self,
+        key: &str,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let finding = self.report.layers.finding(&self.path.key(key), problem, hint);
         self.report.add(Finding { effect: Effect::Hampers, ..finding });
     }
 
-    pub fn flag(&self, key: &str) -> Option<bool> {
+    pub(super) fn flag(&self, key: &str) -> Option<bool> {
         self.take(key, &self.wanted(key), Value::to_bool)
     }
 
     /// A whole number within the range of its setting.
-    pub fn number(&self, key: &str) -> Option<u32> {
+    pub(super) fn number(&self, key: &str) -> Option<u32> {
         let (least, most) = self.shape(key).range();
         self.take(key, &self.wanted(key), |value| {
             let number = u32::try_from(value.to_i128()?).ok()?;
@@ -82,7 +87,7 @@ impl<'a> Section<'a> {
     }
 
     /// A number with or without decimals, within the range of its setting.
-    pub fn decimal(&self, key: &str) -> Option<f64> {
+    pub(super) fn decimal(&self, key: &str) -> Option<f64> {
         let Shape::Decimal(least, most) = self.shape(key) else { return None };
         self.take(key, &self.wanted(key), |value| {
             let number = match value.to_i128() {
@@ -93,17 +98,17 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub fn list(&self, key: &str, wanted: &str) -> Option<&'a [Value]> {
+    pub(super) fn list(&self, key: &str, wanted: &str) -> Option<&'a [Value]> {
         self.take(key, wanted, Value::as_array)
     }
 
     /// A table without a finding where it is none.
-    pub fn peek(&self, key: &str) -> Option<&'a Dict> {
+    pub(super) fn peek(&self, key: &str) -> Option<&'a Dict> {
         self.table.get(key).and_then(Value::as_dict)
     }
 
     /// A size in bytes or with a unit, of at least so many bytes.
-    pub fn size(&self, key: &str, least: u64) -> Option<Size> {
+    pub(super) fn size(&self, key: &str, least: u64) -> Option<Size> {
         let text = self.take(key, &self.wanted(key), |value| match value {
             Value::String(_, text) => Some(text.clone()),
             _ => value.to_i128().map(|bytes| bytes.to_string()),
@@ -111,17 +116,17 @@ impl<'a> Section<'a> {
         size(&text, least).map_err(|(problem, hint)| self.find(key, problem, hint)).ok()
     }
 
-    pub fn table(&self, key: &str) -> Option<&'a Dict> {
+    pub(super) fn table(&self, key: &str) -> Option<&'a Dict> {
         self.take(key, "a table", Value::as_dict)
     }
 
-    pub fn sub(&self, key: &str, keys: Keys) -> Option<Section<'a>> {
+    pub(super) fn sub(&self, key: &str, keys: Keys) -> Option<Section<'a>> {
         let table = self.table(key)?;
         Some(Section::new(self.report, self.path.key(key), table, keys))
     }
 
     /// A text that must mean something.
-    pub fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         key: &str,
         parse: impl FnOnce(&str) -> Result<T, Refusal>,
@@ -140,13 +145,13 @@ impl<'a> Section<'a> {
     }
 
     /// The keys that are not known.
-    pub fn rest(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+    pub(super) fn rest(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
         let keys = self.keys;
         self.table.iter().filter(move |(key, _)| names(keys).all(|known| known != **key))
     }
 
     /// Records a key as unknown, with a suggestion.
-    pub fn unknown(&self, key: &str) {
+    pub(super) fn unknown(&self, key: &str) {
         let hint = match similar(key, names(self.keys)) {
             Some(known) => format!("did you mean {known}?"),
             None => format!("known here: {}", names(self.keys).collect::<Vec<_>>().join(", ")),
@@ -155,7 +160,7 @@ impl<'a> Section<'a> {
     }
 
     /// Records every key that is left as unknown.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         self.rest().for_each(|(key, _)| self.unknown(key));
     }
 
@@ -187,7 +192,7 @@ impl<'a> Section<'a> {
 }
 
 /// Shows a value in a sentence, escaped and short.
-pub fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("the text {}", quote(text)),
         Value::Bool(_, flag) => flag.to_string(),

@@ -4,7 +4,7 @@ use crate::domain::setting::Setting;
 
 /// A table of the configuration.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     /// As it is written, with NAME for what a person chooses.
     pub path: &'static str,
     /// The heading in the reference file.
@@ -16,11 +16,11 @@ pub struct Table {
 }
 
 /// The keys of one table, in groups.
-pub type Keys = &'static [Group];
+pub(super) type Keys = &'static [Group];
 
 /// Keys that belong together.
 #[derive(Debug)]
-pub struct Group {
+pub(super) struct Group {
     /// What is said of all of them together.
     pub about: &'static str,
     pub settings: &'static [Setting],
@@ -36,11 +36,11 @@ pub(super) const fn plain(settings: &'static [Setting]) -> Group {
 }
 
 /// The settings of a table.
-pub fn settings(keys: Keys) -> impl Iterator<Item = &'static Setting> + Clone {
+pub(super) fn settings(keys: Keys) -> impl Iterator<Item = &'static Setting> + Clone {
     keys.iter().flat_map(|group| group.settings)
 }
 
 /// Their names.
-pub fn names(keys: Keys) -> impl Iterator<Item = &'static str> + Clone {
+pub(super) fn names(keys: Keys) -> impl Iterator<Item = &'static str> + Clone {
     settings(keys).map(|setting| setting.name)
 }

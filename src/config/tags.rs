@@ -5,7 +5,7 @@ use crate::domain::tag::Tags;
 use crate::domain::tag::{TAG_LIMIT, TagError, check_key, check_value};
 use figment::value::Value;
 
-pub fn read(section: &Section<'_>) -> Tags {
+pub(super) fn read(section: &Section<'_>) -> Tags {
     let mut tags = Tags::new();
     let Some(table) = section.table("tags") else {
         return tags;

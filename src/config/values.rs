@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use std::path::{Component, Path, PathBuf};
 
 /// `HH:MM`, from `00:00` to `23:59`.
-pub fn time(text: &str) -> Result<Time, Refusal> {
+pub(super) fn time(text: &str) -> Result<Time, Refusal> {
     let refuse =
         |hint: &str| Err((format!("{} is not a valid time of day", quote(text)), hint.into()));
     let parts: Vec<&str> = text.split(':').collect();
@@ -33,7 +33,7 @@ pub fn time(text: &str) -> Result<Time, Refusal> {
 }
 
 /// Seconds, from numbers with the units `s`, `min`, `h` or `d`: `90s`, `45min`, `1h30min`.
-pub fn duration(text: &str) -> Result<u64, Refusal> {
+pub(super) fn duration(text: &str) -> Result<u64, Refusal> {
     seconds(text).ok_or_else(|| {
         let hint = "write a number with s, min, h or d, such as \"90s\", \"45min\" or \"2h\"";
         (format!("{} is not a valid duration", quote(text)), hint.into())
@@ -70,7 +70,7 @@ const UNFIXED: [&str; 3] = ["localtime", "posixrules", "Factory"];
 
 /// An IANA time zone. One that nobody here knows is a lost one, about which [`unknown_zone`] has to
 /// be told.
-pub fn zone(text: &str) -> Result<Zone, Refusal> {
+pub(super) fn zone(text: &str) -> Result<Zone, Refusal> {
     if UNFIXED.iter().any(|name| name.eq_ignore_ascii_case(text)) {
         let hint = "write the zone's own name, such as \"Europe/Berlin\" or \"UTC\"";
         return Err((format!("{} may change its meaning", quote(text)), hint.into()));
@@ -83,7 +83,7 @@ pub fn zone(text: &str) -> Result<Zone, Refusal> {
 }
 
 /// What to say of a zone that is not known, and the way out.
-pub fn unknown_zone(text: &str) -> Refusal {
+pub(super) fn unknown_zone(text: &str) -> Refusal {
     let names: Vec<String> =
         jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
     let hint = match suggestion(text, &names) {
@@ -95,7 +95,7 @@ pub fn unknown_zone(text: &str) -> Refusal {
 }
 
 /// What to say of a zone that this host has dropped from its database, though heptad knows it.
-pub fn dropped_zone(zone: &Zone) -> Option<Refusal> {
+pub(super) fn dropped_zone(zone: &Zone) -> Option<Refusal> {
     let name = zone.name();
     if zone.is_lost() || TimeZone::get(name).is_ok() {
         return None;
@@ -132,7 +132,7 @@ fn suggestion<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
 }
 
 /// A size of at least so many bytes.
-pub fn size(text: &str, least: u64) -> Result<Size, Refusal> {
+pub(super) fn size(text: &str, least: u64) -> Result<Size, Refusal> {
     let size: Size = text.parse().map_err(|error: SizeError| {
         let message = error.to_string();
         // Every message brings its way out.
@@ -147,7 +147,7 @@ pub fn size(text: &str, least: u64) -> Result<Size, Refusal> {
 }
 
 /// An absolute path to something below `/`, with no `..` in it.
-pub fn absolute(text: &str) -> Result<PathBuf, Refusal> {
+pub(super) fn absolute(text: &str) -> Result<PathBuf, Refusal> {
     let path = Path::new(text);
     let refuse =
         |problem: &str, hint: &str| Err((format!("{} {problem}", quote(text)), hint.into()));
@@ -167,10 +167,10 @@ pub fn absolute(text: &str) -> Result<PathBuf, Refusal> {
 }
 
 /// Why a text was refused: the problem and the way out.
-pub type Refusal = (String, String);
+pub(super) type Refusal = (String, String);
 
 /// A text in quotes, escaped and cut where it gets long.
-pub fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     const SHOWN: usize = 60;
     let short: String = text.chars().take(SHOWN).collect();
     let dots = if short.len() < text.len() { "..." } else { "" };

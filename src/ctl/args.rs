@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// virtual machines, of which the latest seven stay.
 #[derive(Debug, Parser)]
 #[command(name = "heptactl", version)]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -20,7 +20,7 @@ pub struct Cli {
 
 #[derive(Clone, Debug, Args)]
 #[command(next_display_order = 100)]
-pub struct Global {
+pub(super) struct Global {
     /// Talk to the daemon at this socket
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Global {
 
 /// What shall be protected.
 #[derive(Clone, Debug, Args)]
-pub struct ProtectArgs {
+pub(super) struct ProtectArgs {
     /// A directory, a file, or the name of a guest of libvirt; ./NAME if both are there
     #[arg(value_name = "PATH|GUEST", value_hint = clap::ValueHint::AnyPath)]
     pub what: PathBuf,
@@ -64,7 +64,7 @@ pub struct ProtectArgs {
 
 /// What a new resource shall be.
 #[derive(Clone, Debug, Args)]
-pub struct CreateArgs {
+pub(super) struct CreateArgs {
     /// Where it goes; without it, beside the original
     #[arg(long)]
     pub path: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub struct CreateArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Show all resources at a glance, those in alarm first, or one in full
     Status { resource: Option<String> },
     /// List snapshots, by resource, newest first

@@ -13,7 +13,7 @@ const MOMENT: u32 = 5;
 
 /// # Errors
 /// [`CtlError::AlreadyFinished`] where it was done after all.
-pub fn cancel(session: &mut Session<'_, '_>, id: u64) -> Done {
+pub(super) fn cancel(session: &mut Session<'_, '_>, id: u64) -> Done {
     let operation = match session.client.cancel(id) {
         Ok(accepted) => settled(session, accepted.operation)?,
         Err(ClientError::Refused { refusal, .. }) if refusal.code == "operation-over" => {

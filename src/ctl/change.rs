@@ -15,7 +15,7 @@ pub(super) fn tags(args: &TagArgs) -> Result<Tags, CtlError> {
     args.collect().map_err(CtlError::TagTwice)
 }
 
-pub fn take(
+pub(super) fn take(
     session: &mut Session<'_, '_>,
     resource: &str,
     name: Option<&str>,
@@ -27,25 +27,30 @@ pub fn take(
     conclude(session, accepted)
 }
 
-pub fn keep(session: &mut Session<'_, '_>, snapshot: &str, name: &str, args: &TagArgs) -> Done {
+pub(super) fn keep(
+    session: &mut Session<'_, '_>,
+    snapshot: &str,
+    name: &str,
+    args: &TagArgs,
+) -> Done {
     let accepted = session.client.keep(snapshot, name, tags(args)?)?;
     conclude(session, accepted)
 }
 
 /// Brings one after the other back; a refusal of one does not stop the others.
-pub fn undelete(session: &mut Session<'_, '_>, snapshots: &[String]) -> Done {
+pub(super) fn undelete(session: &mut Session<'_, '_>, snapshots: &[String]) -> Done {
     each(session, snapshots, |session, snapshot| {
         let accepted = session.client.undelete(snapshot)?;
         conclude(session, accepted).map(|_| ())
     })
 }
 
-pub fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
+pub(super) fn acknowledge(session: &mut Session<'_, '_>, resource: &str) -> Done {
     let accepted = session.client.acknowledge(resource)?;
     conclude(session, accepted)
 }
 
-pub fn rotate(session: &mut Session<'_, '_>, resource: &str, yes: bool) -> Done {
+pub(super) fn rotate(session: &mut Session<'_, '_>, resource: &str, yes: bool) -> Done {
     may_ask(session, yes)?;
     // Without a question it is only for the answer, and what is wrong is said by the act itself.
     let detail = match session.client.resource(resource) {
@@ -74,22 +79,22 @@ pub fn rotate(session: &mut Session<'_, '_>, resource: &str, yes: bool) -> Done 
     conclude(session, accepted)
 }
 
-pub fn enable(session: &mut Session<'_, '_>, resource: &str, time: Option<&str>) -> Done {
+pub(super) fn enable(session: &mut Session<'_, '_>, resource: &str, time: Option<&str>) -> Done {
     let accepted = session.client.enable(resource, time)?;
     scheduled(session, accepted)
 }
 
-pub fn disable(session: &mut Session<'_, '_>, resource: &str) -> Done {
+pub(super) fn disable(session: &mut Session<'_, '_>, resource: &str) -> Done {
     let accepted = session.client.disable(resource)?;
     scheduled(session, accepted)
 }
 
-pub fn set_time(session: &mut Session<'_, '_>, resource: &str, time: &str) -> Done {
+pub(super) fn set_time(session: &mut Session<'_, '_>, resource: &str, time: &str) -> Done {
     let accepted = session.client.set_time(resource, time)?;
     scheduled(session, accepted)
 }
 
-pub fn reset(session: &mut Session<'_, '_>, resource: &str) -> Done {
+pub(super) fn reset(session: &mut Session<'_, '_>, resource: &str) -> Done {
     let accepted = session.client.reset(resource)?;
     scheduled(session, accepted)
 }

@@ -12,7 +12,12 @@ use jiff::SignedDuration;
 /// How long the trash holds a snapshot, counted while heptad runs (the design's section 2.2).
 const TRASH: SignedDuration = SignedDuration::from_hours(24);
 
-pub fn delete(session: &mut Session<'_, '_>, names: &[String], now: bool, yes: bool) -> Done {
+pub(super) fn delete(
+    session: &mut Session<'_, '_>,
+    names: &[String],
+    now: bool,
+    yes: bool,
+) -> Done {
     may_ask(session, yes)?;
     let mut going: Vec<Snapshot> = Vec::new();
     for name in names {

@@ -24,7 +24,7 @@ fn asked(path: Option<&OsStr>) -> Option<String> {
     path.map(wired).filter(|path| !path.is_empty())
 }
 
-pub fn browse(session: &mut Session<'_, '_>, snapshot: &str, path: Option<&OsStr>) -> Done {
+pub(super) fn browse(session: &mut Session<'_, '_>, snapshot: &str, path: Option<&OsStr>) -> Done {
     let mut query = TreeQuery { path: asked(path), ..TreeQuery::default() };
     let mut all: Listing = session.client.tree(snapshot, &query)?;
     // The definite label: `latest` may mean another one by the next page.
@@ -38,7 +38,7 @@ pub fn browse(session: &mut Session<'_, '_>, snapshot: &str, path: Option<&OsStr
     session.show(&all, |view| render::listing(&all, view))
 }
 
-pub fn diff(
+pub(super) fn diff(
     session: &mut Session<'_, '_>,
     (old, new): (&str, &str),
     path: Option<&OsStr>,

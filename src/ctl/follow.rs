@@ -14,7 +14,7 @@ use std::io::Write;
 /// # Errors
 /// [`CtlError::OutOfSight`] when the daemon went away meanwhile. A failed operation is no error
 /// here.
-pub fn to_the_end(
+pub(super) fn to_the_end(
     session: &mut Session<'_, '_>,
     operation: Operation,
 ) -> Result<Operation, CtlError> {

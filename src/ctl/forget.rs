@@ -8,7 +8,7 @@ use super::render::{self, Page, Span, units};
 use super::session::{Done, Session};
 use crate::api::wire::{ForgetBody, Leftovers, Origin, ResourceDetail, Snapshot, SnapshotsQuery};
 
-pub fn forget(
+pub(super) fn forget(
     session: &mut Session<'_, '_>,
     resource: &str,
     mut body: ForgetBody,

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub fn completions(session: &mut Session<'_, '_>, shell: Shell) -> Done {
+pub(super) fn completions(session: &mut Session<'_, '_>, shell: Shell) -> Done {
     let mut script = Vec::new();
     let mut tree = with_topics(command());
     clap_complete::generate(shell, &mut tree, "heptactl", &mut script);
@@ -33,7 +33,7 @@ fn with_topics(tree: clap::Command) -> clap::Command {
     tree.disable_help_subcommand(true).subcommand(help)
 }
 
-pub fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
+pub(super) fn man(session: &mut Session<'_, '_>, out: Option<&Path>) -> Done {
     let Some(directory) = out else {
         let mut command = command().disable_help_subcommand(true);
         command.build();

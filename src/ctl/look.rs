@@ -10,7 +10,7 @@ use crate::api::wire::{
     OperationState, OperationsQuery, Resource, ResourceDetail, Snapshot, SnapshotsQuery,
 };
 
-pub fn status(session: &mut Session<'_, '_>, resource: Option<&str>) -> Done {
+pub(super) fn status(session: &mut Session<'_, '_>, resource: Option<&str>) -> Done {
     if let Some(name) = resource {
         let detail = session.client.resource(name)?;
         if !session.global.quiet || is_alarmed(&detail.resource) || session.global.json {
@@ -32,7 +32,7 @@ fn verdict(alarmed: bool) -> u8 {
     if alarmed { exit::ALARM } else { exit::OK }
 }
 
-pub fn list(
+pub(super) fn list(
     session: &mut Session<'_, '_>,
     resource: Option<String>,
     origin: Option<Origin>,
@@ -51,7 +51,7 @@ pub(super) enum Meaning {
     Both(Box<ResourceDetail>),
 }
 
-pub fn show(session: &mut Session<'_, '_>, name: &str, only_snapshot: bool) -> Done {
+pub(super) fn show(session: &mut Session<'_, '_>, name: &str, only_snapshot: bool) -> Done {
     // A resource's name has no `@`.
     let meaning = if only_snapshot || name.contains('@') {
         Meaning::Snapshot(Box::new(session.client.snapshot(name)?))
@@ -97,32 +97,40 @@ pub(super) fn find(session: &Session<'_, '_>, name: &str) -> Result<Meaning, Ctl
     }
 }
 
-pub fn forecast(session: &mut Session<'_, '_>, resource: Option<&str>, days: Option<u32>) -> Done {
+pub(super) fn forecast(
+    session: &mut Session<'_, '_>,
+    resource: Option<&str>,
+    days: Option<u32>,
+) -> Done {
     let answer = session.client.forecast(resource, days)?;
     session.show(&answer, |view| render::forecasts(&answer, view))
 }
 
-pub fn fee(session: &mut Session<'_, '_>, resource: Option<&str>, month: Option<&str>) -> Done {
+pub(super) fn fee(
+    session: &mut Session<'_, '_>,
+    resource: Option<&str>,
+    month: Option<&str>,
+) -> Done {
     let answer = session.client.fee(resource, month)?;
     session.show(&answer, |view| render::fees(&answer, resource.is_some(), view))
 }
 
-pub fn plans(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn plans(session: &mut Session<'_, '_>) -> Done {
     let answer = session.client.plans()?;
     session.show(&answer, |view| render::plans(&answer, view))
 }
 
-pub fn blueprints(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn blueprints(session: &mut Session<'_, '_>) -> Done {
     let answer = session.client.blueprints()?;
     session.show(&answer, |view| render::blueprints(&answer, view))
 }
 
-pub fn why(session: &mut Session<'_, '_>, resource: &str, day: Option<&str>) -> Done {
+pub(super) fn why(session: &mut Session<'_, '_>, resource: &str, day: Option<&str>) -> Done {
     let answer = session.client.slots(resource, day)?;
     session.show(&answer, |view| render::slots(&answer, view))
 }
 
-pub fn operations(
+pub(super) fn operations(
     session: &mut Session<'_, '_>,
     resource: Option<String>,
     open: bool,
@@ -133,7 +141,7 @@ pub fn operations(
     session.show(&answer, |view| render::operations(&answer.operations, view))
 }
 
-pub fn operation(session: &mut Session<'_, '_>, id: u64, wait: bool) -> Done {
+pub(super) fn operation(session: &mut Session<'_, '_>, id: u64, wait: bool) -> Done {
     let mut operation = session.client.operation(id, None)?;
     if wait {
         operation = follow::to_the_end(session, operation)?;
@@ -143,7 +151,7 @@ pub fn operation(session: &mut Session<'_, '_>, id: u64, wait: bool) -> Done {
     Ok(if failed { exit::REFUSED } else { exit::OK })
 }
 
-pub fn reload(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn reload(session: &mut Session<'_, '_>) -> Done {
     let answer = session.client.reload()?;
     if session.global.quiet && !session.global.json && answer.findings.is_empty() {
         return Ok(exit::OK);
@@ -151,7 +159,7 @@ pub fn reload(session: &mut Session<'_, '_>) -> Done {
     session.show(&answer, |view| render::reloaded(&answer, view))
 }
 
-pub fn check(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn check(session: &mut Session<'_, '_>) -> Done {
     let answer = session.client.check()?;
     if !session.global.quiet || session.global.json || !answer.findings.is_empty() {
         session.show(&answer, |view| render::check(&answer, view))?;

@@ -11,7 +11,7 @@ use crate::api::wire::{CreateBody, RollbackBody, Size};
 use std::collections::BTreeMap;
 
 /// Nothing is done: the word means three things, and the answer says how to say which.
-pub fn restore(session: &mut Session<'_, '_>, named: Option<&str>) -> Done {
+pub(super) fn restore(session: &mut Session<'_, '_>, named: Option<&str>) -> Done {
     let unnamed = || ("RESOURCE".to_owned(), "SNAPSHOT".to_owned());
     let (resource, snapshot) = match named {
         Some(name) => meant(session, name)?.unwrap_or_else(unnamed),
@@ -48,7 +48,12 @@ fn meant(session: &Session<'_, '_>, name: &str) -> Result<Option<(String, String
     }
 }
 
-pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &CreateArgs) -> Done {
+pub(super) fn create(
+    session: &mut Session<'_, '_>,
+    name: &str,
+    from: &str,
+    wish: &CreateArgs,
+) -> Done {
     let mut disks = BTreeMap::new();
     for (disk, name) in &wish.disks {
         if disks.insert(disk.clone(), name.clone()).is_some() {
@@ -73,7 +78,7 @@ pub fn create(session: &mut Session<'_, '_>, name: &str, from: &str, wish: &Crea
     conclude(session, accepted)
 }
 
-pub fn rollback(
+pub(super) fn rollback(
     session: &mut Session<'_, '_>,
     resource: &str,
     to: &str,
@@ -100,12 +105,12 @@ pub fn rollback(
     conclude(session, accepted)
 }
 
-pub fn attach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
+pub(super) fn attach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
     let accepted = session.client.attach(instance, disk)?;
     conclude(session, accepted)
 }
 
-pub fn detach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
+pub(super) fn detach(session: &mut Session<'_, '_>, disk: &str, instance: &str) -> Done {
     let accepted = session.client.detach(instance, disk)?;
     conclude(session, accepted)
 }

@@ -22,7 +22,7 @@ struct Mounted<'a> {
     path: String,
 }
 
-pub fn mount(session: &mut Session<'_, '_>, snapshot: &str, dir: &Path) -> Done {
+pub(super) fn mount(session: &mut Session<'_, '_>, snapshot: &str, dir: &Path) -> Done {
     let path = absolute(session, dir);
     // Looked at first: a mount that cannot be attached need not be made.
     let point = open_point(&path)?;
@@ -44,7 +44,7 @@ pub fn mount(session: &mut Session<'_, '_>, snapshot: &str, dir: &Path) -> Done 
     Ok(exit::OK)
 }
 
-pub fn umount(session: &mut Session<'_, '_>, dir: &Path) -> Done {
+pub(super) fn umount(session: &mut Session<'_, '_>, dir: &Path) -> Done {
     let path = absolute(session, dir);
     let all = session.client.mounts()?.mounts;
     let known =
@@ -66,7 +66,7 @@ pub fn umount(session: &mut Session<'_, '_>, dir: &Path) -> Done {
     Ok(exit::OK)
 }
 
-pub fn mounts(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn mounts(session: &mut Session<'_, '_>) -> Done {
     let all = session.client.mounts()?;
     session.show(&all, |view| render::mounts(&all, view))
 }

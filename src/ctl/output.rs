@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const PLAIN_BITS: u32 = 0o777;
 
 /// Grows under a hidden name beside its place; gone when dropped before it is placed.
-pub struct Output {
+pub(super) struct Output {
     file: File,
     length: u64,
     hidden: PathBuf,
@@ -24,7 +24,7 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn create(target: &Path) -> io::Result<Self> {
+    pub(super) fn create(target: &Path) -> io::Result<Self> {
         let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let mut hidden = OsString::from(format!(".heptactl-{}-", std::process::id()));
         // A name of the greatest length leaves no room for more.
@@ -34,14 +34,14 @@ impl Output {
         Ok(Self { file, length: 0, hidden, target: target.into(), placed: false })
     }
 
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length = write_with_holes(&self.file, self.length, bytes)?;
         Ok(())
     }
 
     /// Gives it its owner if that can be, mode, time and name. Without `force` never over
     /// something: then the error is [`io::ErrorKind::AlreadyExists`].
-    pub fn place(
+    pub(super) fn place(
         mut self,
         mode: u32,
         owner: Option<(u32, u32)>,
@@ -87,7 +87,7 @@ const BLOCK: u64 = 4096;
 
 /// Writes to a new file from `at` on, but no holes; returns where that ends. The length of the file
 /// is to be set when all is written.
-pub fn write_with_holes(file: &File, at: u64, bytes: &[u8]) -> io::Result<u64> {
+pub(super) fn write_with_holes(file: &File, at: u64, bytes: &[u8]) -> io::Result<u64> {
     let (mut data, mut end) = (0, 0);
     while end < bytes.len() {
         let left = BLOCK - (at + end as u64) % BLOCK;

@@ -11,7 +11,7 @@ use super::values::TagArgs;
 use crate::api::wire::{ProtectBody, Protected};
 use std::path::Path;
 
-pub fn protect(session: &mut Session<'_, '_>, wish: &ProtectArgs) -> Done {
+pub(super) fn protect(session: &mut Session<'_, '_>, wish: &ProtectArgs) -> Done {
     let (path, domain) = target(session, &wish.what)?;
     let body = ProtectBody {
         path,

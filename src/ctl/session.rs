@@ -12,9 +12,9 @@ use serde::Serialize;
 use std::path::PathBuf;
 
 /// What a command does ends in an exit code or in an error.
-pub type Done = Result<u8, CtlError>;
+pub(super) type Done = Result<u8, CtlError>;
 
-pub struct Session<'a, 'b> {
+pub(super) struct Session<'a, 'b> {
     pub client: Client,
     pub io: &'a mut Io<'b>,
     pub global: Global,
@@ -29,7 +29,7 @@ pub struct Session<'a, 'b> {
 }
 
 impl<'a, 'b> Session<'a, 'b> {
-    pub fn new(
+    pub(super) fn new(
         client: Client,
         global: Global,
         io: &'a mut Io<'b>,
@@ -51,18 +51,18 @@ impl<'a, 'b> Session<'a, 'b> {
         }
     }
 
-    pub fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         let (width, marks, zone) = (self.io.width, self.marks, self.zone.clone());
         View { width, marks, now: (self.io.now)(), zone }
     }
 
     /// Whether standard output is coloured.
-    pub fn colour(&self) -> bool {
+    pub(super) fn colour(&self) -> bool {
         coloured(self.global.color, self.io.terminals.stdout, self.no_color)
     }
 
     /// What was asked for.
-    pub fn print(&mut self, page: &Page) -> Result<(), CtlError> {
+    pub(super) fn print(&mut self, page: &Page) -> Result<(), CtlError> {
         let colour = self.colour();
         self.io.stdout.write_all(page.print(colour).as_bytes())?;
         self.io.stdout.flush()?;
@@ -70,7 +70,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// Beside what was asked for: notes, questions, troubles.
-    pub fn note(&mut self, page: &Page) -> Result<(), CtlError> {
+    pub(super) fn note(&mut self, page: &Page) -> Result<(), CtlError> {
         let colour = coloured(self.global.color, self.io.terminals.stderr, self.no_color);
         self.io.stderr.write_all(page.print(colour).as_bytes())?;
         self.io.stderr.flush()?;
@@ -78,7 +78,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// A sentence on success.
-    pub fn say(&mut self, sentence: &str) -> Result<(), CtlError> {
+    pub(super) fn say(&mut self, sentence: &str) -> Result<(), CtlError> {
         if self.global.quiet {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// A sentence that belongs to what was just said.
-    pub fn remark(&mut self, sentence: &str) -> Result<(), CtlError> {
+    pub(super) fn remark(&mut self, sentence: &str) -> Result<(), CtlError> {
         if self.global.quiet {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// The wire answer, indented.
-    pub fn json(&mut self, answer: &impl Serialize) -> Done {
+    pub(super) fn json(&mut self, answer: &impl Serialize) -> Done {
         let text = match self.by_line {
             true => serde_json::to_string(answer)?,
             false => serde_json::to_string_pretty(answer)?,
@@ -109,7 +109,11 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// As JSON if that is wished, else as the page.
-    pub fn show(&mut self, answer: &impl Serialize, page: impl FnOnce(&View) -> Page) -> Done {
+    pub(super) fn show(
+        &mut self,
+        answer: &impl Serialize,
+        page: impl FnOnce(&View) -> Page,
+    ) -> Done {
         if self.global.json {
             return self.json(answer);
         }
@@ -119,7 +123,7 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     /// Tells what went wrong; to programs that asked for JSON also as heptad said it.
-    pub fn complain(&mut self, error: &CtlError) -> Result<(), CtlError> {
+    pub(super) fn complain(&mut self, error: &CtlError) -> Result<(), CtlError> {
         if matches!(error, CtlError::OperationFailed { .. }) {
             return Ok(());
         }
@@ -148,19 +152,19 @@ impl<'a, 'b> Session<'a, 'b> {
 }
 
 /// What went wrong here, in the shape of heptad's refusals.
-pub fn refused(code: &str, message: &str, hint: &str) -> Refused {
+pub(super) fn refused(code: &str, message: &str, hint: &str) -> Refused {
     let (code, message, hint) = (code.into(), message.into(), hint.into());
     Refused { error: RefusalBody { code, message, hint, findings: Vec::new() } }
 }
 
-pub fn complaint(sentence: &str, hints: &[String], page: &mut Page) {
+pub(super) fn complaint(sentence: &str, hints: &[String], page: &mut Page) {
     page.prose(0, &Span::new(Tone::Bad, format!("heptactl: {sentence}")));
     for hint in hints {
         page.prose(2, &Span::plain(hint));
     }
 }
 
-pub fn coloured(wish: Color, terminal: bool, no_color: bool) -> bool {
+pub(super) fn coloured(wish: Color, terminal: bool, no_color: bool) -> bool {
     match wish {
         Color::Always => true,
         Color::Never => false,

@@ -9,7 +9,7 @@ use super::session::{Done, Session};
 use super::values::RetagArgs;
 
 /// `said`: that the name is a resource's, or a snapshot's.
-pub fn tag(
+pub(super) fn tag(
     session: &mut Session<'_, '_>,
     name: &str,
     said: (bool, bool),

@@ -13,7 +13,7 @@ pub enum Color {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-pub struct TagArgs {
+pub(super) struct TagArgs {
     /// Attach a tag; may be given again
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
@@ -22,7 +22,7 @@ pub struct TagArgs {
 impl TagArgs {
     /// # Errors
     /// The key that was given twice.
-    pub fn collect(&self) -> Result<wire::Tags, String> {
+    pub(super) fn collect(&self) -> Result<wire::Tags, String> {
         let mut all = wire::Tags::new();
         for (key, value) in &self.tags {
             if all.insert(key.clone(), value.clone()).is_some() {
@@ -35,7 +35,7 @@ impl TagArgs {
 
 #[derive(Clone, Debug, Default, Args)]
 #[group(required = true, multiple = true)]
-pub struct RetagArgs {
+pub(super) struct RetagArgs {
     /// Set a tag; a key alone has an empty value
     #[arg(value_name = "KEY[=VALUE]", value_parser = tag)]
     set: Vec<(String, String)>,
@@ -47,7 +47,7 @@ pub struct RetagArgs {
 impl RetagArgs {
     /// # Errors
     /// The key that was given twice.
-    pub fn body(self) -> Result<wire::TagBody, String> {
+    pub(super) fn body(self) -> Result<wire::TagBody, String> {
         let Self { set, remove } = self;
         let set = TagArgs { tags: set }.collect()?;
         match remove.iter().find(|key| set.contains_key(*key)) {
@@ -76,7 +76,7 @@ pub(super) fn disk(text: &str) -> Result<(String, String), String> {
 }
 
 /// As people write it: an hour of one digit is as good. What is wrong the daemon says.
-pub fn time_of_day(text: &str) -> Result<String, Infallible> {
+pub(super) fn time_of_day(text: &str) -> Result<String, Infallible> {
     let is_short = text.len() == 4 && text.as_bytes()[1] == b':';
     Ok(if is_short { format!("0{text}") } else { text.to_owned() })
 }

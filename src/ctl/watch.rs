@@ -7,7 +7,7 @@ use super::session::{Done, Session};
 use crate::api::wire::Changes;
 use std::ops::ControlFlow;
 
-pub fn watch(session: &mut Session<'_, '_>) -> Done {
+pub(super) fn watch(session: &mut Session<'_, '_>) -> Done {
     session.by_line = true;
     let first = session.client.status()?;
     if !session.global.quiet && !session.global.json {

@@ -28,7 +28,7 @@ const NAMED: usize = 5;
 
 /// Who was asked what heptad may do.
 #[derive(Clone, Debug)]
-pub enum Allowed {
+pub(super) enum Allowed {
     /// This process, which does the work itself or is part of the service.
     Here,
     /// The daemon that runs.
@@ -41,7 +41,7 @@ pub enum Allowed {
 
 impl Allowed {
     /// What the heptad that does the work may do, for whoever looks from outside.
-    pub fn of_service(config: &Config) -> Self {
+    pub(super) fn of_service(config: &Config) -> Self {
         if !nix::unistd::geteuid().is_root() || unit::is_inside() {
             return Self::Here;
         }
@@ -63,7 +63,7 @@ impl Allowed {
 
     /// What of it heptad is not allowed; empty if nothing is missing, and without root: nobody
     /// allows that by a unit.
-    pub fn lacking(&self, drop_in: DropIn) -> String {
+    pub(super) fn lacking(&self, drop_in: DropIn) -> String {
         match self {
             Self::Here if nix::unistd::geteuid().is_root() => drop_in.lacking(),
             Self::Here | Self::Unknown(_) => String::new(),
@@ -76,7 +76,7 @@ impl Allowed {
     }
 
     /// For others who ask.
-    pub fn lacks(&self) -> Vec<Lack> {
+    pub(super) fn lacks(&self) -> Vec<Lack> {
         let lack = |drop_in: DropIn| Lack {
             drop_in: drop_in.file().into(),
             missing: self.lacking(drop_in),
@@ -86,7 +86,7 @@ impl Allowed {
 }
 
 /// The resources of which no snapshot can be taken as heptad was started, and what changes that.
-pub fn barred(
+pub(super) fn barred(
     bound: &BTreeMap<ResourceName, Arc<Bound>>,
     allowed: &Allowed,
 ) -> BTreeMap<ResourceName, Barred> {
@@ -115,13 +115,13 @@ fn keeps_out(missing: &str) -> bool {
 }
 
 /// A database that is root's own needs no other user.
-pub fn are_roots(paths: &[PathBuf]) -> bool {
+pub(super) fn are_roots(paths: &[PathBuf]) -> bool {
     let owned = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|meta| meta.uid() == 0);
     !paths.is_empty() && paths.iter().all(owned)
 }
 
 /// The same as findings: each of its snapshots will fail.
-pub fn hampered(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) -> Vec<Finding> {
+pub(super) fn hampered(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) -> Vec<Finding> {
     let finding = |(name, Barred { why, way_out }): (&ResourceName, &Barred)| Finding {
         effect: Effect::Hampers,
         ..setup.config.locate(
@@ -136,7 +136,7 @@ pub fn hampered(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>) -> Vec<F
 
 /// What people can have and do not have: verbs that need more than heptad is allowed. And what they
 /// might believe to have.
-pub fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
+pub(super) fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
     let verbs = [DropIn::Rollback, DropIn::System, DropIn::Mount, DropIn::Images].into_iter();
     let mut closed: Vec<Finding> =
         verbs.filter_map(|drop_in| closed_by(setup, allowed, drop_in)).collect();
@@ -183,7 +183,7 @@ fn wanting(
 }
 
 /// Adds to a failure what heptad is not allowed, if that may be the reason and is not said yet.
-pub fn explain(backend: &dyn Backend, failure: Failure) -> Failure {
+pub(super) fn explain(backend: &dyn Backend, failure: Failure) -> Failure {
     let missing = Allowed::Here.lacking(DropIn::Databases);
     let needs = backend.capabilities().drop_ins.contains(&DropIn::Databases) && keeps_out(&missing);
     let may_be = needs && matches!(failure.fault, Fault::Permanent | Fault::Transient);
@@ -198,12 +198,12 @@ pub fn explain(backend: &dyn Backend, failure: Failure) -> Failure {
 }
 
 /// Whether the unit has it read-only.
-pub fn is_systems(path: &Path) -> bool {
+pub(super) fn is_systems(path: &Path) -> bool {
     SYSTEM.iter().any(|dir| path.starts_with(dir))
 }
 
 /// Why nothing can be put at a place, and how to allow it.
-pub fn closed_place(path: &Path) -> Option<String> {
+pub(super) fn closed_place(path: &Path) -> Option<String> {
     let missing =
         if is_systems(path) { Allowed::Here.lacking(DropIn::System) } else { String::new() };
     (!missing.is_empty()).then(|| {

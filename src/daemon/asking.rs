@@ -33,10 +33,10 @@ impl Drop for Asker {
     }
 }
 
-pub type Question<T> = Box<dyn FnOnce() -> T + Send>;
+pub(super) type Question<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// The answers in the order of the questions; `None` for what had not come in time.
-pub fn ask_all<T: Send + 'static>(questions: Vec<Question<T>>) -> Vec<Option<T>> {
+pub(super) fn ask_all<T: Send + 'static>(questions: Vec<Question<T>>) -> Vec<Option<T>> {
     let until = Instant::now() + TIMEOUT;
     let mut answers: Vec<Option<T>> = questions.iter().map(|_| None).collect();
     let threads = questions.len().min(THREADS);

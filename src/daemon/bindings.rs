@@ -27,7 +27,7 @@ pub struct Bound {
 /// A snapshot that was being taken when heptad or the machine stopped: its after-hooks have not
 /// run, and whatever its before-hooks stopped is still stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unended {
+pub(super) struct Unended {
     pub snapshot: String,
     pub seq: Seq,
     pub slot: Option<Slot>,
@@ -54,7 +54,7 @@ impl Bound {
 
 /// All bindings, replaced whole at a reload.
 #[derive(Debug)]
-pub struct Bindings {
+pub(super) struct Bindings {
     bound: RwLock<BTreeMap<ResourceName, Arc<Bound>>>,
     unended: Mutex<BTreeMap<ResourceName, Unended>>,
     leases: Arc<Leases>,
@@ -63,7 +63,7 @@ pub struct Bindings {
 
 impl Bindings {
     /// Without any post yet.
-    pub fn new(state: &Path) -> Self {
+    pub(super) fn new(state: &Path) -> Self {
         Self {
             bound: RwLock::default(),
             unended: Mutex::default(),
@@ -73,21 +73,21 @@ impl Bindings {
     }
 
     /// Which snapshots are mounted for people.
-    pub fn mounted(&self) -> &Mounted {
+    pub(super) fn mounted(&self) -> &Mounted {
         &self.mounted
     }
 
     /// Who uses the snapshots of all that are bound.
-    pub fn leases(&self) -> &Arc<Leases> {
+    pub(super) fn leases(&self) -> &Arc<Leases> {
         &self.leases
     }
 
-    pub fn post(&self, name: &ResourceName) -> Option<Arc<Bound>> {
+    pub(super) fn post(&self, name: &ResourceName) -> Option<Arc<Bound>> {
         self.bound.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Notes which takings a loaded ledger shows as begun and not ended.
-    pub fn note_unended(&self, ledger: &Ledger) {
+    pub(super) fn note_unended(&self, ledger: &Ledger) {
         let mut unended = self.unended.lock().unwrap_or_else(PoisonError::into_inner);
         for operation in ledger.open_operations().filter(|o| o.state == State::Running) {
             if let Act::Take { seq, slot, name, .. } = &operation.act {
@@ -103,13 +103,13 @@ impl Bindings {
     }
 
     /// The one taking of a resource that must be ended first; told once.
-    pub fn unended(&self, name: &ResourceName) -> Option<Unended> {
+    pub(super) fn unended(&self, name: &ResourceName) -> Option<Unended> {
         self.unended.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 
     /// Puts the configured ones in place, and beside them one for every resource that left the
     /// configuration: its snapshots can still be used.
-    pub fn replace(
+    pub(super) fn replace(
         &self,
         configured: BTreeMap<ResourceName, Arc<Bound>>,
         ledger: &Ledger,
@@ -127,7 +127,7 @@ impl Bindings {
     }
 
     /// Puts one post in place; without one, what the catalogue remembers of its resource.
-    pub fn put(
+    pub(super) fn put(
         &self,
         name: &ResourceName,
         post: Option<Arc<Bound>>,

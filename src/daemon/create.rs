@@ -48,7 +48,7 @@ impl CreateContext for () {
 
 /// Makes a new resource. It is made known where it is to be protected, used by its name, or has a
 /// plan or a blueprint: nothing else would remember those.
-pub fn create(
+pub(super) fn create(
     backend: &dyn Backend,
     (card, draft, derived): (&Card, &NewResource, &Resource),
     again: bool,
@@ -209,7 +209,7 @@ fn patched(derived: &Resource, changes: &serde_json::Map<String, serde_json::Val
 
 /// Puts a snapshot's content in place of the live one. If that fails, whatever is there then counts
 /// as the resource only where the resource was seen there right before.
-pub fn roll_back(
+pub(super) fn roll_back(
     backend: &dyn Backend,
     order: &RollbackOrder<'_>,
     was_there: bool,
@@ -238,7 +238,7 @@ pub fn roll_back(
 /// # Errors
 /// [`Fault::Busy`] while somebody uses the resource, saying who; [`Fault::Permanent`] where heptad
 /// may not write.
-pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
+pub(super) fn idle(backend: &dyn Backend) -> Result<(), Failure> {
     let closed = backend.territory().roots.iter().find_map(|root| allowed::closed_place(root));
     if let Some(why) = closed {
         return Err(Failure::new(Fault::Permanent, format!("nothing was changed: {why}")));
@@ -251,7 +251,7 @@ pub fn idle(backend: &dyn Backend) -> Result<(), Failure> {
     Err(Failure::new(Fault::Busy, message))
 }
 
-pub fn attach(
+pub(super) fn attach(
     backend: &dyn Backend,
     disk: &ResourceName,
     context: &dyn CreateContext,
@@ -259,7 +259,7 @@ pub fn attach(
     backend.attach(&image(disk, context)?).map(Done::Attached).map_err(Failure::from)
 }
 
-pub fn detach(
+pub(super) fn detach(
     backend: &dyn Backend,
     disk: &ResourceName,
     again: bool,

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How long whoever declares waits for the driver to take it over.
-pub const TURN: Duration = Duration::from_secs(10);
+pub(super) const TURN: Duration = Duration::from_secs(10);
 
 /// Why what was declared is not in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ impl Undeclared {
 }
 
 /// What is declared from now on.
-pub struct Declaration {
+pub(super) struct Declaration {
     events: Vec<Event>,
     /// A command's own result: it waits for better times rather than get lost.
     pub lasting: bool,
@@ -50,25 +50,25 @@ pub struct Declaration {
 }
 
 /// The other end of a [`Declaration`].
-pub struct Awaited {
+pub(super) struct Awaited {
     told: Receiver<Result<(), Undeclared>>,
     claimed: Arc<AtomicBool>,
 }
 
 impl Declaration {
-    pub fn new(events: Vec<Event>, lasting: bool) -> (Self, Awaited) {
+    pub(super) fn new(events: Vec<Event>, lasting: bool) -> (Self, Awaited) {
         let (teller, told) = channel();
         let claimed = Arc::new(AtomicBool::new(false));
         (Self { events, lasting, claimed: claimed.clone(), teller }, Awaited { told, claimed })
     }
 
     /// What to declare, unless nobody waits for it any more.
-    pub fn claim(&mut self) -> Option<Vec<Event>> {
+    pub(super) fn claim(&mut self) -> Option<Vec<Event>> {
         let late = self.claimed.swap(true, Ordering::SeqCst);
         (!late).then(|| std::mem::take(&mut self.events))
     }
 
-    pub fn tell(&self, what: Result<(), Undeclared>) {
+    pub(super) fn tell(&self, what: Result<(), Undeclared>) {
         // Whoever waited may have gone.
         let _ = self.teller.send(what);
     }
@@ -77,7 +77,7 @@ impl Declaration {
 impl Awaited {
     /// # Errors
     /// Why it is not in force. What nobody has claimed by then is not done later either.
-    pub fn wait(&self, timeout: Duration) -> Result<(), Undeclared> {
+    pub(super) fn wait(&self, timeout: Duration) -> Result<(), Undeclared> {
         match self.told.recv_timeout(timeout) {
             Ok(told) => told,
             Err(RecvTimeoutError::Disconnected) => Err(Undeclared::Stopping),

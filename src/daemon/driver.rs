@@ -25,7 +25,7 @@ use tokio::sync::{oneshot, watch};
 const THAW: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a driver is made of.
-pub struct Parts {
+pub(super) struct Parts {
     pub engine: Engine,
     pub clock: Arc<dyn Clock>,
     pub waiter: Waiter,
@@ -37,7 +37,7 @@ pub struct Parts {
     pub elapsed_before: SignedDuration,
 }
 
-pub struct Driver {
+pub(super) struct Driver {
     parts: Parts,
     tickets: BTreeMap<u64, oneshot::Sender<Result<Operation, Denied>>>,
     next_ticket: u64,
@@ -48,7 +48,7 @@ pub struct Driver {
 }
 
 /// A clock's reading as the keeper wants it.
-pub fn reading(clock: &dyn Clock, began: clock::Moment, before: SignedDuration) -> Reading {
+pub(super) fn reading(clock: &dyn Clock, began: clock::Moment, before: SignedDuration) -> Reading {
     let moment = clock.read();
     let zero = SignedDuration::ZERO;
     let slept = moment.asleep.saturating_sub(began.asleep).max(zero);
@@ -63,12 +63,12 @@ pub fn reading(clock: &dyn Clock, began: clock::Moment, before: SignedDuration) 
 }
 
 impl Driver {
-    pub fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         Self { parts, tickets: BTreeMap::new(), next_ticket: 1, stopping: false, leaving: false }
     }
 
     /// Runs until stopped.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         let alive_every =
             systemd::sign_of_life_every().and_then(|every| SignedDuration::try_from(every).ok());
         loop {

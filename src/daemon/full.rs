@@ -10,7 +10,7 @@ use std::path::Path;
 const NOTHING: u64 = 1 << 20;
 
 /// What failed while something was written for the resource.
-pub fn failure(backend: &dyn Backend, error: StorageError) -> Failure {
+pub(super) fn failure(backend: &dyn Backend, error: StorageError) -> Failure {
     let ground = backend.territory();
     match (ground.store, ground.roots.into_iter().next()) {
         (Some(store), _) => of("the store", &store, error),
@@ -20,7 +20,7 @@ pub fn failure(backend: &dyn Backend, error: StorageError) -> Failure {
 }
 
 /// What failed while something was made at a place.
-pub fn at(place: &Path, error: StorageError) -> Failure {
+pub(super) fn at(place: &Path, error: StorageError) -> Failure {
     of("the file system of", place, error)
 }
 

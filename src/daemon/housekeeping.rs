@@ -48,7 +48,7 @@ const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 /// What chores need.
 #[derive(Clone)]
-pub struct Keys {
+pub(super) struct Keys {
     pub inbox: Inbox,
     pub published: watch::Receiver<Published>,
     /// Where the catalogue's daily copy goes.
@@ -59,7 +59,7 @@ pub struct Keys {
 ///
 /// # Errors
 /// The crate's, when a job cannot be added.
-pub async fn start(keys: Keys) -> Result<JobScheduler, JobSchedulerError> {
+pub(super) async fn start(keys: Keys) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new_with_channel_size(CHANNEL).await?;
     let keys = Arc::new(keys);
     for (when, chore) in CHORES {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What can be put into the driver's inbox.
-pub enum Message {
+pub(super) enum Message {
     Event(Event),
     /// A client's request, and where its answer goes.
     Ask(crate::domain::event::Ask, oneshot::Sender<Result<Operation, Denied>>),
@@ -32,23 +32,23 @@ pub enum Message {
 
 /// The only way to reach the driver, from any thread.
 #[derive(Clone)]
-pub struct Inbox {
+pub(super) struct Inbox {
     queue: Arc<Mutex<VecDeque<Message>>>,
     bell: Bell,
 }
 
 impl Inbox {
-    pub fn new(bell: Bell) -> Self {
+    pub(super) fn new(bell: Bell) -> Self {
         Self { queue: Arc::default(), bell }
     }
 
-    pub fn put(&self, message: Message) {
+    pub(super) fn put(&self, message: Message) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(message);
         self.bell.ring();
     }
 
     /// Has the driver look again whether it is done.
-    pub fn nudge(&self) {
+    pub(super) fn nudge(&self) {
         self.bell.ring();
     }
 
@@ -61,7 +61,7 @@ impl Inbox {
     ///
     /// # Errors
     /// Why it is not in force.
-    pub fn declare(
+    pub(super) fn declare(
         &self,
         events: Vec<Event>,
         lasting: bool,

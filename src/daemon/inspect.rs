@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What a look found.
 #[derive(Debug, Default)]
-pub struct Inspection {
+pub(super) struct Inspection {
     /// To be mended: something will fail.
     pub findings: Vec<Finding>,
     /// Good to know.
@@ -31,7 +31,7 @@ pub struct Inspection {
 type Seen = (Result<(), StorageError>, Vec<OptionFinding>);
 
 /// Everything that can be said of a configuration that can be loaded.
-pub fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
+pub(super) fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
     let barred = allowed::barred(&setup.bound, allowed);
     let mut all = Inspection::default();
     all.findings.extend(setup.hampered.iter().cloned());

@@ -12,7 +12,7 @@ use crate::domain::view::Moment;
 use tracing::Level;
 
 /// What was known before the turn whose records are told, and what is now.
-pub struct Seen<'a> {
+pub(super) struct Seen<'a> {
     pub before: &'a Ledger,
     pub after: &'a Ledger,
     pub moment: Moment,
@@ -20,7 +20,7 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     /// Tells each record that is news.
-    pub fn tell(&self, records: &[Entry]) {
+    pub(super) fn tell(&self, records: &[Entry]) {
         for record in records {
             match record {
                 Entry::Operation(operation) => self.tell_operation(operation),

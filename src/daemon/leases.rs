@@ -15,18 +15,18 @@ enum Use {
 type Key = (ResourceName, Seq);
 
 #[derive(Debug, Default)]
-pub struct Leases(Mutex<BTreeMap<Key, Use>>);
+pub(super) struct Leases(Mutex<BTreeMap<Key, Use>>);
 
 /// Holds one use until dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub(super) struct Lease {
     leases: Arc<Leases>,
     key: Key,
 }
 
 impl Leases {
     /// To read a snapshot; none while it is being destroyed.
-    pub fn read(self: &Arc<Self>, resource: &ResourceName, seq: Seq) -> Option<Lease> {
+    pub(super) fn read(self: &Arc<Self>, resource: &ResourceName, seq: Seq) -> Option<Lease> {
         let key = (resource.clone(), seq);
         let mut uses = self.uses();
         let next = match uses.get(&key) {
@@ -39,7 +39,7 @@ impl Leases {
     }
 
     /// To destroy a snapshot; none while anybody reads it, or destroys it already.
-    pub fn destroy(self: &Arc<Self>, resource: &ResourceName, seq: Seq) -> Option<Lease> {
+    pub(super) fn destroy(self: &Arc<Self>, resource: &ResourceName, seq: Seq) -> Option<Lease> {
         let key = (resource.clone(), seq);
         let mut uses = self.uses();
         if uses.contains_key(&key) {

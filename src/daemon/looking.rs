@@ -37,7 +37,7 @@ const KERNELS: [&str; 17] = [
 ];
 
 /// What is at a place, and what is to be said of it.
-pub struct Look {
+pub(super) struct Look {
     pub place: Place,
     pub found: Recognised,
     pub identity: String,
@@ -46,7 +46,7 @@ pub struct Look {
 
 /// # Errors
 /// [`Unprotectable`], where nothing is or nothing that a backend takes.
-pub fn look(target: &Target, state: &Path) -> Result<Look, Unprotectable> {
+pub(super) fn look(target: &Target, state: &Path) -> Result<Look, Unprotectable> {
     let (place, notes) = place(target)?;
     let shown = shown(&place);
     let found = recognise(&place).map_err(|error| unfit(&shown, target, error))?;
@@ -91,7 +91,7 @@ fn absent(path: &Path, error: &std::io::Error) -> Unprotectable {
     Unprotectable::NoSuchPlace { place }
 }
 
-pub fn shown(place: &Place) -> String {
+pub(super) fn shown(place: &Place) -> String {
     match place {
         Place::Path(path) => path.display().to_string(),
         Place::Domain(name) => format!("guest {name}"),
@@ -117,7 +117,7 @@ fn unfit(shown: &str, target: &Target, error: StorageError) -> Unprotectable {
     }
 }
 
-pub fn build(
+pub(super) fn build(
     found: &Recognised,
     name: &ResourceName,
     state: &Path,

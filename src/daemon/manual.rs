@@ -31,7 +31,7 @@ const FILES: &[Meaning] = &[
     ("~/.config/heptad, ~/.local/state/heptad", "The same without root."),
 ];
 
-pub const MANUAL: Manual = Manual {
+pub(super) const MANUAL: Manual = Manual {
     section: "8",
     groups: &[],
     examples: of,

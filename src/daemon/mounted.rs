@@ -21,7 +21,7 @@ type Key = (ResourceName, Seq);
 
 /// As long as it lives, the one who got a mount may still be about to attach it.
 #[derive(Debug)]
-pub struct OnItsWay;
+pub(super) struct OnItsWay;
 
 #[derive(Debug)]
 struct Handed {
@@ -31,7 +31,7 @@ struct Handed {
 
 /// Where a snapshot is mounted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(super) struct Place {
     pub resource: ResourceName,
     pub seq: Seq,
     pub point: PathBuf,
@@ -47,7 +47,7 @@ struct Notes {
 }
 
 #[derive(Debug)]
-pub struct Mounted {
+pub(super) struct Mounted {
     file: PathBuf,
     notes: Mutex<Notes>,
 }
@@ -61,7 +61,7 @@ struct OnDisk {
 
 impl Mounted {
     /// Reads what an earlier life of the daemon noted since the host was started.
-    pub fn open(state: &Path) -> Self {
+    pub(super) fn open(state: &Path) -> Self {
         let file = state.join(NOTES);
         let notes = match read(&file) {
             Ok(handed) => Notes { handed, unread: None },
@@ -75,7 +75,7 @@ impl Mounted {
     }
 
     /// Notes durably that a mount of this snapshot is about to be handed out.
-    pub fn note(
+    pub(super) fn note(
         &self,
         resource: &ResourceName,
         seq: Seq,
@@ -102,7 +102,11 @@ impl Mounted {
     ///
     /// # Errors
     /// A sentence too, where that is not known.
-    pub fn forbids(&self, resource: &ResourceName, seq: Seq) -> Result<Option<String>, String> {
+    pub(super) fn forbids(
+        &self,
+        resource: &ResourceName,
+        seq: Seq,
+    ) -> Result<Option<String>, String> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unread) = &notes.unread {
             return Err(unread.clone());
@@ -120,7 +124,7 @@ impl Mounted {
     ///
     /// # Errors
     /// [`MountsError`]
-    pub fn all(&self) -> Result<Vec<Place>, MountsError> {
+    pub(super) fn all(&self) -> Result<Vec<Place>, MountsError> {
         let mounts = Mounts::read()?;
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();

@@ -8,7 +8,7 @@ use crate::host::lock::InstanceLock;
 use std::path::Path;
 
 /// What is open before anything runs.
-pub struct Opening {
+pub(super) struct Opening {
     pub setup: Setup,
     pub lock: InstanceLock,
     pub catalogue: Catalogue,
@@ -20,7 +20,7 @@ const NEW_ONES: u32 = 2;
 
 /// Takes the lock, opens the catalogue and loads it. A damaged one is set aside: what the backends
 /// show replaces it.
-pub fn open(setup: Setup) -> Result<Opening, BootError> {
+pub(super) fn open(setup: Setup) -> Result<Opening, BootError> {
     let state = setup.config.daemon.state.clone();
     prepare_state(&state)?;
     let lock = InstanceLock::acquire(&state.join("lock"))?;

@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is wrong with the places of a configuration. A store that is not to be trusted is refused
 /// by every snapshot that would go there, too.
-pub fn findings(setup: &Setup) -> Vec<Finding> {
+pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
     let config = &setup.config;
     let stores = setup.bound.iter().filter_map(|(name, post)| {
         let store = post.backend.territory().store?;
@@ -33,7 +33,7 @@ pub fn findings(setup: &Setup) -> Vec<Finding> {
 }
 
 /// Whoever can write the configuration has heptad run programs with heptad's rights.
-pub fn configuration(locations: &Locations) -> Vec<Finding> {
+pub(super) fn configuration(locations: &Locations) -> Vec<Finding> {
     let Locations { file, drop_ins, .. } = locations;
     let entries = std::fs::read_dir(drop_ins).into_iter().flatten().flatten();
     let drops = entries.map(|entry| entry.path());

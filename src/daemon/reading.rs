@@ -34,7 +34,7 @@ const PIECE: usize = 256 << 10;
 const AHEAD: usize = 4;
 
 #[derive(Debug)]
-pub struct Readers {
+pub(super) struct Readers {
     bindings: Arc<Bindings>,
     busy: Arc<Mutex<BTreeMap<String, usize>>>,
 }
@@ -56,11 +56,11 @@ struct Ticket {
 }
 
 impl Readers {
-    pub fn new(bindings: Arc<Bindings>) -> Self {
+    pub(super) fn new(bindings: Arc<Bindings>) -> Self {
         Self { bindings, busy: Arc::default() }
     }
 
-    pub async fn list(
+    pub(super) async fn list(
         &self,
         of: Target,
         path: TreePath,
@@ -73,7 +73,7 @@ impl Readers {
     }
 
     /// The thread that reads ahead ends with the file, or when nobody takes its pieces any more.
-    pub async fn file(&self, of: Target, path: TreePath) -> Result<OpenFile, BrowseError> {
+    pub(super) async fn file(&self, of: Target, path: TreePath) -> Result<OpenFile, BrowseError> {
         let ticket = self.admit(&of)?;
         let (told, head) = oneshot::channel();
         let (pieces, bytes) = mpsc::channel(AHEAD);
@@ -97,7 +97,7 @@ impl Readers {
         Ok(OpenFile { entry, bytes })
     }
 
-    pub async fn compare(
+    pub(super) async fn compare(
         &self,
         old: Target,
         new: Target,
@@ -120,7 +120,7 @@ impl Readers {
 
     /// The snapshot counts as read until the handover is dropped, and from then on while it is
     /// mounted.
-    pub async fn mount(&self, of: Target) -> Result<Handover, BrowseError> {
+    pub(super) async fn mount(&self, of: Target) -> Result<Handover, BrowseError> {
         let ticket = self.admit(&of)?;
         let bindings = Arc::clone(&self.bindings);
         let work = move || {
@@ -136,7 +136,7 @@ impl Readers {
     }
 
     /// Why nothing like that can be made of a snapshot. What cannot be looked at now is no reason.
-    pub async fn fits(&self, of: Target, draft: NewResource) -> Result<(), String> {
+    pub(super) async fn fits(&self, of: Target, draft: NewResource) -> Result<(), String> {
         let Ok(ticket) = self.admit(&of) else { return Ok(()) };
         let work = move || {
             let same = RestoreOrder::copy(&ticket.handle, &draft.name, Path::new("/"));

@@ -103,7 +103,7 @@ impl DaemonService {
 }
 
 /// The enrolled resources that were forgotten, and heptad stopped before it let go of them.
-pub fn left_over(config: &Config, ledger: &Ledger) -> Vec<ResourceName> {
+pub(super) fn left_over(config: &Config, ledger: &Ledger) -> Vec<ResourceName> {
     let enrolled = config.resources.iter().map(|declared| &declared.resource);
     let gone = enrolled.filter(|resource| {
         resource.enrolled && ledger.account(&resource.name).is_some_and(|a| a.forgotten)

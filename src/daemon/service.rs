@@ -40,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{oneshot, watch};
 
-pub struct DaemonService {
+pub(super) struct DaemonService {
     pub inbox: Inbox,
     pub published: watch::Receiver<Published>,
     pub clock: Arc<dyn Clock>,
@@ -65,7 +65,7 @@ impl DaemonService {
     ///
     /// # Errors
     /// Everything that is wrong with the files.
-    pub fn load(&self) -> Result<wire::Reloaded, Findings> {
+    pub(super) fn load(&self) -> Result<wire::Reloaded, Findings> {
         let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = systemd::reloading();
         let loaded = self.examine();
@@ -114,7 +114,7 @@ impl DaemonService {
     ///
     /// # Errors
     /// What is wrong with them; then nothing has changed.
-    pub fn amend(&self, names: &[&ResourceName]) -> Result<(), Findings> {
+    pub(super) fn amend(&self, names: &[&ResourceName]) -> Result<(), Findings> {
         self.amended(Vec::new(), names, true)
     }
 
@@ -122,7 +122,7 @@ impl DaemonService {
     ///
     /// # Errors
     /// What is wrong with it; then nothing has changed.
-    pub fn welcome(&self, name: &ResourceName) -> Result<(), Findings> {
+    pub(super) fn welcome(&self, name: &ResourceName) -> Result<(), Findings> {
         self.amended(vec![Event::Welcomed(name.clone())], &[name], false)
     }
 
@@ -176,7 +176,7 @@ impl DaemonService {
     }
 }
 
-pub fn resources(setup: &Setup) -> Vec<Resource> {
+pub(super) fn resources(setup: &Setup) -> Vec<Resource> {
     setup.config.resources.iter().map(|declared| declared.resource.clone()).collect()
 }
 
@@ -228,7 +228,7 @@ fn remark(found: &Finding) -> wire::Finding {
 }
 
 /// A finding as clients read it.
-pub fn finding(found: &Finding) -> wire::Finding {
+pub(super) fn finding(found: &Finding) -> wire::Finding {
     wire::Finding {
         file: found.file.as_ref().map(|file| file.display().to_string()),
         line: found.line.and_then(|line| u64::try_from(line).ok()),
@@ -399,4 +399,4 @@ fn wire_progress(gone: &Gone) -> wire::Progress {
 }
 
 /// Of requests that were granted.
-pub type Answers = VecDeque<(Key, wire::Protected)>;
+pub(super) type Answers = VecDeque<(Key, wire::Protected)>;

@@ -7,7 +7,7 @@ use crate::domain::sentence::shell_word;
 use std::path::PathBuf;
 
 /// For what failed before anything was looked at closely: only where nothing is there.
-pub fn of_idle(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
+pub(super) fn of_idle(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
     match failure.fault {
         Fault::Absent => gone(backend, successor, failure),
         _ => failure,
@@ -15,7 +15,7 @@ pub fn of_idle(backend: &dyn Backend, successor: &Successor, failure: Failure) -
 }
 
 /// For a snapshot of what is there that could not be taken.
-pub fn of_taking(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
+pub(super) fn of_taking(backend: &dyn Backend, successor: &Successor, failure: Failure) -> Failure {
     match failure.fault {
         Fault::Absent => gone(backend, successor, failure),
         Fault::Permanent | Fault::Transient => unsaved(backend, successor, failure),

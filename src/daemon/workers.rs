@@ -21,12 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// Where reports go.
-pub type Report = Arc<dyn Fn(Finished) + Send + Sync>;
+pub(super) type Report = Arc<dyn Fn(Finished) + Send + Sync>;
 
 /// Most threads of one pool, whatever its backend likes.
 const MOST: usize = 128;
 
-pub struct Workers {
+pub(super) struct Workers {
     bindings: Arc<Bindings>,
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
@@ -43,7 +43,7 @@ struct Pool {
 }
 
 /// Who makes new resources known, and lets go of those that were forgotten.
-pub trait Registrar: Send + Sync {
+pub(super) trait Registrar: Send + Sync {
     /// # Errors
     /// A sentence that says what would stand against it.
     fn may_enroll(&self, derived: &Resource) -> Result<(), String>;
@@ -84,7 +84,7 @@ impl Meter {
 
 /// How far an act is, and since when it is on.
 #[derive(Clone, Copy, Debug)]
-pub struct Gone {
+pub(super) struct Gone {
     pub done: u64,
     pub total: Option<u64>,
     milliseconds: u128,
@@ -92,13 +92,13 @@ pub struct Gone {
 
 impl Gone {
     /// Bytes a second, on the average.
-    pub fn rate(&self) -> Option<u64> {
+    pub(super) fn rate(&self) -> Option<u64> {
         let rate = u128::from(self.done) * 1000 / self.milliseconds.max(1);
         (self.milliseconds >= 500).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
     }
 
     /// Seconds that the rest would take at that rate; nothing as long as the rate says little.
-    pub fn left(&self) -> Option<u64> {
+    pub(super) fn left(&self) -> Option<u64> {
         let rate = self.rate().filter(|rate| *rate > 0)?;
         let tells = |total: &u64| self.milliseconds >= 3000 && self.done >= total / 50;
         self.total.filter(tells).map(|total| total.saturating_sub(self.done).div_ceil(rate))
@@ -150,7 +150,7 @@ impl CreateContext for Around<'_> {
 }
 
 impl Workers {
-    pub fn new(bindings: Arc<Bindings>, report: Report) -> Arc<Self> {
+    pub(super) fn new(bindings: Arc<Bindings>, report: Report) -> Arc<Self> {
         Arc::new(Self {
             bindings,
             report,
@@ -162,7 +162,7 @@ impl Workers {
     }
 
     /// Performs an order soon; its report comes whatever happens.
-    pub fn submit(self: &Arc<Self>, order: Order) {
+    pub(super) fn submit(self: &Arc<Self>, order: Order) {
         let Some(post) = self.bindings.post(&order.resource) else {
             let message = "no backend serves it now: it is not in the configuration";
             self.fail(order.operation, message);
@@ -183,19 +183,19 @@ impl Workers {
     }
 
     /// What is under way shall stop where it still can; its report tells whether it did.
-    pub fn halt(&self, operation: OperationId) {
+    pub(super) fn halt(&self, operation: OperationId) {
         if let Some(wanted) = lock(&self.wanted).get(&operation) {
             wanted.store(false, Ordering::Relaxed);
         }
     }
 
     /// Tells who makes new resources known.
-    pub fn know(&self, registrar: Arc<dyn Registrar>) {
+    pub(super) fn know(&self, registrar: Arc<dyn Registrar>) {
         let _ = self.registrar.set(registrar);
     }
 
     /// Lets go of enrolled resources that were forgotten, soon.
-    pub fn let_go(&self, names: Vec<ResourceName>) {
+    pub(super) fn let_go(&self, names: Vec<ResourceName>) {
         let Some(registrar) = self.registrar.get().cloned().filter(|_| !names.is_empty()) else {
             return;
         };
@@ -207,17 +207,17 @@ impl Workers {
     }
 
     /// How many acts are in flight or waiting.
-    pub fn busy(&self) -> usize {
+    pub(super) fn busy(&self) -> usize {
         lock(&self.pools).values().map(|pool| pool.running + pool.waiting.len()).sum()
     }
 
     /// How far a running operation is, once its backend has told any.
-    pub fn progress(&self, operation: OperationId) -> Option<Gone> {
+    pub(super) fn progress(&self, operation: OperationId) -> Option<Gone> {
         lock(&self.progress).get(&operation)?.read()
     }
 
     /// The same of all that run.
-    pub fn under_way(&self) -> Vec<(OperationId, Gone)> {
+    pub(super) fn under_way(&self) -> Vec<(OperationId, Gone)> {
         let meters = lock(&self.progress);
         meters.iter().filter_map(|(id, meter)| Some((*id, meter.read()?))).collect()
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+pub(super) enum StageError {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("the daemon does not start: {0}")]
@@ -39,7 +39,7 @@ const TIMEOUT: u32 = 20;
 /// Columns of a terminal that nobody has made wider.
 const WIDTH: usize = 80;
 
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     out: &'a mut dyn Write,
     root: PathBuf,
     clock: PathBuf,
@@ -61,7 +61,7 @@ files = { path = "ROOT/photos", ours_alone = true }
 
 impl<'a> Stage<'a> {
     /// Makes the scratch directory and starts the daemon in it.
-    pub fn build(out: &'a mut dyn Write) -> Result<Self> {
+    pub(super) fn build(out: &'a mut dyn Write) -> Result<Self> {
         let name = format!("heptad-demo-{}", std::process::id());
         let root = std::env::temp_dir().join(name);
         for dir in ["notes", "photos/2026", "state"] {
@@ -96,16 +96,16 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    pub fn say(&mut self, text: &str) -> Result<()> {
+    pub(super) fn say(&mut self, text: &str) -> Result<()> {
         Ok(writeln!(self.out, "{text}")?)
     }
 
-    pub fn headline(&mut self, text: &str) -> Result<()> {
+    pub(super) fn headline(&mut self, text: &str) -> Result<()> {
         Ok(writeln!(self.out, "\n=== {text}")?)
     }
 
     /// What to type in another terminal; all of it exists.
-    pub fn tell_commands(&mut self) -> Result<()> {
+    pub(super) fn tell_commands(&mut self) -> Result<()> {
         let root = self.root.display();
         let mut lines = vec![format!("export HEPTAD_SOCKET={root}/heptad.sock")];
         lines.extend(client()?);
@@ -125,24 +125,24 @@ impl<'a> Stage<'a> {
     }
 
     /// The clock shows the next morning.
-    pub fn next_day(&mut self) -> Result<()> {
+    pub(super) fn next_day(&mut self) -> Result<()> {
         let day = self.now.to_zoned(jiff::tz::TimeZone::UTC).date().tomorrow();
         let day = day.map_err(|error| StageError::Unexpected(error.to_string()))?;
         self.clock_to(&format!("{day}T06:00:00Z"))
     }
 
-    pub fn tell_places(&mut self) -> Result<()> {
+    pub(super) fn tell_places(&mut self) -> Result<()> {
         let root = self.root.display();
         Ok(writeln!(self.out, "  {root}/notes\n  {root}/photos\n")?)
     }
 
     /// Runs the client as a person would, and shows the line that does it.
-    pub fn heptactl(&mut self, args: &[&str]) -> Result<()> {
+    pub(super) fn heptactl(&mut self, args: &[&str]) -> Result<()> {
         self.heptactl_ending_in(args, 0)
     }
 
     /// The same with another exit code than 0.
-    pub fn heptactl_ending_in(&mut self, args: &[&str], wanted: u8) -> Result<()> {
+    pub(super) fn heptactl_ending_in(&mut self, args: &[&str], wanted: u8) -> Result<()> {
         let shown = args.join(" ");
         writeln!(self.out, "$ heptactl {shown}")?;
         let now = self.now;
@@ -173,7 +173,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Moves the clock's hands.
-    pub fn clock_to(&mut self, at: &str) -> Result<()> {
+    pub(super) fn clock_to(&mut self, at: &str) -> Result<()> {
         let to: Timestamp =
             at.parse().map_err(|error| StageError::Unexpected(format!("{at}: {error}")))?;
         Simulated::advance(&self.clock, to.duration_since(self.now))?;
@@ -183,12 +183,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Waits until a snapshot is complete and nothing is under way.
-    pub fn settle(&mut self, snapshot: &str) -> Result<()> {
+    pub(super) fn settle(&mut self, snapshot: &str) -> Result<()> {
         self.settle_as(snapshot, SnapshotState::Complete)
     }
 
     /// Waits until a snapshot is there, though something is doubtful about it.
-    pub fn settle_doubtful(&mut self, snapshot: &str) -> Result<()> {
+    pub(super) fn settle_doubtful(&mut self, snapshot: &str) -> Result<()> {
         self.settle_as(snapshot, SnapshotState::Suspect)
     }
 
@@ -211,7 +211,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Changes the notes as somebody would in a day.
-    pub fn edit(&mut self, day: u8) -> Result<()> {
+    pub(super) fn edit(&mut self, day: u8) -> Result<()> {
         let mut text = self.written.values().last().cloned().unwrap_or_default();
         text.push_str(&format!("day {day}: buy milk, call Ada, back up everything\n"));
         self.write("notes/diary.txt", text.as_bytes())?;
@@ -236,7 +236,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Somebody removes all notes.
-    pub fn empty(&mut self) -> Result<()> {
+    pub(super) fn empty(&mut self) -> Result<()> {
         for entry in std::fs::read_dir(self.root.join("notes"))? {
             std::fs::remove_file(entry?.path())?;
         }
@@ -244,7 +244,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Compares one file with the diary as it was after `day`, byte for byte.
-    pub fn compare_file(&mut self, name: &str, day: u8) -> Result<()> {
+    pub(super) fn compare_file(&mut self, name: &str, day: u8) -> Result<()> {
         let restored = std::fs::read_to_string(self.root.join(name))?;
         if self.written.get(&day) != Some(&restored) {
             return Err(StageError::Unexpected(format!("{name} is not what day {day} was")));
@@ -254,7 +254,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The same with all notes.
-    pub fn compare(&mut self, name: &str, day: u8) -> Result<()> {
+    pub(super) fn compare(&mut self, name: &str, day: u8) -> Result<()> {
         let files = count(&self.root.join(name))?;
         if files != usize::from(day) + 1 {
             return Err(StageError::Unexpected(format!("{name} has {files} files")));
@@ -264,18 +264,18 @@ impl<'a> Stage<'a> {
 
     /// Puts a snapshot in place of the notes. The clock stands still, so what was there is given a
     /// name of its own.
-    pub fn roll_back(&mut self, to: &str, saved: &str) -> Result<()> {
+    pub(super) fn roll_back(&mut self, to: &str, saved: &str) -> Result<()> {
         self.heptactl(&["rollback", "notes", "--to", to, "--backup-name", saved, "--yes"])
     }
 
-    pub fn expect_empty(&mut self, name: &str) -> Result<()> {
+    pub(super) fn expect_empty(&mut self, name: &str) -> Result<()> {
         match count(&self.root.join(name))? {
             0 => Ok(()),
             files => Err(StageError::Unexpected(format!("{name} has {files} files"))),
         }
     }
 
-    pub fn expect_snapshots(&mut self, resource: &str, wanted: usize) -> Result<()> {
+    pub(super) fn expect_snapshots(&mut self, resource: &str, wanted: usize) -> Result<()> {
         let query = crate::api::wire::SnapshotsQuery {
             resource: Some(resource.into()),
             ..Default::default()
@@ -288,7 +288,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Stops the daemon and clears the stage.
-    pub fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
         self.headline("That is all. The daemon stops, and the scratch directory goes")?;
         self.say("To play with it: `heptad demo --stay`. For your own host: see README.md.")
     }

@@ -17,7 +17,7 @@ enum Next {
 ///
 /// # Errors
 /// Where the system gives no thread, or the clock cannot be moved.
-pub fn stay(mut stage: Stage<'_>) -> Result<(), StageError> {
+pub(super) fn stay(mut stage: Stage<'_>) -> Result<(), StageError> {
     let (tell, told) = channel();
     let days = tell.clone();
     std::thread::Builder::new().name("end".into()).spawn(move || end_of(&tell))?;

@@ -5,7 +5,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 
 /// Text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Span {
+pub(super) enum Span {
     Plain(String),
     Code(String),
     Strong(String),
@@ -18,11 +18,11 @@ pub enum Span {
 }
 
 /// What runs on until its end, and is wrapped.
-pub type Line = Vec<Span>;
+pub(super) type Line = Vec<Span>;
 
 /// One piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Block {
+pub(super) enum Block {
     Heading(u8, Line),
     Paragraph(Line),
     /// As it is, line by line.
@@ -33,7 +33,7 @@ pub enum Block {
 }
 
 /// Reads a text.
-pub fn read(text: &str) -> Vec<Block> {
+pub(super) fn read(text: &str) -> Vec<Block> {
     let mut reader = Reader::default();
     Parser::new_ext(text, Options::ENABLE_TABLES).for_each(|event| reader.event(event));
     reader.blocks

@@ -37,7 +37,7 @@ impl Source {
 
 /// A stretch of a disk: all of it, or a partition. Never read beyond its ends.
 #[derive(Clone)]
-pub struct Stretch {
+pub(super) struct Stretch {
     source: Arc<Source>,
     start: u64,
     length: u64,
@@ -47,7 +47,7 @@ pub struct Stretch {
 impl Stretch {
     /// # Errors
     /// `PermissionDenied` for an image whose content lies in other files.
-    pub fn of_image(file: std::fs::File, format: Format) -> Result<Self> {
+    pub(super) fn of_image(file: std::fs::File, format: Format) -> Result<Self> {
         let storage = File::from_open_file(file, StorageOpenOptions::new())?;
         let deny = DenyImplicitOpenGate::default();
         let disk = match format {
@@ -59,7 +59,7 @@ impl Stretch {
     }
 
     /// One after the other.
-    pub fn joined(pieces: Vec<Self>) -> Option<Self> {
+    pub(super) fn joined(pieces: Vec<Self>) -> Option<Self> {
         let mut length = 0_u64;
         let mut ends = Vec::with_capacity(pieces.len());
         for piece in pieces {
@@ -69,19 +69,19 @@ impl Stretch {
         Some(Self { source: Arc::new(Source::Joined(ends)), start: 0, length, at: 0 })
     }
 
-    pub fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.length
     }
 
     /// A part of it, as far as it goes.
-    pub fn part(&self, start: u64, length: u64) -> Self {
+    pub(super) fn part(&self, start: u64, length: u64) -> Self {
         let start = start.min(self.length);
         let length = length.min(self.length - start);
         Self { source: Arc::clone(&self.source), start: self.start + start, length, at: 0 }
     }
 
     /// Fills the buffer from a place on.
-    pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+    pub(super) fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         let end = at.checked_add(buffer.len() as u64);
         if end.is_none_or(|end| end > self.length) {
             return Err(Error::new(ErrorKind::UnexpectedEof, "beyond the end of the disk"));

@@ -3,11 +3,11 @@
 use fuser::Errno;
 use std::io::ErrorKind;
 
-pub fn of_io(error: &std::io::Error) -> Errno {
+pub(super) fn of_io(error: &std::io::Error) -> Errno {
     of_kind(error.kind())
 }
 
-pub fn of_kind(kind: ErrorKind) -> Errno {
+pub(super) fn of_kind(kind: ErrorKind) -> Errno {
     match kind {
         ErrorKind::NotFound => Errno::ENOENT,
         ErrorKind::NotADirectory => Errno::ENOTDIR,

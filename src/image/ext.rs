@@ -7,14 +7,14 @@ use ext4_view::{Ext4, Ext4Error, File, FileType as Found, PathBuf};
 use fuser::{Errno, FileType};
 use std::cell::RefCell;
 
-pub struct Ext {
+pub(super) struct Ext {
     fs: Ext4,
     /// The file that was read last: most are read from one end to the other.
     last: RefCell<Option<(Vec<u8>, File)>>,
 }
 
 impl Ext {
-    pub fn open(part: &Stretch) -> Result<Self, String> {
+    pub(super) fn open(part: &Stretch) -> Result<Self, String> {
         let fs = Ext4::load(Box::new(part.clone())).map_err(|error| error.to_string())?;
         Ok(Self { fs, last: RefCell::new(None) })
     }

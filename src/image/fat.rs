@@ -7,10 +7,10 @@ use fatfs::{Dir, DirEntry, FileSystem, FsOptions};
 use fuser::{Errno, FileType};
 use std::io::{Read, Seek, SeekFrom};
 
-pub struct Fat(FileSystem<Stretch>);
+pub(super) struct Fat(FileSystem<Stretch>);
 
 impl Fat {
-    pub fn open(part: &Stretch) -> Result<Self, String> {
+    pub(super) fn open(part: &Stretch) -> Result<Self, String> {
         let options = FsOptions::new().update_accessed_date(false);
         FileSystem::new(part.clone(), options).map(Self).map_err(|error| error.to_string())
     }

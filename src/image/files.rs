@@ -3,13 +3,13 @@
 
 use fuser::{Errno, FileType};
 
-pub type Answer<T> = Result<T, Errno>;
+pub(super) type Answer<T> = Result<T, Errno>;
 
 /// A directory: names and what they are.
-pub type Names = Vec<(Vec<u8>, FileType)>;
+pub(super) type Names = Vec<(Vec<u8>, FileType)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub(super) struct Stat {
     pub kind: FileType,
     pub size: u64,
     /// Permission bits.
@@ -21,16 +21,16 @@ pub struct Stat {
 }
 
 impl Stat {
-    pub fn directory() -> Self {
+    pub(super) fn directory() -> Self {
         Self { kind: FileType::Directory, size: 0, mode: 0o555, uid: 0, gid: 0, mtime: (0, 0) }
     }
 
-    pub fn file(size: u64) -> Self {
+    pub(super) fn file(size: u64) -> Self {
         Self { kind: FileType::RegularFile, size, mode: 0o444, ..Self::directory() }
     }
 }
 
-pub trait Files {
+pub(super) trait Files {
     fn stat(&self, path: &[u8]) -> Answer<Stat>;
 
     /// Without `.` and `..`.
@@ -43,7 +43,7 @@ pub trait Files {
 }
 
 /// The path of the directory that something is in, and its name there.
-pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (b"", path),
@@ -51,7 +51,7 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The files of a file system, and what is to be shown beside them.
-pub struct Found {
+pub(super) struct Found {
     pub files: Box<dyn Files>,
     /// Those of all its subvolumes, where `files` are of one of them only.
     pub all: Option<Box<dyn Files>>,
@@ -60,7 +60,7 @@ pub struct Found {
 }
 
 impl Found {
-    pub fn plain(files: impl Files + 'static) -> Self {
+    pub(super) fn plain(files: impl Files + 'static) -> Self {
         Self { files: Box::new(files), all: None, remark: None }
     }
 }

@@ -3,27 +3,27 @@
 use std::collections::HashMap;
 
 /// The top's, by the FUSE protocol.
-pub const ROOT: u64 = 1;
+pub(super) const ROOT: u64 = 1;
 
 #[derive(Debug)]
-pub struct Inodes {
+pub(super) struct Inodes {
     paths: HashMap<u64, (Vec<u8>, u64)>,
     numbers: HashMap<Vec<u8>, u64>,
     next: u64,
 }
 
 impl Inodes {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let paths = HashMap::from([(ROOT, (Vec::new(), 1))]);
         Self { paths, numbers: HashMap::from([(Vec::new(), ROOT)]), next: ROOT + 1 }
     }
 
-    pub fn path(&self, number: u64) -> Option<Vec<u8>> {
+    pub(super) fn path(&self, number: u64) -> Option<Vec<u8>> {
         self.paths.get(&number).map(|(path, _)| path.clone())
     }
 
     /// The number of a path that the kernel looked up once more.
-    pub fn remember(&mut self, path: Vec<u8>) -> u64 {
+    pub(super) fn remember(&mut self, path: Vec<u8>) -> u64 {
         let number = *self.numbers.entry(path.clone()).or_insert_with(|| {
             self.next += 1;
             self.next - 1
@@ -33,7 +33,7 @@ impl Inodes {
     }
 
     /// The kernel forgets so many look-ups.
-    pub fn forget(&mut self, number: u64, times: u64) {
+    pub(super) fn forget(&mut self, number: u64, times: u64) {
         let Some((path, count)) = self.paths.get_mut(&number).filter(|_| number != ROOT) else {
             return;
         };

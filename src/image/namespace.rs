@@ -11,13 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An image that is open for reading.
 #[derive(Debug)]
-pub struct Image {
+pub(super) struct Image {
     pub name: String,
     pub file: std::fs::File,
     pub format: Format,
 }
 
-pub enum Node {
+pub(super) enum Node {
     Directory(Directory),
     Files(Box<dyn Files>),
     /// Says why there are no files, or not all.
@@ -33,7 +33,7 @@ const ALL: &str = ".all";
 type Directory = Vec<(String, Node)>;
 
 impl Node {
-    pub fn of_images(images: Vec<Image>) -> Self {
+    pub(super) fn of_images(images: Vec<Image>) -> Self {
         let opened = images.into_iter().map(|Image { name, file, format }| {
             (name, Stretch::of_image(file, format).map_err(|error| error.to_string()))
         });
@@ -53,7 +53,7 @@ impl Node {
         Self::Directory(rooms.collect())
     }
 
-    pub fn stat(&self, path: &[u8]) -> Answer<Stat> {
+    pub(super) fn stat(&self, path: &[u8]) -> Answer<Stat> {
         match self.walk(path)? {
             (Self::Directory(_), _) => Ok(Stat::directory()),
             (Self::Files(files), rest) => files.stat(rest),
@@ -61,7 +61,7 @@ impl Node {
         }
     }
 
-    pub fn list(&self, path: &[u8]) -> Answer<Names> {
+    pub(super) fn list(&self, path: &[u8]) -> Answer<Names> {
         match self.walk(path)? {
             (Self::Directory(rooms), _) => Ok(rooms
                 .iter()
@@ -76,14 +76,14 @@ impl Node {
         }
     }
 
-    pub fn link(&self, path: &[u8]) -> Answer<Vec<u8>> {
+    pub(super) fn link(&self, path: &[u8]) -> Answer<Vec<u8>> {
         match self.walk(path)? {
             (Self::Files(files), rest) => files.link(rest),
             _ => Err(Errno::EINVAL),
         }
     }
 
-    pub fn read(&self, path: &[u8], offset: u64, size: usize) -> Answer<Vec<u8>> {
+    pub(super) fn read(&self, path: &[u8], offset: u64, size: usize) -> Answer<Vec<u8>> {
         match self.walk(path)? {
             (Self::Directory(_), _) => Err(Errno::EISDIR),
             (Self::Files(files), rest) => files.read(rest, offset, size),

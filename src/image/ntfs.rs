@@ -13,13 +13,13 @@ use std::io::SeekFrom;
 const UNIX_EPOCH: i128 = 116_444_736_000_000_000;
 const STEPS: i128 = 10_000_000;
 
-pub struct Windows {
+pub(super) struct Windows {
     fs: Ntfs,
     part: Stretch,
 }
 
 impl Windows {
-    pub fn open(part: &Stretch) -> Result<Self, String> {
+    pub(super) fn open(part: &Stretch) -> Result<Self, String> {
         let mut part = part.clone();
         let mut fs = Ntfs::new(&mut part).map_err(|error| error.to_string())?;
         fs.read_upcase_table(&mut part).map_err(|error| error.to_string())?;

@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub(super) struct Order {
     /// What the kernel's table of mounts calls it; no other mount has that.
     pub source: String,
     pub disks: Vec<Disk>,
@@ -29,7 +29,7 @@ pub struct Order {
 
 /// With `Ready` comes the mount.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Reply {
+pub(super) enum Reply {
     Ready,
     Failed(String),
 }

@@ -43,7 +43,7 @@ const ALLOWED: &[libc::c_long] = &[
 ];
 
 /// For all threads of this process, and for good.
-pub fn enter() -> Result<()> {
+pub(super) fn enter() -> Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let memory = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
     for (what, limit) in [(Resource::Core, none), (Resource::Fsize, none), (Resource::As, memory)] {

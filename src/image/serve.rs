@@ -26,7 +26,7 @@ const TIMEOUT: u32 = 20;
 const SOME: INodeNo = INodeNo(ROOT);
 
 #[derive(Debug)]
-pub struct Served {
+pub(super) struct Served {
     /// Until the first request.
     images: Mutex<Vec<Image>>,
 }
@@ -44,7 +44,7 @@ thread_local! {
 }
 
 impl Served {
-    pub fn new(images: Vec<Image>) -> Self {
+    pub(super) fn new(images: Vec<Image>) -> Self {
         Self { images: Mutex::new(images) }
     }
 

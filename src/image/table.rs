@@ -7,7 +7,7 @@ const MOST: usize = 256;
 const SECTOR: u32 = 512;
 
 /// The partitions with their numbers as Linux counts them; none where there is no table.
-pub fn partitions(disk: &Stretch) -> Vec<(u32, Stretch)> {
+pub(super) fn partitions(disk: &Stretch) -> Vec<(u32, Stretch)> {
     let found = guid(disk).or_else(|| classic(disk)).unwrap_or_default();
     found.into_iter().take(MOST).collect()
 }

@@ -10,7 +10,7 @@ use super::ntfs::Windows;
 use super::xfs;
 
 /// What a stretch of a disk holds.
-pub enum Content {
+pub(super) enum Content {
     Files(Found),
     /// Logical volumes, by their names.
     Volumes(Vec<Volume>),
@@ -32,7 +32,7 @@ const CLOSED: &[(u64, &[u8], &str)] = &[
 const WAY_OUT: &str =
     "Make a new disk of this snapshot (heptactl create) and look into it in an instance";
 
-pub fn look(part: &Stretch, members: &Members) -> Content {
+pub(super) fn look(part: &Stretch, members: &Members) -> Content {
     let has = |at: u64, magic: &[u8]| {
         let mut found = vec![0; magic.len()];
         part.read_at(at, &mut found).is_ok() && found == magic

@@ -39,7 +39,7 @@ fn names(dir: &Path) -> Vec<ResourceName> {
 }
 
 /// Whether a directory has others in it that are numbered and have manifests as snapshots do.
-pub fn has_snapshots(store: &Path) -> bool {
+pub(super) fn has_snapshots(store: &Path) -> bool {
     let entries = std::fs::read_dir(store).into_iter().flatten().flatten();
     let is_one = |entry: std::fs::DirEntry| {
         let numbered = entry.file_name().to_str().is_some_and(|name| name.parse::<u64>().is_ok());

@@ -7,7 +7,7 @@ use crate::fs::{Doing, StorageError};
 use std::path::Path;
 
 /// Lies in a snapshot that failed to verify, with the reason in it. Gone once it verifies again.
-pub const TAMPERED: &str = "tampered";
+pub(super) const TAMPERED: &str = "tampered";
 
 /// Remembers what comparing the snapshot in `dir` with what was stored found. Whoever compares says
 /// [`Fault::Identity`] of content that differs, and any other fault where it could not look.
@@ -35,7 +35,7 @@ pub fn differing(error: StorageError) -> StorageError {
     }
 }
 
-pub fn was_found_tampered(dir: &Path) -> Result<bool, StorageError> {
+pub(super) fn was_found_tampered(dir: &Path) -> Result<bool, StorageError> {
     let path = dir.join(TAMPERED);
     path.try_exists().doing(|| format!("looking at {}", path.display()))
 }

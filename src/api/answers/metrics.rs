@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 /// What the answer's Content-Type must be.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The states that snapshots are counted by; each is always there, so that a graph has no gaps.
 const STATES: [&str; 7] =

@@ -12,11 +12,11 @@ mod slot;
 mod snapshot;
 mod tree;
 
-pub use metrics::CONTENT_TYPE as METRICS_TYPE;
-pub use plan::{blueprints, plans};
-pub use slot::bounds;
-pub use snapshot::{Page, place, wire_origin};
-pub use tree::{differences, listing};
+pub(super) use metrics::CONTENT_TYPE as METRICS_TYPE;
+pub(super) use plan::{blueprints, plans};
+pub(super) use slot::bounds;
+pub(super) use snapshot::{Page, place, wire_origin};
+pub(super) use tree::{differences, listing};
 
 use super::service::{Published, Service};
 use super::wire;

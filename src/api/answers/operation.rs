@@ -28,7 +28,7 @@ impl View<'_> {
 }
 
 /// An operation, told by what is known.
-pub fn operation(
+pub(crate) fn operation(
     ledger: &Ledger,
     operation: &Operation,
     progress: Option<wire::Progress>,

@@ -5,7 +5,7 @@ use crate::api::wire;
 use crate::domain::plan::{Blueprint, Offer, Plan};
 
 /// The smallest first: by memory, then by processors, then by disk.
-pub fn plans(mut offers: Offers) -> wire::Plans {
+pub(crate) fn plans(mut offers: Offers) -> wire::Plans {
     offers
         .plans
         .sort_by_key(|Offer { plan, .. }| (plan.memory, plan.vcpus, plan.disk, plan.name.clone()));
@@ -13,7 +13,7 @@ pub fn plans(mut offers: Offers) -> wire::Plans {
     wire::Plans { currency: offers.currency, plans: offers.plans.iter().map(offer).collect() }
 }
 
-pub fn blueprints(offers: Offers) -> wire::Blueprints {
+pub(crate) fn blueprints(offers: Offers) -> wire::Blueprints {
     let blueprint = |blueprint: Blueprint| wire::Blueprint {
         name: blueprint.name.to_string(),
         description: blueprint.description,

@@ -23,7 +23,7 @@ pub(super) fn wire_mark(mark: Mark) -> wire::Mark {
 }
 
 /// The instants that bound a civil day in the resource's zone.
-pub fn bounds(account: &Account, day: Date) -> Option<(Timestamp, Timestamp)> {
+pub(crate) fn bounds(account: &Account, day: Date) -> Option<(Timestamp, Timestamp)> {
     let rhythm = account.policy().rhythm;
     let start = |day: Date| schedule::instant(rhythm.zone.tz(), day.at(0, 0, 0, 0));
     Some((start(day)?, start(day.tomorrow().ok()?)?))

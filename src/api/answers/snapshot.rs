@@ -28,7 +28,7 @@ fn cursor(resource: &ResourceName, seq: Seq) -> String {
 }
 
 /// The place that such a text means, if it is one.
-pub fn place(text: &str) -> Option<(ResourceName, Seq)> {
+pub(crate) fn place(text: &str) -> Option<(ResourceName, Seq)> {
     let (resource, seq) = text.rsplit_once('#')?;
     Some((resource.parse().ok()?, Seq(seq.parse().ok()?)))
 }
@@ -184,7 +184,7 @@ pub(super) fn label(account: &Account, seq: Seq) -> String {
     }
 }
 
-pub fn wire_origin(origin: Origin) -> wire::Origin {
+pub(crate) fn wire_origin(origin: Origin) -> wire::Origin {
     match origin {
         Origin::Automatic => wire::Origin::Automatic,
         Origin::Manual => wire::Origin::Manual,

@@ -6,7 +6,12 @@ use crate::domain::tree::{
 };
 use jiff::Timestamp;
 
-pub fn listing(snapshot: String, resource: String, path: &TreePath, of: &Listing) -> wire::Listing {
+pub(crate) fn listing(
+    snapshot: String,
+    resource: String,
+    path: &TreePath,
+    of: &Listing,
+) -> wire::Listing {
     let last = of.entries.last().filter(|_| of.more);
     wire::Listing {
         snapshot,
@@ -18,7 +23,7 @@ pub fn listing(snapshot: String, resource: String, path: &TreePath, of: &Listing
     }
 }
 
-pub fn differences(
+pub(crate) fn differences(
     from: String,
     to: String,
     path: &TreePath,

@@ -82,7 +82,7 @@ fn table(app: &Arc<AppState>) -> Gate {
 }
 
 /// Builds the router, and gives the state the document that describes it.
-pub fn router(app: &Arc<AppState>) -> Router {
+pub(super) fn router(app: &Arc<AppState>) -> Router {
     let (router, document) = table(app).open();
     let document = document.to_json().unwrap_or_default();
     // Only the first router of a process is described; there is never another.

@@ -13,13 +13,13 @@ use tokio::time::timeout;
 /// What the connection is upgraded to: the client sends one byte once it is done with HTTP, so that
 /// no reader of HTTP swallows what comes; the server answers by one byte with the descriptor; the
 /// client closes when it has made use of it.
-pub const PROTOCOL: &str = "heptad-mount";
+pub(crate) const PROTOCOL: &str = "heptad-mount";
 
 /// How long the peer may take to become ready, and then to attach what it got.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Hands it over and waits until the peer has attached it, or is gone.
-pub async fn hand_over(upgrade: OnUpgrade, handover: Handover) -> Result<()> {
+pub(crate) async fn hand_over(upgrade: OnUpgrade, handover: Handover) -> Result<()> {
     let late = |_| Error::from(ErrorKind::TimedOut);
     let upgraded = timeout(TIMEOUT, upgrade).await.map_err(late)?.map_err(Error::other)?;
     let parts = upgraded.downcast::<Timeouts>();

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 /// Which nested subvolumes are carried over and which are replaced.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// Those that lie in none that is carried over itself.
     pub carried: Vec<PathBuf>,
     /// Those of them that may be given directories to lie in: snapshots that another tool keeps.
@@ -32,7 +32,7 @@ pub struct Plan {
 impl Plan {
     /// `nested` as they are now, parents before children. The `earlier` ones, by their ids, are
     /// only snapshots of the rest.
-    pub fn of(
+    pub(super) fn of(
         mode: NestedMode,
         detail: &Detail,
         nested: Vec<Nested>,
@@ -59,7 +59,7 @@ impl Plan {
 
     /// # Errors
     /// [`Fault::Permanent`] when one has no place in the new tree.
-    pub fn fits(&self, new: &OwnedFd) -> Result<(), StorageError> {
+    pub(super) fn fits(&self, new: &OwnedFd) -> Result<(), StorageError> {
         self.carried.iter().try_for_each(|path| fits(new, path, self.housed.contains(path)))
     }
 }
@@ -96,7 +96,12 @@ fn fits(new: &OwnedFd, path: &Path, housed: bool) -> Result<(), StorageError> {
 
 /// Moves a nested subvolume from the old tree to the same path in the new one. One that is
 /// read-only cannot be moved, so it is open for that moment, which is noted in the store before.
-pub fn carry(store: &Store, old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), StorageError> {
+pub(super) fn carry(
+    store: &Store,
+    old: &OwnedFd,
+    new: &OwnedFd,
+    path: &Path,
+) -> Result<(), StorageError> {
     let doing = || format!("carrying the nested subvolume {} over", path.display());
     let no_path = || StorageError::new(Fault::Permanent, doing(), "it is not a valid path");
     let (above, name) = split(path).ok_or_else(no_path)?;
@@ -139,7 +144,11 @@ fn make_way(old: &OwnedFd, new: &OwnedFd, path: &Path) -> Result<(), Errno> {
 }
 
 /// Closes the one that an interrupted attempt had opened, wherever it got to.
-pub fn close_again(store: &Store, old: &mut Live, new: &mut Live) -> Result<(), StorageError> {
+pub(super) fn close_again(
+    store: &Store,
+    old: &mut Live,
+    new: &mut Live,
+) -> Result<(), StorageError> {
     let Some(moving) = store.moving()? else { return Ok(()) };
     for tree in [old, new] {
         for nested in tree.nested()?.iter().filter(|nested| nested.uuid == moving) {

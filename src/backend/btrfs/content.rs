@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// How many left-out subvolumes a note names.
 const NAMED: usize = 5;
 
-pub struct Chosen {
+pub(super) struct Chosen {
     /// Those that are part of it, parents before children.
     pub nested: Vec<Nested>,
     pub notes: Vec<String>,
@@ -22,7 +22,7 @@ pub struct Chosen {
 
 /// # Errors
 /// [`Fault::Permanent`](crate::domain::operation::Fault) where the kernel will take none.
-pub fn choose(
+pub(super) fn choose(
     this: &Btrfs,
     live: &mut Live,
     place: &Place,
@@ -66,7 +66,7 @@ pub fn choose(
 }
 
 /// What a look at the resource finds that will be in no snapshot, or will let none be taken.
-pub fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, StorageError> {
+pub(super) fn oddities(this: &Btrfs) -> Result<Vec<OptionFinding>, StorageError> {
     let place = Place::of(&this.path)?;
     let mut live = Live::open(&this.path, &place)?;
     let all = live.nested()?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Detail {
+pub(super) struct Detail {
     /// The live resource's, at the time.
     pub identity: String,
     /// The subvolume that `data` is a snapshot of.
@@ -30,7 +30,7 @@ pub struct Detail {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NestedPart {
+pub(super) struct NestedPart {
     /// From the root of the resource.
     pub path: PathText,
     /// The subvolume that it is a snapshot of.
@@ -43,7 +43,7 @@ pub struct NestedPart {
 /// A path in JSON: text where it is UTF-8, else a list of its bytes, so that no name is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum PathText {
+pub(super) enum PathText {
     Text(String),
     Bytes(Vec<u8>),
 }
@@ -58,7 +58,7 @@ impl From<&Path> for PathText {
 }
 
 impl PathText {
-    pub fn to_path(&self) -> PathBuf {
+    pub(super) fn to_path(&self) -> PathBuf {
         match self {
             Self::Text(text) => PathBuf::from(text),
             Self::Bytes(bytes) => PathBuf::from(OsString::from_vec(bytes.clone())),
@@ -69,14 +69,14 @@ impl PathText {
 impl Detail {
     /// # Errors
     /// [`Fault::Permanent`] when the manifest is not one that this backend wrote.
-    pub fn of(manifest: &Manifest) -> Result<Self, StorageError> {
+    pub(super) fn of(manifest: &Manifest) -> Result<Self, StorageError> {
         serde_json::from_value(manifest.detail.clone()).map_err(|error| {
             let doing = format!("reading detail of manifest {}", manifest.id);
             StorageError::new(Fault::Permanent, doing, error.to_string())
         })
     }
 
-    pub fn to_value(&self) -> serde_json::Value {
+    pub(super) fn to_value(&self) -> serde_json::Value {
         serde_json::json!(self)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 /// The ids of those among `nested`, which are all that are nested in `live`.
-pub fn earlier_states(
+pub(super) fn earlier_states(
     live: &Live,
     nested: &[Nested],
     store: Option<&Store>,
@@ -36,7 +36,7 @@ pub fn earlier_states(
 /// What the stored snapshots of a resource were taken of. The manifest of each is read once: its
 /// number is never used again.
 #[derive(Debug, Default)]
-pub struct Sources(Mutex<BTreeMap<Seq, Vec<Uuid>>>);
+pub(super) struct Sources(Mutex<BTreeMap<Seq, Vec<Uuid>>>);
 
 impl Sources {
     fn of(&self, store: &Store) -> Result<Vec<Uuid>, StorageError> {
@@ -57,7 +57,7 @@ impl Sources {
 }
 
 /// What a snapshot says of those that it leaves out.
-pub fn note(earlier: &[Nested]) -> Option<String> {
+pub(super) fn note(earlier: &[Nested]) -> Option<String> {
     let first = earlier.first()?.path.display();
     Some(match earlier.len() {
         1 => format!("1 snapshot of it that another tool keeps in it is left out ({first})"),

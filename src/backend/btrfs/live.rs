@@ -21,7 +21,7 @@ const NAMED: u32 = 144;
 
 /// The resource, open.
 #[derive(Debug)]
-pub struct Live {
+pub(super) struct Live {
     pub root: Subvolume,
     pub identity: String,
     /// Whether it is looked at without what is mounted on it.
@@ -30,7 +30,7 @@ pub struct Live {
 
 /// A subvolume nested in the resource, at whatever depth.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Nested {
+pub(super) struct Nested {
     /// From the root of the resource.
     pub path: PathBuf,
     pub id: u64,
@@ -58,7 +58,7 @@ impl Live {
     /// # Errors
     /// [`Fault::Absent`] when no subvolume is there: it is not mounted, was removed, or a plain
     /// directory is in its place.
-    pub fn open(path: &Path, place: &Place) -> Result<Self, StorageError> {
+    pub(super) fn open(path: &Path, place: &Place) -> Result<Self, StorageError> {
         let doing = || format!("opening {}", path.display());
         expect_shown(path, place)?;
         let root = match subvolume::open_absolute(path) {
@@ -86,18 +86,18 @@ impl Live {
     }
 
     /// As it is open already, by whatever name it has.
-    pub fn of(root: Subvolume, place: &Place) -> Self {
+    pub(super) fn of(root: Subvolume, place: &Place) -> Self {
         let identity = identity(place.fsid, &root);
         Self { root, identity, bare: false }
     }
 
     /// The same, opened by a way on which nothing is mounted.
-    pub fn bare(root: Subvolume, place: &Place) -> Self {
+    pub(super) fn bare(root: Subvolume, place: &Place) -> Self {
         Self { bare: true, ..Self::of(root, place) }
     }
 
     /// Whether it is the subvolume at the top of its file system.
-    pub fn is_top(&self) -> bool {
+    pub(super) fn is_top(&self) -> bool {
         self.root.info.id == TOP_ID
     }
 
@@ -106,7 +106,7 @@ impl Live {
     ///
     /// # Errors
     /// [`Fault::Transient`] where they are moved all the time.
-    pub fn nested(&mut self) -> Result<Vec<Nested>, StorageError> {
+    pub(super) fn nested(&mut self) -> Result<Vec<Nested>, StorageError> {
         if self.children(&self.root, Path::new(""))?.is_empty() {
             return Ok(Vec::new());
         }
@@ -150,7 +150,7 @@ impl Live {
     }
 
     /// Opens one of them.
-    pub fn open_nested(&self, nested: &Nested) -> Result<Subvolume, StorageError> {
+    pub(super) fn open_nested(&self, nested: &Nested) -> Result<Subvolume, StorageError> {
         let child = ChildRef { id: nested.id, dir_inode: 0 };
         find_child(&self.root, &nested.path, child)?.ok_or_else(|| {
             let why = "it was moved or removed at this moment";

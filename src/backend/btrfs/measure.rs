@@ -32,7 +32,7 @@ const ALL: (u64, u64) = (0, u64::MAX);
 
 /// Entries at the root, and the bytes of all trees: these grow with the number of files, and with
 /// small files' content, not with large files' content.
-pub fn content(stored: &Stored, data: &Subvolume) -> Result<Content, StorageError> {
+pub(super) fn content(stored: &Stored, data: &Subvolume) -> Result<Content, StorageError> {
     let entries = count(&data.dir, stored.detail.top)?;
     let mut bytes = 0;
     for part in std::iter::once(data).chain(stored.nested.iter().flatten()) {
@@ -58,7 +58,7 @@ fn count(dir: &OwnedFd, top: bool) -> Result<u64, StorageError> {
 
 /// Referenced and exclusive bytes of all parts where quotas are on and sure. What two parts share
 /// with each other alone is exclusive to neither, so the sum may be too low.
-pub fn usage(stored: &Stored) -> Result<Usage, StorageError> {
+pub(super) fn usage(stored: &Stored) -> Result<Usage, StorageError> {
     let status = SearchKey { tree: QUOTA_TREE, object: 0, item_type: QGROUP_STATUS, offsets: ALL };
     let sure = match search(&stored.dir, status, search::quota_is_sure) {
         // Without quotas there is no such tree.
@@ -84,7 +84,7 @@ pub fn usage(stored: &Stored) -> Result<Usage, StorageError> {
 
 /// What all snapshots in a store hold that neither the live subvolume nor those nested in it do.
 /// All their trees are read: 0.3 s for 100,000 files, where asking for each file takes 3 to 4 s.
-pub fn occupied(
+pub(super) fn occupied(
     store: &Store,
     live: impl FnOnce() -> Result<Live, StorageError>,
 ) -> Result<TotalUsage, Unmeasurable> {
@@ -109,7 +109,7 @@ pub fn occupied(
 }
 
 /// The id of the subvolume that is mounted where none is named.
-pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, StorageError> {
+pub(super) fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, StorageError> {
     let key =
         SearchKey { tree: ROOT_TREE, object: ROOT_TREE_DIR, item_type: DIR_ITEM, offsets: ALL };
     search(fs, key, search::dir_item_target)
@@ -119,7 +119,7 @@ pub fn default_subvolume(fs: &OwnedFd) -> Result<Option<u64>, StorageError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] without `CAP_SYS_ADMIN`.
-pub fn privileged(subvolume: &Subvolume) -> Result<(), StorageError> {
+pub(super) fn privileged(subvolume: &Subvolume) -> Result<(), StorageError> {
     match sys::btrfs_search(&subvolume.dir, root_item(subvolume)) {
         Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
             Err(StorageError::new(

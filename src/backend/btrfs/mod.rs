@@ -24,7 +24,7 @@ mod swap_file;
 mod take;
 mod unseen;
 
-pub use recognise::recognise;
+pub(super) use recognise::recognise;
 
 use super::facets::{Creation, FileTree, InPlace, Inspection};
 use super::options::Reader;
@@ -57,14 +57,14 @@ use store::{Entry, Store};
 use stored::Stored;
 use unseen::Unseen;
 
-pub use settings::OPTIONS;
+pub(super) use settings::OPTIONS;
 
 /// How many acts share a commit best; measured, see `tests/bench/btrfs_take.rs`.
 const IN_FLIGHT: usize = 64;
 
 /// One resource: a subvolume at a path.
 #[derive(Debug)]
-pub struct Btrfs {
+pub(super) struct Btrfs {
     resource: ResourceName,
     path: PathBuf,
     /// Where snapshots go; none: at the top of the file system.
@@ -93,7 +93,7 @@ const NESTED_MODES: &[(&str, NestedMode)] = &[
 ];
 
 /// Checks the options. Touches no file system.
-pub fn build(
+pub(super) fn build(
     options: &serde_json::Map<String, serde_json::Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

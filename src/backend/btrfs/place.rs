@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// A mounted btrfs.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     pub mount: Mount,
     pub fsid: Uuid,
 }
@@ -23,7 +23,7 @@ pub struct Place {
 impl Place {
     /// # Errors
     /// [`Fault::Absent`] when the path lies on another kind of file system: its own is not mounted.
-    pub fn of(path: &Path) -> Result<Self, StorageError> {
+    pub(super) fn of(path: &Path) -> Result<Self, StorageError> {
         let mount = mount_of(path)?;
         if mount.fs_type != "btrfs" {
             return Err(StorageError::new(
@@ -45,7 +45,7 @@ impl Place {
     /// # Errors
     /// [`Fault::Permanent`] when the whole file system is read-only; one mount that is does not
     /// matter, since snapshots are written through another.
-    pub fn writable(&self) -> Result<(), StorageError> {
+    pub(super) fn writable(&self) -> Result<(), StorageError> {
         if !self.mount.is_fs_read_only() {
             return Ok(());
         }
@@ -54,7 +54,7 @@ impl Place {
 }
 
 /// The refusal to write to a mount.
-pub fn read_only(mount: &Mount) -> StorageError {
+pub(super) fn read_only(mount: &Mount) -> StorageError {
     let point = mount.point.display();
     StorageError::new(
         Fault::Permanent,
@@ -69,7 +69,7 @@ pub fn read_only(mount: &Mount) -> StorageError {
 ///
 /// # Errors
 /// Whatever else stands against the question: a disk that fails is no other disk.
-pub fn fsid_of(dir: &OwnedFd) -> std::io::Result<Option<Uuid>> {
+pub(super) fn fsid_of(dir: &OwnedFd) -> std::io::Result<Option<Uuid>> {
     told(sys::btrfs_fsid(dir))
 }
 
@@ -89,7 +89,7 @@ const NO_BTRFS: [Option<i32>; 4] = [
 ];
 
 /// The mount that a path lies on; does not touch it.
-pub fn mount_of(path: &Path) -> Result<Mount, StorageError> {
+pub(super) fn mount_of(path: &Path) -> Result<Mount, StorageError> {
     let doing = || format!("looking for the mount of {}", path.display());
     let mounts = Mounts::read().map_err(|error| {
         let fault = match error {
@@ -105,7 +105,7 @@ pub fn mount_of(path: &Path) -> Result<Mount, StorageError> {
 /// The top of a file system, by a mount that is in nobody's tree: no path leads to it, and it goes
 /// away with its last user.
 #[derive(Debug)]
-pub struct Top {
+pub(super) struct Top {
     pub dir: OwnedFd,
 }
 
@@ -116,7 +116,7 @@ type Shared = Arc<Mutex<Weak<Top>>>;
 static TOPS: Mutex<BTreeMap<Uuid, Shared>> = Mutex::new(BTreeMap::new());
 
 impl Top {
-    pub fn of(place: &Place) -> Result<Arc<Self>, StorageError> {
+    pub(super) fn of(place: &Place) -> Result<Arc<Self>, StorageError> {
         let shared = {
             let mut tops = TOPS.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(tops.entry(place.fsid).or_default())
@@ -131,7 +131,7 @@ impl Top {
     }
 
     /// The directory that something lies in, by its path from the top.
-    pub fn above(&self, path: &Path) -> Result<OwnedFd, Errno> {
+    pub(super) fn above(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let above = path.parent().unwrap_or(Path::new("/"));
         subvolume::open_or_same(&self.dir, above.strip_prefix("/").unwrap_or(above))
     }

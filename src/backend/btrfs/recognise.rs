@@ -7,7 +7,7 @@ use crate::fs::Doing;
 use crate::fs::subvolume::Subvolume;
 use crate::fs::tree::{Kind as Entry, open_dir};
 
-pub fn recognise(seen: &Seen<'_>) -> Answer {
+pub(crate) fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, reference, kind: Entry::Dir } = seen else { return Ok(None) };
     // An ordinary user's daemon copies files.
     if !nix::unistd::geteuid().is_root() {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Where the copy shall appear.
-pub struct Target {
+pub(super) struct Target {
     parent: OwnedFd,
     name: OsString,
     hidden: OsString,
@@ -31,7 +31,7 @@ pub struct Target {
 impl Target {
     /// # Errors
     /// [`Fault::Permanent`] where no copy of this snapshot can appear, with the way out.
-    pub fn open(path: &Path, id: Uuid, place: &Place) -> Result<Self, StorageError> {
+    pub(super) fn open(path: &Path, id: Uuid, place: &Place) -> Result<Self, StorageError> {
         let doing = || format!("restoring to {}", path.display());
         let refuse = |detail: String| Err(StorageError::new(Fault::Permanent, doing(), detail));
         let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
@@ -67,18 +67,18 @@ impl Target {
     }
 
     /// In a directory where nothing has the name; `shown` is for messages.
-    pub fn in_dir(parent: OwnedFd, name: &OsStr, id: Uuid, shown: &Path) -> Self {
+    pub(super) fn in_dir(parent: OwnedFd, name: &OsStr, id: Uuid, shown: &Path) -> Self {
         Self { parent, name: name.into(), hidden: hidden_name(id, name), shown: shown.into() }
     }
 
     /// Where a copy grows that is to replace what lies at a path.
-    pub fn beside(parent: OwnedFd, hidden: OsString, live: &Path) -> Self {
+    pub(super) fn beside(parent: OwnedFd, hidden: OsString, live: &Path) -> Self {
         let name = live.file_name().unwrap_or_default().into();
         Self { parent, name, hidden, shown: live.into() }
     }
 
     /// Builds the copy and lets it appear.
-    pub fn fill(
+    pub(super) fn fill(
         &self,
         stored: &Stored,
         data: &Subvolume,
@@ -97,7 +97,7 @@ impl Target {
     }
 
     /// Builds the copy under the hidden name, without the nested parts at or below some paths.
-    pub fn build(
+    pub(super) fn build(
         &self,
         stored: &Stored,
         data: &Subvolume,
@@ -165,7 +165,7 @@ impl Target {
 
     /// Destroys what an interrupted attempt left under the hidden name: this snapshot's writable
     /// copy, and in it those of its nested ones.
-    pub fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), StorageError> {
+    pub(super) fn clear(&self, stored: &Stored, data: &Subvolume) -> Result<(), StorageError> {
         let doing = || format!("clearing {} beside the target", self.hidden.display());
         let foreign = || {
             let detail = "it is not what this restore left; move it away";
@@ -191,13 +191,13 @@ impl Target {
 }
 
 /// In a snapshot an empty directory stands where a nested subvolume was.
-pub fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), StorageError> {
+pub(super) fn remove_stub(above: &OwnedFd, name: &Path) -> Result<(), StorageError> {
     let removed = subvolume::remove(above, name, AtFlags::REMOVEDIR);
     removed.doing(|| format!("making room for the nested subvolume {}", name.display()))
 }
 
 /// A directory's times, to be set again after its entries were replaced.
-pub fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
+pub(super) fn times(dir: &OwnedFd) -> Result<Timestamps, Errno> {
     let stat = rustix::fs::statx(
         dir,
         "",

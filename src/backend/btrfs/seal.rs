@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// One subvolume of the tree.
-pub struct Piece {
+pub(super) struct Piece {
     /// From the root of the tree; empty for the root itself.
     pub path: PathBuf,
     /// What it is a copy of.
@@ -24,7 +24,7 @@ pub struct Piece {
 }
 
 /// Those of a stored snapshot's tree, parents before children.
-pub fn pieces(stored: &Stored, data: &Subvolume) -> Vec<Piece> {
+pub(super) fn pieces(stored: &Stored, data: &Subvolume) -> Vec<Piece> {
     let (source, read_only) = (data.uuid(), stored.detail.read_only);
     let root = Piece { path: PathBuf::new(), source, read_only };
     let parts = stored.detail.nested.iter().zip(stored.nested.iter().flatten());
@@ -38,7 +38,7 @@ pub fn pieces(stored: &Stored, data: &Subvolume) -> Vec<Piece> {
 
 /// What shall become of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seal {
+pub(super) enum Seal {
     Closed,
     Open,
     /// As the original was.
@@ -47,7 +47,7 @@ pub enum Seal {
 
 /// Closes or opens the subvolumes of a tree. What lies in the place of one and is no copy of it
 /// stays as it is.
-pub fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), StorageError> {
+pub(super) fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), StorageError> {
     for piece in pieces {
         set_one(
             root,
@@ -63,14 +63,14 @@ pub fn set(root: &OwnedFd, pieces: &[Piece], seal: Seal) -> Result<(), StorageEr
 }
 
 /// Opens those that have others in them, which could not be removed else.
-pub fn open_above(root: &OwnedFd, pieces: &[Piece]) -> Result<(), StorageError> {
+pub(super) fn open_above(root: &OwnedFd, pieces: &[Piece]) -> Result<(), StorageError> {
     let above = |piece: &&Piece| has_below(&piece.path, pieces.iter().map(|piece| &piece.path));
     pieces.iter().filter(above).try_for_each(|piece| set_one(root, piece, false))
 }
 
 /// Whether something is put into it after it was made. What is closed from the beginning stays what
 /// `btrfs receive` made of it.
-pub fn has_below<'a>(piece: &Path, mut others: impl Iterator<Item = &'a PathBuf>) -> bool {
+pub(super) fn has_below<'a>(piece: &Path, mut others: impl Iterator<Item = &'a PathBuf>) -> bool {
     others.any(|path| path != piece && path.starts_with(piece))
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::setting::{Setting, Shape};
 
 /// The options, for the checker and for everybody who reads of them.
-pub const OPTIONS: &[Setting] = &[
+pub(crate) const OPTIONS: &[Setting] = &[
     Setting::new(
         "path",
         Shape::Path,

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Whether a mount shows what a rollback has replaced.
-pub fn is_aside(root: &Path) -> bool {
+pub(super) fn is_aside(root: &Path) -> bool {
     root.file_name().is_some_and(|name| name.as_bytes().starts_with(HIDDEN.as_bytes()))
 }
 
@@ -19,7 +19,7 @@ pub fn is_aside(root: &Path) -> bool {
 ///
 /// # Errors
 /// [`Fault::Absent`] where it shows what a rollback has replaced. `name` is the one that this had.
-pub fn expect_current(
+pub(super) fn expect_current(
     path: &Path,
     place: &Place,
     name: impl FnOnce() -> Option<OsString>,
@@ -30,7 +30,7 @@ pub fn expect_current(
     }
 }
 
-pub fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> StorageError {
+pub(super) fn shows_old(path: &Path, place: &Place, name: Option<OsString>) -> StorageError {
     let doing = format!("opening {}", path.display());
     let point = shell_word(path);
     let mount = match name.filter(|_| !is_declared(path)) {
@@ -67,9 +67,9 @@ fn options(mount: &Mount) -> String {
 }
 
 /// As [`expect_current`], for who has no store at hand to tell what it was called.
-pub fn expect_shown(path: &Path, place: &Place) -> Result<(), StorageError> {
+pub(super) fn expect_shown(path: &Path, place: &Place) -> Result<(), StorageError> {
     expect_current(path, place, || None)
 }
 
 /// How the names begin of what is staged, and of what was live; the token follows.
-pub const HIDDEN: &str = ".heptad-rollback-";
+pub(super) const HIDDEN: &str = ".heptad-rollback-";

@@ -39,7 +39,7 @@ const MOVING: &str = "user.heptad.moving";
 
 /// One resource's directory in a store, open for the length of a job.
 #[derive(Debug)]
-pub struct Store {
+pub(super) struct Store {
     pub dir: OwnedFd,
     pub fsid: Uuid,
     /// For messages.
@@ -51,7 +51,7 @@ pub struct Store {
 
 /// What lies under a sequence number.
 #[derive(Debug)]
-pub enum Entry {
+pub(super) enum Entry {
     Nothing,
     /// A directory that never got a manifest, or lost it last: nothing of value.
     Remains(OwnedFd),
@@ -62,7 +62,7 @@ pub enum Entry {
 
 /// Which subvolume takes another one's place, by order of which token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swap {
+pub(super) struct Swap {
     pub token: Uuid,
     pub new: Uuid,
     pub old: Uuid,
@@ -100,7 +100,7 @@ impl fmt::Display for Swap {
 
 impl Store {
     /// Opens a resource's directory; `None` where it was never made.
-    pub fn open(
+    pub(super) fn open(
         place: &Place,
         configured: Option<&Path>,
         resource: &ResourceName,
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// As [`Store::open`], after making what is missing.
-    pub fn create(
+    pub(super) fn create(
         place: &Place,
         configured: Option<&Path>,
         resource: &ResourceName,
@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// The sequence numbers that have a directory, rising.
-    pub fn seqs(&self) -> Result<Vec<Seq>, StorageError> {
+    pub(super) fn seqs(&self) -> Result<Vec<Seq>, StorageError> {
         let doing = || format!("listing {}", self.shown.display());
         let mut seqs = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.dir).doing(doing)? {
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// The highest sequence number that was ever used here.
-    pub fn high_water(&self) -> Result<Seq, StorageError> {
+    pub(super) fn high_water(&self) -> Result<Seq, StorageError> {
         let text = self.noted(HIGH_WATER)?;
         let noted = text.map_or(Some(0), |text| text.parse().ok());
         let noted = noted.ok_or_else(|| self.garbled(HIGH_WATER, "it is not a number"))?;
@@ -170,18 +170,18 @@ impl Store {
     }
 
     /// The last rollback that got as far as to be noted.
-    pub fn rollback(&self) -> Result<Option<Swap>, StorageError> {
+    pub(super) fn rollback(&self) -> Result<Option<Swap>, StorageError> {
         let Some(text) = self.noted(ROLLBACK)? else { return Ok(None) };
         let swap = Swap::parse(&text).ok_or_else(|| self.garbled(ROLLBACK, "it names no swap"))?;
         Ok(Some(swap))
     }
 
-    pub fn note_rollback(&self, swap: &Swap) -> Result<(), StorageError> {
+    pub(super) fn note_rollback(&self, swap: &Swap) -> Result<(), StorageError> {
         self.note(ROLLBACK, &swap.to_string())
     }
 
     /// The name that the resource had in its directory when it was rolled back last.
-    pub fn rolled_name(&self) -> Result<Option<OsString>, StorageError> {
+    pub(super) fn rolled_name(&self) -> Result<Option<OsString>, StorageError> {
         let mut buffer = [0; 256];
         match rustix::fs::fgetxattr(&self.dir, NAME, &mut buffer) {
             Ok(0) | Err(Errno::NODATA) => Ok(None),
@@ -195,13 +195,13 @@ impl Store {
         }
     }
 
-    pub fn note_rolled_name(&self, name: &OsStr) -> Result<(), StorageError> {
+    pub(super) fn note_rolled_name(&self, name: &OsStr) -> Result<(), StorageError> {
         let set = rustix::fs::fsetxattr(&self.dir, NAME, name.as_bytes(), XattrFlags::empty());
         set.doing(|| format!("noting {NAME} of {}", self.shown.display()))
     }
 
     /// UUIDs that the resource and what is nested in it had before rollbacks.
-    pub fn lineage(&self) -> Result<Vec<Uuid>, StorageError> {
+    pub(super) fn lineage(&self) -> Result<Vec<Uuid>, StorageError> {
         let doing = || format!("reading {LINEAGE} of {}", self.shown.display());
         let mut buffer = [0; REMEMBERED * size_of::<Uuid>()];
         let length = match rustix::fs::fgetxattr(&self.dir, LINEAGE, &mut buffer) {
@@ -213,7 +213,7 @@ impl Store {
     }
 
     /// Remembers what is about to be replaced.
-    pub fn note_lineage(&self, replaced: &[Uuid]) -> Result<(), StorageError> {
+    pub(super) fn note_lineage(&self, replaced: &[Uuid]) -> Result<(), StorageError> {
         let mut ids = self.lineage()?;
         ids.retain(|id| !replaced.contains(id));
         ids.extend(replaced);
@@ -224,11 +224,11 @@ impl Store {
     }
 
     /// What is open only to be moved, or was when that was cut off.
-    pub fn moving(&self) -> Result<Option<Uuid>, StorageError> {
+    pub(super) fn moving(&self) -> Result<Option<Uuid>, StorageError> {
         Ok(self.noted(MOVING)?.and_then(|text| text.parse().ok()).filter(|id: &Uuid| !id.is_nil()))
     }
 
-    pub fn note_moving(&self, id: Uuid) -> Result<(), StorageError> {
+    pub(super) fn note_moving(&self, id: Uuid) -> Result<(), StorageError> {
         self.note(MOVING, &id.to_string())
     }
 
@@ -257,12 +257,12 @@ impl Store {
     }
 
     /// Notes that a sequence number is used. The caller keeps two from doing so at once.
-    pub fn raise_high_water(&self, seq: Seq) -> Result<(), StorageError> {
+    pub(super) fn raise_high_water(&self, seq: Seq) -> Result<(), StorageError> {
         self.note(HIGH_WATER, &self.high_water()?.max(seq).to_string())
     }
 
     /// Looks at what lies under a sequence number.
-    pub fn look(&self, seq: Seq) -> Result<Entry, StorageError> {
+    pub(super) fn look(&self, seq: Seq) -> Result<Entry, StorageError> {
         let doing = || format!("opening {}", self.path_of(seq).display());
         let dir = match subvolume::open_below(&self.dir, seq.to_string()) {
             Ok(dir) => dir,
@@ -287,12 +287,12 @@ impl Store {
 
     /// Removes the bare directory that an interrupted removal left: with nothing in it, it is
     /// nobody's. One that is not empty stays, and so does all on a read-only file system.
-    pub fn sweep(&self, seq: Seq) {
+    pub(super) fn sweep(&self, seq: Seq) {
         let _ = subvolume::remove(&self.dir, seq.to_string(), rustix::fs::AtFlags::REMOVEDIR);
     }
 
     /// For messages.
-    pub fn path_of(&self, seq: Seq) -> PathBuf {
+    pub(super) fn path_of(&self, seq: Seq) -> PathBuf {
         self.shown.join(seq.to_string())
     }
 

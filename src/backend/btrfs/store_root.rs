@@ -15,10 +15,10 @@ use std::path::Path;
 
 /// The store's name at the top of a file system. It is a subvolume of its own, so that a snapshot
 /// of the top does not contain it.
-pub const STORE: &str = ".heptad";
+pub(super) const STORE: &str = ".heptad";
 
 /// The store at the top of the file system, if it was made.
-pub fn open_own(top: &Top) -> Result<Option<OwnedFd>, StorageError> {
+pub(super) fn open_own(top: &Top) -> Result<Option<OwnedFd>, StorageError> {
     let doing = || format!("opening {STORE} at the top of the file system");
     let refuse = |detail: &str| Err(StorageError::new(Fault::Permanent, doing(), detail));
     let dir = match subvolume::open_below(&top.dir, STORE) {
@@ -42,7 +42,7 @@ pub fn open_own(top: &Top) -> Result<Option<OwnedFd>, StorageError> {
     }
 }
 
-pub fn make_own(top: &Top) -> Result<OwnedFd, StorageError> {
+pub(super) fn make_own(top: &Top) -> Result<OwnedFd, StorageError> {
     let doing = || format!("making {STORE} at the top of the file system");
     match sys::btrfs_create(&top.dir, OsStr::new(STORE)) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -67,7 +67,7 @@ fn mode(dir: &OwnedFd, doing: impl Fn() -> String) -> Result<u32, StorageError> 
 
 /// Whoever can move a directory above a chosen store away could put another in its place. Looking
 /// and destroying go on all the same: they go by what each snapshot says of itself.
-pub fn expect_safe(path: &Path) -> Result<(), StorageError> {
+pub(super) fn expect_safe(path: &Path) -> Result<(), StorageError> {
     let why = path.parent().and_then(|above| trusted_place(above).err());
     let refused = |why: Distrust| {
         let doing = format!("using the store {}", path.display());
@@ -77,7 +77,7 @@ pub fn expect_safe(path: &Path) -> Result<(), StorageError> {
 }
 
 /// A store that a person chose: it must be there, closed to others, and on the same file system.
-pub fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, StorageError> {
+pub(super) fn open_configured(path: &Path, place: &Place) -> Result<OwnedFd, StorageError> {
     let doing = || format!("opening the store {}", path.display());
     let refuse = |detail: String| Err(StorageError::new(Fault::Permanent, doing(), detail));
     let dir = match subvolume::open_absolute(path) {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 /// A directory with this resource's manifest, whole or not.
 #[derive(Debug)]
-pub struct Stored {
+pub(super) struct Stored {
     pub seq: Seq,
     pub dir: OwnedFd,
     pub manifest: Manifest,
@@ -32,7 +32,12 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub fn open(seq: Seq, dir: OwnedFd, manifest: Manifest, detail: Detail) -> io::Result<Self> {
+    pub(super) fn open(
+        seq: Seq,
+        dir: OwnedFd,
+        manifest: Manifest,
+        detail: Detail,
+    ) -> io::Result<Self> {
         let data = Subvolume::open(&dir, DATA)?;
         let parts = 0..detail.nested.len();
         let nested =
@@ -42,7 +47,7 @@ impl Stored {
 
     /// Whole is what passed its commit point and still has all its parts; tampered is what was
     /// made writable, written to, or replaced by a snapshot of something else.
-    pub fn wholeness(&self) -> Wholeness {
+    pub(super) fn wholeness(&self) -> Wholeness {
         let Some(data) = &self.data else { return Wholeness::Partial };
         let sources = self.detail.nested.iter().map(|part| part.source);
         let mut intact = data.is_untouched() && data.parent() == self.detail.source;
@@ -54,13 +59,13 @@ impl Stored {
     }
 
     /// The identity of what lies here: file system and subvolume; empty before the commit point.
-    pub fn object(&self, fsid: Uuid) -> String {
+    pub(super) fn object(&self, fsid: Uuid) -> String {
         self.data.as_ref().map(|data| format!("{fsid}:{}", data.uuid())).unwrap_or_default()
     }
 
     /// # Errors
     /// [`Fault::Identity`] unless it is exactly the one that the handle means.
-    pub fn must_be(&self, handle: &Handle, fsid: Uuid) -> Result<(), StorageError> {
+    pub(super) fn must_be(&self, handle: &Handle, fsid: Uuid) -> Result<(), StorageError> {
         let refuse = |what: &str, is: String| {
             let doing = format!("comparing snapshot {} with what was asked for", handle.seq);
             Err(StorageError::new(Fault::Identity, doing, format!("its {what} is {is}")))
@@ -77,7 +82,7 @@ impl Stored {
 
     /// # Errors
     /// [`Fault::Absent`] or [`Fault::Identity`] unless it can be used as the snapshot it was.
-    pub fn whole(self) -> Result<Self, StorageError> {
+    pub(super) fn whole(self) -> Result<Self, StorageError> {
         let refuse = |fault, detail: &str| {
             let doing = format!("opening snapshot {}", self.seq);
             Err(StorageError::new(fault, doing, detail))
@@ -94,7 +99,7 @@ impl Stored {
     /// Its content, with that of the nested subvolumes in their places. None where there is none.
     /// A path of the manifest that is no path below the top is left out.
     /// `source` is the device that the file system is mounted from.
-    pub fn into_tree(self, source: &Path) -> Option<OpenTree> {
+    pub(super) fn into_tree(self, source: &Path) -> Option<OpenTree> {
         let own = |part: &Subvolume| {
             let subvolume = ("subvolid", part.info.id.to_string());
             Own::Fresh { kind: BACKEND, source: source.into(), options: vec![subvolume] }
@@ -115,7 +120,7 @@ impl Stored {
 
     /// Destroys what is here: nested snapshots, data, manifest, directory, in this order, so that
     /// an interruption leaves something that is listed and can be destroyed again.
-    pub fn clear(self) -> Result<(), StorageError> {
+    pub(super) fn clear(self) -> Result<(), StorageError> {
         let sources = self.detail.nested.iter().map(|part| part.source);
         for ((at, part), source) in self.nested.iter().enumerate().zip(sources) {
             if let Some(part) = part {
@@ -136,13 +141,13 @@ impl Stored {
 }
 
 /// Where the snapshot of the n-th nested subvolume lies.
-pub fn part_path(at: usize) -> PathBuf {
+pub(super) fn part_path(at: usize) -> PathBuf {
     PathBuf::from(NESTED).join(at.to_string())
 }
 
 /// Removes the files and directories that heptad makes around snapshots. Whatever else somebody
 /// put there stays.
-pub fn clear_dir(dir: &OwnedFd) -> Result<(), StorageError> {
+pub(super) fn clear_dir(dir: &OwnedFd) -> Result<(), StorageError> {
     let doing = || "clearing a snapshot's directory".to_owned();
     match subvolume::remove(dir, NESTED, AtFlags::REMOVEDIR) {
         Ok(()) => {}
@@ -164,7 +169,7 @@ fn foreign(path: &Path) -> StorageError {
 }
 
 /// Destroys one subvolume, by its id: whatever took its name meanwhile is safe.
-pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), StorageError> {
+pub(super) fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), StorageError> {
     let id = subvolume.info.id;
     let result = sys::btrfs_destroy(fs, id);
     if let Err(error) = &result
@@ -177,8 +182,8 @@ pub fn destroy(fs: &OwnedFd, subvolume: &Subvolume) -> Result<(), StorageError> 
     result.doing(|| format!("destroying subvolume {id}"))
 }
 
-pub const DATA: &str = "data";
+pub(super) const DATA: &str = "data";
 
-pub const NESTED: &str = "nested";
+pub(super) const NESTED: &str = "nested";
 
-pub const BACKEND: &str = "btrfs";
+pub(super) const BACKEND: &str = "btrfs";

@@ -8,10 +8,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Each with the UUID of the subvolume that it lies in.
-pub struct SwapFiles(Vec<(uuid::Uuid, PathBuf)>);
+pub(super) struct SwapFiles(Vec<(uuid::Uuid, PathBuf)>);
 
 impl SwapFiles {
-    pub fn look() -> Result<Self, StorageError> {
+    pub(super) fn look() -> Result<Self, StorageError> {
         let files = kernel_users::swaps().doing(|| "looking for swap files".into())?;
         let place = |file: PathBuf| {
             // One on another file system, or whose name is gone, is in no subvolume here.
@@ -27,7 +27,7 @@ impl SwapFiles {
     }
 
     /// What of the resource itself stands against a snapshot.
-    pub fn obstacle(&self, live: &Live) -> Option<(String, String)> {
+    pub(super) fn obstacle(&self, live: &Live) -> Option<(String, String)> {
         let files = self.within(live.root.uuid());
         let first = files.first()?.display();
         let problem =
@@ -41,7 +41,7 @@ impl SwapFiles {
 
     /// # Errors
     /// [`Fault::Permanent`] with the file and the way out.
-    pub fn refuse(&self, live: &Live) -> Result<(), StorageError> {
+    pub(super) fn refuse(&self, live: &Live) -> Result<(), StorageError> {
         match self.obstacle(live) {
             None => Ok(()),
             Some((problem, hint)) => Err(StorageError::new(
@@ -53,14 +53,14 @@ impl SwapFiles {
     }
 
     /// The nested subvolumes that no snapshot can have, with the first swap file in each.
-    pub fn hampered(&self, nested: &[Nested]) -> Vec<(PathBuf, PathBuf)> {
+    pub(super) fn hampered(&self, nested: &[Nested]) -> Vec<(PathBuf, PathBuf)> {
         let first = |one: &Nested| self.within(one.uuid).first().map(|file| file.to_path_buf());
         nested.iter().filter_map(|one| Some((one.path.clone(), first(one)?))).collect()
     }
 }
 
 /// Whether the nested subvolume at a path has nothing but what the system swaps to.
-pub fn is_alone(
+pub(super) fn is_alone(
     live: &Live,
     nested: &[Nested],
     path: &Path,

@@ -28,7 +28,7 @@ use std::sync::PoisonError;
 /// How often a snapshot is begun while nested subvolumes come and go.
 const ATTEMPTS: usize = 4;
 
-pub fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, StorageError> {
+pub(super) fn take(this: &Btrfs, order: &TakeOrder<'_>) -> Result<Object, StorageError> {
     let place = Place::of(&this.path)?;
     let handle = &order.card.handle;
     let store = this.open_store(&place)?;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
-pub struct Unseen {
+pub(super) struct Unseen {
     /// Where it shall be mounted.
     point: PathBuf,
     /// From the top of its file system.
@@ -29,7 +29,11 @@ impl Unseen {
     ///
     /// # Errors
     /// [`Fault::Permanent`] where it is not absolute, or something is there.
-    pub fn find(live: &Path, target: &Path, place: &Place) -> Result<Option<Self>, StorageError> {
+    pub(super) fn find(
+        live: &Path,
+        target: &Path,
+        place: &Place,
+    ) -> Result<Option<Self>, StorageError> {
         let (Some(above), Some(name)) = (target.parent(), target.file_name()) else {
             return Ok(None);
         };
@@ -48,7 +52,7 @@ impl Unseen {
     }
 
     /// Where it is built.
-    pub fn target(&self, id: Uuid) -> Result<Target, StorageError> {
+    pub(super) fn target(&self, id: Uuid) -> Result<Target, StorageError> {
         let doing = || format!("making the subvolume {}", self.path.display());
         let name = self.path.file_name().unwrap_or_default();
         let parent = self.top.above(&self.path).doing(doing)?;
@@ -60,7 +64,7 @@ impl Unseen {
     }
 
     /// How it is seen from then on.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let (point, path, fsid) = (shell_word(&self.point), shell_word(&self.path), self.fsid);
         let mkdir =
             if self.point.is_dir() { String::new() } else { format!("mkdir -p {point} && ") };

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-pub struct Contents<'a> {
+pub(super) struct Contents<'a> {
     live: &'a OwnedFd,
     stored: OwnedFd,
     /// Changes since then may not show.
@@ -20,13 +20,17 @@ pub struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     /// Writes out what programs stored in the live tree: from then on its times tell.
-    pub fn open(live: &'a OwnedFd, snapshot: &Path, index: &Reader) -> Result<Self, StorageError> {
+    pub(super) fn open(
+        live: &'a OwnedFd,
+        snapshot: &Path,
+        index: &Reader,
+    ) -> Result<Self, StorageError> {
         let stored = data(snapshot).doing(|| format!("opening {}", snapshot.display()))?;
         Ok(Self { live, stored, recent: recent(index.begun), times: times_of(live) })
     }
 
     /// Whether a live file, whose times are as the snapshot's index has them, holds the same.
-    pub fn hold(&self, line: &Line, is: &Meta) -> Result<bool, StorageError> {
+    pub(super) fn hold(&self, line: &Line, is: &Meta) -> Result<bool, StorageError> {
         if is.kind != Kind::File {
             return Ok(true);
         }

@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
+pub(super) struct Detail {
     pub entries: u64,
     pub bytes: u64,
     pub empty: bool,
@@ -26,7 +26,7 @@ pub struct Detail {
 }
 
 impl Detail {
-    pub fn new(report: &Report, index_bytes: u64, root: &Meta) -> Self {
+    pub(super) fn new(report: &Report, index_bytes: u64, root: &Meta) -> Self {
         let empty = if root.kind == Kind::Dir { report.entries == 0 } else { report.bytes == 0 };
         let (entries, bytes) = (report.entries, report.bytes);
         Self { entries, bytes, empty, index_bytes, root: look(root), flags: true }
@@ -55,7 +55,7 @@ impl Seal for Detail {
 }
 
 /// A reference to the copy's root.
-pub fn data(dir: &Path) -> rustix::io::Result<OwnedFd> {
+pub(super) fn data(dir: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(dir.join(DATA), flags, Mode::empty())
 }

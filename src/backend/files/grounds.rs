@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// What the times of a file that was not touched for a while are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Times {
+pub(super) enum Times {
     /// They tell of every change.
     Tell,
     /// They do once the file itself was written out: its file system cannot be waited for.
@@ -34,18 +34,18 @@ const FUSE: u64 = 0x6573_5546;
 
 /// The file systems that a walk has come to, by their devices. Each is written out when it is met.
 #[derive(Debug, Default)]
-pub struct Grounds(BTreeMap<(u32, u32), Times>);
+pub(super) struct Grounds(BTreeMap<(u32, u32), Times>);
 
 impl Grounds {
     /// The one that a tree begins on. `None`: it could not be written out, so nothing is certain.
-    pub fn begin(&mut self, root: BorrowedFd<'_>, meta: &Meta) -> Option<Times> {
+    pub(super) fn begin(&mut self, root: BorrowedFd<'_>, meta: &Meta) -> Option<Times> {
         let times = open_dir(root).or_else(|_| open_file(root)).ok().and_then(|open| settle(&open));
         self.0.insert(meta.dev, times.unwrap_or(Times::Hide));
         times
     }
 
     /// That of a file. Where it is met only now, the file was looked at too early: then `Hide`.
-    pub fn of(&mut self, file: &Entry<'_>) -> Times {
+    pub(super) fn of(&mut self, file: &Entry<'_>) -> Times {
         if let Some(times) = self.0.get(&file.meta.dev) {
             return *times;
         }
@@ -57,7 +57,7 @@ impl Grounds {
 }
 
 /// Whether a file is still as it was looked at, now that all that was stored in it is written out.
-pub fn is_as_seen(file: &Entry<'_>) -> bool {
+pub(super) fn is_as_seen(file: &Entry<'_>) -> bool {
     let synced = || -> rustix::io::Result<bool> {
         rustix::fs::fsync(open_file(file.reference)?)?;
         Ok(Meta::of(file.reference)?.unchanged_since(file.meta))
@@ -66,7 +66,7 @@ pub fn is_as_seen(file: &Entry<'_>) -> bool {
 }
 
 /// Writes out the file system that `open` lies on. `None` where that fails.
-pub fn settle(open: &OwnedFd) -> Option<Times> {
+pub(super) fn settle(open: &OwnedFd) -> Option<Times> {
     let kind = rustix::fs::fstatfs(open).ok()?.f_type;
     match u64::from_ne_bytes(kind.to_ne_bytes()) & 0xffff_ffff {
         TMPFS | RAMFS | HUGETLBFS => return Some(Times::Hide),
@@ -97,7 +97,7 @@ fn upper(open: &OwnedFd) -> Times {
 }
 
 /// A directory's or a file's own, for whoever looks at a single tree.
-pub fn times_of(root: impl AsFd) -> Times {
+pub(super) fn times_of(root: impl AsFd) -> Times {
     let root = root.as_fd();
     let open = open_dir(root).or_else(|_| open_file(root));
     open.ok().and_then(|open| settle(&open)).unwrap_or(Times::Hide)

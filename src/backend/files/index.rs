@@ -19,7 +19,7 @@ const FORMAT: &str = "heptad-index 1";
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     pub kind: Kind,
     pub mode: u32,
     pub uid: u32,
@@ -35,7 +35,7 @@ pub struct Line {
 /// What tells a changed file from an unchanged one. Its mode, owner and attributes need no place
 /// here: whatever changes them moves the change time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamps {
+pub(super) struct Stamps {
     pub ino: u64,
     pub mtime: Time,
     pub ctime: Time,
@@ -48,7 +48,7 @@ impl From<&Meta> for Stamps {
 }
 
 impl Line {
-    pub fn new(path: &[u8], was: &Meta, is: &Meta) -> Self {
+    pub(super) fn new(path: &[u8], was: &Meta, is: &Meta) -> Self {
         Self {
             kind: is.kind,
             mode: is.mode,
@@ -62,7 +62,7 @@ impl Line {
     }
 
     /// What about `is` differs from this line, if anything does.
-    pub fn difference(&self, is: &Meta) -> Option<&'static str> {
+    pub(super) fn difference(&self, is: &Meta) -> Option<&'static str> {
         if self.kind != is.kind {
             Some("its kind")
         } else if self.size != size(is) {
@@ -85,7 +85,7 @@ impl Line {
         format!("{kind} {mode:o} {uid} {gid} {size} {mtime} {ino} {was_mtime} {ctime} {path}\n")
     }
 
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut words = text.trim_end_matches('\n').split(' ');
         let letter = words.next()?;
         let kind = Kind::ALL.into_iter().find(|kind| letter == kind.letter().to_string());
@@ -140,7 +140,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(path)
 }
 
-pub struct Writer {
+pub(super) struct Writer {
     file: BufWriter<File>,
     path: PathBuf,
     bytes: u64,
@@ -148,7 +148,7 @@ pub struct Writer {
 
 impl Writer {
     /// `begun`: the file systems' clock before anything was read.
-    pub fn create(path: PathBuf, begun: Time) -> Result<Self, StorageError> {
+    pub(super) fn create(path: PathBuf, begun: Time) -> Result<Self, StorageError> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = BufWriter::new(file.doing(|| format!("writing {}", path.display()))?);
         let mut writer = Self { file, path, bytes: 0 };
@@ -156,12 +156,12 @@ impl Writer {
         Ok(writer)
     }
 
-    pub fn add(&mut self, line: &Line) -> Result<(), StorageError> {
+    pub(super) fn add(&mut self, line: &Line) -> Result<(), StorageError> {
         self.put(&line.text())
     }
 
     /// The file's length. Not durable until the caller syncs the file system.
-    pub fn finish(mut self, entries: u64, bytes: u64) -> Result<u64, StorageError> {
+    pub(super) fn finish(mut self, entries: u64, bytes: u64) -> Result<u64, StorageError> {
         self.put(&format!("end {entries} {bytes}\n"))?;
         self.file.flush().doing(|| format!("writing {}", self.path.display()))?;
         Ok(self.bytes)
@@ -174,7 +174,7 @@ impl Writer {
 }
 
 /// Reads an index from its beginning to its end.
-pub struct Reader {
+pub(super) struct Reader {
     file: BufReader<File>,
     path: PathBuf,
     /// Where the next line begins.
@@ -183,7 +183,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
+    pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
         let doing = || format!("reading {}", path.display());
         let file = BufReader::new(File::open(path).doing(doing)?);
         let mut reader = Self { file, path: path.into(), offset: 0, begun: Time::default() };
@@ -194,7 +194,7 @@ impl Reader {
     }
 
     /// The next entry; `None` at the proper end.
-    pub fn next(&mut self) -> Result<Option<Line>, StorageError> {
+    pub(super) fn next(&mut self) -> Result<Option<Line>, StorageError> {
         let text = self.text()?;
         if text.starts_with("end ") && text.ends_with('\n') {
             return Ok(None);

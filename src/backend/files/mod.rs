@@ -44,8 +44,8 @@ use crate::store::{self, Store};
 use detail::Detail;
 use settings::Settings;
 
-pub use recognise::recognise;
-pub use settings::{OPTIONS, build};
+pub(super) use recognise::recognise;
+pub(super) use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "files";
@@ -55,7 +55,7 @@ const DATA: &str = "data";
 const INDEX: &str = "index";
 
 #[derive(Debug)]
-pub struct Files {
+pub(super) struct Files {
     settings: Settings,
     store: Store,
 }

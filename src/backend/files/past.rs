@@ -22,11 +22,11 @@ use std::os::unix::fs::FileExt;
 const RECENT_SECS: i64 = 60;
 
 /// Changes since then may not show in the times.
-pub fn recent(begun: Time) -> Time {
+pub(super) fn recent(begun: Time) -> Time {
     Time { secs: begun.secs.saturating_sub(RECENT_SECS), ..begun }
 }
 
-pub struct Past {
+pub(super) struct Past {
     data: OwnedFd,
     index: File,
     /// Where in the index a file with such stamps stands. 16 bytes per file, not its path: a tree
@@ -42,7 +42,7 @@ pub struct Past {
 
 impl Past {
     /// Reads the index of a snapshot.
-    pub fn open(item: &Item, root: &Meta) -> Result<Self, StorageError> {
+    pub(super) fn open(item: &Item, root: &Meta) -> Result<Self, StorageError> {
         use crate::fs::Doing;
         let dir = &item.path;
         let opening = || format!("opening {}", dir.display());
@@ -65,7 +65,7 @@ impl Past {
 
     /// The previous copy of this very file, if neither has changed. Whatever goes wrong here means
     /// that the file is copied.
-    pub fn unchanged(&self, original: &Entry<'_>, times: Times) -> Option<OwnedFd> {
+    pub(super) fn unchanged(&self, original: &Entry<'_>, times: Times) -> Option<OwnedFd> {
         let meta = original.meta;
         let line = self.find(meta.into())?;
         // By inode, so that a renamed directory costs nothing; but inode numbers are unique only
@@ -111,7 +111,7 @@ impl Past {
     }
 }
 
-pub fn below_or_root(data: &OwnedFd, path: &[u8]) -> Option<(OwnedFd, Meta)> {
+pub(super) fn below_or_root(data: &OwnedFd, path: &[u8]) -> Option<(OwnedFd, Meta)> {
     if path.is_empty() {
         return Some((data.try_clone().ok()?, Meta::of(data).ok()?));
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 /// mounted inside of it where the copy goes on there.
 /// From the kernel's table alone, so that it answers while a file system hangs. A symbolic link on
 /// the way to the store is not followed: it counts as where the link is.
-pub fn name(settings: &Settings, store: &Path) -> String {
+pub(super) fn name(settings: &Settings, store: &Path) -> String {
     match Mounts::read() {
         Ok(mounts) => named(&mounts, settings, store),
         // Without the table each store is its own.

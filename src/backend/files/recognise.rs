@@ -5,7 +5,7 @@ use super::WORD;
 use crate::domain::resource::Kind;
 use crate::fs::tree::Kind as Entry;
 
-pub fn recognise(seen: &Seen<'_>) -> Answer {
+pub(crate) fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, kind, .. } = seen else { return Ok(None) };
     let what = match kind {
         Entry::Dir => "a directory",

@@ -15,7 +15,7 @@ use std::path::Path;
 /// # Errors
 /// [`Fault::Permanent`] where the target exists, its parent does not, the snapshot is not as it was
 /// stored, or the file system there cannot hold it. Then nothing is left at the target.
-pub fn restore(
+pub(super) fn restore(
     item: &Item,
     target: &Path,
     progress: &dyn Progress,
@@ -37,7 +37,7 @@ pub fn restore(
 }
 
 /// What was filled.
-pub struct Filled {
+pub(super) struct Filled {
     pub root: Meta,
     /// What has lost something that a place may do without.
     pub lost: Option<String>,
@@ -46,7 +46,7 @@ pub struct Filled {
 }
 
 /// Copies the snapshot to a new `name` in `dir`, all but some paths.
-pub fn fill(
+pub(super) fn fill(
     item: &Item,
     dir: BorrowedFd<'_>,
     name: &CStr,

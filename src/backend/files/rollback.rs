@@ -25,7 +25,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub fn users(settings: &Settings, store: &Store) -> Result<Vec<String>, StorageError> {
+pub(super) fn users(settings: &Settings, store: &Store) -> Result<Vec<String>, StorageError> {
     identity::open(&settings.path)?;
     expect_store_apart(store, &settings.path)?;
     replaceable(&settings.path)?;
@@ -41,7 +41,7 @@ fn whom(settings: &Settings) -> Whom {
     }
 }
 
-pub fn rollback(
+pub(super) fn rollback(
     settings: &Settings,
     store: &Store,
     order: &RollbackOrder<'_>,

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The directory or file to protect.
     pub path: PathBuf,
     /// Paths below it that snapshots leave out.
@@ -26,13 +26,13 @@ pub struct Settings {
 
 impl Settings {
     /// The excluded paths as the copier compares them.
-    pub fn excluded(&self) -> HashSet<Vec<u8>> {
+    pub(super) fn excluded(&self) -> HashSet<Vec<u8>> {
         self.exclude.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()
     }
 }
 
 /// The options, for the checker and for everybody who reads of them.
-pub const OPTIONS: &[Setting] = &[
+pub(crate) const OPTIONS: &[Setting] = &[
     Setting::new(
         "path",
         Shape::Path,
@@ -75,7 +75,7 @@ pub const OPTIONS: &[Setting] = &[
 ];
 
 /// The constructor for the registry; touches nothing.
-pub fn build(
+pub(crate) fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

@@ -17,7 +17,7 @@ const NAMES: [(&str, &str); 9] = [
 ];
 
 /// Those at the top of a tree that its copies do not leave out.
-pub fn oddities(root: &Path, left_out: &[PathBuf]) -> Vec<OptionFinding> {
+pub(super) fn oddities(root: &Path, left_out: &[PathBuf]) -> Vec<OptionFinding> {
     let there = NAMES.iter().filter(|(name, _)| {
         let path = root.join(name);
         let is_dir = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());

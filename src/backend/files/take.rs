@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub fn take(
+pub(super) fn take(
     settings: &Settings,
     store: &Store,
     order: &TakeOrder<'_>,

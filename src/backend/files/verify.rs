@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// # Errors
 /// [`Fault::Permanent`] with the first path that is not as it was stored.
-pub fn verify(item: &Item) -> Result<Content, StorageError> {
+pub(super) fn verify(item: &Item) -> Result<Content, StorageError> {
     let compared = compare(&item.path).and_then(|content| match Detail::of(&item.manifest) {
         Some(detail) if detail.content() == content => Ok(content),
         _ => Err(differs(&item.path, "its manifest says something else than its index")),

@@ -49,7 +49,7 @@ impl<'a> Machine<'a> {
 }
 
 /// Returns what the guest calls it.
-pub fn attach(settings: &Settings, disk: &Image) -> Result<String, StorageError> {
+pub(super) fn attach(settings: &Settings, disk: &Image) -> Result<String, StorageError> {
     let doing = format!("attaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
     let refuse = |why: String| Err(StorageError::new(Fault::Permanent, &doing, why));
@@ -97,7 +97,7 @@ fn with_a_way_out(error: StorageError, machine: &Machine<'_>) -> StorageError {
 }
 
 /// Whether it had the disk.
-pub fn detach(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
+pub(super) fn detach(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
     let doing = format!("detaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
     let had = machine.definitions().any(|definition| has(definition, &disk.path).is_some());

@@ -29,7 +29,7 @@ const TRIES: u32 = 3;
 
 /// How it went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Story {
+pub(super) struct Story {
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,
     /// How the files were, where nobody could write to them.
@@ -38,7 +38,7 @@ pub struct Story {
 }
 
 /// Copies all disks into the growing snapshot. Returns the resource as it was copied.
-pub fn copy(
+pub(super) fn copy(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     mut live: Live,

@@ -18,7 +18,7 @@ const UNFINISHED: &str = "unfinished";
 const CARD: &str = "52:54:00";
 
 /// What is new.
-pub struct NewDomain<'a> {
+pub(super) struct NewDomain<'a> {
     pub name: &'a str,
     pub uuid: String,
     /// Images by the names of their disks.
@@ -32,7 +32,7 @@ pub struct NewDomain<'a> {
 }
 
 /// Returns sentences for a person: what was left behind.
-pub fn derive(definition: &mut Element, new: &mut NewDomain<'_>) -> Vec<String> {
+pub(super) fn derive(definition: &mut Element, new: &mut NewDomain<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     definition.unset("id");
     definition.child_or_new("name").set_text(new.name);
@@ -83,7 +83,7 @@ pub fn derive(definition: &mut Element, new: &mut NewDomain<'_>) -> Vec<String> 
 }
 
 /// What was drawn for the addresses of its network cards, in their order.
-pub fn addresses(definition: &Element) -> Vec<[u8; 3]> {
+pub(super) fn addresses(definition: &Element) -> Vec<[u8; 3]> {
     let devices = definition.child("devices").into_iter().flat_map(Element::elements);
     let cards = devices.filter(|device| device.name == "interface");
     let drawn = cards.map(|card| {
@@ -95,25 +95,25 @@ pub fn addresses(definition: &Element) -> Vec<[u8; 3]> {
 }
 
 /// The snapshot and target that a domain was made for.
-pub fn origin(definition: &Element) -> Option<(&str, &str)> {
+pub(super) fn origin(definition: &Element) -> Option<(&str, &str)> {
     let origin = definition.child("metadata")?.child(ORIGIN)?;
     Some((origin.get("snapshot")?, origin.get("target")?))
 }
 
 /// Whether the domain's disks have never had their place.
-pub fn is_unfinished(definition: &Element, uuid: &str) -> bool {
+pub(super) fn is_unfinished(definition: &Element, uuid: &str) -> bool {
     let origin = definition.child("metadata").and_then(|metadata| metadata.child(ORIGIN));
     origin.and_then(|origin| origin.get(UNFINISHED)) == Some(uuid)
 }
 
 /// The mark of one that is finished, as libvirt wants it: without its prefix.
-pub struct Mark {
+pub(super) struct Mark {
     pub uri: &'static str,
     pub key: &'static str,
     pub text: String,
 }
 
-pub fn finished((snapshot, target): &(String, String)) -> Mark {
+pub(super) fn finished((snapshot, target): &(String, String)) -> Mark {
     let origin = Element::new("origin").with("snapshot", snapshot).with("target", target);
     Mark { uri: NAMESPACE, key: PREFIX, text: origin.print() }
 }

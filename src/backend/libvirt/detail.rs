@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The directory of a snapshot that its images are in.
-pub const DISKS: &str = "disks";
+pub(super) const DISKS: &str = "disks";
 /// The definition of the domain.
-pub const DEFINITION: &str = "domain.xml";
+pub(super) const DEFINITION: &str = "domain.xml";
 /// The firmware's variables.
-pub const NVRAM: &str = "nvram";
+pub(super) const NVRAM: &str = "nvram";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
+pub(super) struct Detail {
     /// The instance; none for a disk.
     pub domain: Option<Original>,
     /// The system disk is the first.
@@ -40,14 +40,14 @@ pub struct Detail {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Original {
+pub(super) struct Original {
     pub name: String,
     pub uuid: String,
 }
 
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
+pub(super) struct Stored {
     /// What the domain calls it.
     pub target: String,
     pub format: Format,
@@ -67,11 +67,11 @@ pub struct Stored {
 
 impl Stored {
     /// Its file's name: `vda.qcow2`.
-    pub fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         format!("{}.{}", self.target, self.format.word())
     }
 
-    pub fn path(&self, snapshot: &Path) -> PathBuf {
+    pub(super) fn path(&self, snapshot: &Path) -> PathBuf {
         snapshot.join(DISKS).join(self.file())
     }
 }
@@ -110,7 +110,7 @@ impl Seal for Detail {
     }
 }
 
-pub fn look(path: &Path) -> rustix::io::Result<String> {
+pub(super) fn look(path: &Path) -> rustix::io::Result<String> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let meta = Meta::of(rustix::fs::open(path, flags, Mode::empty())?)?;
     Ok(format!("{} {:o} {} {}", meta.kind.letter(), meta.mode, meta.size, meta.mtime))

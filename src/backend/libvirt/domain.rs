@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 /// raw image are the guest's, and could pass for anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub(super) enum Format {
     Qcow2,
     Raw,
 }
 
 impl Format {
-    pub const ALL: [(&'static str, Format); 2] = [("qcow2", Format::Qcow2), ("raw", Format::Raw)];
+    pub(super) const ALL: [(&'static str, Format); 2] =
+        [("qcow2", Format::Qcow2), ("raw", Format::Raw)];
 
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Format::Qcow2 => "qcow2",
             Format::Raw => "raw",
@@ -28,7 +29,7 @@ impl Format {
 
 /// One disk of a domain that lies in an image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
+pub(super) struct Disk {
     /// What the definition calls it: `vda`.
     pub target: String,
     pub file: PathBuf,
@@ -38,14 +39,14 @@ pub struct Disk {
 
 impl Disk {
     /// A disk that is a resource.
-    pub fn alone(file: &Path, format: Format) -> Self {
+    pub(super) fn alone(file: &Path, format: Format) -> Self {
         Self { target: ONLY.into(), file: file.to_owned(), format, readonly: false }
     }
 }
 
 /// What snapshots need of a definition.
 #[derive(Clone, Debug)]
-pub struct Domain {
+pub(super) struct Domain {
     pub name: String,
     pub uuid: String,
     /// The system disk first, then the others in the definition's order.
@@ -59,7 +60,7 @@ pub struct Domain {
 impl Domain {
     /// # Errors
     /// [`Fault::Permanent`] for a disk that cannot be in a snapshot and is not in `left_out`.
-    pub fn read(definition: &Element, left_out: &[String]) -> Result<Self, StorageError> {
+    pub(super) fn read(definition: &Element, left_out: &[String]) -> Result<Self, StorageError> {
         let text = |name: &str| definition.child(name).map(Element::text).unwrap_or_default();
         let (name, uuid) = (text("name"), text("uuid"));
         let devices = definition.child("devices");
@@ -91,12 +92,12 @@ impl Domain {
 }
 
 /// Whether it is a disk whose content is the guest's.
-pub fn is_disk(element: &Element) -> bool {
+pub(super) fn is_disk(element: &Element) -> bool {
     let device = element.get("device").unwrap_or("disk");
     element.name == "disk" && matches!(device, "disk" | "lun")
 }
 
-pub fn target(disk: &Element) -> String {
+pub(super) fn target(disk: &Element) -> String {
     disk.child("target").and_then(|target| target.get("dev")).unwrap_or_default().to_owned()
 }
 
@@ -106,7 +107,7 @@ fn boot_order(disk: &Element) -> u32 {
 }
 
 /// User and group of a running domain's process.
-pub fn user(definition: &Element) -> Option<(u32, u32)> {
+pub(super) fn user(definition: &Element) -> Option<(u32, u32)> {
     let is_dac = |part: &&Element| part.name == "seclabel" && part.get("model") == Some("dac");
     let label = definition.elements().find(is_dac)?.child("label")?;
     owner(&label.text())
@@ -150,7 +151,7 @@ fn disk(element: &Element, target: String) -> Result<Disk, String> {
 }
 
 /// What the image of a resource that is a disk is called.
-pub const ONLY: &str = "disk";
+pub(super) const ONLY: &str = "disk";
 
 #[cfg(test)]
 mod tests {

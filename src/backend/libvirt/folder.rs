@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const REFERENCE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 #[derive(Debug)]
-pub struct Folder {
+pub(super) struct Folder {
     pub dir: OwnedFd,
     /// Where it was; for people.
     pub path: PathBuf,
@@ -29,14 +29,14 @@ impl Folder {
     /// # Errors
     /// [`Fault::Permanent`](crate::domain::operation::Fault) where a symbolic link is part of the
     /// path.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
+    pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
         let found = open_nosymlink(path)?;
         let dir = open_dir(&found).doing(|| format!("opening {}", path.display()))?;
         Ok(Self { dir, path: path.to_owned() })
     }
 
     /// The directory that a file is in, and its name there.
-    pub fn around(file: &Path) -> Result<(Self, &OsStr), StorageError> {
+    pub(super) fn around(file: &Path) -> Result<(Self, &OsStr), StorageError> {
         let (Some(dir), Some(name)) = (file.parent(), file.file_name()) else {
             let error = std::io::Error::from(Errno::INVAL);
             return Err(StorageError::io(format!("opening {}", file.display()), &error));
@@ -45,12 +45,12 @@ impl Folder {
     }
 
     /// One that is open already.
-    pub fn at(dir: OwnedFd, path: &Path) -> Self {
+    pub(super) fn at(dir: OwnedFd, path: &Path) -> Self {
         Self { dir, path: path.to_owned() }
     }
 
     /// A new one in this one, of a mode.
-    pub fn make(&self, name: &OsStr, mode: u32) -> Result<Self, StorageError> {
+    pub(super) fn make(&self, name: &OsStr, mode: u32) -> Result<Self, StorageError> {
         let made = rustix::fs::mkdirat(&self.dir, name, Mode::RWXU);
         made.doing(|| format!("making {}", self.path.join(name).display()))?;
         let folder = self.below(name)?;
@@ -60,7 +60,7 @@ impl Folder {
     }
 
     /// One that is in this one.
-    pub fn below(&self, name: &OsStr) -> Result<Self, StorageError> {
+    pub(super) fn below(&self, name: &OsStr) -> Result<Self, StorageError> {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
@@ -68,13 +68,19 @@ impl Folder {
         Ok(Self { dir, path })
     }
 
-    pub fn set_mode(&self, mode: u32) -> Result<(), StorageError> {
+    pub(super) fn set_mode(&self, mode: u32) -> Result<(), StorageError> {
         let set = rustix::fs::fchmod(&self.dir, Mode::from_raw_mode(mode));
         set.doing(|| format!("setting the mode of {}", self.path.display()))
     }
 
     /// Gives a file in it an owner, a group and a mode.
-    pub fn dress(&self, name: &OsStr, uid: u32, gid: u32, mode: u32) -> Result<(), StorageError> {
+    pub(super) fn dress(
+        &self,
+        name: &OsStr,
+        uid: u32,
+        gid: u32,
+        mode: u32,
+    ) -> Result<(), StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty()).map(File::from);
         let dressed = file.map_err(Into::into).and_then(|file| dress(&file, uid, gid, mode));
@@ -82,7 +88,7 @@ impl Folder {
     }
 
     /// A new file in it, for a copy.
-    pub fn create(&self, name: &OsStr) -> Result<File, StorageError> {
+    pub(super) fn create(&self, name: &OsStr) -> Result<File, StorageError> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR);
@@ -90,34 +96,34 @@ impl Folder {
     }
 
     /// Opens a file in it for reading.
-    pub fn open_file(&self, name: &OsStr) -> Result<File, StorageError> {
+    pub(super) fn open_file(&self, name: &OsStr) -> Result<File, StorageError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.dir, name, flags, Mode::empty());
         file.map(File::from).doing(|| format!("opening {}", self.path.join(name).display()))
     }
 
     /// What an entry is. A symbolic link is itself.
-    pub fn look(&self, name: &OsStr) -> Result<Meta, StorageError> {
+    pub(super) fn look(&self, name: &OsStr) -> Result<Meta, StorageError> {
         let meta = rustix::fs::openat(&self.dir, name, REFERENCE, Mode::empty()).and_then(Meta::of);
         meta.doing(|| format!("looking at {}", self.path.join(name).display()))
     }
 
     /// How an entry is at this moment; see [`super::image::fingerprint`]. A symbolic link is
     /// itself.
-    pub fn fingerprint(&self, name: &OsStr) -> Result<String, StorageError> {
+    pub(super) fn fingerprint(&self, name: &OsStr) -> Result<String, StorageError> {
         let stat = rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.doing(|| format!("looking at {}", self.path.join(name).display()))?;
         Ok(super::image::print(&stat))
     }
 
     /// Puts one entry in the place of another.
-    pub fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), StorageError> {
+    pub(super) fn rename(&self, from: &OsStr, to: &OsStr) -> Result<(), StorageError> {
         let renamed = rustix::fs::renameat(&self.dir, from, &self.dir, to);
         renamed.doing(|| format!("replacing {}", self.path.join(to).display()))
     }
 
     /// Gives an entry a name; `false` where something has it.
-    pub fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<bool, StorageError> {
+    pub(super) fn rename_to_free(&self, from: &OsStr, to: &OsStr) -> Result<bool, StorageError> {
         let flags = RenameFlags::NOREPLACE;
         match rustix::fs::renameat_with(&self.dir, from, &self.dir, to, flags) {
             Err(Errno::EXIST) => Ok(false),
@@ -128,7 +134,7 @@ impl Folder {
     }
 
     /// Lets two entries exchange their names at once; `false` where the file system cannot.
-    pub fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, StorageError> {
+    pub(super) fn exchange(&self, one: &OsStr, other: &OsStr) -> Result<bool, StorageError> {
         let flags = RenameFlags::EXCHANGE;
         match rustix::fs::renameat_with(&self.dir, one, &self.dir, other, flags) {
             Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
@@ -140,7 +146,7 @@ impl Folder {
     }
 
     /// What is in it.
-    pub fn names(&self) -> Result<Vec<OsString>, StorageError> {
+    pub(super) fn names(&self) -> Result<Vec<OsString>, StorageError> {
         let doing = || format!("reading {}", self.path.display());
         let entries = rustix::fs::Dir::read_from(&self.dir).doing(doing)?;
         let name = |entry: rustix::io::Result<DirEntry>| {
@@ -150,20 +156,20 @@ impl Folder {
     }
 
     /// Removes a file, if it is there.
-    pub fn remove(&self, name: &OsStr) -> Result<(), StorageError> {
+    pub(super) fn remove(&self, name: &OsStr) -> Result<(), StorageError> {
         match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             removed => removed.doing(|| format!("clearing {}", self.path.join(name).display())),
         }
     }
 
-    pub fn sync(&self) -> Result<(), StorageError> {
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
         rustix::fs::fsync(&self.dir).doing(|| format!("writing {}", self.path.display()))
     }
 }
 
 /// Gives a file an owner, a group and a mode.
-pub fn dress(file: &File, uid: u32, gid: u32, mode: u32) -> std::io::Result<()> {
+pub(super) fn dress(file: &File, uid: u32, gid: u32, mode: u32) -> std::io::Result<()> {
     fchown(file, Some(uid), Some(gid))?;
     file.set_permissions(Permissions::from_mode(mode))
 }

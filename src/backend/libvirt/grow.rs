@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 const PRINTED: usize = 64 << 10;
 
 /// An image that is open, and where it is.
-pub struct Image<'a> {
+pub(super) struct Image<'a> {
     pub file: &'a File,
     pub folder: &'a Folder,
     pub name: &'a OsStr,
@@ -37,7 +37,7 @@ pub struct Image<'a> {
 /// Grows the file system on an image, which is larger already, if that is safe. Returns a sentence
 /// that tells what was done or is left to do. `again` makes the image anew where growing failed
 /// half way.
-pub fn grow(
+pub(super) fn grow(
     image: &Image<'_>,
     disk: &Stored,
     size: u64,

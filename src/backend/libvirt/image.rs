@@ -25,7 +25,7 @@ const ERRORS: usize = 64 << 10;
 
 /// What an image says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     /// Bytes that the guest sees.
     pub size: u64,
     /// The image that it is a difference to.
@@ -39,7 +39,7 @@ pub struct Facts {
 /// # Errors
 /// [`Fault::Absent`] where there is none, [`Fault::Permanent`] where it is not of that format or
 /// keeps its data in another file.
-pub fn facts(path: &Path, format: Format) -> Result<Facts, StorageError> {
+pub(super) fn facts(path: &Path, format: Format) -> Result<Facts, StorageError> {
     let doing = format!("looking into image {}", path.display());
     let file = open(path)?;
     if format == Format::Raw {
@@ -65,7 +65,7 @@ pub fn facts(path: &Path, format: Format) -> Result<Facts, StorageError> {
 ///
 /// # Errors
 /// As for [`facts`].
-pub fn size(path: &Path, format: Format) -> Result<u64, StorageError> {
+pub(super) fn size(path: &Path, format: Format) -> Result<u64, StorageError> {
     let doing = || format!("looking into image {}", path.display());
     let file = open(path)?;
     if format == Format::Raw {
@@ -84,7 +84,7 @@ pub fn size(path: &Path, format: Format) -> Result<u64, StorageError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] for what is no regular file.
-pub fn open(path: &Path) -> Result<File, StorageError> {
+pub(super) fn open(path: &Path) -> Result<File, StorageError> {
     let doing = || format!("opening image {}", path.display());
     // Not waiting for whatever a pipe or a device would wait for.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
@@ -99,7 +99,7 @@ pub fn open(path: &Path) -> Result<File, StorageError> {
 }
 
 /// Makes an empty file for a copy.
-pub fn create(path: &Path) -> Result<File, StorageError> {
+pub(super) fn create(path: &Path) -> Result<File, StorageError> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(path);
     let doing = || format!("making {}", path.display());
@@ -110,7 +110,7 @@ pub fn create(path: &Path) -> Result<File, StorageError> {
 }
 
 /// Shares the blocks of an image with a new file; `false` where the file systems cannot.
-pub fn share(from: &File, path: &Path) -> Result<bool, StorageError> {
+pub(super) fn share(from: &File, path: &Path) -> Result<bool, StorageError> {
     let doing = || format!("sharing blocks with {}", path.display());
     if share_into(from, &create(path)?).doing(doing)? {
         return Ok(true);
@@ -131,12 +131,16 @@ fn share_into(from: &File, to: &File) -> rustix::io::Result<bool> {
 }
 
 /// Shares an image's blocks with a new file, or copies them without its holes.
-pub fn share_or_copy(from: &File, path: &Path, tell: Tell<'_>) -> Result<bool, StorageError> {
+pub(super) fn share_or_copy(
+    from: &File,
+    path: &Path,
+    tell: Tell<'_>,
+) -> Result<bool, StorageError> {
     fill(from, &create(path)?, tell).doing(|| format!("copying to {}", path.display()))
 }
 
 /// The same with a file that is open, and empty.
-pub fn fill(from: &File, to: &File, tell: Tell<'_>) -> std::io::Result<bool> {
+pub(super) fn fill(from: &File, to: &File, tell: Tell<'_>) -> std::io::Result<bool> {
     if share_into(from, to)? {
         return Ok(true);
     }
@@ -149,7 +153,7 @@ pub fn fill(from: &File, to: &File, tell: Tell<'_>) -> std::io::Result<bool> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] where its chain does not say each format: it would have to be guessed.
-pub fn flatten(
+pub(super) fn flatten(
     from: &Path,
     format: Format,
     to: &Path,
@@ -188,7 +192,7 @@ fn expect_formats(path: &Path, format: Format, doing: &str) -> Result<(), Storag
 }
 
 /// Makes an empty image that a guest sees with this size.
-pub fn make(path: &Path, format: Format, size: u64) -> Result<(), StorageError> {
+pub(super) fn make(path: &Path, format: Format, size: u64) -> Result<(), StorageError> {
     let doing = format!("making {}", path.display());
     let file = create(path)?;
     if format == Format::Raw {
@@ -200,7 +204,12 @@ pub fn make(path: &Path, format: Format, size: u64) -> Result<(), StorageError> 
 }
 
 /// Makes an image larger for its guest. `path` is for people: a user may exchange what is there.
-pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(), StorageError> {
+pub(super) fn resize(
+    file: &File,
+    path: &Path,
+    format: Format,
+    size: u64,
+) -> Result<(), StorageError> {
     let doing = format!("resizing {}", path.display());
     // Ours: by the time that qemu-img looks, its own descriptors are others.
     let image = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
@@ -213,7 +222,7 @@ pub fn resize(file: &File, path: &Path, format: Format, size: u64) -> Result<(),
 ///
 /// # Errors
 /// [`Fault::Permanent`] where they contradict one another.
-pub fn check(
+pub(super) fn check(
     path: &Path,
     format: Format,
     deadline: Duration,
@@ -239,7 +248,7 @@ pub fn check(
 }
 
 /// Mends the reference counts of a copy whose original was in use.
-pub fn mend(
+pub(super) fn mend(
     path: &Path,
     format: Format,
     deadline: Duration,
@@ -255,7 +264,7 @@ pub fn mend(
 }
 
 /// Bytes of the blocks that a file has.
-pub fn used(path: &Path) -> std::io::Result<u64> {
+pub(super) fn used(path: &Path) -> std::io::Result<u64> {
     use std::os::unix::fs::MetadataExt;
     Ok(std::fs::symlink_metadata(path)?.blocks() * 512)
 }
@@ -306,19 +315,19 @@ fn while_wanted(
 }
 
 /// Makes the bytes of an image durable, so that sharing them has nothing left to write.
-pub fn settle(file: &File) {
+pub(super) fn settle(file: &File) {
     // Only to be quicker later: whoever shares the blocks writes them out again.
     let _ = file.sync_data();
 }
 
 /// A file as it is at this moment: another one, or one that was written to, is told apart.
-pub fn fingerprint(path: &Path) -> Result<String, StorageError> {
+pub(super) fn fingerprint(path: &Path) -> Result<String, StorageError> {
     Ok(print(&stat(path)?))
 }
 
 /// The same, and when anything about it was changed last, which nobody can set: one that was
 /// written to and given its old times again is told apart, too.
-pub fn seen(path: &Path) -> Result<String, StorageError> {
+pub(super) fn seen(path: &Path) -> Result<String, StorageError> {
     let stat = stat(path)?;
     Ok(format!("{} {}.{:09}", print(&stat), stat.st_ctime, stat.st_ctime_nsec))
 }
@@ -329,7 +338,7 @@ fn stat(path: &Path) -> Result<Stat, StorageError> {
 
 /// The fingerprint's one format: what a journal has of a path is compared with what is found in a
 /// directory.
-pub fn print(stat: &Stat) -> String {
+pub(super) fn print(stat: &Stat) -> String {
     let written = format!("{}.{:09}", stat.st_mtime, stat.st_mtime_nsec);
     format!("{}:{} {} {written}", stat.st_dev, stat.st_ino, stat.st_size)
 }

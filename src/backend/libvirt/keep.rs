@@ -7,7 +7,11 @@ use crate::fs::{Doing, StorageError};
 use crate::store::{Filled, Growing, Item, Seal};
 
 /// The source was verified a moment ago.
-pub fn keep(growing: &Growing<'_>, source: &Item, part: Part) -> Result<Filled, StorageError> {
+pub(super) fn keep(
+    growing: &Growing<'_>,
+    source: &Item,
+    part: Part,
+) -> Result<Filled, StorageError> {
     let doing = || format!("copying snapshot {}", source.seq);
     let Some(mut detail) = Detail::of(&source.manifest) else {
         let why = "its manifest does not say what it holds";

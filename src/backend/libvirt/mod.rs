@@ -60,9 +60,9 @@ use settings::{Settings, Subject};
 use std::path::PathBuf;
 use subject::Live;
 
-pub use freeze::{let_go_all, serve};
-pub use recognise::recognise;
-pub use settings::{OPTIONS, build};
+pub(crate) use freeze::{let_go_all, serve};
+pub(super) use recognise::recognise;
+pub(super) use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "libvirt";
@@ -70,7 +70,7 @@ const WORD: &str = "libvirt";
 const DOMAIN: &str = "domain:";
 
 #[derive(Debug)]
-pub struct Libvirt {
+pub(super) struct Libvirt {
     settings: Settings,
     store: Store,
     /// Whoever works on the resource has its lock. An older heptad wrote down here which guest it

@@ -28,7 +28,7 @@ const REST: Duration = Duration::from_millis(200);
 
 /// A copy that a qemu is at.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Copying {
+pub(super) struct Copying {
     uri: String,
     domain: String,
     /// The first file that it writes.
@@ -37,7 +37,7 @@ pub struct Copying {
 
 /// Holds the guest until the copy has begun; returns when it is done. `meanwhile` is done while the
 /// guest is held.
-pub fn push(
+pub(super) fn push(
     libvirt: &Libvirt,
     growing: &Growing<'_>,
     dir: &Path,
@@ -145,7 +145,7 @@ fn field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Ends a copy that nobody waits for.
-pub fn recover(copying: &Notes) -> Result<(), StorageError> {
+pub(super) fn recover(copying: &Notes) -> Result<(), StorageError> {
     let Some(note) = copying.read::<Copying>()? else { return Ok(()) };
     let virsh = Virsh { uri: note.uri.clone() };
     let doing = format!("ending the copy of domain {}", note.domain);
@@ -243,7 +243,7 @@ fn open_up(
 }
 
 /// Where the copy of a disk goes.
-pub fn place(dir: &Path, disk: &Disk) -> PathBuf {
+pub(super) fn place(dir: &Path, disk: &Disk) -> PathBuf {
     dir.join(format!("{}.{}", disk.target, disk.format.word()))
 }
 

@@ -8,7 +8,7 @@ use super::virsh::Virsh;
 use crate::domain::resource::Kind;
 use crate::fs::Doing;
 
-pub fn recognise(seen: &Seen<'_>) -> Answer {
+pub(crate) fn recognise(seen: &Seen<'_>) -> Answer {
     match seen {
         Seen::Domain(name) => {
             Virsh { uri: URI.into() }.uuid(name)?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const URI: &str = "qemu:///system";
+pub(super) const URI: &str = "qemu:///system";
 /// How long a guest is held still at most. Windows lets go by itself after 10 s (the limit of a
 /// shadow copy's freeze), and a Linux guest's programs begin to complain not much later.
 const HOLD: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const AGENT: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     pub subject: Subject,
     pub virsh: Virsh,
     pub holder: Freezer,
@@ -35,7 +35,7 @@ pub struct Settings {
 
 /// What is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub(super) enum Subject {
     /// A domain with all its disks, by its name.
     Instance(String),
     /// One image file.
@@ -43,7 +43,7 @@ pub enum Subject {
 }
 
 /// The options, for the checker and for everybody who reads of them.
-pub const OPTIONS: &[Setting] = &[
+pub(crate) const OPTIONS: &[Setting] = &[
     Setting::new(
         "domain",
         Shape::Text,
@@ -106,7 +106,7 @@ pub const OPTIONS: &[Setting] = &[
 ];
 
 /// The constructor for the registry; touches nothing.
-pub fn build(
+pub(crate) fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What is to be copied.
-pub struct Live {
+pub(super) struct Live {
     pub disks: Vec<Disk>,
     /// The guest that has them, if one has.
     pub guest: Option<Guest>,
@@ -22,7 +22,7 @@ pub struct Live {
 
 /// A domain whose process may write to the disks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guest {
+pub(super) struct Guest {
     pub uuid: String,
     pub state: State,
     /// The number of its run.
@@ -36,7 +36,7 @@ pub struct Guest {
 impl Live {
     /// # Errors
     /// [`Fault::Absent`] where libvirt does not know the domain, or the image is not there.
-    pub fn look(settings: &Settings, part: Part) -> Result<Self, StorageError> {
+    pub(super) fn look(settings: &Settings, part: Part) -> Result<Self, StorageError> {
         match &settings.subject {
             Subject::Instance(name) => instance(settings, name, part),
             Subject::Disk(path, format) => disk(settings, path, *format),
@@ -44,7 +44,7 @@ impl Live {
     }
 
     /// Whether the guest is still doing the same as when it was looked at.
-    pub fn is_same(&self, settings: &Settings) -> Result<bool, StorageError> {
+    pub(super) fn is_same(&self, settings: &Settings) -> Result<bool, StorageError> {
         match (&self.guest, &settings.subject) {
             (Some(guest), _) => {
                 let virsh = &settings.virsh;
@@ -116,7 +116,7 @@ fn disk(settings: &Settings, path: &Path, format: Format) -> Result<Live, Storag
 }
 
 /// The running domain that has an image open.
-pub fn user_of(virsh: &Virsh, path: &Path) -> Result<Option<Guest>, StorageError> {
+pub(super) fn user_of(virsh: &Virsh, path: &Path) -> Result<Option<Guest>, StorageError> {
     let doing = || format!("looking for the guest that uses {}", path.display());
     let wanted = std::fs::metadata(path).doing(doing)?;
     let said = virsh.call(&["domstats", "--block", "--nowait", "--list-active"], &doing())?;

@@ -15,7 +15,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-pub fn take(
+pub(super) fn take(
     libvirt: &Libvirt,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,

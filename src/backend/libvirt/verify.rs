@@ -13,7 +13,7 @@ use crate::store::{Item, Seal, differing, remember};
 ///
 /// # Errors
 /// [`Fault::Permanent`] where they have changed or are damaged; the listing remembers that.
-pub fn verify(
+pub(super) fn verify(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,
@@ -22,7 +22,7 @@ pub fn verify(
 }
 
 /// As [`verify`], and what is known of the snapshot.
-pub fn whole(
+pub(super) fn whole(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PROGRAM: &str = "/usr/bin/virsh";
 /// An ordinary call takes some 20 ms; starting or defining a large guest may take seconds.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// Between SIGTERM and SIGKILL: it has nothing to save.
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of a definition. libvirt itself refuses messages above 32 MiB.
@@ -21,13 +21,13 @@ const ERRORS: usize = 64 << 10;
 
 /// One libvirt daemon.
 #[derive(Clone, Debug)]
-pub struct Virsh {
+pub(super) struct Virsh {
     pub uri: String,
 }
 
 /// What a domain is doing. (virsh domstate; libvirt's virDomainState.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// Its guest may write.
     Running,
     /// There is a process, but its guest stands still: paused, or suspended by itself.
@@ -42,11 +42,11 @@ impl Virsh {
     /// # Errors
     /// [`Fault::Absent`] where libvirt knows no such domain, [`Fault::Transient`] where libvirt is
     /// not reached or does not answer, else [`Fault::Permanent`] with what virsh said.
-    pub fn call(&self, args: &[&str], doing: &str) -> Result<String, StorageError> {
+    pub(super) fn call(&self, args: &[&str], doing: &str) -> Result<String, StorageError> {
         self.call_within(args, doing, TIMEOUT)
     }
 
-    pub fn call_within(
+    pub(super) fn call_within(
         &self,
         args: &[&str],
         doing: &str,
@@ -56,7 +56,12 @@ impl Virsh {
     }
 
     /// With a text that virsh reads as the file `/dev/stdin`.
-    pub fn feed(&self, args: &[&str], text: &str, doing: &str) -> Result<String, StorageError> {
+    pub(super) fn feed(
+        &self,
+        args: &[&str],
+        text: &str,
+        doing: &str,
+    ) -> Result<String, StorageError> {
         self.run(args, text.as_bytes().to_vec(), doing, TIMEOUT)
     }
 
@@ -89,7 +94,7 @@ impl Virsh {
     }
 
     /// The UUID of the domain of this name.
-    pub fn uuid(&self, name: &str) -> Result<String, StorageError> {
+    pub(super) fn uuid(&self, name: &str) -> Result<String, StorageError> {
         let doing = format!("looking for domain {name}");
         let uuid = self.call(&["domuuid", "--domain", name], &doing)?.trim().to_owned();
         // A name of digits only would be taken for the number of a running domain.
@@ -101,7 +106,7 @@ impl Virsh {
         Err(StorageError::new(Fault::Permanent, doing, why))
     }
 
-    pub fn state(&self, domain: &str) -> Result<State, StorageError> {
+    pub(super) fn state(&self, domain: &str) -> Result<State, StorageError> {
         let doing = format!("asking for the state of domain {domain}");
         let said = self.call(&["domstate", "--domain", domain], &doing)?;
         Ok(match said.trim() {
@@ -113,13 +118,13 @@ impl Virsh {
     }
 
     /// The number of its run: another one after each start, `-` while it is off.
-    pub fn run_number(&self, domain: &str) -> Result<String, StorageError> {
+    pub(super) fn run_number(&self, domain: &str) -> Result<String, StorageError> {
         let doing = format!("asking for the run of domain {domain}");
         Ok(self.call(&["domid", "--domain", domain], &doing)?.trim().to_owned())
     }
 
     /// Its definition: as it runs, or as it will start next.
-    pub fn definition(&self, domain: &str, next: bool) -> Result<Element, StorageError> {
+    pub(super) fn definition(&self, domain: &str, next: bool) -> Result<Element, StorageError> {
         let doing = format!("reading the definition of domain {domain}");
         // With its passwords: a display that had one must not come back without.
         let mut args = vec!["dumpxml", "--security-info", "--domain", domain];

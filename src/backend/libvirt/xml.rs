@@ -12,7 +12,7 @@ use quick_xml::{Reader, Writer, XmlVersion};
 const DEPTH: usize = 100;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Element {
+pub(super) struct Element {
     /// With its prefix, if it has one.
     pub name: String,
     pub attributes: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub struct Element {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
+pub(super) enum Node {
     Element(Element),
     Text(String),
 }
@@ -28,46 +28,46 @@ pub enum Node {
 /// A text that is no definition.
 #[derive(Debug, thiserror::Error)]
 #[error("it is not well-formed XML: {0}")]
-pub struct XmlError(String);
+pub(super) struct XmlError(String);
 
 impl Element {
-    pub fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
     /// With an attribute.
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.set(name, value);
         self
     }
 
     /// With a child.
-    pub fn holding(mut self, child: Element) -> Self {
+    pub(super) fn holding(mut self, child: Element) -> Self {
         self.children.push(Node::Element(child));
         self
     }
 
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.unset(name);
         self.attributes.push((name.into(), value.into()));
     }
 
-    pub fn unset(&mut self, name: &str) {
+    pub(super) fn unset(&mut self, name: &str) {
         self.attributes.retain(|(key, _)| key != name);
     }
 
-    pub fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
         self.children.iter().filter_map(|child| match child {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
         })
     }
 
-    pub fn elements_mut(&mut self) -> impl Iterator<Item = &mut Element> {
+    pub(super) fn elements_mut(&mut self) -> impl Iterator<Item = &mut Element> {
         self.children.iter_mut().filter_map(|child| match child {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
@@ -75,16 +75,16 @@ impl Element {
     }
 
     /// The first child of this name.
-    pub fn child(&self, name: &str) -> Option<&Element> {
+    pub(super) fn child(&self, name: &str) -> Option<&Element> {
         self.elements().find(|element| element.name == name)
     }
 
-    pub fn child_mut(&mut self, name: &str) -> Option<&mut Element> {
+    pub(super) fn child_mut(&mut self, name: &str) -> Option<&mut Element> {
         self.elements_mut().find(|element| element.name == name)
     }
 
     /// The first child of this name, made where there is none.
-    pub fn child_or_new(&mut self, name: &str) -> &mut Element {
+    pub(super) fn child_or_new(&mut self, name: &str) -> &mut Element {
         let at = self
             .children
             .iter()
@@ -100,12 +100,12 @@ impl Element {
     }
 
     /// Removes every child element that is `unwanted`.
-    pub fn drop_children(&mut self, unwanted: impl Fn(&Element) -> bool) {
+    pub(super) fn drop_children(&mut self, unwanted: impl Fn(&Element) -> bool) {
         self.children.retain(|child| !matches!(child, Node::Element(element) if unwanted(element)));
     }
 
     /// Whether it says all that `other` says, and perhaps more.
-    pub fn has_all_of(&self, other: &Element) -> bool {
+    pub(super) fn has_all_of(&self, other: &Element) -> bool {
         let same = |(name, value): &(String, String)| self.get(name) == Some(value);
         let text = other.text();
         let mut mine = self.elements().collect::<Vec<_>>();
@@ -118,7 +118,7 @@ impl Element {
             })
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let texts = self.children.iter().filter_map(|child| match child {
             Node::Text(text) => Some(text.as_str()),
             Node::Element(_) => None,
@@ -126,14 +126,14 @@ impl Element {
         texts.collect::<String>().trim().to_owned()
     }
 
-    pub fn set_text(&mut self, text: impl Into<String>) {
+    pub(super) fn set_text(&mut self, text: impl Into<String>) {
         self.children = vec![Node::Text(text.into())];
     }
 
     /// # Errors
     /// Anything but one element with all that belongs to it. A document type is refused: no
     /// definition has one, and its entities could stand for anything.
-    pub fn parse(text: &str) -> Result<Self, XmlError> {
+    pub(super) fn parse(text: &str) -> Result<Self, XmlError> {
         let mut reader = Reader::from_str(text);
         let mut open: Vec<Element> = vec![Element::default()];
         loop {
@@ -177,7 +177,7 @@ impl Element {
     }
 
     /// Indented; ends with a line end.
-    pub fn print(&self) -> String {
+    pub(super) fn print(&self) -> String {
         let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
         // Writing into memory does not fail.
         let _ = self.write(&mut writer);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Where the parts go.
-pub struct Site<'a> {
+pub(super) struct Site<'a> {
     /// The directory that `data` is made in.
     pub dir: BorrowedFd<'a>,
     pub data: &'a CStr,
@@ -31,7 +31,7 @@ pub struct Site<'a> {
 }
 
 /// The place of one tablespace.
-pub enum Spot {
+pub(super) enum Spot {
     /// In the data directory itself, by the path from there.
     Inside(String),
     Outside {
@@ -44,7 +44,7 @@ pub enum Spot {
 }
 
 /// Copies all of it, sharing blocks where the file systems can; returns the data directory.
-pub fn assemble(
+pub(super) fn assemble(
     item: &Item,
     detail: &Detail,
     site: &Site<'_>,
@@ -238,7 +238,7 @@ fn spaces(
 }
 
 /// Opens a directory below another, through no link; what of it is not there is made, the owner's.
-pub fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, StorageError> {
+pub(super) fn deep(data: &OwnedFd, path: &str, detail: &Detail) -> Result<OwnedFd, StorageError> {
     let doing = || format!("making {path}");
     let mut dir = data.try_clone().doing(doing)?;
     for part in path.split('/').filter(|part| !part.is_empty()) {
@@ -268,7 +268,7 @@ fn snapshot(from: impl AsFd, site: &Site<'_>) -> std::io::Result<bool> {
 }
 
 /// A new directory of the owner's.
-pub fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), StorageError> {
+pub(super) fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), StorageError> {
     let doing = || format!("making {path}");
     rustix::fs::mkdirat(&at, path, Mode::RWXU).doing(doing)?;
     let made = open(&at, path).doing(doing)?;
@@ -279,7 +279,7 @@ pub fn make(at: impl AsFd, path: &str, detail: &Detail) -> Result<(), StorageErr
 }
 
 /// Gives something to the owner; heptad without root is the owner itself.
-pub fn give(at: impl AsFd, path: &str, detail: &Detail) -> rustix::io::Result<()> {
+pub(super) fn give(at: impl AsFd, path: &str, detail: &Detail) -> rustix::io::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A terabyte at 50 MB/s takes six hours.
 const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
-pub fn copy(
+pub(super) fn copy(
     source: &Source<'_>,
     session: Session,
     postmaster: &Postmaster,

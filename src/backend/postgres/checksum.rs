@@ -4,13 +4,13 @@
 //! version.
 
 /// PostgreSQL writes no longer control file.
-pub const LONGEST: u64 = 8192;
+pub(super) const LONGEST: u64 = 8192;
 /// Where the checksum can stand: behind what all versions have, and within what is written at once.
 const PLACES: std::ops::Range<usize> = 64..509;
 
 /// Whether the checksum of some version is right. That one of arbitrary bytes is happens once in
 /// forty million times.
-pub fn is_sound(control: &[u8]) -> bool {
+pub(super) fn is_sound(control: &[u8]) -> bool {
     let mut crc = !0_u32;
     for (at, byte) in control.iter().enumerate().take(PLACES.end) {
         let stored = control.get(at..at + 4).filter(|_| at % 4 == 0 && at >= PLACES.start);

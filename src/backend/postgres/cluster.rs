@@ -42,7 +42,7 @@ const SMALL: u64 = 64 << 10;
 
 /// A data directory, open.
 #[derive(Debug)]
-pub struct Cluster {
+pub(super) struct Cluster {
     pub path: PathBuf,
     pub dir: Arc<OwnedFd>,
     /// The owner, as whom everything about it is done.
@@ -54,7 +54,7 @@ pub struct Cluster {
 
 /// The head of `global/pg_control`, which is the same in all versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Control {
+pub(super) struct Control {
     /// Drawn by initdb.
     pub system: u64,
     state: u32,
@@ -62,7 +62,7 @@ pub struct Control {
 
 /// A server that runs on a data directory, by its `postmaster.pid`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Postmaster {
+pub(super) struct Postmaster {
     pub pid: u32,
     pub port: u16,
     /// Its first socket directory; none: it has no Unix socket.
@@ -73,7 +73,7 @@ pub struct Postmaster {
 
 /// A directory that holds tables, by a link in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tablespace {
+pub(super) struct Tablespace {
     pub oid: String,
     /// As the link says it.
     pub location: PathBuf,
@@ -81,7 +81,7 @@ pub struct Tablespace {
 }
 
 impl Control {
-    pub fn is_stopped(self) -> bool {
+    pub(super) fn is_stopped(self) -> bool {
         STOPPED.contains(&self.state)
     }
 }
@@ -90,7 +90,7 @@ impl Cluster {
     /// # Errors
     /// [`Fault::Absent`] where no data directory is, as on an empty mount point;
     /// [`Fault::Permanent`] for a version that is not known.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
+    pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
         let doing = || format!("opening data directory {}", path.display());
         let reference = open_nosymlink(path)?;
         let meta = Meta::of(&reference).doing(doing)?;
@@ -118,7 +118,7 @@ impl Cluster {
     /// # Errors
     /// A [`StorageError::damaged`] one where its checksum is wrong: then nothing in it says whose
     /// it is.
-    pub fn control(&self) -> Result<Control, StorageError> {
+    pub(super) fn control(&self) -> Result<Control, StorageError> {
         let doing = || format!("reading global/pg_control of {}", self.path.display());
         let read = || {
             let opened =
@@ -151,7 +151,7 @@ impl Cluster {
 
     /// The server that runs on it, if one does. A file left by one that died is seen through: a
     /// postmaster's working directory is its data directory.
-    pub fn postmaster(&self) -> Result<Option<Postmaster>, StorageError> {
+    pub(super) fn postmaster(&self) -> Result<Option<Postmaster>, StorageError> {
         let doing = || format!("reading postmaster.pid of {}", self.path.display());
         let Some(text) = read(&self.dir, "postmaster.pid").doing(doing)? else {
             return Ok(None);
@@ -209,7 +209,7 @@ impl Cluster {
     }
 
     /// By rising oid, as text.
-    pub fn tablespaces(&self) -> Result<Vec<Tablespace>, StorageError> {
+    pub(super) fn tablespaces(&self) -> Result<Vec<Tablespace>, StorageError> {
         let doing = || format!("reading {TABLESPACES} of {}", self.path.display());
         let dir = below(&self.dir, TABLESPACES.as_bytes()).and_then(|(dir, _)| open_dir(dir));
         let mut found = Vec::new();
@@ -230,7 +230,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Fault::Absent`] with the one that is not.
-    pub fn expect_whole(&self) -> Result<(), StorageError> {
+    pub(super) fn expect_whole(&self) -> Result<(), StorageError> {
         self.expect_at_home()?;
         for space in self.tablespaces()? {
             let place = space.location.display();
@@ -281,13 +281,13 @@ impl Cluster {
     }
 
     /// How the directory begins that this version has in each tablespace.
-    pub fn version_dir(&self) -> String {
+    pub(super) fn version_dir(&self) -> String {
         format!("PG_{}_", self.major)
     }
 
     /// A directory that belongs to the cluster, though it may lie elsewhere: the owner's. What
     /// the owner links to is not enough: with heptad's rights they could have anything copied.
-    pub fn open_own(&self, path: &Path) -> Result<OwnedFd, StorageError> {
+    pub(super) fn open_own(&self, path: &Path) -> Result<OwnedFd, StorageError> {
         let doing = || format!("opening {}, a part of {}", path.display(), self.path.display());
         let real = std::fs::canonicalize(path).doing(doing)?;
         let reference = open_nosymlink(&real)?;
@@ -300,7 +300,7 @@ impl Cluster {
     }
 
     /// The directory of the write-ahead log, also where `pg_wal` is a link to it.
-    pub fn wal(&self) -> Result<OwnedFd, StorageError> {
+    pub(super) fn wal(&self) -> Result<OwnedFd, StorageError> {
         self.open_part(WAL)
     }
 
@@ -318,13 +318,13 @@ fn blind(doing: String, pid: u32) -> StorageError {
 }
 
 /// A small file below a directory, never through a link; `None` where it is not.
-pub fn read(dir: impl AsFd, name: &str) -> std::io::Result<Option<String>> {
+pub(super) fn read(dir: impl AsFd, name: &str) -> std::io::Result<Option<String>> {
     let bytes = read_bytes(dir, name)?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The same with what is no text.
-pub fn read_bytes(dir: impl AsFd, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+pub(super) fn read_bytes(dir: impl AsFd, name: &str) -> std::io::Result<Option<Vec<u8>>> {
     let file = match below(dir, name.as_bytes()) {
         Ok((file, meta)) if meta.kind == Kind::File => File::from(open_file(file)?),
         Ok(_) | Err(Errno::NOENT) => return Ok(None),
@@ -336,14 +336,14 @@ pub fn read_bytes(dir: impl AsFd, name: &str) -> std::io::Result<Option<Vec<u8>>
 }
 
 /// The directory of the links to the tablespaces.
-pub const TABLESPACES: &str = "pg_tblspc";
+pub(super) const TABLESPACES: &str = "pg_tblspc";
 
 /// The write-ahead log, which is copied by itself.
-pub const WAL: &str = "pg_wal";
+pub(super) const WAL: &str = "pg_wal";
 
 /// The end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// Below the data directory, by the path from there.
     Inside(String),
     /// Elsewhere, by its real path.
@@ -352,14 +352,14 @@ pub enum Place {
 
 impl Place {
     /// Its path, for a data directory that lies there.
-    pub fn path(&self, data: &Path) -> PathBuf {
+    pub(super) fn path(&self, data: &Path) -> PathBuf {
         match self {
             Place::Inside(inside) => data.join(inside),
             Place::Outside(path) => path.clone(),
         }
     }
 
-    pub fn inside(&self) -> Option<&str> {
+    pub(super) fn inside(&self) -> Option<&str> {
         match self {
             Place::Inside(inside) => Some(inside),
             Place::Outside(_) => None,

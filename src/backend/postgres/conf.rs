@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grammar {
+pub(super) enum Grammar {
     /// `postgresql.conf` and what it includes.
     Settings,
     /// `pg_hba.conf`, `pg_ident.conf`, and what they include.
@@ -15,7 +15,7 @@ pub enum Grammar {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leads {
+pub(super) enum Leads {
     File,
     FileIfThere,
     /// To all in it whose names end in `.conf`.
@@ -26,7 +26,7 @@ pub enum Leads {
 
 /// A place in a file that leads to another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Include {
+pub(super) struct Include {
     pub leads: Leads,
     /// As it is written, perhaps relative to the directory of the file that says it.
     pub path: PathBuf,
@@ -35,7 +35,7 @@ pub struct Include {
 }
 
 /// What becomes of an include in a copy of the file.
-pub enum Becomes {
+pub(super) enum Becomes {
     Path(PathBuf),
     /// A comment: there is nothing that it could lead to.
     Comment,
@@ -48,12 +48,12 @@ struct Word {
     is_quoted: bool,
 }
 
-pub fn includes(text: &[u8], grammar: Grammar) -> Vec<Include> {
+pub(super) fn includes(text: &[u8], grammar: Grammar) -> Vec<Include> {
     lines(text, grammar).into_iter().flat_map(|line| of_line(line, grammar)).collect()
 }
 
 /// The settings of a file in its order, names in small letters.
-pub fn settings(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn settings(text: &[u8]) -> Vec<(String, Vec<u8>)> {
     let pair = |line: Vec<Word>| {
         let [name, value] = <[Word; 2]>::try_from(line).ok()?;
         Some((String::from_utf8(name.text).ok()?.to_ascii_lowercase(), value.text))
@@ -62,7 +62,7 @@ pub fn settings(text: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The same file with its includes changed.
-pub fn rewritten(
+pub(super) fn rewritten(
     text: &[u8],
     grammar: Grammar,
     becomes: &mut dyn FnMut(&Include) -> Becomes,
@@ -89,7 +89,7 @@ pub fn rewritten(
 }
 
 /// The same file with the lines that set one of these as comments.
-pub fn without(text: &[u8], names: &[&str]) -> Vec<u8> {
+pub(super) fn without(text: &[u8], names: &[&str]) -> Vec<u8> {
     let (mut new, mut done) = (Vec::with_capacity(text.len()), 0);
     for line in lines(text, Grammar::Settings) {
         let Some(name) = line.first() else { continue };

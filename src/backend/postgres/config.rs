@@ -16,8 +16,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 /// Below it, what is included, each under its own whole path.
-pub const INCLUDED: &str = "files";
-pub const GRAMMARS: [Grammar; 3] = [Grammar::Settings, Grammar::Access, Grammar::Access];
+pub(super) const INCLUDED: &str = "files";
+pub(super) const GRAMMARS: [Grammar; 3] = [Grammar::Settings, Grammar::Access, Grammar::Access];
 /// Of all; a server refuses files that include others deeper than ten times.
 const MOST: usize = 500;
 const DEEPEST: usize = 10;
@@ -27,7 +27,7 @@ const FIND: &str = "/usr/bin/find";
 const FILES: &str = "-mindepth 1 -maxdepth 1 -name *.conf ! -name .* ! -xtype d -printf %f\\0";
 /// Copies what the server reads from elsewhere. Returns where it begins, and what is to be
 /// remarked.
-pub fn keep_outside(
+pub(super) fn keep_outside(
     source: &Source<'_>,
     said: &[PathBuf; 3],
     growing: &Growing<'_>,
@@ -50,7 +50,7 @@ pub fn keep_outside(
 }
 
 /// The path of what a file includes, without `.` and `..`, as the server has it.
-pub fn target(by: &Path, include: &Include) -> PathBuf {
+pub(super) fn target(by: &Path, include: &Include) -> PathBuf {
     let whole = by.parent().unwrap_or(by).join(&include.path);
     whole.components().fold(PathBuf::new(), |mut path, part| {
         match part {
@@ -175,7 +175,7 @@ impl Gather<'_> {
 }
 
 /// Where the copy of an included file lies among the copies.
-pub fn stored(path: &Path) -> PathBuf {
+pub(super) fn stored(path: &Path) -> PathBuf {
     Path::new(INCLUDED).join(path.strip_prefix("/").unwrap_or(path))
 }
 

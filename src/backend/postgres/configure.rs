@@ -14,13 +14,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What a person finds in the new data directory.
-pub const README: &str = "RESTORED.txt";
-pub const AUTO: &str = "postgresql.auto.conf";
+pub(super) const README: &str = "RESTORED.txt";
+pub(super) const AUTO: &str = "postgresql.auto.conf";
 /// Tablespaces that are told one by one.
 const NAMED: usize = 3;
 
 /// The new server.
-pub struct New<'a> {
+pub(super) struct New<'a> {
     pub item: &'a Item,
     pub detail: &'a Detail,
     pub path: &'a Path,
@@ -37,7 +37,7 @@ pub struct New<'a> {
 
 impl New<'_> {
     /// Writes its settings, and the file that explains it. Returns what is to be remarked.
-    pub fn configure(&self, data: &OwnedFd) -> Result<Vec<String>, StorageError> {
+    pub(super) fn configure(&self, data: &OwnedFd) -> Result<Vec<String>, StorageError> {
         let kept = self.item.path.join(DIR);
         let (mut moved, main) = bring(data, self.detail, kept, (self.original, self.path))?;
         let auto = read_bytes(data, AUTO).doing(|| format!("reading {AUTO}"))?.unwrap_or_default();
@@ -133,7 +133,7 @@ impl New<'_> {
     }
 
     /// The same for whoever asked for it.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = vec![
             format!(
                 "its port is {} (--port chooses one), and it archives nothing: see {AUTO}",

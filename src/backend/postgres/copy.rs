@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Directories whose content belongs to the running server; the same that pg_basebackup leaves
 /// empty. (PostgreSQL's documentation, "Backing up the data directory".)
-pub const EMPTIED: [&str; 7] = [
+pub(super) const EMPTIED: [&str; 7] = [
     "pg_dynshmem",
     "pg_notify",
     "pg_replslot",
@@ -26,7 +26,7 @@ pub const EMPTIED: [&str; 7] = [
 
 /// Files that a copy must not have: the server's own marks, roles that it must not take on, and
 /// what an earlier copy knew of itself (its sums, and links that it is given anew).
-pub const DROPPED: [&str; 9] = [
+pub(super) const DROPPED: [&str; 9] = [
     "postmaster.pid",
     "postmaster.opts",
     "standby.signal",
@@ -39,14 +39,14 @@ pub const DROPPED: [&str; 9] = [
 ];
 
 /// The sums that `pg_basebackup` leaves of what it copied.
-pub const BACKUP_MANIFEST: &str = "backup_manifest";
+pub(super) const BACKUP_MANIFEST: &str = "backup_manifest";
 /// From which a server would make its links again, to where the original's tablespaces are.
-pub const TABLESPACE_MAP: &str = "tablespace_map";
+pub(super) const TABLESPACE_MAP: &str = "tablespace_map";
 /// Copied last: where a standby's recovery ends is in it.
-pub const CONTROL: &str = "global/pg_control";
+pub(super) const CONTROL: &str = "global/pg_control";
 
 /// Copies one file or tree whole.
-pub fn copy(
+pub(super) fn copy(
     from: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     name: &CStr,
@@ -57,7 +57,7 @@ pub fn copy(
 
 /// As [`copy`], with all that the copier can be told. What could not be read is an error: a
 /// database with a hole is none.
-pub fn tree(
+pub(super) fn tree(
     from: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     name: &CStr,
@@ -82,7 +82,7 @@ pub fn tree(
 
 /// Copies the data directory to `into/data`, without its log and what belongs to the server, and
 /// without what is copied by itself though it lies inside.
-pub fn data(
+pub(super) fn data(
     cluster: &Cluster,
     into: BorrowedFd<'_>,
     progress: &dyn Progress,
@@ -121,7 +121,7 @@ fn inside(
 
 /// `000000010000000000000002` with or without an ending, `00000002.history`, and the directories
 /// beside them.
-pub fn is_log(name: &str) -> bool {
+pub(super) fn is_log(name: &str) -> bool {
     let hex = |length: usize| {
         name.get(..length).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
@@ -129,7 +129,7 @@ pub fn is_log(name: &str) -> bool {
 }
 
 /// Copies what this version keeps in each tablespace to `into/OID`.
-pub fn tablespaces(
+pub(super) fn tablespaces(
     cluster: &Cluster,
     into: BorrowedFd<'_>,
     progress: &dyn Progress,
@@ -153,31 +153,31 @@ pub fn tablespaces(
 }
 
 /// Opens a directory of ours.
-pub fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
+pub(super) fn open(at: impl AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(at, name, flags, Mode::empty())
 }
 
 /// A name for the kernel.
-pub fn name(text: &str) -> Result<CString, StorageError> {
+pub(super) fn name(text: &str) -> Result<CString, StorageError> {
     CString::new(text).map_err(std::io::Error::from).doing(|| format!("naming {text:?}"))
 }
 
 /// Passable for the owner of the data, who is given this directory open; the one above is private.
-pub const PASSABLE: u32 = 0o711;
+pub(super) const PASSABLE: u32 = 0o711;
 
 /// What recovery begins from, beside the copy.
-pub const LABEL: &str = "backup_label";
+pub(super) const LABEL: &str = "backup_label";
 
 /// The directory for the log, beside the data.
-pub fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, StorageError> {
+pub(super) fn make_wal(growing: &Growing<'_>) -> Result<std::os::fd::OwnedFd, StorageError> {
     let doing = || "making wal".to_owned();
     rustix::fs::mkdirat(&growing.dir, "wal", Mode::RWXU).doing(doing)?;
     open(&growing.dir, "wal").doing(doing)
 }
 
 /// The copies beside the data.
-pub const DIR: &str = "config";
+pub(super) const DIR: &str = "config";
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,7 @@ use uuid::Uuid;
 const FIRST_OF_USERS: u64 = 16_384;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
+pub(super) struct Detail {
     pub major: u32,
     /// The cluster's own identifier, drawn by initdb.
     pub system: u64,
@@ -48,7 +48,7 @@ pub struct Detail {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Space {
+pub(super) struct Space {
     pub oid: String,
     /// Where it was.
     pub location: String,
@@ -60,7 +60,7 @@ pub struct Space {
 
 impl Space {
     /// Where in a data directory it belongs, if it does; `live` is where the original is.
-    pub fn inside(&self, live: &Path) -> Option<String> {
+    pub(super) fn inside(&self, live: &Path) -> Option<String> {
         let noted =
             || Path::new(&self.location).strip_prefix(live).ok()?.to_str().map(str::to_owned);
         self.inside.clone().or_else(noted)
@@ -76,7 +76,7 @@ impl From<Tablespace> for Space {
 
 /// Data, tablespaces and log of one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measure {
+pub(super) struct Measure {
     /// Files of users' tables and indexes, and their bytes.
     pub relations: u64,
     pub relation_bytes: u64,
@@ -90,7 +90,7 @@ pub struct Measure {
 
 impl Measure {
     /// Whether this, which was noted, is of what `is` there now.
-    pub fn is_of(&self, is: &Self) -> bool {
+    pub(super) fn is_of(&self, is: &Self) -> bool {
         let Self { relations, relation_bytes, digest, beside } = is;
         (self.relations, self.relation_bytes, self.digest) == (*relations, *relation_bytes, *digest)
             && (self.beside.is_none() || self.beside == *beside)
@@ -126,11 +126,11 @@ impl Seal for Detail {
 }
 
 /// What the data is of, as people are told it.
-pub fn engine(major: u32) -> Engine {
+pub(super) fn engine(major: u32) -> Engine {
     Engine { name: WORD.into(), version: major.to_string() }
 }
 
-pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
+pub(super) fn look(dir: impl AsFd) -> rustix::io::Result<String> {
     let mut text = String::new();
     for path in ["data", "data/global/pg_control"] {
         let (_, meta) = below(&dir, path.as_bytes())?;
@@ -142,7 +142,7 @@ pub fn look(dir: impl AsFd) -> rustix::io::Result<String> {
 }
 
 /// Walks all of it; only of what is small the bytes themselves are read.
-pub fn measure(dir: &OwnedFd) -> Result<Measure, StorageError> {
+pub(super) fn measure(dir: &OwnedFd) -> Result<Measure, StorageError> {
     let mut measure = Measure { digest: fnv::START, ..Measure::default() };
     for part in ["data", "tablespaces", "wal"] {
         let root = match open(dir, part) {

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub(super) enum Ground {
     /// The data directory is a btrfs subvolume on the store's file system: one request.
     Subvolume,
     /// Files of one can share their blocks with the other.
@@ -21,7 +21,7 @@ pub enum Ground {
 }
 
 impl Ground {
-    pub fn of(cluster: &Cluster, growing: &Growing<'_>) -> Result<Self, StorageError> {
+    pub(super) fn of(cluster: &Cluster, growing: &Growing<'_>) -> Result<Self, StorageError> {
         let doing = || format!("comparing {} with the store", cluster.path.display());
         if is_one_subvolume(cluster, growing).doing(doing)? {
             return Ok(Self::Subvolume);
@@ -56,7 +56,7 @@ fn is_one_subvolume(cluster: &Cluster, growing: &Growing<'_>) -> std::io::Result
 }
 
 /// Makes `data` in the growing snapshot, at one instant.
-pub fn snapshot(cluster: &Cluster, growing: &Growing<'_>) -> Result<(), StorageError> {
+pub(super) fn snapshot(cluster: &Cluster, growing: &Growing<'_>) -> Result<(), StorageError> {
     sys::btrfs_snapshot(&growing.dir, &cluster.dir, OsStr::new("data"), true)
         .doing(|| format!("snapshotting {}", cluster.path.display()))
 }

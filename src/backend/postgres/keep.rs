@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// # Errors
 /// [`Fault::Permanent`] where it does not look as it did: a copy would pass for what it was.
-pub fn expect_whole(source: &Item) -> Result<(), StorageError> {
+pub(super) fn expect_whole(source: &Item) -> Result<(), StorageError> {
     if state::<Detail>(source)? == Wholeness::Whole {
         return Ok(());
     }
@@ -30,7 +30,7 @@ fn differs(source: &Item) -> StorageError {
 }
 
 /// All bytes are compared with the manifest's measure once they are copied.
-pub fn keep(
+pub(super) fn keep(
     source: &Item,
     growing: &Growing<'_>,
     progress: &dyn Progress,

@@ -7,7 +7,7 @@ use crate::domain::survey::Survey;
 use crate::fs::StorageError;
 use crate::store;
 
-pub fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
+pub(super) fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
     // What cannot be removed now (a store that is read-only) can still be looked at.
     let _ = prove::sweep(postgres);
     // Absent, or not to be read at the moment: that is for probing to say.
@@ -17,7 +17,7 @@ pub fn list(postgres: &Postgres) -> Result<Survey, StorageError> {
 }
 
 /// What initdb drew: the same wherever the data directory is moved to.
-pub fn identity(postgres: &Postgres) -> Result<String, StorageError> {
+pub(super) fn identity(postgres: &Postgres) -> Result<String, StorageError> {
     let control = Cluster::open(&postgres.settings.data)?.control()?;
     Ok(format!("cluster:{}", control.system))
 }

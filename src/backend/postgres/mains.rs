@@ -12,17 +12,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Debian keeps the configuration of a cluster here, as MAJOR/NAME.
-pub const DEBIAN: &str = "/etc/postgresql";
+pub(super) const DEBIAN: &str = "/etc/postgresql";
 /// And what its `postgresql.conf` includes last, here.
-pub const MORE: &str = "conf.d";
+pub(super) const MORE: &str = "conf.d";
 
 /// Where the three files are that a server begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mains(pub [PathBuf; 3]);
+pub(super) struct Mains(pub [PathBuf; 3]);
 
 impl Mains {
     /// As the running server says; those in the data directory by the path that heptad has of it.
-    pub fn new(said: &[PathBuf; 3], data: &Path) -> Self {
+    pub(super) fn new(said: &[PathBuf; 3], data: &Path) -> Self {
         Self(said.each_ref().map(|path| match path.file_name() {
             Some(name) if lies_in(path, data) => {
                 let above = path.parent().and_then(|above| std::fs::canonicalize(above).ok());
@@ -34,7 +34,10 @@ impl Mains {
 
     /// Of a server that does not run: as it was started last or, where it never was, as Debian
     /// would start it.
-    pub fn of_stopped(cluster: &Cluster, tools: &Tools) -> Result<[PathBuf; 3], StorageError> {
+    pub(super) fn of_stopped(
+        cluster: &Cluster,
+        tools: &Tools,
+    ) -> Result<[PathBuf; 3], StorageError> {
         let doing = || format!("looking for the configuration of {}", cluster.path.display());
         let options = read(&cluster.dir, "postmaster.opts").doing(doing)?.unwrap_or_default();
         let started = Started::of(&options);
@@ -114,9 +117,9 @@ fn lies_in(file: &Path, data: &Path) -> bool {
 }
 
 /// Under their usual names, whatever they are called where they are.
-pub const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
+pub(super) const NAMES: [&str; 3] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
 
-pub fn is_there(path: &Path) -> bool {
+pub(super) fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 

@@ -71,8 +71,8 @@ use settings::Settings;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-pub use recognise::recognise;
-pub use settings::{OPTIONS, build};
+pub(super) use recognise::recognise;
+pub(super) use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "postgres";
@@ -80,7 +80,7 @@ const WORD: &str = "postgres";
 const DEFAULT_PORT: u16 = 5432;
 
 #[derive(Debug)]
-pub struct Postgres {
+pub(super) struct Postgres {
     settings: Settings,
     store: Store,
     /// Held while a copy is proven.

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// For what lay in no place that the new data directory could have as well.
 const ELSEWHERE: &str = "heptad-config";
 
-pub struct Moved<'a> {
+pub(super) struct Moved<'a> {
     data: &'a OwnedFd,
     detail: &'a Detail,
     /// The copies in the snapshot.
@@ -51,7 +51,7 @@ pub struct Moved<'a> {
 }
 
 /// The whole configuration but the main file, whose text is returned: more is to be added to it.
-pub fn bring<'a>(
+pub(super) fn bring<'a>(
     data: &'a OwnedFd,
     detail: &'a Detail,
     kept: PathBuf,

@@ -13,9 +13,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const QUICK: Duration = Duration::from_secs(60);
+pub(super) const QUICK: Duration = Duration::from_secs(60);
 
-pub fn copy(
+pub(super) fn copy(
     source: &Source<'_>,
     ground: &Ground,
     growing: &Growing<'_>,
@@ -63,7 +63,10 @@ fn first_log(source: &Source<'_>, data: &Arc<OwnedFd>) -> Result<String, Storage
 }
 
 /// What `pg_controldata` says of a control file that is sound.
-pub fn control(spawn: crate::host::process::Spawn, doing: &str) -> Result<String, StorageError> {
+pub(super) fn control(
+    spawn: crate::host::process::Spawn,
+    doing: &str,
+) -> Result<String, StorageError> {
     let finished = run(&spawn, Fault::Permanent, doing)?;
     let text = finished.stdout.text();
     if text.contains("WARNING") {

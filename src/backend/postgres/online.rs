@@ -11,7 +11,7 @@ use crate::fs::{Doing, StorageError};
 use crate::store::Growing;
 use std::os::fd::AsFd;
 
-pub fn copy(
+pub(super) fn copy(
     source: &Source<'_>,
     mut session: Session,
     ground: &Ground,

@@ -26,7 +26,7 @@ const OURS: &str = "heptad-";
 /// So many of them that somebody wrote to stay in one place.
 const KEPT: usize = 100;
 
-pub struct Outside<'a> {
+pub(super) struct Outside<'a> {
     /// Whose places these are.
     pub live: &'a Cluster,
     pub token: Uuid,
@@ -42,7 +42,7 @@ struct Fresh {
 impl Outside<'_> {
     /// Where a tablespace of the snapshot goes: to where it is now or, if it was dropped, was. One
     /// that lay in the data directory belongs to that.
-    pub fn spot(&self, space: &Space) -> Result<Spot, StorageError> {
+    pub(super) fn spot(&self, space: &Space) -> Result<Spot, StorageError> {
         let fresh = match self.place(space)? {
             Place::Inside(inside) => return Ok(Spot::Inside(inside)),
             Place::Outside(place) => self.fresh(&place).map_err(|error| match error.fault {
@@ -75,7 +75,7 @@ impl Outside<'_> {
     }
 
     /// Moves the new log to where the live one is, if that is elsewhere.
-    pub fn log(&self, data: &OwnedFd, detail: &Detail) -> Result<(), StorageError> {
+    pub(super) fn log(&self, data: &OwnedFd, detail: &Detail) -> Result<(), StorageError> {
         let Some(Place::Outside(place)) = self.live.log_place()? else { return Ok(()) };
         let doing = || format!("putting the write-ahead log into {}", place.display());
         let Fresh { dir, name: fresh, path } = self.fresh(&place)?;
@@ -94,7 +94,7 @@ impl Outside<'_> {
     }
 
     /// What was made outside reaches the disk before it is used.
-    pub fn sync(&self, staged: &Cluster) -> Result<(), StorageError> {
+    pub(super) fn sync(&self, staged: &Cluster) -> Result<(), StorageError> {
         for space in staged.tablespaces()? {
             // A link into the data directory still leads to the old one, as it has no other path.
             if let Place::Outside(place) = &space.place
@@ -108,14 +108,14 @@ impl Outside<'_> {
     }
 
     /// Removes what the staging has made, before anything was exchanged.
-    pub fn clear(&self, detail: &Detail) -> Result<(), StorageError> {
+    pub(super) fn clear(&self, detail: &Detail) -> Result<(), StorageError> {
         let made = self.made(detail)?;
         made.iter().try_for_each(|fresh| remove_tree(fresh.dir.as_fd(), &fresh.name))
     }
 
     /// Gives what the staging has made another name, under which no rollback looks for it, and lets
     /// the links of the `new` one lead there: somebody has written to it.
-    pub fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), StorageError> {
+    pub(super) fn part_with(&self, new: &Cluster, detail: &Detail) -> Result<(), StorageError> {
         for Fresh { dir, name: fresh, path } in self.made(detail)? {
             let doing = || format!("keeping {}", path.display());
             if matches!(peek(&dir, &fresh), Err(Errno::NOENT)) {
@@ -195,7 +195,7 @@ fn relink(cluster: &Cluster, from: &Path, to: &Path, detail: &Detail) -> Result<
 
 /// Removes what the data directory that was live, and lies at `path` now, has elsewhere, but
 /// nothing that the new one uses. It may have been done in part before.
-pub fn retire(path: &Path, new: &Cluster) -> Result<(), StorageError> {
+pub(super) fn retire(path: &Path, new: &Cluster) -> Result<(), StorageError> {
     // What lacks PG_VERSION, its links or its log by now was begun to be removed, after what it had
     // elsewhere.
     let Some(old) = found(Cluster::open(path))? else { return Ok(()) };
@@ -249,7 +249,7 @@ fn is_used(dir: &OwnedFd, file: &CStr, used: &InUse) -> rustix::io::Result<bool>
 
 /// That no tablespace lies in what a server keeps in another one: neither could go without the
 /// other.
-pub fn expect_apart(live: &Cluster) -> Result<(), StorageError> {
+pub(super) fn expect_apart(live: &Cluster) -> Result<(), StorageError> {
     let version = live.version_dir();
     let spaces = live.tablespaces()?;
     for (inner, outer) in spaces.iter().flat_map(|one| spaces.iter().map(move |two| (one, two))) {

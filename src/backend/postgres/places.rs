@@ -19,13 +19,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A data directory among the mounts, to compare places with.
-pub struct Terrain {
+pub(super) struct Terrain {
     mounts: Mounts,
     data: Option<holders::Place>,
 }
 
 impl Terrain {
-    pub fn of(data: &Path) -> Result<Self, StorageError> {
+    pub(super) fn of(data: &Path) -> Result<Self, StorageError> {
         let doing = || format!("looking where {} lies", data.display());
         let mounts = Mounts::read()
             .map_err(|error| StorageError::new(Fault::Permanent, doing(), error.to_string()))?;
@@ -34,7 +34,7 @@ impl Terrain {
     }
 
     /// Of a real path.
-    pub fn lies(&self, path: PathBuf) -> Result<Place, StorageError> {
+    pub(super) fn lies(&self, path: PathBuf) -> Result<Place, StorageError> {
         let there = place(&self.mounts, &path);
         let Some(((device, data), (other, there))) = self.data.as_ref().zip(there.as_ref()) else {
             return Ok(Place::Outside(path));
@@ -56,7 +56,7 @@ impl Terrain {
 
 impl Cluster {
     /// What a link of the data directory's says and where it leads; `None` for what is no link.
-    pub fn leads(&self, link: &str) -> Result<Option<(PathBuf, Place)>, StorageError> {
+    pub(super) fn leads(&self, link: &str) -> Result<Option<(PathBuf, Place)>, StorageError> {
         let doing = || format!("looking at {link} of {}", self.path.display());
         let said = match rustix::fs::readlinkat(&self.dir, link, Vec::new()) {
             Err(Errno::INVAL | Errno::NOENT) => return Ok(None),
@@ -69,13 +69,13 @@ impl Cluster {
     }
 
     /// Where the log lies, if `pg_wal` is a link.
-    pub fn log_place(&self) -> Result<Option<Place>, StorageError> {
+    pub(super) fn log_place(&self) -> Result<Option<Place>, StorageError> {
         Ok(self.leads(WAL)?.map(|(_, place)| place))
     }
 }
 
 /// What people should know of where the parts of a cluster lie.
-pub fn oddities(data: &Path) -> Vec<OptionFinding> {
+pub(super) fn oddities(data: &Path) -> Vec<OptionFinding> {
     let odd = |problem: String, hint: &str| OptionFinding {
         key: "data".into(),
         problem,
@@ -102,10 +102,10 @@ const INSIDE: &str = "it is taken, rolled back and restored with the data direct
                       of such a place, and other tools may miss it: better use one outside";
 
 /// What a cluster uses, and every directory above it: none of it may be removed.
-pub struct InUse(HashSet<((u32, u32), u64)>);
+pub(super) struct InUse(HashSet<((u32, u32), u64)>);
 
 impl InUse {
-    pub fn of(cluster: &Cluster) -> Result<Self, StorageError> {
+    pub(super) fn of(cluster: &Cluster) -> Result<Self, StorageError> {
         let mut places = vec![cluster.path.clone()];
         let spaces = cluster.tablespaces()?.into_iter().map(|space| space.place);
         for place in spaces.chain(cluster.log_place()?) {
@@ -120,7 +120,7 @@ impl InUse {
         Ok(Self(used))
     }
 
-    pub fn has(&self, meta: &Meta) -> bool {
+    pub(super) fn has(&self, meta: &Meta) -> bool {
         self.0.contains(&(meta.dev, meta.ino))
     }
 }

@@ -24,14 +24,14 @@ const FILES: [&str; 2] = ["postgresql.conf", "postgresql.auto.conf"];
 
 /// A port, and what is to be said of it.
 #[derive(Debug)]
-pub struct Chosen {
+pub(super) struct Chosen {
     pub port: u16,
     pub note: Option<String>,
 }
 
 /// Whose port a new server may have.
 #[derive(Clone, Copy, Debug)]
-pub struct Original {
+pub(super) struct Original {
     pub port: u16,
     /// Its cluster is no more: the new one takes its place.
     pub gone: bool,
@@ -43,7 +43,7 @@ pub struct Original {
 ///
 /// # Errors
 /// [`Fault::Permanent`] where the wished one is in use, saying by whom, and where none is free.
-pub fn choose(
+pub(super) fn choose(
     wished: Option<u16>,
     original: Original,
     sockets: Option<&Path>,
@@ -132,7 +132,7 @@ fn inside(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The port that a directory's settings name, if they do.
-pub fn configured(dir: impl AsFd) -> Option<u16> {
+pub(super) fn configured(dir: impl AsFd) -> Option<u16> {
     let of = |file: &str| setting(&read(&dir, file).ok().flatten()?);
     let [main, auto] = FILES.map(of);
     let more = open(&dir, MORE).and_then(names).unwrap_or_default().into_iter();

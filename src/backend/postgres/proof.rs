@@ -11,7 +11,7 @@ use crate::store::manifest::read_proof;
 const PROVEN: &str = "proven";
 
 /// When and by what it was proven, if it was.
-pub fn proof(item: &Item) -> Result<Option<Proof>, StorageError> {
+pub(super) fn proof(item: &Item) -> Result<Option<Proof>, StorageError> {
     if let Some(proof) = read_proof(&item.path)? {
         return Ok(Some(proof));
     }

@@ -36,7 +36,7 @@ const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 const CONFIG: &str = "heptad.conf";
 
 /// Whether this one is to be proven now.
-pub fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, StorageError> {
+pub(super) fn is_due(postgres: &Postgres, item: &Item) -> Result<bool, StorageError> {
     match postgres.settings.prove {
         Prove::Never => return Ok(false),
         Prove::Always => return Ok(true),
@@ -62,7 +62,7 @@ fn taken(manifest: &Manifest) -> Option<jiff::Timestamp> {
 /// # Errors
 /// [`Fault::Identity`] with what the server said, where the snapshot is bad; others where it could
 /// not be tried.
-pub fn prove(
+pub(super) fn prove(
     postgres: &Postgres,
     item: &Item,
     detail: &Detail,
@@ -80,7 +80,7 @@ pub fn prove(
 
 /// Removes what a crash left of a proof. One that goes on holds a lock on its directory, which ends
 /// with it however it ends.
-pub fn sweep(postgres: &Postgres) -> Result<(), StorageError> {
+pub(super) fn sweep(postgres: &Postgres) -> Result<(), StorageError> {
     let doing = || format!("sweeping {}", postgres.store.dir().display());
     let store = std::fs::File::open(postgres.store.dir()).doing(doing)?;
     let names = crate::fs::tree::names(&store).doing(doing)?;

@@ -9,7 +9,7 @@ use crate::fs::tree::{Kind as Entry, Meta, open_nosymlink};
 use crate::fs::{Doing, StorageError};
 use std::path::Path;
 
-pub fn recognise(seen: &Seen<'_>) -> Answer {
+pub(crate) fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, .. } = seen else { return Ok(None) };
     let doing = || format!("looking at {path}");
     if let Some(version) = version(Path::new(path)).doing(doing)? {

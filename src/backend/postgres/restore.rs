@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`Fault::Permanent`] where the target or its tablespaces' directory exists, or the port is in
 /// use. Then nothing is left.
-pub fn restore(
+pub(super) fn restore(
     settings: &Settings,
     item: &Item,
     detail: &Detail,

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Settings that name something in the original's data directory by its path name the same of this
 /// one: it must neither need the original nor write into it.
-pub fn at_home(text: &[u8], old: &Path, new: &Path) -> Vec<u8> {
+pub(super) fn at_home(text: &[u8], old: &Path, new: &Path) -> Vec<u8> {
     let [old, new] = [old, new].map(quoted);
     ["/", "'"].iter().fold(text.to_owned(), |text, end| {
         let (from, to) = (format!("'{old}{end}"), format!("'{new}{end}"));
@@ -36,12 +36,17 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 /// For a setting in single quotes.
-pub fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     path.display().to_string().replace('\'', "''")
 }
 
 /// Replaces a file of the cluster.
-pub fn write(data: &OwnedFd, file: &str, text: &[u8], detail: &Detail) -> Result<(), StorageError> {
+pub(super) fn write(
+    data: &OwnedFd,
+    file: &str,
+    text: &[u8],
+    detail: &Detail,
+) -> Result<(), StorageError> {
     let doing = || format!("writing {file}");
     remove_tree(data.as_fd(), &super::copy::name(file)?)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

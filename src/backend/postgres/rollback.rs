@@ -29,7 +29,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Who uses the cluster: its server or, where none runs, whoever holds something of it.
-pub fn users(postgres: &Postgres) -> Result<Vec<String>, StorageError> {
+pub(super) fn users(postgres: &Postgres) -> Result<Vec<String>, StorageError> {
     users_of(postgres, &Cluster::open(&postgres.settings.data)?)
 }
 
@@ -78,7 +78,7 @@ fn server(postgres: &Postgres, cluster: &Cluster) -> Result<Option<String>, Stor
     )))
 }
 
-pub fn rollback(
+pub(super) fn rollback(
     postgres: &Postgres,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,

@@ -24,14 +24,14 @@ const QUICK: Duration = Duration::from_secs(60);
 const CHECKPOINT: Duration = Duration::from_secs(1800);
 
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     talk: Talk,
     pub facts: Facts,
 }
 
 /// What only the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     /// 150018 for 15.18.
     pub version: u32,
     pub standby: bool,
@@ -51,7 +51,7 @@ pub struct Facts {
 
 /// What ends a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stopped {
+pub(super) struct Stopped {
     pub lsn: u64,
     pub label: String,
     pub map: String,
@@ -68,12 +68,15 @@ const TIMEOUTS: [(u32, &str); 5] = [
 ];
 
 /// Those of a version, to be switched off for work of heptad's own.
-pub fn timeouts(major: u32) -> impl Iterator<Item = &'static str> {
+pub(super) fn timeouts(major: u32) -> impl Iterator<Item = &'static str> {
     TIMEOUTS.into_iter().filter(move |(since, _)| *since <= major).map(|(_, name)| name)
 }
 
 /// How to reach the server: `-h`, `-p`, `-U` of all its programs.
-pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<String>, StorageError> {
+pub(super) fn address(
+    settings: &Settings,
+    postmaster: &Postmaster,
+) -> Result<Vec<String>, StorageError> {
     let Some(socket) = settings.socket.clone().or_else(|| postmaster.socket.clone()) else {
         let why = "the server has no Unix socket; set unix_socket_directories in its configuration";
         return Err(StorageError::new(Fault::Permanent, "connecting to the server", why));
@@ -88,7 +91,7 @@ pub fn address(settings: &Settings, postmaster: &Postmaster) -> Result<Vec<Strin
 impl Facts {
     /// # Errors
     /// [`Fault::Permanent`] where the log of the server at `data` is of no use for a copy.
-    pub fn expect_log(&self, data: &Path) -> Result<(), StorageError> {
+    pub(super) fn expect_log(&self, data: &Path) -> Result<(), StorageError> {
         if !self.minimal || self.standby {
             return Ok(());
         }
@@ -100,7 +103,7 @@ impl Facts {
 
     /// # Errors
     /// [`Fault::Permanent`] where `pg_basebackup` will not be let in.
-    pub fn expect_senders(&self, data: &Path) -> Result<(), StorageError> {
+    pub(super) fn expect_senders(&self, data: &Path) -> Result<(), StorageError> {
         let refuse = |why: String| {
             let doing = format!("copying the server of {}", data.display());
             let otherwise = match self.standby {
@@ -130,7 +133,7 @@ impl Session {
     /// # Errors
     /// [`Fault::Permanent`] where the server refuses, [`Fault::Transient`] while it starts or
     /// stops, [`Fault::Identity`] where it serves another data directory.
-    pub fn connect(
+    pub(super) fn connect(
         settings: &Settings,
         cluster: &Cluster,
         postmaster: &Postmaster,
@@ -166,7 +169,7 @@ impl Session {
     }
 
     /// Keeps the write-ahead log from here on, and switches backup mode on. Not for a standby.
-    pub fn start(&mut self, label: &str) -> Result<(), StorageError> {
+    pub(super) fn start(&mut self, label: &str) -> Result<(), StorageError> {
         let doing = "switching backup mode on";
         let off = timeouts(self.facts.version / 10_000);
         let mut sql: String = off.map(|name| format!("set {name} = 0;\n")).collect();
@@ -186,7 +189,7 @@ impl Session {
     }
 
     /// Switches backup mode off. Only the success of this makes what was copied a backup.
-    pub fn stop(&mut self) -> Result<Stopped, StorageError> {
+    pub(super) fn stop(&mut self) -> Result<Stopped, StorageError> {
         let doing = "switching backup mode off";
         let call = match self.facts.version {
             150_000.. => "pg_backup_stop(false)",
@@ -203,7 +206,7 @@ impl Session {
         })
     }
 
-    pub fn close(self) {
+    pub(super) fn close(self) {
         // The backup is complete; how psql takes its leave changes nothing.
         let _ = self.talk.close(QUICK);
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The data directory.
     pub data: PathBuf,
     /// The directory of the server's socket; none: where the server says that it is.
@@ -28,7 +28,7 @@ pub struct Settings {
 
 /// When a snapshot is proven by starting a server on a copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Prove {
+pub(super) enum Prove {
     /// An automatic one, when no other was proven in the week before it.
     Weekly,
     Always,
@@ -39,7 +39,7 @@ const PROVE: &[(&str, Prove)] =
     &[("weekly", Prove::Weekly), ("always", Prove::Always), ("never", Prove::Never)];
 
 /// The options, for the checker and for everybody who reads of them.
-pub const OPTIONS: &[Setting] = &[
+pub(crate) const OPTIONS: &[Setting] = &[
     Setting::new("data", Shape::Path, "The data directory of the cluster.")
         .example("\"/var/lib/postgresql/15/main\"")
         .required(),
@@ -88,7 +88,7 @@ pub const OPTIONS: &[Setting] = &[
 ];
 
 /// The constructor for the registry; touches nothing.
-pub fn build(
+pub(crate) fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

@@ -13,7 +13,7 @@ use crate::store::Growing;
 use std::os::unix::fs::DirBuilderExt;
 
 /// What there is to take, found out before anything is made.
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     pub settings: &'a Settings,
     pub cluster: Cluster,
     pub tools: Tools,
@@ -24,7 +24,10 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub fn find(settings: &'a Settings, progress: &'a dyn Progress) -> Result<Self, StorageError> {
+    pub(super) fn find(
+        settings: &'a Settings,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, StorageError> {
         let cluster = Cluster::open(&settings.data)?;
         let owner = User { uid: cluster.uid, gid: cluster.gid };
         let tools = Tools::find(settings, cluster.major, owner)?;
@@ -61,7 +64,7 @@ fn expect_started(cluster: &Cluster) -> Result<(), StorageError> {
 }
 
 /// One empty directory for each tablespace, the owner's.
-pub fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), StorageError> {
+pub(super) fn spaces(source: &Source<'_>, growing: &Growing<'_>) -> Result<(), StorageError> {
     let spaces = source.cluster.tablespaces()?;
     if spaces.is_empty() {
         return Ok(());

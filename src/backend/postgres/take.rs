@@ -16,7 +16,7 @@ use crate::fs::{Asking, Doing, Progress, StorageError};
 use crate::store::{Filled, Growing, Taking, expect_store_apart};
 use std::os::unix::fs::PermissionsExt;
 
-pub fn take(
+pub(super) fn take(
     postgres: &Postgres,
     order: &TakeOrder<'_>,
     progress: &dyn Progress,

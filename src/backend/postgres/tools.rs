@@ -16,7 +16,7 @@ const OUTPUT: usize = 1 << 20;
 const ERRORS: usize = 64 << 10;
 
 #[derive(Clone, Debug)]
-pub struct Tools {
+pub(super) struct Tools {
     bin: PathBuf,
     /// None: heptad runs as the owner itself.
     user: Option<User>,
@@ -25,7 +25,7 @@ pub struct Tools {
 impl Tools {
     /// # Errors
     /// [`Fault::Permanent`] where they are not installed, or would have to run as root.
-    pub fn find(settings: &Settings, major: u32, owner: User) -> Result<Self, StorageError> {
+    pub(super) fn find(settings: &Settings, major: u32, owner: User) -> Result<Self, StorageError> {
         let doing = || format!("looking for the programs of PostgreSQL {major}");
         let places = places(settings, major);
         let Some(bin) = places.iter().find(|bin| bin.join("postgres").is_file()) else {
@@ -46,7 +46,7 @@ impl Tools {
     }
 
     /// One of them, given `dir`, which the owner must be able to enter: see [`handed`].
-    pub fn spawn(
+    pub(super) fn spawn(
         &self,
         name: &str,
         args: &[&str],
@@ -69,17 +69,17 @@ impl Tools {
         }
     }
 
-    pub fn program(&self, name: &str) -> PathBuf {
+    pub(super) fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
     }
 
     /// As whom programs are run; none: as whom heptad runs.
-    pub fn user(&self) -> Option<User> {
+    pub(super) fn user(&self) -> Option<User> {
         self.user
     }
 
     /// Gives something to the owner.
-    pub fn give(&self, path: &Path) -> std::io::Result<()> {
+    pub(super) fn give(&self, path: &Path) -> std::io::Result<()> {
         match self.user {
             Some(user) => std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid)),
             None => Ok(()),
@@ -93,7 +93,13 @@ fn places(settings: &Settings, major: u32) -> Vec<PathBuf> {
 }
 
 /// What a person types, as root, to start or stop the server of a data directory.
-pub fn control(settings: &Settings, major: u32, owner: u32, data: &Path, act: &str) -> String {
+pub(super) fn control(
+    settings: &Settings,
+    major: u32,
+    owner: u32,
+    data: &Path,
+    act: &str,
+) -> String {
     let found = places(settings, major).into_iter().map(|bin| bin.join("pg_ctl"));
     let program = found.into_iter().find(|program| program.is_file());
     let program = program.unwrap_or_else(|| "pg_ctl".into());
@@ -107,14 +113,14 @@ pub fn control(settings: &Settings, major: u32, owner: u32, data: &Path, act: &s
 
 /// What a person types to start it: what it says then goes into a file, not to the terminal for
 /// ever.
-pub fn start(settings: &Settings, major: u32, owner: u32, data: &Path) -> String {
+pub(super) fn start(settings: &Settings, major: u32, owner: u32, data: &Path) -> String {
     let log = data.join("server.log");
     control(settings, major, owner, data, &format!("-l {} start", log.display()))
 }
 
 /// The path of the directory that a program was given. (Its working directory would not do: up to
 /// version 15 the programs leave it to look for themselves, and cannot come back.)
-pub fn handed(dir: &OwnedFd) -> String {
+pub(super) fn handed(dir: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", dir.as_raw_fd())
 }
 
@@ -122,7 +128,7 @@ pub fn handed(dir: &OwnedFd) -> String {
 ///
 /// # Errors
 /// `fault` with what it said; [`Fault::Transient`] when it ran out of time.
-pub fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, StorageError> {
+pub(super) fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, StorageError> {
     run_while(spawn, fault, doing, &())
 }
 
@@ -130,7 +136,7 @@ pub fn run(spawn: &Spawn, fault: Fault, doing: &str) -> Result<Finished, Storage
 ///
 /// # Errors
 /// Beside those [`Fault::Cancelled`] where it was ended because nobody wants it any more.
-pub fn run_while(
+pub(super) fn run_while(
     spawn: &Spawn,
     fault: Fault,
     doing: &str,

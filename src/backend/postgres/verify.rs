@@ -17,7 +17,7 @@ const QUICK: Duration = Duration::from_secs(60);
 /// Every byte is read again.
 const CHECKSUMS: Duration = Duration::from_secs(24 * 3600);
 
-pub fn verify(
+pub(super) fn verify(
     postgres: &Postgres,
     item: &Item,
     progress: &dyn Progress,
@@ -37,7 +37,7 @@ pub fn verify(
 
 /// That every file has the size and time that it had: what was changed meanwhile is not what was
 /// asked for.
-pub fn as_stored(item: &Item) -> Result<Detail, StorageError> {
+pub(super) fn as_stored(item: &Item) -> Result<Detail, StorageError> {
     let doing = || format!("verifying {}", item.path.display());
     let dir = std::fs::File::open(&item.path).doing(doing)?.into();
     let is = measure(&dir);

@@ -13,14 +13,14 @@ const LOGICAL: u64 = 1 << 32;
 
 /// The name of a segment: timeline, number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub(super) struct Segment {
     timeline: u32,
     number: u64,
     size: u64,
 }
 
 impl Segment {
-    pub fn parse(name: &str, size: u64) -> Option<Self> {
+    pub(super) fn parse(name: &str, size: u64) -> Option<Self> {
         let hex = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let part = |at: usize| u64::from_str_radix(name.get(at..at + 8)?, 16).ok();
         let (timeline, high, low) = hex.then(|| Some((part(0)?, part(8)?, part(16)?)))??;
@@ -28,13 +28,13 @@ impl Segment {
         Some(Self { timeline: u32::try_from(timeline).ok()?, number, size })
     }
 
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let per = LOGICAL / self.size;
         format!("{:08X}{:08X}{:08X}", self.timeline, self.number / per, self.number % per)
     }
 
     /// All from this one to the one that holds the last byte before `lsn`.
-    pub fn until(self, lsn: u64) -> impl Iterator<Item = Self> {
+    pub(super) fn until(self, lsn: u64) -> impl Iterator<Item = Self> {
         let last = lsn.saturating_sub(1) / self.size;
         (self.number..=last).map(move |number| Self { number, ..self })
     }
@@ -42,7 +42,7 @@ impl Segment {
 
 /// The segment at which recovery begins, by a backup label:
 /// `START WAL LOCATION: 0/2000028 (file 000000010000000000000002)`.
-pub fn first(label: &str, size: u64) -> Option<Segment> {
+pub(super) fn first(label: &str, size: u64) -> Option<Segment> {
     let line = label.lines().find_map(|line| line.strip_prefix("START WAL LOCATION: "))?;
     Segment::parse(line.split_once("(file ")?.1.trim_end_matches(')'), size)
 }
@@ -51,7 +51,7 @@ pub fn first(label: &str, size: u64) -> Option<Segment> {
 ///
 /// # Errors
 /// [`Fault::Transient`] where one is not there any more: the server has used it again.
-pub fn copy_between(
+pub(super) fn copy_between(
     wal: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     first: Segment,
@@ -76,7 +76,7 @@ pub fn copy_between(
 
 /// Copies the files from the one named `first` on. Names are in the order of the log within a
 /// timeline, and a later timeline's come after.
-pub fn copy_from(
+pub(super) fn copy_from(
     wal: BorrowedFd<'_>,
     into: BorrowedFd<'_>,
     first: &str,

@@ -13,7 +13,7 @@ const LENGTH: usize = 200;
 
 /// # Errors
 /// [`Fault::Permanent`] when it is no sound database.
-pub fn check(copy: &Connection, how: Check) -> Result<Answer, StorageError> {
+pub(super) fn check(copy: &Connection, how: Check) -> Result<Answer, StorageError> {
     let pages = |what: &str| -> rusqlite::Result<u64> {
         let count: i64 = copy.pragma_query_value(None, what, |row| row.get(0))?;
         Ok(count.unsigned_abs())

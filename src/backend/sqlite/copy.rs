@@ -27,7 +27,7 @@ const RESTARTS: u32 = 3;
 /// # Errors
 /// [`Fault::Busy`] when it cannot be done beside its writers; [`Fault::Permanent`] when it is no
 /// database.
-pub fn copy(
+pub(super) fn copy(
     live: &Path,
     name: &Path,
     into: BorrowedFd<'_>,

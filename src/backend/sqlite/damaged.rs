@@ -21,7 +21,7 @@ use std::path::Path;
 
 /// # Errors
 /// What keeps from reading or writing it; then nothing is left.
-pub fn take(
+pub(super) fn take(
     settings: &Settings,
     store: &Store,
     order: &TakeOrder<'_>,
@@ -76,7 +76,7 @@ fn data(dir: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Whether the snapshot holds every byte of `was`, and of what lies beside the live database.
-pub fn has_all(
+pub(super) fn has_all(
     settings: &Settings,
     safety: &Item,
     was: &OwnedFd,
@@ -111,7 +111,7 @@ pub fn has_all(
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else lies there.
-pub fn restore_sides(item: &Item, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
+pub(super) fn restore_sides(item: &Item, dir: &OwnedFd, name: &CStr) -> Result<(), StorageError> {
     let doing = || format!("restoring snapshot {}", item.seq);
     let data = data(&item.path).doing(doing)?;
     for end in SIDES {

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Adds to an error what stands in the way of this process's user; `path` is what the database is
 /// called in messages.
-pub fn explain(
+pub(super) fn explain(
     error: StorageError,
     dir: BorrowedFd<'_>,
     name: &OsStr,

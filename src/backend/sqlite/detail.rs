@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detail {
+pub(super) struct Detail {
     /// Bytes of the pages that hold something: what was deleted does not count, although the file
     /// keeps its size.
     pub used_bytes: u64,
@@ -27,13 +27,13 @@ pub struct Detail {
 }
 
 impl Detail {
-    pub fn new(answer: &Answer, copy: &Meta) -> Self {
+    pub(super) fn new(answer: &Answer, copy: &Meta) -> Self {
         let (used_bytes, empty) = (answer.used_bytes, answer.empty);
         Self { used_bytes, empty, look: look(copy), damaged: false }
     }
 
     /// Of a copy that holds every byte of a damaged database.
-    pub fn damaged(copy: &Meta) -> Self {
+    pub(super) fn damaged(copy: &Meta) -> Self {
         Self { used_bytes: copy.size, empty: false, look: look(copy), damaged: true }
     }
 }
@@ -61,12 +61,12 @@ impl Seal for Detail {
 }
 
 /// All versions from 3 on read each other's files.
-pub fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     Engine { name: super::WORD.into(), version: "3".into() }
 }
 
 /// A reference to the copy in a snapshot's directory.
-pub fn database(dir: &Path) -> rustix::io::Result<OwnedFd> {
+pub(super) fn database(dir: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let data = rustix::fs::open(dir.join(DATA), flags, Mode::empty())?;
     rustix::fs::openat(data, DATABASE, flags, Mode::empty())

@@ -32,7 +32,7 @@ const ALONE: &str = "give it the directory that the database is in, not the file
 const LOOKS: u32 = 4;
 
 /// What was seen before the copy was begun.
-pub struct Before<'a> {
+pub(super) struct Before<'a> {
     path: &'a Path,
     store: &'a Store,
     /// Who has it by a name of their own, without a log: should one of them end in the middle of
@@ -43,7 +43,7 @@ pub struct Before<'a> {
 
 /// # Errors
 /// [`Fault::Permanent`] where a log that belongs to it lies elsewhere, or may lie there.
-pub fn before<'a>(path: &'a Path, store: &'a Store) -> Result<Before<'a>, StorageError> {
+pub(super) fn before<'a>(path: &'a Path, store: &'a Store) -> Result<Before<'a>, StorageError> {
     let seen = look(path, store)?.by;
     let apart = apart(&seen).map(|sharer| sharer.holder.pid).collect();
     Ok(Before { path, store, apart, blind: seen.blind })
@@ -55,7 +55,7 @@ impl Before<'_> {
     ///
     /// # Errors
     /// As [`before`]; [`Fault::Busy`] where who used it by another name has ended meanwhile.
-    pub fn after(self) -> Result<(Vec<String>, Option<String>), StorageError> {
+    pub(super) fn after(self) -> Result<(Vec<String>, Option<String>), StorageError> {
         let Seen { by: seen, lacks } = look(self.path, self.store)?;
         let is_still = |pid: &u32| apart(&seen).any(|sharer| sharer.holder.pid == *pid);
         if !self.apart.iter().all(is_still) {

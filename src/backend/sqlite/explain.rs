@@ -5,7 +5,7 @@ use crate::fs::StorageError;
 use rusqlite::{Error, ErrorCode};
 
 /// Adds what was being done to an error of SQLite's, and says what kind of fault it is.
-pub fn explain(doing: impl Into<String>, error: &Error) -> StorageError {
+pub(super) fn explain(doing: impl Into<String>, error: &Error) -> StorageError {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull,
         FileLockingProtocolFailed, NotADatabase, OutOfMemory, SystemIoFailure,
@@ -33,7 +33,7 @@ pub fn explain(doing: impl Into<String>, error: &Error) -> StorageError {
 }
 
 /// Adds what was being done to a result of SQLite's.
-pub trait Explain<T> {
+pub(super) trait Explain<T> {
     fn explain(self, doing: impl FnOnce() -> String) -> Result<T, StorageError>;
 }
 

@@ -19,7 +19,7 @@ const ORDER: u64 = 64 * 1024;
 
 /// Does what standard input says and tells the outcome on standard output. Returns the exit code:
 /// 0, or 1 when there is no outcome to tell.
-pub fn serve(call: Call<'_>) -> u8 {
+pub(crate) fn serve(call: Call<'_>) -> u8 {
     let Call { input, out, err, .. } = call;
     let told = move || -> std::io::Result<()> {
         let mut text = Vec::new();

@@ -12,7 +12,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The source was verified a moment ago.
-pub fn keep(
+pub(super) fn keep(
     growing: &Growing<'_>,
     source: &Item,
     progress: &dyn Progress,
@@ -28,7 +28,7 @@ pub fn keep(
 }
 
 /// Copies with owner and mode, or not at all.
-pub fn whole(
+pub(super) fn whole(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     name: &CStr,

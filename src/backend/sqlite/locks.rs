@@ -31,7 +31,7 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 ///
 /// # Errors
 /// [`Fault::Permanent`] where somebody has a log of it that is not the one beside it.
-pub fn expect_log_here(
+pub(super) fn expect_log_here(
     dir: BorrowedFd<'_>,
     name: &OsStr,
     path: &Path,

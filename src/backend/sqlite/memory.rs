@@ -12,19 +12,19 @@ use std::path::PathBuf;
 /// No number, so no snapshot.
 const APART: &str = "apart";
 
-pub fn path(store: &Store) -> PathBuf {
+pub(super) fn path(store: &Store) -> PathBuf {
     store.dir().join(APART)
 }
 
 #[derive(Debug)]
-pub struct Memory {
+pub(super) struct Memory {
     /// Where this process can look, too.
     pub name: Option<Name>,
     pub fact: String,
 }
 
 /// Of the file that is live now.
-pub fn note(
+pub(super) fn note(
     store: &Store,
     file: &Meta,
     name: Option<&Name>,
@@ -41,7 +41,7 @@ pub fn note(
 }
 
 /// What was noted of this very file.
-pub fn recall(store: &Store, file: &Meta) -> Result<Option<Memory>, StorageError> {
+pub(super) fn recall(store: &Store, file: &Meta) -> Result<Option<Memory>, StorageError> {
     let path = path(store);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -55,7 +55,7 @@ pub fn recall(store: &Store, file: &Meta) -> Result<Option<Memory>, StorageError
 }
 
 /// It is used as it should be.
-pub fn forget(store: &Store) -> Result<(), StorageError> {
+pub(super) fn forget(store: &Store) -> Result<(), StorageError> {
     let path = path(store);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

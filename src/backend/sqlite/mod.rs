@@ -59,9 +59,9 @@ use crate::store::{self, Store};
 use detail::Detail;
 use settings::Settings;
 
-pub use helper::serve;
-pub use recognise::recognise;
-pub use settings::{OPTIONS, build};
+pub(super) use helper::serve;
+pub(super) use recognise::recognise;
+pub(super) use settings::{OPTIONS, build};
 
 /// The name in the configuration and in manifests.
 const WORD: &str = "sqlite";
@@ -71,7 +71,7 @@ const DATA: &str = "data";
 const DATABASE: &str = "database";
 
 #[derive(Debug)]
-pub struct Sqlite {
+pub(super) struct Sqlite {
     settings: Settings,
     store: Store,
 }

@@ -15,12 +15,12 @@ const TRIES: i32 = 60_000;
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// A file in a directory that is held open, as a path; valid as long as the directory is.
-pub fn inside(dir: BorrowedFd<'_>, name: impl AsRef<Path>) -> PathBuf {
+pub(super) fn inside(dir: BorrowedFd<'_>, name: impl AsRef<Path>) -> PathBuf {
     Path::new(&format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name)
 }
 
 /// The live database. For writing too: after a crash, SQLite must roll back before it can read.
-pub fn live(path: &Path) -> Result<Connection> {
+pub(super) fn live(path: &Path) -> Result<Connection> {
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_handler(Some(try_again))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -35,7 +35,7 @@ pub fn live(path: &Path) -> Result<Connection> {
 
 /// Opens the live database as its last user and takes leave of it: what a crash left is rolled
 /// back, and all of a write-ahead log goes into the file.
-pub fn settle(path: &Path) -> Result<()> {
+pub(super) fn settle(path: &Path) -> Result<()> {
     let connection = live(path)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -43,7 +43,7 @@ pub fn settle(path: &Path) -> Result<()> {
 }
 
 /// A new file to be filled page by page. Nobody needs it before it is whole, so no journal.
-pub fn empty(dir: BorrowedFd<'_>) -> Result<Connection> {
+pub(super) fn empty(dir: BorrowedFd<'_>) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = open(&inside(dir, DATABASE), flags)?;
     connection.pragma_update(None, "journal_mode", "off")?;
@@ -52,7 +52,7 @@ pub fn empty(dir: BorrowedFd<'_>) -> Result<Connection> {
 }
 
 /// The filled file, made to stand by itself: not marked as having a write-ahead log.
-pub fn filled(dir: BorrowedFd<'_>) -> Result<Connection> {
+pub(super) fn filled(dir: BorrowedFd<'_>) -> Result<Connection> {
     let connection = open(&inside(dir, DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "locking_mode", "exclusive")?;
     connection
@@ -61,7 +61,7 @@ pub fn filled(dir: BorrowedFd<'_>) -> Result<Connection> {
 }
 
 /// A stored copy, which nobody changes: without locks, logs or journals.
-pub fn stored(dir: BorrowedFd<'_>) -> Result<Connection> {
+pub(super) fn stored(dir: BorrowedFd<'_>) -> Result<Connection> {
     let uri = format!("file:{}?immutable=1", inside(dir, DATABASE).display());
     open(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
 }

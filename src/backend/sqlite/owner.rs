@@ -19,7 +19,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 ///
 /// # Errors
 /// [`Fault::Absent`] where nothing is there, [`Fault::Permanent`] for what is no regular file.
-pub fn open(path: &Path) -> Result<(OwnedFd, Meta), StorageError> {
+pub(super) fn open(path: &Path) -> Result<(OwnedFd, Meta), StorageError> {
     let doing = || format!("opening database {}", path.display());
     let (reference, kind) = identity::open(path)?;
     if kind != Kind::File {
@@ -34,7 +34,7 @@ pub fn open(path: &Path) -> Result<(OwnedFd, Meta), StorageError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] where that would be root although others decide what root would parse.
-pub fn of_live(
+pub(super) fn of_live(
     settings: &Settings,
     path: &Path,
     file: &Meta,
@@ -57,7 +57,7 @@ pub fn of_live(
 }
 
 /// Who shall parse a stored copy: whoever the live one belonged to.
-pub fn of_copy(settings: &Settings, copy: &Meta) -> Result<Option<User>, StorageError> {
+pub(super) fn of_copy(settings: &Settings, copy: &Meta) -> Result<Option<User>, StorageError> {
     let other = settings.as_owner && nix::unistd::geteuid().is_root() && copy.uid != 0;
     if other { user(copy.uid).map(Some) } else { Ok(None) }
 }

@@ -19,7 +19,7 @@ const CHUNK: usize = 1 << 16;
 const LOCKS: u64 = 1 << 30;
 
 /// Whether all that `live` holds is in the `copy`. Both are read from where they stand.
-pub fn same(live: &mut impl Read, live_bytes: u64, copy: &mut File) -> io::Result<bool> {
+pub(super) fn same(live: &mut impl Read, live_bytes: u64, copy: &mut File) -> io::Result<bool> {
     if live_bytes == 0 {
         // Of nothing the backup makes an empty database.
         return Ok(true);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub(super) struct Order {
     /// User and group to become before anything is parsed.
     pub user: Option<(u32, u32)>,
     pub check: Check,
@@ -14,7 +14,7 @@ pub struct Order {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Act {
+pub(super) enum Act {
     /// Copies the live database at `path` into a new file in the empty directory `into`.
     Copy { path: PathBuf, into: PathBuf, hold_ms: u64 },
     /// Finishes what the last user of the live database at `path` has left beside it.
@@ -25,7 +25,7 @@ pub enum Act {
 
 /// How thoroughly a copy is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Check {
+pub(super) enum Check {
     /// It can be opened.
     None,
     /// `PRAGMA quick_check`: every page, but not whether indexes agree with their tables.
@@ -34,10 +34,10 @@ pub enum Check {
     Full,
 }
 
-pub type Reply = Result<Answer, Complaint>;
+pub(super) type Reply = Result<Answer, Complaint>;
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Bytes of the pages that hold something.
     pub used_bytes: u64,
     /// No table has a row.

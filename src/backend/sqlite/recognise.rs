@@ -12,7 +12,7 @@ use std::path::Path;
 const HEADER: &[u8] = b"SQLite format 3\0";
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-pub fn recognise(seen: &Seen<'_>) -> Answer {
+pub(crate) fn recognise(seen: &Seen<'_>) -> Answer {
     let Seen::Entry { path, .. } = seen else { return Ok(None) };
     let doing = || format!("looking at {path}");
     if seen.head(HEADER.len()).doing(doing)? == HEADER {
@@ -31,7 +31,7 @@ pub fn recognise(seen: &Seen<'_>) -> Answer {
 
 /// # Errors
 /// [`Fault::Permanent`] for a file that does not begin as a database does.
-pub fn expect(path: &Path) -> Result<(), StorageError> {
+pub(super) fn expect(path: &Path) -> Result<(), StorageError> {
     let head = beginning(path)?;
     if head.is_empty() || head == HEADER {
         return Ok(());

@@ -17,7 +17,7 @@ use std::path::Path;
 /// # Errors
 /// [`Fault::Permanent`] where the target exists, its parent does not, or the copy is not sound.
 /// Then nothing is left at the target.
-pub fn restore(
+pub(super) fn restore(
     settings: &Settings,
     item: &Item,
     target: &Path,
@@ -40,7 +40,7 @@ pub fn restore(
 
 /// Writes the stored copy to a new name and reads it again. Returns what was read: the owner of the
 /// directory may have put something else there since.
-pub fn fill(
+pub(super) fn fill(
     item: &Item,
     dir: &OwnedFd,
     name: &CStr,

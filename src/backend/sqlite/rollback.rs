@@ -28,7 +28,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Every process that has the database open, or its log, its index or its journal.
-pub fn users(path: &Path) -> Result<Vec<String>, StorageError> {
+pub(super) fn users(path: &Path) -> Result<Vec<String>, StorageError> {
     users_of(path, &SIDES)
 }
 
@@ -50,7 +50,7 @@ fn users_of(path: &Path, sides: &[&str]) -> Result<Vec<String>, StorageError> {
     Ok(said)
 }
 
-pub fn rollback(
+pub(super) fn rollback(
     settings: &Settings,
     store: &Store,
     order: &RollbackOrder<'_>,

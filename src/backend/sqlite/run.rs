@@ -17,7 +17,7 @@ const PRINTED: usize = 64 * 1024;
 /// # Errors
 /// The helper's own; [`Fault::Transient`] when it was ended from outside, [`Fault::Cancelled`] when
 /// it was ended because its answer is not wanted any more.
-pub fn ask(
+pub(super) fn ask(
     settings: &Settings,
     user: Option<User>,
     act: Act,

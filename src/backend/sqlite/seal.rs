@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes the directory in which `user` puts the copy.
-pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), StorageError> {
+pub(super) fn open_up(dir: &Path, user: Option<User>) -> Result<(), StorageError> {
     let data = dir.join(DATA);
     let doing = || format!("making {}", data.display());
     std::fs::DirBuilder::new().mode(0o700).create(&data).doing(doing)?;
@@ -27,7 +27,7 @@ pub fn open_up(dir: &Path, user: Option<User>) -> Result<(), StorageError> {
 ///
 /// # Errors
 /// [`Fault::Permanent`] where something else is there: the owner could have put a link to anything.
-pub fn seal(
+pub(super) fn seal(
     dir: &Path,
     (live, original): &(OwnedFd, Meta),
     user: Option<User>,

@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 const HOLD: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The database file.
     pub path: PathBuf,
     pub check: Check,
@@ -32,7 +32,7 @@ pub struct Settings {
 }
 
 /// The options, for the checker and for everybody who reads of them.
-pub const OPTIONS: &[Setting] = &[
+pub(crate) const OPTIONS: &[Setting] = &[
     Setting::new(
         "path",
         Shape::Path,
@@ -80,7 +80,7 @@ pub const OPTIONS: &[Setting] = &[
 ];
 
 /// The constructor for the registry; touches nothing.
-pub fn build(
+pub(crate) fn build(
     options: &Map<String, Value>,
     context: &Context,
 ) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

@@ -13,14 +13,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database (sqlite.org/tempfiles.html).
-pub const SIDES: [&str; 3] = [LOG, INDEX, JOURNAL];
+pub(super) const SIDES: [&str; 3] = [LOG, INDEX, JOURNAL];
 const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 const JOURNAL: &str = "-journal";
 
 /// The files beside the database while they are out of the way. They go with its names: whoever had
 /// the old one open finds its log where it is.
-pub struct Sides<'a> {
+pub(super) struct Sides<'a> {
     dir: &'a OwnedFd,
     database: CString,
     /// What each is called beside the live database, and beside the hidden one.
@@ -29,7 +29,7 @@ pub struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub fn of(swap: &'a Swap<'_>) -> Result<Self, StorageError> {
+    pub(super) fn of(swap: &'a Swap<'_>) -> Result<Self, StorageError> {
         let doing = format!("rolling {} back", swap.path().display());
         let named =
             |name: &CStr, end: &str| CString::new([name.to_bytes(), end.as_bytes()].concat());
@@ -39,7 +39,7 @@ impl<'a> Sides<'a> {
         Ok(Self { dir: swap.dir(), database: swap.name().to_owned(), names, doing })
     }
 
-    pub fn put_aside(&self) -> Result<(), StorageError> {
+    pub(super) fn put_aside(&self) -> Result<(), StorageError> {
         self.names.iter().try_for_each(|(live, aside)| self.rename(live, aside))?;
         self.sync()
     }
@@ -47,7 +47,7 @@ impl<'a> Sides<'a> {
     /// As they were before an attempt that came to nothing. Beside a database that was written to
     /// since, such a file would be written into that; the snapshot to be safe has what is in it.
     /// One that somebody has open is in use, whatever was written.
-    pub fn bring_back(&self, hidden: &Path) -> Result<(), StorageError> {
+    pub(super) fn bring_back(&self, hidden: &Path) -> Result<(), StorageError> {
         for ((live, aside), end) in self.names.iter().zip(SIDES) {
             let Some(side) = self.look(aside)? else { continue };
             // Putting it aside moved its time of change.
@@ -72,13 +72,13 @@ impl<'a> Sides<'a> {
     }
 
     /// Whether one lies beside what is live that SQLite would read.
-    pub fn hold_something(&self) -> Result<bool, StorageError> {
+    pub(super) fn hold_something(&self) -> Result<bool, StorageError> {
         Ok(self.is_read(LOG)? || self.is_read(JOURNAL)?)
     }
 
     /// Whether what lies beside the live database can only be that of the one at `old`, whose name
     /// it was. In doubt it is not.
-    pub fn are_of(&self, old: &Path, live: &Path) -> Result<bool, StorageError> {
+    pub(super) fn are_of(&self, old: &Path, live: &Path) -> Result<bool, StorageError> {
         let theirs = holders_of(old)?;
         for end in SIDES {
             let held = holders_of(&beside(live, end))?;
@@ -115,7 +115,7 @@ impl<'a> Sides<'a> {
         file.read(&mut first).doing(|| self.doing.clone()).map(|_| first != [0])
     }
 
-    pub fn remove(&self) -> Result<(), StorageError> {
+    pub(super) fn remove(&self) -> Result<(), StorageError> {
         self.names.iter().try_for_each(|(_, aside)| self.unlink(aside))
     }
 
@@ -139,18 +139,18 @@ impl<'a> Sides<'a> {
 }
 
 /// The processes that have a file open.
-pub fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
+pub(super) fn holders_of(file: &Path) -> Result<Vec<u32>, StorageError> {
     held(file).map(|held| held.iter().map(|holder| holder.pid).collect())
 }
 
 /// A file that SQLite keeps beside a database.
-pub fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(end);
     name.into()
 }
 
-pub fn held(file: &Path) -> Result<Vec<Holder>, StorageError> {
+pub(super) fn held(file: &Path) -> Result<Vec<Holder>, StorageError> {
     match holders(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         held => held.doing(|| format!("looking for users of {}", file.display())),

@@ -12,7 +12,7 @@ use crate::host::process::User;
 use crate::store::{Filled, Growing, Store, Taking};
 use std::os::fd::OwnedFd;
 
-pub fn take(
+pub(super) fn take(
     settings: &Settings,
     store: &Store,
     order: &TakeOrder<'_>,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 /// # Errors
 /// [`Fault::Permanent`] where the copy is not what was stored, or no sound database; the listing
 /// remembers that.
-pub fn verify(
+pub(super) fn verify(
     settings: &Settings,
     item: &Item,
     progress: &dyn Progress,

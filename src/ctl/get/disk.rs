@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// power to whoever starts it here.
 const KEPT_BITS: u32 = 0o1777;
 
-pub struct Tree {
+pub(super) struct Tree {
     hidden: PathBuf,
     target: PathBuf,
     /// The directories that were entered, from the top down.
@@ -33,7 +33,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    pub fn create(target: &Path) -> io::Result<Self> {
+    pub(super) fn create(target: &Path) -> io::Result<Self> {
         target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let hidden = OsString::from(format!(".heptactl-{}-tree", std::process::id()));
         let hidden = target.with_file_name(hidden);
@@ -45,7 +45,7 @@ impl Tree {
 
     /// Gives it its name. Never over something: then the error is
     /// [`io::ErrorKind::AlreadyExists`].
-    pub fn place(mut self) -> io::Result<()> {
+    pub(super) fn place(mut self) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let above = self.target.parent().filter(|above| !above.as_os_str().is_empty());
         let above = openat(

@@ -37,7 +37,7 @@ struct Got<'a> {
     left_out: Vec<String>,
 }
 
-pub fn get(
+pub(super) fn get(
     session: &mut Session<'_, '_>,
     snapshot: &str,
     path: &OsStr,

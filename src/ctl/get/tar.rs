@@ -9,7 +9,7 @@ const BLOCK: usize = 512;
 /// The largest number in eleven octal digits.
 const LARGEST: u64 = 0o77_777_777_777;
 
-pub struct Stream<'a> {
+pub(super) struct Stream<'a> {
     out: &'a mut dyn Write,
     /// Where the walk is, from the top down.
     path: Vec<Vec<u8>>,
@@ -30,12 +30,12 @@ struct Header<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub fn new(out: &'a mut dyn Write) -> Self {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
         Self { out, path: Vec::new(), padding: 0 }
     }
 
     /// Two empty blocks end it.
-    pub fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.flush()
     }

@@ -6,7 +6,7 @@ use crate::api::wire::{Entry, EntryKind, Listing, TreeQuery, unescape};
 use std::io;
 
 /// Where a tree goes. Names are single parts of a path, checked.
-pub trait Sink {
+pub(super) trait Sink {
     /// What follows is in this directory, until it is left; the first one is the top.
     fn enter(&mut self, name: &[u8], entry: &Entry) -> io::Result<()>;
     fn leave(&mut self, entry: &Entry) -> io::Result<()>;
@@ -19,30 +19,30 @@ pub trait Sink {
 
 /// What came, and what did not.
 #[derive(Debug, Default)]
-pub struct Walked {
+pub(super) struct Walked {
     pub entries: u64,
     pub bytes: u64,
     pub left_out: Vec<String>,
 }
 
-pub struct Walk<'a> {
+pub(super) struct Walk<'a> {
     client: &'a Client,
     top: Listing,
     walked: Walked,
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(client: &'a Client, snapshot: &str, path: &str) -> Result<Self, CtlError> {
+    pub(super) fn new(client: &'a Client, snapshot: &str, path: &str) -> Result<Self, CtlError> {
         let top = client.tree(snapshot, &query(path, None))?;
         Ok(Self { client, top, walked: Walked::default() })
     }
 
     /// The definite one: `latest` may mean another one by now.
-    pub fn label(&self) -> &str {
+    pub(super) fn label(&self) -> &str {
         &self.top.snapshot
     }
 
-    pub fn walk(mut self, sink: &mut dyn Sink) -> Result<Walked, CtlError> {
+    pub(super) fn walk(mut self, sink: &mut dyn Sink) -> Result<Walked, CtlError> {
         let top = self.top.clone();
         let (path, entry) = (top.path.clone(), top.entry.clone());
         let name = path.rsplit('/').next().unwrap_or_default();

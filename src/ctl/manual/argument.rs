@@ -1,7 +1,7 @@
 //! What arguments are that many commands have.
 
 /// The help of an argument that has none of its own.
-pub fn argument(id: &str) -> Option<&'static str> {
+pub(crate) fn argument(id: &str) -> Option<&'static str> {
     Some(match id {
         "resource" => "Name of a resource, as `heptactl status` shows it",
         "snapshot" | "snapshots" | "from" | "to" => {

@@ -3,7 +3,7 @@
 use crate::help::Example;
 
 /// Of a command; of heptactl itself by an empty name.
-pub fn of(command: &str) -> &'static [Example] {
+pub(super) fn of(command: &str) -> &'static [Example] {
     let found = ALL.iter().find(|(name, _)| *name == command);
     found.map_or(&[], |(_, examples)| examples)
 }

@@ -4,8 +4,8 @@ mod argument;
 mod examples;
 mod restore;
 
-pub use argument::argument;
-pub use restore::restore;
+pub(super) use argument::argument;
+pub(super) use restore::restore;
 
 use crate::help::{Group, Manual, Meaning};
 

@@ -1,7 +1,7 @@
 //! The word that everybody types first, and which means three things.
 
 /// What to type instead, with the resource and the snapshot that are meant.
-pub fn restore(resource: &str, snapshot: &str) -> Vec<String> {
+pub(crate) fn restore(resource: &str, snapshot: &str) -> Vec<String> {
     let list = match resource {
         "RESOURCE" => "heptactl list".into(),
         resource => format!("heptactl list {resource}"),

@@ -22,7 +22,7 @@ const ALL: [Mark; 8] = [
     Mark::None,
 ];
 
-pub fn word(mark: Mark) -> &'static str {
+pub(super) fn word(mark: Mark) -> &'static str {
     match mark {
         Mark::Complete => "complete",
         Mark::Suspect => "suspect",
@@ -35,7 +35,7 @@ pub fn word(mark: Mark) -> &'static str {
     }
 }
 
-pub fn tone(mark: Mark) -> Tone {
+pub(super) fn tone(mark: Mark) -> Tone {
     match mark {
         Mark::Complete | Mark::Kept => Tone::Good,
         Mark::Suspect | Mark::Skipped | Mark::Missed => Tone::Warn,

@@ -18,11 +18,11 @@ pub fn wall(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// To the second, for live events and for what went on within a minute.
-pub fn wall_seconds(at: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn wall_seconds(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
-pub fn date(at: Timestamp, zone: &TimeZone) -> Date {
+pub(super) fn date(at: Timestamp, zone: &TimeZone) -> Date {
     at.to_zoned(zone.clone()).date()
 }
 
@@ -36,7 +36,7 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// What a zone is called: its IANA name, else the offset that is in force.
-pub fn zone_name(zone: &TimeZone, now: Timestamp) -> String {
+pub(super) fn zone_name(zone: &TimeZone, now: Timestamp) -> String {
     match zone.iana_name() {
         Some("Etc/UTC" | "Etc/UCT" | "Etc/Zulu" | "UCT" | "Zulu") => "UTC".into(),
         Some(name) => name.into(),

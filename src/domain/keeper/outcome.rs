@@ -16,7 +16,7 @@ use crate::domain::snapshot::{Facts, Fate, Health, Origin, Seq, Snapshot, Thrown
 use jiff::SignedDuration;
 
 /// How long a deleted snapshot can be undeleted, in time that heptad runs.
-pub const TRASH: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const TRASH: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a person hears whose act was done and cannot be noted.
 const UNNOTED: &str =

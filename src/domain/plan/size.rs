@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The largest size in bytes: the largest offset in a file (off_t of lseek(2)).
-pub const LARGEST: u64 = i64::MAX as u64;
+pub(super) const LARGEST: u64 = i64::MAX as u64;
 
 /// A number of bytes, at least one and at most [`LARGEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

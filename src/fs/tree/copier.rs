@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub struct Copier<'a> {
+pub(super) struct Copier<'a> {
     /// The root of the copy.
     pub base: BorrowedFd<'a>,
     /// The root of the original.
@@ -48,7 +48,7 @@ struct Level {
 }
 
 impl<'a> Copier<'a> {
-    pub fn new(
+    pub(super) fn new(
         from: BorrowedFd<'a>,
         base: BorrowedFd<'a>,
         root: Meta,
@@ -72,7 +72,7 @@ impl<'a> Copier<'a> {
     }
 
     /// Copies all that is in a directory into another one.
-    pub fn contents(&mut self, from: OwnedFd, into: OwnedFd) -> Result<(), StorageError> {
+    pub(super) fn contents(&mut self, from: OwnedFd, into: OwnedFd) -> Result<(), StorageError> {
         let names = list(&from).doing(|| "reading the root of the tree".into())?;
         let mut levels = vec![self.level(names, self.root, Flags::default(), 0)];
         let (mut from, mut into) = (Trail::new(from), Trail::new(into));
@@ -257,7 +257,7 @@ impl<'a> Copier<'a> {
 
     /// What a call that reads the original brought; nothing where the trouble is that entry's
     /// alone.
-    pub fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         found: rustix::io::Result<T>,
         verb: &str,
@@ -277,7 +277,7 @@ impl<'a> Copier<'a> {
 
     /// What a call that makes the copy brought; nothing where the file system there cannot hold
     /// this entry.
-    pub fn made<T>(
+    pub(super) fn made<T>(
         &mut self,
         made: rustix::io::Result<T>,
         verb: &str,
@@ -291,7 +291,7 @@ impl<'a> Copier<'a> {
         }
     }
 
-    pub fn doing(&self, verb: &str) -> String {
+    pub(super) fn doing(&self, verb: &str) -> String {
         format!("{verb} {}", shown(&self.path))
     }
 }

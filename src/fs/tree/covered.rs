@@ -6,19 +6,19 @@ use rustix::mount::OpenTreeFlags;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// The tree without anything that is mounted below it, made when it is first asked for.
-pub struct Covered<'a> {
+pub(super) struct Covered<'a> {
     root: BorrowedFd<'a>,
     /// A copy of the root's mount alone, seen by nobody else; none where that is not permitted.
     bare: Option<Option<OwnedFd>>,
 }
 
 impl<'a> Covered<'a> {
-    pub fn new(root: BorrowedFd<'a>) -> Self {
+    pub(super) fn new(root: BorrowedFd<'a>) -> Self {
         Self { root, bare: None }
     }
 
     /// A reference to what is covered at a relative path.
-    pub fn at(&mut self, path: &[u8]) -> Option<(OwnedFd, Meta)> {
+    pub(super) fn at(&mut self, path: &[u8]) -> Option<(OwnedFd, Meta)> {
         let bare = self.bare.get_or_insert_with(|| {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC

@@ -58,7 +58,7 @@ pub fn copy(
 }
 
 /// As [`copy`], for whom it matters which side an error is of.
-pub fn transfer(
+pub(super) fn transfer(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
     size: u64,

@@ -20,7 +20,7 @@ pub struct Lost {
 /// references only. The order matters: a change of owner clears set-user-id and capabilities, an
 /// access list changes the mode, and one that `to` has inherited must be gone before the mode opens
 /// it to anybody.
-pub fn dress(
+pub(super) fn dress(
     from: Option<BorrowedFd<'_>>,
     meta: &Meta,
     to: BorrowedFd<'_>,

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 impl Copier<'_> {
     /// Dresses what was made as its original, of which nothing but `meta` may be left.
-    pub fn finish(
+    pub(super) fn finish(
         &mut self,
         from: Option<BorrowedFd<'_>>,
         meta: &Meta,
@@ -41,7 +41,7 @@ impl Copier<'_> {
     }
 
     /// What chattr(1) has set on an original that is open.
-    pub fn flags(&self, original: BorrowedFd<'_>) -> Flags {
+    pub(super) fn flags(&self, original: BorrowedFd<'_>) -> Flags {
         match self.options.flow {
             Flow::IntoStore => Flags::of(original),
             Flow::WithinStore | Flow::OutOfStore => Flags::noted(original),
@@ -49,7 +49,7 @@ impl Copier<'_> {
     }
 
     /// Before anything is in the copy.
-    pub fn begin(&self, flags: Flags, made: BorrowedFd<'_>) -> Result<(), StorageError> {
+    pub(super) fn begin(&self, flags: Flags, made: BorrowedFd<'_>) -> Result<(), StorageError> {
         let in_store = self.options.flow != Flow::OutOfStore;
         let flags = self.counted(flags, made);
         flags.begin(made, in_store).doing(|| self.doing("making"))
@@ -59,7 +59,7 @@ impl Copier<'_> {
         if self.is_counted { flags.counted_as(made) } else { flags }
     }
 
-    pub fn count(
+    pub(super) fn count(
         &mut self,
         was: &Meta,
         into: BorrowedFd<'_>,
@@ -69,7 +69,7 @@ impl Copier<'_> {
         self.record(was, &is)
     }
 
-    pub fn record(&mut self, was: &Meta, is: &Meta) -> Result<(), StorageError> {
+    pub(super) fn record(&mut self, was: &Meta, is: &Meta) -> Result<(), StorageError> {
         self.options.progress.wanted()?;
         if !self.path.is_empty() || is.kind != Kind::Dir {
             self.report.entries += 1;
@@ -82,7 +82,7 @@ impl Copier<'_> {
     }
 
     /// Sets what was put off.
-    pub fn fix(&mut self) -> Result<(), StorageError> {
+    pub(super) fn fix(&mut self) -> Result<(), StorageError> {
         for (path, flags) in std::mem::take(&mut self.fixed) {
             let doing = || format!("finishing the copy of {}", shown(&path));
             let file =

@@ -165,19 +165,19 @@ impl Flags {
 
 /// Takes away what a new directory or file has inherited, but for the project that it is counted
 /// for.
-pub fn shed(fd: impl AsFd) -> Result<()> {
+pub(super) fn shed(fd: impl AsFd) -> Result<()> {
     Flags::default().begin(fd.as_fd(), true)
 }
 
 /// Lets an open file or directory be changed and removed.
-pub fn loosen(fd: impl AsFd) -> Result<()> {
+pub(super) fn loosen(fd: impl AsFd) -> Result<()> {
     let is = rustix::fs::ioctl_getflags(&fd)?;
     rustix::fs::ioctl_setflags(&fd, is - FIXING)
 }
 
 /// Whether what was lost may be lost in silence by what goes back to its own place: a journal of
 /// data (`j`) only root with a further right may ask for, and a seal (`V`) nobody can set anew.
-pub fn is_minor(lost: &str) -> bool {
+pub(super) fn is_minor(lost: &str) -> bool {
     lost.chars().all(|letter| matches!(letter, 'j' | 'V'))
 }
 

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const TRIES: u32 = 3;
 
 impl Copier<'_> {
-    pub fn file(
+    pub(super) fn file(
         &mut self,
         from: BorrowedFd<'_>,
         meta: Meta,
@@ -114,7 +114,7 @@ impl Copier<'_> {
         Ok(false)
     }
 
-    pub fn special(
+    pub(super) fn special(
         &mut self,
         from: BorrowedFd<'_>,
         meta: &Meta,

@@ -141,7 +141,7 @@ pub fn names(dir: impl AsFd) -> rustix::io::Result<Vec<CString>> {
 }
 
 /// As [`names`]: those up to where reading failed, and how.
-pub fn list(dir: impl AsFd) -> rustix::io::Result<(Vec<CString>, Option<Errno>)> {
+pub(super) fn list(dir: impl AsFd) -> rustix::io::Result<(Vec<CString>, Option<Errno>)> {
     let (mut names, mut broken) = (Vec::new(), None);
     for entry in rustix::fs::Dir::read_from(dir)? {
         match entry {
@@ -158,7 +158,7 @@ pub fn list(dir: impl AsFd) -> rustix::io::Result<(Vec<CString>, Option<Errno>)>
 }
 
 /// A new directory that only we may enter; its final mode comes when it is filled.
-pub fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
+pub(super) fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
     rustix::fs::mkdirat(&dir, name, Mode::RWXU)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(dir, name, flags, Mode::empty())
@@ -166,7 +166,7 @@ pub fn make_dir(dir: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
 
 /// What became of a further name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linked {
+pub(super) enum Linked {
     Yes,
     /// It has as many names as a file can have there.
     Full,
@@ -175,7 +175,11 @@ pub enum Linked {
 }
 
 /// Gives what a reference means a second name.
-pub fn link(reference: impl AsFd, dir: impl AsFd, name: &CStr) -> rustix::io::Result<Linked> {
+pub(super) fn link(
+    reference: impl AsFd,
+    dir: impl AsFd,
+    name: &CStr,
+) -> rustix::io::Result<Linked> {
     let path = through_proc(reference.as_fd());
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
     match rustix::fs::linkat(rustix::fs::CWD, path.as_str(), dir, name, follow) {

@@ -6,7 +6,7 @@
 use rustix::io::Errno;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// The entry went away between being listed and being looked at: it is as if it had never been.
     Gone,
     /// Something about this entry; the next one may well be fine.
@@ -17,7 +17,7 @@ pub enum Fault {
 
 /// Of a call that looks at, opens or reads an original: whatever it says, it says of that entry,
 /// unless this process itself is at its limits.
-pub fn of_source(error: Errno) -> Fault {
+pub(super) fn of_source(error: Errno) -> Fault {
     match error {
         Errno::NOENT => Fault::Gone,
         Errno::NOMEM | Errno::MFILE | Errno::NFILE | Errno::INTR => Fault::All,
@@ -27,7 +27,7 @@ pub fn of_source(error: Errno) -> Fault {
 
 /// Of a call that makes or writes a copy: of the entry is only what the file system there says of
 /// this name, this kind, this size or these attributes.
-pub fn of_copy(error: Errno) -> Fault {
+pub(super) fn of_copy(error: Errno) -> Fault {
     match error {
         // Larger than a file can be there; a name or a link's target longer than allowed, or not of
         // its character set; one that differs from another only in case.
@@ -42,12 +42,12 @@ pub fn of_copy(error: Errno) -> Fault {
 }
 
 /// Whether an error means that this process may not read it, as opposed to that reading failed.
-pub fn is_forbidden(error: Errno) -> bool {
+pub(super) fn is_forbidden(error: Errno) -> bool {
     matches!(error, Errno::ACCESS | Errno::PERM | Errno::NOKEY)
 }
 
 /// Why, for a person, where more is to be said than that it may not be read.
-pub fn why(error: Errno) -> Option<String> {
+pub(super) fn why(error: Errno) -> Option<String> {
     let text = match error {
         error if is_forbidden(error) => return None,
         Errno::FBIG => "it is larger than a file can be there".into(),

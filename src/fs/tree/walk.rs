@@ -84,7 +84,7 @@ fn open(
 }
 
 /// Appends a name to a relative path.
-pub fn push(path: &mut Vec<u8>, name: &[u8]) {
+pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) {
     if !path.is_empty() {
         path.push(b'/');
     }

@@ -35,7 +35,7 @@ pub struct Lost {
 }
 
 /// Gives `to` all attributes of `from`, and takes away what it has beyond them.
-pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Lost> {
+pub(super) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Lost> {
     let (from, target) = (through_proc(from), through_proc(to));
     let mut lost = Lost::default();
     let mut wanted = Vec::new();
@@ -56,7 +56,7 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<Lost
 }
 
 /// Takes away what a new entry has inherited.
-pub fn shed(to: impl AsFd) -> rustix::io::Result<Lost> {
+pub(super) fn shed(to: impl AsFd) -> rustix::io::Result<Lost> {
     let inherited = !take_away(&through_proc(to.as_fd()), &[])?;
     Ok(Lost { inherited, ..Lost::default() })
 }
@@ -96,7 +96,7 @@ fn all(path: &str) -> rustix::io::Result<Vec<(CString, Option<Vec<u8>>)>> {
     names.map(|name| get(path, &name).map(|value| (name, value))).collect()
 }
 
-pub fn is_refusal(error: Errno, to: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+pub(super) fn is_refusal(error: Errno, to: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     Ok(match error {
         Errno::NOSPC => {
             // Asked through the path: a reference alone cannot be asked.
@@ -146,9 +146,9 @@ fn grow(read: impl Fn(&mut Vec<u8>) -> rustix::io::Result<usize>) -> rustix::io:
 }
 
 /// Whether an extended attribute is such a note.
-pub fn is_note(name: &CStr) -> bool {
+pub(super) fn is_note(name: &CStr) -> bool {
     NOTES.contains(&name)
 }
 
 /// Of whoever may not write root's, the notes are as trustworthy as all his files.
-pub const NOTES: [&CStr; 2] = [c"trusted.heptad.flags", c"user.heptad.flags"];
+pub(super) const NOTES: [&CStr; 2] = [c"trusted.heptad.flags", c"user.heptad.flags"];

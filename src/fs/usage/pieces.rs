@@ -13,10 +13,10 @@ const EXTENT_DATA: u32 = 108;
 const READING: &str = "asking where files lie";
 
 /// Hears of each piece: where it begins, and its length.
-pub type Hear<'a> = dyn FnMut(u64, u64) -> Result<(), Unmeasurable> + 'a;
+pub(super) type Hear<'a> = dyn FnMut(u64, u64) -> Result<(), Unmeasurable> + 'a;
 
 /// The pieces of a file by its reference.
-pub fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> Result<(), Unmeasurable> {
+pub(super) fn extents(file: impl AsFd, visit: &mut dyn FnMut(Extent)) -> Result<(), Unmeasurable> {
     let open = open_file(file).map_err(|error| Unmeasurable::by(READING, error.into()))?;
     match sys::extents(&open, visit) {
         Err(error) => Err(Unmeasurable::by(READING, error)),
@@ -38,16 +38,16 @@ pub fn unshared(file: impl AsFd) -> Result<Option<u64>, StorageError> {
 }
 
 /// Reads the trees of subvolumes.
-pub struct SubvolumePieces(TreeReader);
+pub(super) struct SubvolumePieces(TreeReader);
 
 impl SubvolumePieces {
     #[allow(clippy::new_without_default, reason = "it is large, and nobody needs a default one")]
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(TreeReader::new())
     }
 
     /// All pieces of all files of the subvolume with this id.
-    pub fn of_all(
+    pub(super) fn of_all(
         &mut self,
         fs: impl AsFd,
         id: u64,
@@ -57,7 +57,7 @@ impl SubvolumePieces {
     }
 
     /// Those of one file, by its number, in the subvolume that `dir` lies in.
-    pub fn of_one(
+    pub(super) fn of_one(
         &mut self,
         dir: impl AsFd,
         ino: u64,

@@ -12,14 +12,14 @@ pub struct TooMany;
 
 /// Half-open ranges of bytes.
 #[derive(Debug, Default)]
-pub struct Ranges {
+pub(super) struct Ranges {
     /// In order, apart from each other.
     sorted: Vec<(u64, u64)>,
     fresh: Vec<(u64, u64)>,
 }
 
 impl Ranges {
-    pub fn add(&mut self, start: u64, length: u64) -> Result<(), TooMany> {
+    pub(super) fn add(&mut self, start: u64, length: u64) -> Result<(), TooMany> {
         let end = start.saturating_add(length);
         match self.fresh.last_mut() {
             _ if start == end => return Ok(()),
@@ -30,18 +30,18 @@ impl Ranges {
         if self.fresh.len() < BATCH.max(self.sorted.len()) { Ok(()) } else { self.settle() }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.sorted.is_empty() && self.fresh.is_empty()
     }
 
     /// Bytes in all.
-    pub fn total(&mut self) -> Result<u64, TooMany> {
+    pub(super) fn total(&mut self) -> Result<u64, TooMany> {
         self.settle()?;
         Ok(self.sorted.iter().map(|(start, end)| end - start).sum())
     }
 
     /// Adds to `found` what of a range is in this set, which must be settled.
-    pub fn cut(&self, start: u64, length: u64, found: &mut Ranges) -> Result<(), TooMany> {
+    pub(super) fn cut(&self, start: u64, length: u64, found: &mut Ranges) -> Result<(), TooMany> {
         debug_assert!(self.fresh.is_empty(), "places are cut out of a settled set");
         let end = start.saturating_add(length);
         let first = self.sorted.partition_point(|(_, before)| *before <= start);
@@ -54,7 +54,7 @@ impl Ranges {
     }
 
     /// Sorts in what was added.
-    pub fn settle(&mut self) -> Result<(), TooMany> {
+    pub(super) fn settle(&mut self) -> Result<(), TooMany> {
         if self.fresh.is_empty() {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::Context;
 /// Where journald listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-pub struct Journal {
+pub(super) struct Journal {
     socket: UnixDatagram,
     path: PathBuf,
 }
@@ -23,7 +23,7 @@ pub struct Journal {
 impl Journal {
     /// # Errors
     /// The system's, where no journal listens.
-    pub fn connect() -> io::Result<Self> {
+    pub(super) fn connect() -> io::Result<Self> {
         Self::at(Path::new(SOCKET))
     }
 

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 /// A text without characters that break a line, drive a terminal or turn the reading direction:
 /// they become `\u{..}`.
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a str);
+pub(super) struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,14 +20,14 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-pub fn is_harmful(c: char) -> bool {
+pub(super) fn is_harmful(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = matches!(c, '\u{2028}' | '\u{2029}');
     c.is_control() || turns || breaks
 }
 
 /// Its first `most` characters, with a word where there are more.
-pub fn bounded(text: &str, most: usize) -> String {
+pub(super) fn bounded(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}… [cut]", &text[..end]),
         None => text.to_owned(),

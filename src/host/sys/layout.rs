@@ -4,29 +4,29 @@ use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-pub const MAGIC: u8 = 0x94;
-pub const SUBVOL_RDONLY: u64 = 1 << 1;
-pub const SUBVOL_SPEC_BY_ID: u64 = 1 << 4;
+pub(super) const MAGIC: u8 = 0x94;
+pub(super) const SUBVOL_RDONLY: u64 = 1 << 1;
+pub(super) const SUBVOL_SPEC_BY_ID: u64 = 1 << 4;
 /// In the flags of a root item, unlike in those of a request.
-pub const ROOT_SUBVOL_RDONLY: u64 = 1;
-pub const FIEMAP_FLAG_SYNC: u32 = 1;
-pub const EXTENT_LAST: u32 = 1;
+pub(super) const ROOT_SUBVOL_RDONLY: u64 = 1;
+pub(super) const FIEMAP_FLAG_SYNC: u32 = 1;
+pub(super) const EXTENT_LAST: u32 = 1;
 /// Unknown, not yet allocated, or inline.
-pub const EXTENT_PLACELESS: u32 = 0x2 | 0x4 | 0x200;
+pub(super) const EXTENT_PLACELESS: u32 = 0x2 | 0x4 | 0x200;
 /// Compressed, say.
-pub const EXTENT_ENCODED: u32 = 0x8;
-pub const EXTENT_INLINE: u32 = 0x200;
-pub const EXTENT_SHARED: u32 = 0x2000;
-pub const FS_INFO_REST: usize = 992;
-pub const INO_LOOKUP_USER_PATH: usize = 4080 - 256;
-pub const SEARCH_HEAD: usize = 112;
-pub const SEARCH_BUFFER: usize = 4096;
+pub(super) const EXTENT_ENCODED: u32 = 0x8;
+pub(super) const EXTENT_INLINE: u32 = 0x200;
+pub(super) const EXTENT_SHARED: u32 = 0x2000;
+pub(super) const FS_INFO_REST: usize = 992;
+pub(super) const INO_LOOKUP_USER_PATH: usize = 4080 - 256;
+pub(super) const SEARCH_HEAD: usize = 112;
+pub(super) const SEARCH_BUFFER: usize = 4096;
 /// More than the largest item has, which is smaller than the largest node.
-pub const TREE_PAGE: usize = 1 << 16;
+pub(super) const TREE_PAGE: usize = 1 << 16;
 const FIEMAP_PAGE: usize = 128;
 
 #[repr(C)]
-pub struct FsInfo {
+pub(super) struct FsInfo {
     pub max_id: u64,
     pub num_devices: u64,
     pub fsid: [u8; 16],
@@ -34,7 +34,7 @@ pub struct FsInfo {
 }
 
 #[repr(C)]
-pub struct VolArgsV2 {
+pub(super) struct VolArgsV2 {
     pub fd: i64,
     pub transid: u64,
     pub flags: u64,
@@ -43,7 +43,7 @@ pub struct VolArgsV2 {
 }
 
 impl VolArgsV2 {
-    pub fn named(name: &OsStr) -> Result<Self, Errno> {
+    pub(super) fn named(name: &OsStr) -> Result<Self, Errno> {
         let bytes = name.as_bytes();
         if bytes.len() > 255 {
             return Err(Errno::ENAMETOOLONG);
@@ -59,13 +59,13 @@ impl VolArgsV2 {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Timespec {
+pub(super) struct Timespec {
     sec: u64,
     nsec: u32,
 }
 
 #[repr(C)]
-pub struct GetSubvolInfo {
+pub(super) struct GetSubvolInfo {
     pub treeid: u64,
     name: [u8; 256],
     parent_id: u64,
@@ -84,7 +84,7 @@ pub struct GetSubvolInfo {
 }
 
 impl GetSubvolInfo {
-    pub const ZERO: Self = Self {
+    pub(super) const ZERO: Self = Self {
         treeid: 0,
         name: [0; 256],
         parent_id: 0,
@@ -105,13 +105,13 @@ impl GetSubvolInfo {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Rootref {
+pub(super) struct Rootref {
     pub treeid: u64,
     pub dirid: u64,
 }
 
 #[repr(C)]
-pub struct GetSubvolRootref {
+pub(super) struct GetSubvolRootref {
     pub min_treeid: u64,
     pub rootref: [Rootref; 255],
     pub num_items: u8,
@@ -119,7 +119,7 @@ pub struct GetSubvolRootref {
 }
 
 #[repr(C)]
-pub struct InoLookupUser {
+pub(super) struct InoLookupUser {
     pub dirid: u64,
     pub treeid: u64,
     pub name: [u8; 256],
@@ -127,7 +127,7 @@ pub struct InoLookupUser {
 }
 
 #[repr(C)]
-pub struct SearchArgs<const N: usize> {
+pub(super) struct SearchArgs<const N: usize> {
     tree_id: u64,
     objectid: [u64; 2],
     offset: [u64; 2],
@@ -156,14 +156,14 @@ impl<const N: usize> Default for SearchArgs<N> {
 }
 
 impl<const N: usize> SearchArgs<N> {
-    pub fn new(key: SearchKey) -> Self {
+    pub(super) fn new(key: SearchKey) -> Self {
         let at = |offset| TreeKey { object: key.object, item_type: key.item_type, offset };
         let mut args = Self::default();
         args.ask(key.tree, at(key.offsets.0), at(key.offsets.1));
         args
     }
 
-    pub fn ask(&mut self, tree: u64, from: TreeKey, to: TreeKey) {
+    pub(super) fn ask(&mut self, tree: u64, from: TreeKey, to: TreeKey) {
         self.tree_id = tree;
         self.objectid = [from.object, to.object];
         self.item_type = [from.item_type, to.item_type];
@@ -173,7 +173,7 @@ impl<const N: usize> SearchArgs<N> {
 }
 
 #[repr(C)]
-pub struct Fiemap {
+pub(super) struct Fiemap {
     pub start: u64,
     pub length: u64,
     pub flags: u32,
@@ -184,7 +184,7 @@ pub struct Fiemap {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct FiemapExtent {
+pub(super) struct FiemapExtent {
     pub logical: u64,
     pub physical: u64,
     pub length: u64,
@@ -194,14 +194,14 @@ pub struct FiemapExtent {
 }
 
 #[repr(C)]
-pub struct FiemapPage {
+pub(super) struct FiemapPage {
     pub head: Fiemap,
     pub extents: [FiemapExtent; FIEMAP_PAGE],
 }
 
 impl FiemapPage {
     /// From the beginning of the file, with all places free.
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         head: Fiemap {
             start: 0,
             length: u64::MAX,

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 /// `struct fsxattr`.
 #[repr(C)]
 #[derive(Default)]
-pub struct FsXattr {
+pub(super) struct FsXattr {
     xflags: u32,
     extent_size: u32,
     extents: u32,

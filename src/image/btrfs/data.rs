@@ -7,7 +7,7 @@ use fs_btrfs::inode::Inode;
 use fs_btrfs::{Error, Result};
 
 /// A stretch of a file.
-pub struct Extent {
+pub(super) struct Extent {
     start: u64,
     length: u64,
     holds: Holds,
@@ -34,16 +34,16 @@ enum Holds {
 
 /// In the item of an extent (struct btrfs_file_extent_item).
 mod field {
-    pub const UNPACKED: usize = 8;
-    pub const COMPRESSION: usize = 16;
-    pub const ENCRYPTION: usize = 17;
-    pub const ENCODING: usize = 18;
-    pub const KIND: usize = 20;
-    pub const INLINE: usize = 21;
-    pub const AT: usize = 21;
-    pub const SIZE: usize = 29;
-    pub const FROM: usize = 37;
-    pub const LENGTH: usize = 45;
+    pub(super) const UNPACKED: usize = 8;
+    pub(super) const COMPRESSION: usize = 16;
+    pub(super) const ENCRYPTION: usize = 17;
+    pub(super) const ENCODING: usize = 18;
+    pub(super) const KIND: usize = 20;
+    pub(super) const INLINE: usize = 21;
+    pub(super) const AT: usize = 21;
+    pub(super) const SIZE: usize = 29;
+    pub(super) const FROM: usize = 37;
+    pub(super) const LENGTH: usize = 45;
 }
 
 const INLINE: u8 = 0;
@@ -56,7 +56,7 @@ fn bad(why: &str) -> Error {
 }
 
 /// All stretches of a file, in order.
-pub fn extents(volume: &Volume, place: Place) -> Result<Vec<Extent>> {
+pub(super) fn extents(volume: &Volume, place: Place) -> Result<Vec<Extent>> {
     let mut found: Vec<Extent> = Vec::new();
     volume.each(place, EXTENT_DATA_KEY, &mut |start, item| {
         let extent = parse(start, item)?;
@@ -101,7 +101,7 @@ fn parse(start: u64, item: &[u8]) -> Result<Extent> {
 }
 
 /// Up to `size` bytes of a file; what no stretch covers is zeros.
-pub fn read(
+pub(super) fn read(
     volume: &Volume,
     inode: &Inode,
     extents: &[Extent],

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use volume::{Place, Volume};
 
 /// One subvolume, and what is below it.
-pub struct Btrfs {
+pub(super) struct Btrfs {
     volume: Rc<Volume>,
     top: Place,
     /// The directory that was looked into last: most look-ups are for what is in it.
@@ -34,7 +34,7 @@ type Opened = (Vec<u8>, Inode, Vec<Extent>);
 /// More are in no path that Linux lets through.
 const DEEPEST: usize = 4_096;
 
-pub fn open(part: &Stretch) -> Result<Found, String> {
+pub(super) fn open(part: &Stretch) -> Result<Found, String> {
     let (volume, logged) = Volume::open(part).map_err(|error| error.to_string())?;
     let volume = Rc::new(volume);
     let top = volume.top().map_err(|error| error.to_string())?;

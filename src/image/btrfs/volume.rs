@@ -28,13 +28,13 @@ const MOST: usize = 4 << 20;
 
 /// An inode, and the tree it is in. Each subvolume counts its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     subvolume: u64,
     pub tree: u64,
     pub inode: u64,
 }
 
-pub struct Volume {
+pub(super) struct Volume {
     part: Unlogged,
     fs: Filesystem,
     kept: RefCell<HashMap<u64, TreeBlock>>,
@@ -42,19 +42,19 @@ pub struct Volume {
 
 impl Volume {
     /// Opens it, and says whether it has a log.
-    pub fn open(part: &Stretch) -> Result<(Self, bool)> {
+    pub(super) fn open(part: &Stretch) -> Result<(Self, bool)> {
         let part = Unlogged { part: part.clone(), logged: Arc::default() };
         let fs = Filesystem::mount(Arc::new(part.clone()))?;
         let logged = part.logged.load(Ordering::Relaxed);
         Ok((Self { part, fs, kept: RefCell::default() }, logged))
     }
 
-    pub fn sector(&self) -> u64 {
+    pub(super) fn sector(&self) -> u64 {
         u64::from(self.fs.superblock().sectorsize)
     }
 
     /// Bytes at an address in the file system, of copy `mirror`.
-    pub fn read(&self, logical: u64, mirror: usize, bytes: &mut [u8]) -> Result<()> {
+    pub(super) fn read(&self, logical: u64, mirror: usize, bytes: &mut [u8]) -> Result<()> {
         let mut done = 0;
         while done < bytes.len() {
             let at = logical.checked_add(done as u64).ok_or(Error::UnmappedLogical(logical))?;
@@ -70,12 +70,12 @@ impl Volume {
         Ok(())
     }
 
-    pub fn mirrors(&self, logical: u64) -> Result<usize> {
+    pub(super) fn mirrors(&self, logical: u64) -> Result<usize> {
         self.fs.chunk_map().mirrors_at(logical)
     }
 
     /// Does something with the trees, whose blocks are kept for the next.
-    pub fn walk<T>(&self, walk: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn walk<T>(&self, walk: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
         let read = |logical: u64, bytes: &mut [u8]| self.read(logical, 0, bytes);
         let mirrors = |logical: u64| self.mirrors(logical);
         let other = |logical: u64, mirror, bytes: &mut [u8]| self.read(logical, mirror, bytes);
@@ -98,12 +98,12 @@ impl Volume {
     }
 
     /// The topmost subvolume, with all others somewhere below it.
-    pub fn top(&self) -> Result<Place> {
+    pub(super) fn top(&self) -> Result<Place> {
         self.subvolume(FS_TREE_OBJECTID)?.ok_or(Error::NotFound)
     }
 
     /// The subvolume that is mounted where nobody says which.
-    pub fn default_place(&self) -> Result<Place> {
+    pub(super) fn default_place(&self) -> Result<Place> {
         let root = self.fs.superblock().root;
         let item = self.item(root, ROOT_TREE_DIR, DIR_ITEM_KEY, name_hash(b"default"))?;
         let entries = parse_dir_items(&item.unwrap_or_default())?;
@@ -120,7 +120,7 @@ impl Volume {
         Ok(Some(Place { subvolume: id, tree, inode: number(&item.data, root_item::ROOT_DIRID)? }))
     }
 
-    pub fn inode(&self, place: Place) -> Result<Inode> {
+    pub(super) fn inode(&self, place: Place) -> Result<Inode> {
         let item = self.item(place.tree, place.inode, INODE_ITEM_KEY, 0)?;
         Inode::parse(&item.ok_or(Error::NotFound)?, place.inode)
     }
@@ -130,7 +130,7 @@ impl Volume {
     }
 
     /// All items of a kind that something has, in order; the number is the last part of their keys.
-    pub fn each(
+    pub(super) fn each(
         &self,
         place: Place,
         key_type: u8,
@@ -152,7 +152,7 @@ impl Volume {
     }
 
     /// What is in a directory, in the order in which it came there.
-    pub fn entries(&self, place: Place) -> Result<Vec<(Vec<u8>, Option<FileType>)>> {
+    pub(super) fn entries(&self, place: Place) -> Result<Vec<(Vec<u8>, Option<FileType>)>> {
         let mut found = Vec::new();
         if place.inode == EMPTY_SUBVOL_DIR_OBJECTID {
             return Ok(found);
@@ -165,7 +165,7 @@ impl Volume {
         Ok(found)
     }
 
-    pub fn child(&self, dir: Place, name: &[u8]) -> Result<Place> {
+    pub(super) fn child(&self, dir: Place, name: &[u8]) -> Result<Place> {
         if dir.inode == EMPTY_SUBVOL_DIR_OBJECTID {
             return Err(Error::NotFound);
         }
@@ -190,7 +190,7 @@ impl Volume {
 }
 
 /// A number in an item.
-pub fn number(item: &[u8], at: usize) -> Result<u64> {
+pub(super) fn number(item: &[u8], at: usize) -> Result<u64> {
     let bytes = item.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
     let short = || Error::BadSuperblock("an item is too short".into());
     bytes.map(u64::from_le_bytes).ok_or_else(short)

@@ -34,7 +34,7 @@ const MOST: usize = 256;
 
 /// The physical volumes of a snapshot, and what they say of their groups.
 #[derive(Default)]
-pub struct Members {
+pub(super) struct Members {
     disks: HashMap<String, Stretch>,
     groups: Vec<Section>,
     /// Bytes of descriptions.
@@ -42,15 +42,15 @@ pub struct Members {
 }
 
 /// A logical volume, or why it is not shown.
-pub type Volume = (String, Result<Stretch, String>);
+pub(super) type Volume = (String, Result<Stretch, String>);
 
-pub fn is_member(part: &Stretch) -> bool {
+pub(super) fn is_member(part: &Stretch) -> bool {
     identity(part).is_some()
 }
 
 impl Members {
     /// Takes a disk or partition in, if it is one.
-    pub fn add(&mut self, part: &Stretch) {
+    pub(super) fn add(&mut self, part: &Stretch) {
         let Some((identity, header)) = identity(part) else { return };
         let text = description(part, &header).unwrap_or_default();
         self.read = self.read.saturating_add(text.len());
@@ -61,7 +61,7 @@ impl Members {
     }
 
     /// The volumes that begin on a member; none where nothing says so.
-    pub fn volumes(&self, part: &Stretch) -> Result<Vec<Volume>, String> {
+    pub(super) fn volumes(&self, part: &Stretch) -> Result<Vec<Volume>, String> {
         let (identity, _) = identity(part).ok_or("it has no label")?;
         let (name, group) = self.group(&identity).ok_or("nothing describes its group")?;
         let volumes = group.section("logical_volumes").into_iter().flat_map(Section::sections);

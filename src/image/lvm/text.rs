@@ -4,7 +4,7 @@
 const DEEPEST: u8 = 8;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Value {
+pub(super) enum Value {
     Number(u64),
     Text(String),
     List(Vec<Value>),
@@ -12,30 +12,30 @@ pub enum Value {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Section(Vec<(String, Value)>);
+pub(super) struct Section(Vec<(String, Value)>);
 
 impl Section {
     fn value(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         if let Some(Value::Number(number)) = self.value(name) { Some(*number) } else { None }
     }
 
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         if let Some(Value::Text(text)) = self.value(name) { Some(text) } else { None }
     }
 
-    pub fn list(&self, name: &str) -> &[Value] {
+    pub(super) fn list(&self, name: &str) -> &[Value] {
         if let Some(Value::List(list)) = self.value(name) { list } else { &[] }
     }
 
-    pub fn section(&self, name: &str) -> Option<&Self> {
+    pub(super) fn section(&self, name: &str) -> Option<&Self> {
         if let Some(Value::Section(section)) = self.value(name) { Some(section) } else { None }
     }
 
-    pub fn sections(&self) -> impl Iterator<Item = (&str, &Self)> {
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&str, &Self)> {
         self.0.iter().filter_map(|(name, value)| match value {
             Value::Section(section) => Some((name.as_str(), section)),
             _ => None,
@@ -44,7 +44,7 @@ impl Section {
 }
 
 /// Nothing for what is no such text.
-pub fn parse(text: &str) -> Option<Section> {
+pub(super) fn parse(text: &str) -> Option<Section> {
     let mut rest = Rest(text);
     let section = rest.section(0)?;
     rest.0.is_empty().then_some(section)

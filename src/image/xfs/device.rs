@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Log {
+pub(super) enum Log {
     Replayed,
     Ignored,
 }
@@ -34,7 +34,7 @@ const HEADER: u64 = 2;
 const UNLINKED: Range<usize> = 40..296;
 const CHECKSUM: Range<usize> = 312..316;
 
-pub struct Device {
+pub(super) struct Device {
     part: Stretch,
     log: Range<u64>,
     treated: Log,
@@ -42,14 +42,14 @@ pub struct Device {
     limits: Arc<Limits>,
 }
 
-pub struct Limits {
+pub(super) struct Limits {
     lifted: AtomicBool,
     log: AtomicU64,
     changed: AtomicU64,
 }
 
 impl Limits {
-    pub fn lift(&self) {
+    pub(super) fn lift(&self) {
         self.lifted.store(true, Ordering::Relaxed);
     }
 
@@ -68,7 +68,7 @@ fn refused(why: &str) -> fs_core::Error {
 }
 
 impl Device {
-    pub fn new(part: &Stretch, treated: Log) -> Result<(Arc<Self>, Arc<Limits>), Error> {
+    pub(super) fn new(part: &Stretch, treated: Log) -> Result<(Arc<Self>, Arc<Limits>), Error> {
         let mut first = vec![0; 4_096];
         BlockRead::read_at(part, 0, &mut first)?;
         let superblock = Superblock::parse(&first)?;

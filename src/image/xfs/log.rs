@@ -33,7 +33,7 @@ const IDENTITY: usize = 8;
 const DONE_LENGTH: usize = 16;
 
 /// Nothing, if it cannot be told.
-pub fn unfinished(part: &Stretch, superblock: &Superblock) -> Option<bool> {
+pub(super) fn unfinished(part: &Stretch, superblock: &Superblock) -> Option<bool> {
     let start = superblock.fsblock_offset(superblock.logstart);
     let length = u64::from(superblock.logblocks) * u64::from(superblock.blocksize);
     let ring = Ring { log: part.part(start, length) };

@@ -18,7 +18,7 @@ use fuser::{Errno, FileType};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub struct Xfs {
+pub(super) struct Xfs {
     fs: Filesystem,
     part: Stretch,
     /// The directory that was looked into last: most look-ups are for what is in it.
@@ -40,7 +40,7 @@ const NAMES: u64 = 128 << 20;
 /// Where in a directory its names end.
 const NAMES_END: u64 = 32 << 30;
 
-pub fn open(part: &Stretch) -> Result<Found, String> {
+pub(super) fn open(part: &Stretch) -> Result<Found, String> {
     let replayed = catch_unwind(AssertUnwindSafe(|| mount(part, Log::Replayed)));
     let broken = |_| Err(Error::CorruptLog("its reader broke off".into()));
     let fault = match replayed.unwrap_or_else(broken) {

@@ -15,14 +15,14 @@ const WRITTEN: &str = "written";
 const JUDGED: &str = "judged";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(super) struct Note {
     pub new: String,
     pub old: String,
     pub step: Step,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// The new one is whole, and nobody has seen it.
     Staged,
     /// It may stand, or have stood, where everybody finds it; before, its print was this, and its
@@ -69,7 +69,7 @@ fn time(text: &str) -> Option<Time> {
 }
 
 /// The note of this token; that of another is none.
-pub fn read(store: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
+pub(super) fn read(store: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
     let path = store.dir().join(NOTE);
     let doing = || format!("reading {}", path.display());
     let text = match std::fs::read_to_string(&path) {
@@ -89,13 +89,13 @@ pub fn read(store: &Store, token: Uuid) -> Result<Option<Note>, StorageError> {
 }
 
 /// Durably replaces it.
-pub fn write(store: &Store, token: Uuid, note: &Note) -> Result<(), StorageError> {
+pub(super) fn write(store: &Store, token: Uuid, note: &Note) -> Result<(), StorageError> {
     let Note { new, old, step } = note;
     replace(&store.dir().join(NOTE), format!("{token}\n{new}\n{old}\n{}", step.line()).as_bytes())
 }
 
 /// Durably; one that is gone already is success.
-pub fn remove(store: &Store) -> Result<(), StorageError> {
+pub(super) fn remove(store: &Store) -> Result<(), StorageError> {
     let path = store.dir().join(NOTE);
     durable::remove(&path).doing(|| format!("removing {}", path.display()))
 }

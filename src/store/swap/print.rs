@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 /// By what every write, and every change of names, rights and attributes moves. What a change of
 /// its own name moves is left out, and so are the numbers of inodes: not every file system keeps
 /// them.
-pub fn print(root: &OwnedFd) -> Result<u64, StorageError> {
+pub(super) fn print(root: &OwnedFd) -> Result<u64, StorageError> {
     let mut hash = fnv::START;
     let mut add = |bytes: &[u8]| hash = fnv(hash, bytes.iter().copied());
     walk_with_mounts(root, &mut |path, meta| {

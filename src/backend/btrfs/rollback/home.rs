@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-pub struct Home {
+pub(super) struct Home {
     pub dir: OwnedFd,
     pub name: OsString,
     /// The private mount that the directory was opened by lives as long; none where a path leads to
@@ -27,7 +27,7 @@ pub struct Home {
 }
 
 impl Home {
-    pub fn of(path: &Path, place: &Place, store: &Store) -> Result<Self, StorageError> {
+    pub(super) fn of(path: &Path, place: &Place, store: &Store) -> Result<Self, StorageError> {
         let doing = || doing(path);
         if place.mount.point != path {
             let dir = subvolume::open_absolute(path.parent().unwrap_or(path)).doing(doing)?;
@@ -45,12 +45,12 @@ impl Home {
     }
 
     /// Whether what is rolled back is a mount of its own.
-    pub fn is_mount(&self) -> bool {
+    pub(super) fn is_mount(&self) -> bool {
         self.top.is_some()
     }
 
     /// What has the name now.
-    pub fn live(&self, path: &Path, place: &Place) -> Result<Live, StorageError> {
+    pub(super) fn live(&self, path: &Path, place: &Place) -> Result<Live, StorageError> {
         if !self.is_mount() {
             return Live::open(path, place);
         }
@@ -60,14 +60,14 @@ impl Home {
     }
 
     /// One that was opened in it.
-    pub fn opened(&self, root: Subvolume, place: &Place) -> Live {
+    pub(super) fn opened(&self, root: Subvolume, place: &Place) -> Live {
         // Nothing is mounted on what no path leads to.
         if self.is_mount() { Live::bare(root, place) } else { Live::of(root, place) }
     }
 }
 
 /// Whether something with this name is still mounted somewhere.
-pub fn is_mounted(place: &Place, name: &OsStr) -> bool {
+pub(super) fn is_mounted(place: &Place, name: &OsStr) -> bool {
     let Ok(mounts) = Mounts::read() else { return true };
     mounts.on(&place.mount.device).any(|mount| mount.root.file_name() == Some(name))
 }

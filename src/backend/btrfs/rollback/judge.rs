@@ -19,7 +19,7 @@ impl Act<'_> {
     /// # Errors
     /// [`Fault::Busy`] when somebody uses it, or wrote to it after the snapshot that was taken to
     /// be safe.
-    pub fn judge(&self) -> Result<(), StorageError> {
+    pub(super) fn judge(&self) -> Result<(), StorageError> {
         // Whoever was opening it by its name has it open once this is committed, and is seen.
         self.sync()?;
         // A mount goes with what it was made of.
@@ -41,7 +41,7 @@ impl Act<'_> {
 
     /// Through a mount of its own what was live stays in everybody's reach: nobody shall write to
     /// it any more. Who has a file open for that is seen by the judgement.
-    pub fn close(&self) -> Result<(), StorageError> {
+    pub(super) fn close(&self) -> Result<(), StorageError> {
         if !self.home.is_mount() {
             return Ok(());
         }
@@ -49,7 +49,7 @@ impl Act<'_> {
     }
 
     /// It stays what is live.
-    pub fn reopen(&self) -> Result<(), StorageError> {
+    pub(super) fn reopen(&self) -> Result<(), StorageError> {
         let live = self.live()?;
         let is_old = self.store.rollback()?.is_some_and(|swap| swap.old == live.root.uuid());
         if !self.home.is_mount() || !is_old {
@@ -60,14 +60,14 @@ impl Act<'_> {
     }
 
     /// Has all that programs wrote written out, so that the file system knows of it.
-    pub fn flush(&self) -> Result<(), StorageError> {
+    pub(super) fn flush(&self) -> Result<(), StorageError> {
         let doing = || format!("writing out what was written to {}", self.path.display());
         rustix::fs::syncfs(&self.home.dir).doing(doing)
     }
 
     /// What was written after the snapshot that was taken to be safe would be lost. It bears the
     /// token as its id; who took none knows why.
-    pub fn refuse_changed(&self, mut live: Live) -> Result<(), StorageError> {
+    pub(super) fn refuse_changed(&self, mut live: Live) -> Result<(), StorageError> {
         let Some(safety) = self.safety()? else { return Ok(()) };
         let newer = |live: &Subvolume, stored: Option<&Subvolume>| {
             stored.is_none_or(|stored| {

@@ -34,13 +34,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-pub fn users(this: &Btrfs) -> Result<Vec<String>, StorageError> {
+pub(super) fn users(this: &Btrfs) -> Result<Vec<String>, StorageError> {
     let place = Place::of(&this.path)?;
     replaceable(&this.path, &place, &Live::open(&this.path, &place)?)?;
     users::users(&this.path)
 }
 
-pub fn rollback(
+pub(super) fn rollback(
     this: &Btrfs,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,
@@ -75,7 +75,7 @@ pub fn rollback(
 }
 
 /// What is left to do for a person after one.
-pub fn left_to_do(this: &Btrfs) -> Option<String> {
+pub(super) fn left_to_do(this: &Btrfs) -> Option<String> {
     let place = Place::of(&this.path).ok()?;
     expect_current(this, &place).err().map(|shows| shows.detail)
 }
@@ -84,7 +84,7 @@ pub fn left_to_do(this: &Btrfs) -> Option<String> {
 ///
 /// # Errors
 /// [`Fault::Absent`] where it does not yet, with the command that shows it.
-pub fn expect_current(this: &Btrfs, place: &Place) -> Result<(), StorageError> {
+pub(super) fn expect_current(this: &Btrfs, place: &Place) -> Result<(), StorageError> {
     let name = || this.open_store(place).ok()??.rolled_name().ok()?;
     shown::expect_current(&this.path, place, name)
 }
@@ -113,7 +113,7 @@ fn replaceable(path: &Path, place: &Place, live: &Live) -> Result<(), StorageErr
 }
 
 /// Destroys what the last rollback could not, of which all that shall stay has been carried over.
-pub fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), StorageError> {
+pub(super) fn remove_left(path: &Path, place: &Place, store: &Store) -> Result<(), StorageError> {
     let Some(swap) = store.rollback()?.filter(|swap| swap.carried) else { return Ok(()) };
     let home = Home::of(path, place, store)?;
     let hidden: OsString = hidden(swap.token);

@@ -29,7 +29,7 @@ const TELLING: [&str; 9] =
     ["type", "name", "path", "file", "dev", "dir", "socket", "host", "service"];
 
 /// Cuts them all in the definition of the new guest of this name. Returns sentences for a person.
-pub fn cut(definition: &mut Element, name: &str) -> Vec<String> {
+pub(super) fn cut(definition: &mut Element, name: &str) -> Vec<String> {
     let mut notes = words(definition, name);
     notes.extend(firmware(definition, name));
     let Some(devices) = definition.child_mut("devices") else { return notes };

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// (VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT), and virsh.
 const MARGIN: Duration = Duration::from_secs(10);
 
-pub struct Agent<'a> {
+pub(super) struct Agent<'a> {
     pub virsh: &'a Virsh,
     pub domain: &'a str,
 }
@@ -22,21 +22,21 @@ pub struct Agent<'a> {
 impl Agent<'_> {
     /// # Errors
     /// When it does not answer in time, or not at all.
-    pub fn ping(&self, wait: Duration) -> Result<(), StorageError> {
+    pub(super) fn ping(&self, wait: Duration) -> Result<(), StorageError> {
         self.say("guest-ping", wait).map(|_| ())
     }
 
     /// Freezes all file systems that it can; tells how many.
-    pub fn freeze(&self, wait: Duration) -> Result<u64, StorageError> {
+    pub(super) fn freeze(&self, wait: Duration) -> Result<u64, StorageError> {
         let frozen = self.say("guest-fsfreeze-freeze", wait)?;
         Ok(frozen.as_u64().unwrap_or_default())
     }
 
-    pub fn thaw(&self, wait: Duration) -> Result<(), StorageError> {
+    pub(super) fn thaw(&self, wait: Duration) -> Result<(), StorageError> {
         self.say("guest-fsfreeze-thaw", wait).map(|_| ())
     }
 
-    pub fn is_frozen(&self, wait: Duration) -> Result<bool, StorageError> {
+    pub(super) fn is_frozen(&self, wait: Duration) -> Result<bool, StorageError> {
         Ok(self.say("guest-fsfreeze-status", wait)?.as_str() == Some("frozen"))
     }
 

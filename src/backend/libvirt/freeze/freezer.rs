@@ -19,7 +19,7 @@ const LETTING_GO: Duration = Duration::from_secs(180);
 
 /// How guests are held.
 #[derive(Clone, Debug)]
-pub struct Freezer {
+pub(crate) struct Freezer {
     pub uri: String,
     /// How long a guest may be held at most.
     pub hold: Duration,
@@ -32,7 +32,7 @@ pub struct Freezer {
 }
 
 /// A guest that stands still.
-pub struct Frozen {
+pub(crate) struct Frozen {
     talk: Talk,
     grasp: FreezeAnswer,
     notes: Notes,
@@ -43,7 +43,7 @@ pub struct Frozen {
 
 /// How it was held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FreezeReport {
+pub(crate) struct FreezeReport {
     /// Milliseconds for which its file systems were frozen; none: they were not.
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,
@@ -52,7 +52,7 @@ pub struct FreezeReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unfrozen {
+pub(crate) enum Unfrozen {
     /// Somebody else had done it, and may thaw them at any time.
     ByOthers,
     Why(String),
@@ -63,7 +63,7 @@ impl Freezer {
     ///
     /// # Errors
     /// When it was not held; then nothing is held. [`Fault::Busy`] where another snapshot has it.
-    pub fn hold(&self, domain: &str, pause: bool) -> Result<Frozen, StorageError> {
+    pub(crate) fn hold(&self, domain: &str, pause: bool) -> Result<Frozen, StorageError> {
         let doing = format!("holding domain {domain} still");
         let fail = |fault, why: String| StorageError::new(fault, &doing, why);
         let alone = self.alone(domain)?;
@@ -122,7 +122,7 @@ impl Freezer {
     ///
     /// # Errors
     /// [`Fault::Busy`] where somebody else holds it for longer than anybody should.
-    pub fn alone(&self, domain: &str) -> Result<OwnedFd, StorageError> {
+    pub(crate) fn alone(&self, domain: &str) -> Result<OwnedFd, StorageError> {
         let notes = self.notes(domain);
         let wait = self.hold + self.agent + LETTING_GO;
         let alone = notes.lock_within(wait, &format!("waiting for domain {domain}"))?;
@@ -146,7 +146,7 @@ impl Frozen {
     ///
     /// # Errors
     /// When it was not held all the time until now, or could not be let go.
-    pub fn release(mut self) -> Result<FreezeReport, StorageError> {
+    pub(crate) fn release(mut self) -> Result<FreezeReport, StorageError> {
         let fail = |why: String| StorageError::new(Fault::Transient, &self.doing, why);
         let answer = self.talk.ask(RELEASE, RELEASED, LETTING_GO);
         let outcome = answer.map_err(|error| error.to_string()).and_then(|answer| {

@@ -29,7 +29,7 @@ enum Reason {
 
 /// Does what the first line of standard input says, until the next one or its end. Returns the exit
 /// code: 0, or 1 when there is no outcome to tell.
-pub fn serve(call: Call<'_>) -> u8 {
+pub(crate) fn serve(call: Call<'_>) -> u8 {
     let Call { input, out, err, .. } = call;
     let told = || -> std::io::Result<()> {
         let (tell, reasons) = channel();

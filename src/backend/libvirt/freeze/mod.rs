@@ -15,7 +15,7 @@ mod note;
 mod protocol;
 mod release;
 
-pub use freezer::{FreezeReport, Freezer, Unfrozen};
-pub use helper::serve;
-pub use note::{HELD, Notes};
-pub use release::{let_go_all, let_go_left, recover};
+pub(super) use freezer::{FreezeReport, Freezer, Unfrozen};
+pub(crate) use helper::serve;
+pub(super) use note::{HELD, Notes};
+pub(crate) use release::{let_go_all, let_go_left, recover};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The kind of note of guests that are held.
-pub const HELD: &str = "held";
+pub(crate) const HELD: &str = "held";
 
 /// Of taking a lock, and the time between two.
 const TRIES: u32 = 5;
@@ -32,7 +32,7 @@ const BESIDE: [char; 2] = ['.', '~'];
 
 /// A guest that is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
+pub(crate) struct Note {
     pub uri: String,
     /// The domain's UUID.
     pub domain: String,
@@ -49,25 +49,25 @@ pub struct Note {
 /// Where the notes of one kind about one resource, or about one guest, lie: in heptad's state
 /// directory, and not in a store, which may be away when a guest must be let go.
 #[derive(Clone, Debug)]
-pub struct Notes {
+pub(crate) struct Notes {
     pub path: PathBuf,
 }
 
 impl Notes {
-    pub fn new(state: &Path, kind: &str, resource: &ResourceName) -> Self {
+    pub(crate) fn new(state: &Path, kind: &str, resource: &ResourceName) -> Self {
         Self { path: state.join(kind).join(resource.as_str()) }
     }
 
     /// About a guest that is held: one for all resources that are parts of it, which so exclude one
     /// another. No resource's name has such a sign in it.
-    pub fn of_domain(state: &Path, uri: &str, uuid: &str) -> Self {
+    pub(crate) fn of_domain(state: &Path, uri: &str, uuid: &str) -> Self {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
         let uri: String = uri.chars().take(LIBVIRT).map(plain).collect();
         Self { path: state.join(HELD).join(format!("{uuid}@{uri}")) }
     }
 
     /// All notes of a kind that there are.
-    pub fn all(state: &Path, kind: &str) -> Result<Vec<Self>, StorageError> {
+    pub(crate) fn all(state: &Path, kind: &str) -> Result<Vec<Self>, StorageError> {
         let dir = state.join(kind);
         let doing = || format!("reading {}", dir.display());
         let entries = match std::fs::read_dir(&dir) {
@@ -87,7 +87,7 @@ impl Notes {
     }
 
     /// Makes room for a note.
-    pub fn make(&self) -> Result<(), StorageError> {
+    pub(crate) fn make(&self) -> Result<(), StorageError> {
         let Some(dir) = self.path.parent() else { return Ok(()) };
         match DirBuilder::new().mode(0o700).create(dir) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -96,7 +96,7 @@ impl Notes {
         }
     }
 
-    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StorageError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, StorageError> {
         let doing = || format!("reading {}", self.path.display());
         match std::fs::read(&self.path) {
             Ok(text) => serde_json::from_slice(&text)
@@ -108,12 +108,12 @@ impl Notes {
     }
 
     /// Whether what is written down is still of the hold that `note` is of, and not of a later one.
-    pub fn is_of(&self, note: &Note) -> Result<bool, StorageError> {
+    pub(crate) fn is_of(&self, note: &Note) -> Result<bool, StorageError> {
         Ok(self.read::<Note>()?.is_some_and(|found| found.holder == note.holder))
     }
 
     /// Durably replaces it.
-    pub fn write<T: Serialize>(&self, note: &T) -> Result<(), StorageError> {
+    pub(crate) fn write<T: Serialize>(&self, note: &T) -> Result<(), StorageError> {
         let text = serde_json::to_vec(note).map_err(std::io::Error::from);
         text.and_then(|text| durable::replace(&self.path, &text))
             .doing(|| format!("writing {}", self.path.display()))
@@ -121,7 +121,7 @@ impl Notes {
 
     /// Whoever has this may act on what is written down. It ends with the process at the latest.
     /// `None` where somebody else has it and `wait` is false.
-    pub fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, StorageError> {
+    pub(crate) fn lock(&self, wait: bool) -> Result<Option<OwnedFd>, StorageError> {
         self.make()?;
         let path = self.ending(BESIDE[1]);
         let doing = || format!("locking {}", path.display());
@@ -139,7 +139,7 @@ impl Notes {
 
     /// As [`Notes::lock`] without waiting, but for a moment: of a heptad that was killed, a child
     /// that has not become another program yet may still have it.
-    pub fn lock_soon(&self) -> Result<Option<OwnedFd>, StorageError> {
+    pub(crate) fn lock_soon(&self) -> Result<Option<OwnedFd>, StorageError> {
         for _ in 0..TRIES {
             if let Some(mine) = self.lock(false)? {
                 return Ok(Some(mine));
@@ -153,7 +153,7 @@ impl Notes {
     ///
     /// # Errors
     /// [`Fault::Busy`] where somebody has it still.
-    pub fn lock_within(&self, wait: Duration, doing: &str) -> Result<OwnedFd, StorageError> {
+    pub(crate) fn lock_within(&self, wait: Duration, doing: &str) -> Result<OwnedFd, StorageError> {
         let until = Instant::now() + wait;
         loop {
             if let Some(mine) = self.lock(false)? {
@@ -173,7 +173,7 @@ impl Notes {
         path.into()
     }
 
-    pub fn clear(&self) -> Result<(), StorageError> {
+    pub(crate) fn clear(&self) -> Result<(), StorageError> {
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(StorageError::io(format!("removing {}", self.path.display()), &error))

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Ends the helper's first answer.
-pub const HELD: &str = "held";
+pub(super) const HELD: &str = "held";
 /// Ends its last one.
-pub const RELEASED: &str = "released";
+pub(super) const RELEASED: &str = "released";
 /// Asks for it; so does the end of its input.
-pub const RELEASE: &str = "release\n";
+pub(super) const RELEASE: &str = "release\n";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Order {
+pub(super) struct Order {
     pub uri: String,
     /// The domain's UUID.
     pub domain: String,
@@ -28,7 +28,7 @@ pub struct Order {
 
 /// The helper's first answer: what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FreezeAnswer {
+pub(super) struct FreezeAnswer {
     /// The number of frozen file systems; none: not frozen, and why.
     pub frozen: Result<u64, String>,
     /// Somebody else had frozen them already.
@@ -40,7 +40,7 @@ pub struct FreezeAnswer {
 
 /// The helper's last answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// From before the freeze until after the thaw.
     pub frozen_ms: Option<u64>,
     pub paused_ms: Option<u64>,

@@ -23,7 +23,7 @@ const SETTLING: Duration = Duration::from_secs(35);
 
 /// How well it is known what became of a pause that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pause {
+pub(super) enum Pause {
     /// libvirt has answered.
     Answered,
     /// It may be still to come.
@@ -32,7 +32,7 @@ pub enum Pause {
 
 /// Lets go whatever `note` says is held, which lies in `notes`; tries for a while, as libvirt may
 /// be starting anew. It is held no more when this succeeds, and will not be.
-pub fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), StorageError> {
+pub(super) fn let_go(notes: &Notes, note: &Note, pause: Pause) -> Result<(), StorageError> {
     let virsh = Virsh { uri: note.uri.clone() };
     let until = Instant::now() + TRIES;
     let mut resumed = patiently(until, || resume(&virsh, note))?;
@@ -132,7 +132,7 @@ fn thaw(virsh: &Virsh, note: &Note, until: Instant) -> Result<bool, StorageError
 }
 
 /// Lets go what a killed heptad and a killed helper left held. Whether there was something.
-pub fn recover(notes: &Notes) -> Result<bool, StorageError> {
+pub(crate) fn recover(notes: &Notes) -> Result<bool, StorageError> {
     let Some(note) = notes.read::<Note>()? else { return Ok(false) };
     // Nobody is left who heard the answer.
     let_go(notes, &note, Pause::Unsure)?;
@@ -142,13 +142,13 @@ pub fn recover(notes: &Notes) -> Result<bool, StorageError> {
 
 /// Lets go whatever guests are still written down as held below heptad's state directory, unless
 /// the heptad that holds them is alive. Returns what could not be let go.
-pub fn let_go_all(state: &Path) -> Result<Vec<StorageError>, StorageError> {
+pub(crate) fn let_go_all(state: &Path) -> Result<Vec<StorageError>, StorageError> {
     let all = Notes::all(state, HELD)?;
     Ok(all.iter().filter_map(|notes| let_go_unheld(notes).err()).collect())
 }
 
 /// The same with the guests of one libvirt, and only as well as it can be done.
-pub fn let_go_left(state: &Path, uri: &str) {
+pub(crate) fn let_go_left(state: &Path, uri: &str) {
     let of_it = |notes: &Notes| matches!(notes.read::<Note>(), Ok(Some(note)) if note.uri == uri);
     for notes in Notes::all(state, HELD).unwrap_or_default().iter().filter(|notes| of_it(notes)) {
         // Whoever holds it next insists.

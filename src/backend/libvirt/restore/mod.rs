@@ -24,12 +24,12 @@ use std::rc::Rc;
 use uuid::Uuid;
 use wish::Wish;
 
-pub use wish::fits;
+pub(super) use wish::fits;
 
 /// # Errors
 /// A permanent fault where the target or a domain of this name exists, or a size is smaller than
 /// what it had. Then nothing is left.
-pub fn restore(
+pub(super) fn restore(
     libvirt: &Libvirt,
     order: &RestoreOrder<'_>,
     progress: &dyn Progress,
@@ -255,7 +255,10 @@ fn hand_over(
 ///
 /// # Errors
 /// Where libvirt cannot be asked.
-pub fn made(libvirt: &Libvirt, order: &RestoreOrder<'_>) -> Result<Option<Restored>, StorageError> {
+pub(super) fn made(
+    libvirt: &Libvirt,
+    order: &RestoreOrder<'_>,
+) -> Result<Option<Restored>, StorageError> {
     let item = libvirt.store.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest).filter(|detail| detail.domain.is_some()) else {
         return Ok(None);

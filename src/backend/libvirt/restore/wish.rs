@@ -11,7 +11,7 @@ use crate::store::{Item, Seal, Store};
 
 /// # Errors
 /// [`Fault::Permanent`] for less than the snapshot needs, or what has no use.
-pub fn fits(store: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
+pub(crate) fn fits(store: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     expect_no_port(order)?;
     let item = store.whole(order.handle)?;
     let Some(detail) = Detail::of(&item.manifest) else { return Ok(()) };
@@ -25,7 +25,7 @@ pub fn fits(store: &Store, order: &RestoreOrder<'_>) -> Result<(), StorageError>
     }
 }
 
-pub fn expect_no_port(order: &RestoreOrder<'_>) -> Result<(), StorageError> {
+pub(super) fn expect_no_port(order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     if order.port.is_none() {
         return Ok(());
     }
@@ -33,18 +33,18 @@ pub fn expect_no_port(order: &RestoreOrder<'_>) -> Result<(), StorageError> {
     Err(StorageError::new(Fault::Permanent, format!("making {}", order.name), why))
 }
 
-pub struct Wish<'a> {
+pub(super) struct Wish<'a> {
     pub order: &'a RestoreOrder<'a>,
     pub item: &'a Item,
     pub detail: &'a Detail,
 }
 
 impl Wish<'_> {
-    pub fn refuse<T>(&self, why: impl Into<String>) -> Result<T, StorageError> {
+    pub(super) fn refuse<T>(&self, why: impl Into<String>) -> Result<T, StorageError> {
         Err(StorageError::new(Fault::Permanent, format!("making {}", self.order.name), why))
     }
 
-    pub fn expect_no_plan(&self) -> Result<(), StorageError> {
+    pub(super) fn expect_no_plan(&self) -> Result<(), StorageError> {
         match self.order.plan {
             Some(_) => self.refuse("a disk has a size and no plan; leave it out"),
             None => Ok(()),
@@ -52,7 +52,7 @@ impl Wish<'_> {
     }
 
     /// The new size of the system disk, if it is another.
-    pub fn size(&self, disk: &Stored) -> Result<Option<u64>, StorageError> {
+    pub(super) fn size(&self, disk: &Stored) -> Result<Option<u64>, StorageError> {
         let had = self.item.manifest.plan.as_ref();
         let same = |plan: &Plan| had.is_some_and(|had| had.name == plan.name.to_string());
         let planned = self.order.plan.filter(|plan| !same(plan)).map(|plan| plan.disk);
@@ -71,7 +71,7 @@ impl Wish<'_> {
         }
     }
 
-    pub fn definition(&self) -> Result<Element, StorageError> {
+    pub(super) fn definition(&self) -> Result<Element, StorageError> {
         let path = self.item.path.join(DEFINITION);
         let doing = || format!("reading {}", path.display());
         let text = std::fs::read_to_string(&path).doing(doing)?;
@@ -80,7 +80,7 @@ impl Wish<'_> {
     }
 
     /// Sees that the plan is not smaller than what the guest had.
-    pub fn expect_room(&self, definition: &Element) -> Result<(), StorageError> {
+    pub(super) fn expect_room(&self, definition: &Element) -> Result<(), StorageError> {
         let Some(plan) = self.order.plan else { return Ok(()) };
         let vcpus = definition.child("vcpu").and_then(|vcpu| vcpu.text().parse::<u32>().ok());
         let memory = definition.child("memory").and_then(bytes);

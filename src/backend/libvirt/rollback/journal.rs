@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is left to be put in place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Journal {
+pub(super) struct Journal {
     /// Of the order.
     pub token: uuid::Uuid,
     pub uri: String,
@@ -32,7 +32,7 @@ const DOING: &str = "completing a rollback that was interrupted";
 /// where no image had given way, the rollback is given up then. [`Fault::Identity`] where one had,
 /// and another was written to since, which is stored nowhere, or where its copy is not the one that
 /// was made: then nothing more is replaced.
-pub fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, StorageError> {
+pub(crate) fn finish(rolling: &Notes) -> Result<Option<uuid::Uuid>, StorageError> {
     let Some(journal) = rolling.read::<Journal>()? else { return Ok(None) };
     let token = journal.token;
     if journal.renames.is_empty() {

@@ -12,8 +12,8 @@ mod place;
 mod stage;
 mod users;
 
-pub use journal::finish;
-pub use users::users;
+pub(super) use journal::finish;
+pub(super) use users::users;
 
 use super::super::RollbackOrder;
 use super::detail::{Detail, NVRAM};
@@ -30,7 +30,7 @@ use place::Rename;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-pub fn rollback(
+pub(super) fn rollback(
     libvirt: &Libvirt,
     order: &RollbackOrder<'_>,
     progress: &dyn Progress,

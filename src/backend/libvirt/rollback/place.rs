@@ -13,7 +13,7 @@ const KEPT: usize = 100;
 
 /// One image that gives way to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Rename {
+pub(super) struct Rename {
     pub new: PathBuf,
     pub live: PathBuf,
     /// Which files they were when the journal was written.
@@ -22,7 +22,7 @@ pub struct Rename {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// The image is as it was, and the copy is beside it.
     Waiting,
     /// The image was written or replaced since, or the copy is gone.
@@ -38,7 +38,7 @@ pub enum State {
 }
 
 #[derive(Debug)]
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     pub rename: &'a Rename,
     pub state: State,
     /// Reached once: what is looked at is what is replaced.
@@ -46,7 +46,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub fn look(rename: &'a Rename) -> Result<Self, StorageError> {
+    pub(super) fn look(rename: &'a Rename) -> Result<Self, StorageError> {
         let Rename { new, live, made, replaced } = rename;
         let (folder, live) = Folder::around(live)?;
         let there = folder.fingerprint(live)?;
@@ -70,12 +70,12 @@ impl<'a> Place<'a> {
     }
 
     /// Whether the image has yet to give way.
-    pub fn is_left(&self) -> bool {
+    pub(super) fn is_left(&self) -> bool {
         matches!(self.state, State::Waiting | State::Spoilt | State::Written | State::Foreign)
     }
 
     /// Puts the copy in place, and the image aside where the file system can do that at once.
-    pub fn put(&mut self) -> Result<(), StorageError> {
+    pub(super) fn put(&mut self) -> Result<(), StorageError> {
         let (new, live) = (name(&self.rename.new), name(&self.rename.live));
         self.state = if self.folder.exchange(new, live)? {
             State::Exchanged
@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
     }
 
     /// Puts the image that is aside in place again.
-    pub fn put_back(&mut self) -> Result<(), StorageError> {
+    pub(super) fn put_back(&mut self) -> Result<(), StorageError> {
         self.folder.exchange(name(&self.rename.new), name(&self.rename.live))?;
         self.state = State::Waiting;
         self.sync()
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
 
     /// Removes what is aside, image or copy; a copy that somebody has written to, while it stood in
     /// the image's place, is nowhere else, and only gets another name, which is returned.
-    pub fn clear(&self) -> Result<Option<PathBuf>, StorageError> {
+    pub(super) fn clear(&self) -> Result<Option<PathBuf>, StorageError> {
         // Elsewhere nothing is aside that was ours.
         if matches!(self.state, State::Done | State::Foreign) {
             return Ok(None);
@@ -137,7 +137,7 @@ impl<'a> Place<'a> {
     }
 
     /// Who has the image open that is aside.
-    pub fn users_aside(&self) -> Result<Vec<String>, StorageError> {
+    pub(super) fn users_aside(&self) -> Result<Vec<String>, StorageError> {
         let Rename { new, live, .. } = self.rename;
         // Whoever is told of its name aside will not find it.
         let [new_name, live] = [new, live].map(|path| path.display().to_string());
@@ -146,13 +146,13 @@ impl<'a> Place<'a> {
     }
 
     /// A sentence where the image that is aside was written to after it was compared.
-    pub fn late_writer(&self) -> Result<Option<String>, StorageError> {
+    pub(super) fn late_writer(&self) -> Result<Option<String>, StorageError> {
         let Rename { new, live, replaced, .. } = self.rename;
         let is_as_it_was = self.folder.fingerprint(name(new))? == *replaced;
         Ok((!is_as_it_was).then(|| format!("{} was written to in the last moment", live.display())))
     }
 
-    pub fn sync(&self) -> Result<(), StorageError> {
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
         self.folder.sync()
     }
 }

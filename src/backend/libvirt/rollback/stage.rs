@@ -18,7 +18,7 @@ fn prefix(token: Uuid) -> String {
 }
 
 /// Removes the copies that an earlier try of the order, which was killed, left beside the images.
-pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), StorageError> {
+pub(super) fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), StorageError> {
     let prefix = prefix(token);
     for dir in images.iter().filter_map(|image| image.parent()).collect::<BTreeSet<_>>() {
         let folder = Folder::open(dir)?;
@@ -36,7 +36,7 @@ pub fn sweep(token: Uuid, images: &[PathBuf]) -> Result<(), StorageError> {
 }
 
 /// Makes all copies, durably, each beside what it will replace.
-pub fn stage(
+pub(super) fn stage(
     token: Uuid,
     places: &[(PathBuf, PathBuf)],
     progress: &dyn Progress,
@@ -81,7 +81,7 @@ fn copy(stored: &Path, live: &Path, new: &Path, tell: Tell<'_>) -> Result<(), St
     folder.sync()
 }
 
-pub fn discard(renames: &[(PathBuf, PathBuf)]) {
+pub(super) fn discard(renames: &[(PathBuf, PathBuf)]) {
     for (new, _) in renames {
         // What cannot be removed is in the way of the next try, and is told then.
         let _ = Folder::around(new).and_then(|(folder, name)| folder.remove(name));

@@ -9,7 +9,7 @@ use crate::fs::StorageError;
 use crate::store::users;
 
 /// Who uses the live resource: its guest, or whoever else has an image open.
-pub fn users(settings: &Settings) -> Result<Vec<String>, StorageError> {
+pub(crate) fn users(settings: &Settings) -> Result<Vec<String>, StorageError> {
     let virsh = &settings.virsh;
     let (guest, images) = match &settings.subject {
         Subject::Instance(name) => {
@@ -61,7 +61,7 @@ fn saved(virsh: &Virsh, uuid: &str) -> Result<Option<String>, StorageError> {
 
 /// # Errors
 /// [`Fault::Busy`] with who uses it.
-pub fn expect_none(settings: &Settings) -> Result<(), StorageError> {
+pub(super) fn expect_none(settings: &Settings) -> Result<(), StorageError> {
     let users = users(settings)?;
     if users.is_empty() {
         return Ok(());
