@@ -7,7 +7,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`domain`] | everything that decides: policies, slots, rotation, the keeper, recovery. Pure: no clock, no I/O, no logging |
-//! | [`backend`] | everything that snapshots: one port, one folder per technology, one list of them |
+//! | [`backend`] | everything that snapshots: one port with facets, one folder per technology |
 //! | [`store`] | a directory of snapshots: how one grows, is listed, judged, exchanged and removed |
 //! | [`image`] | the files in disk images, read by a helper that can do no harm |
 //! | [`browse`] | looking into a snapshot's files: one directory, one file, two trees side by side |

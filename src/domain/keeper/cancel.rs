@@ -24,7 +24,10 @@ impl Keeper {
         self.take_back(&operation, uid);
         // The snapshot that was to be taken before it is of no use to anybody else.
         if let Some(seq) = operation.act.needs() {
-            let takes = |other: &&Arc<Operation>| matches!(other.act, Act::Take { seq: taken, .. } if taken == seq);
+            let takes = |other: &&Arc<Operation>| match other.act {
+                Act::Take { seq: taken, .. } => taken == seq,
+                _ => false,
+            };
             let before = self.ledger.open_of(&operation.resource).find(takes).cloned();
             let may = |before: &Arc<Operation>| firm(before).is_none() && !before.is_stopping();
             if let Some(before) = before.filter(may) {

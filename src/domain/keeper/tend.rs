@@ -252,7 +252,10 @@ impl Keeper {
 
     /// The open operation that destroys a snapshot.
     pub(super) fn destruction(&self, name: &ResourceName, seq: Seq) -> Option<OperationId> {
-        let destroys = |operation: &&Arc<Operation>| matches!(operation.act, Act::Destroy { seq: doomed, .. } if doomed == seq);
+        let destroys = |operation: &&Arc<Operation>| match operation.act {
+            Act::Destroy { seq: doomed, .. } => doomed == seq,
+            _ => false,
+        };
         self.ledger.open_of(name).find(destroys).map(|operation| operation.id)
     }
 

@@ -190,7 +190,10 @@ mod tests {
         }
 
         #[test]
-        fn decimals_are_exact_or_refused(thousandths in 1..u64::from(u32::MAX), place in 0..UNITS.len()) {
+        fn decimals_are_exact_or_refused(
+            thousandths in 1..u64::from(u32::MAX),
+            place in 0..UNITS.len(),
+        ) {
             let (name, unit) = UNITS[place];
             let text = format!("{}.{:03} {name}", thousandths / 1000, thousandths % 1000);
             let product = u128::from(thousandths) * u128::from(unit);
