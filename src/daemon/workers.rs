@@ -31,7 +31,7 @@ pub(super) struct Workers {
     report: Report,
     pools: Mutex<BTreeMap<String, Pool>>,
     progress: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
-    /// Of each order that waits or is performed, whether it is wanted still.
+    /// Of each order that waits or is performed, where to say that it is not wanted any more.
     wanted: Mutex<BTreeMap<OperationId, Arc<AtomicBool>>>,
     registrar: OnceLock<Arc<dyn Registrar>>,
 }
@@ -39,7 +39,15 @@ pub(super) struct Workers {
 #[derive(Default)]
 struct Pool {
     running: usize,
-    waiting: VecDeque<(Order, Arc<Bound>)>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// An order in the queue of its pool.
+struct Waiting {
+    order: Order,
+    post: Arc<Bound>,
+    /// Whether it is wanted still.
+    wanted: Arc<AtomicBool>,
 }
 
 /// Who makes new resources known, and lets go of those that were forgotten.
@@ -169,12 +177,12 @@ impl Workers {
             return;
         };
         let wanted = Arc::new(AtomicBool::new(order.wanted));
-        lock(&self.wanted).insert(order.operation, wanted);
+        lock(&self.wanted).insert(order.operation, Arc::clone(&wanted));
         let name = post.backend.pool();
         let limit = post.backend.capabilities().in_flight.clamp(1, MOST);
         let mut pools = lock(&self.pools);
         let pool = pools.entry(name.clone()).or_default();
-        pool.waiting.push_back((order, post));
+        pool.waiting.push_back(Waiting { order, post, wanted });
         if pool.running < limit {
             pool.running += 1;
             drop(pools);
@@ -248,16 +256,15 @@ impl Workers {
             }
             pools.remove(name).map(|pool| pool.waiting).unwrap_or_default()
         };
-        for (order, _) in waiting {
+        for Waiting { order, .. } in waiting {
             self.fail(order.operation, "the system gives no more threads");
         }
     }
 
     /// Performs one order after the other until the pool's queue is empty.
     fn drain(&self, name: &str) {
-        while let Some((order, post)) = self.next(name) {
-            let wanted = lock(&self.wanted).get(&order.operation).cloned();
-            let meter = Arc::new(Meter::new(wanted.unwrap_or_default()));
+        while let Some(Waiting { order, post, wanted }) = self.next(name) {
+            let meter = Arc::new(Meter::new(wanted));
             lock(&self.progress).insert(order.operation, meter.clone());
             if let Some(unended) = self.bindings.unended(&order.resource) {
                 end(&order.resource, &post, &unended);
@@ -299,12 +306,12 @@ impl Workers {
         }
     }
 
-    fn next(&self, name: &str) -> Option<(Order, Arc<Bound>)> {
+    fn next(&self, name: &str) -> Option<Waiting> {
         let mut pools = lock(&self.pools);
         let pool = pools.get_mut(name)?;
         // What measures takes minutes, and a due snapshot does not wait for more than what has
         // begun.
-        let quick = pool.waiting.iter().position(|(order, _)| !measures(&order.work));
+        let quick = pool.waiting.iter().position(|next| !measures(&next.order.work));
         let next = pool.waiting.remove(quick.unwrap_or(0));
         if next.is_none() {
             pool.running -= 1;
