@@ -81,6 +81,20 @@ pub trait Service: Send + Sync + 'static {
     /// Why nothing like that can be made of a snapshot, as far as a quick look at it tells.
     fn fits(&self, of: Target, draft: NewResource) -> Soon<'_, Result<(), String>>;
 
+    /// Why an instance cannot be given a disk, as far as a look at both now tells.
+    fn may_attach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Soon<'_, Result<(), String>>;
+
+    /// Why a disk cannot be taken from an instance, told likewise.
+    fn may_detach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Soon<'_, Result<(), String>>;
+
     /// What the configuration in force offers to choose from.
     fn offers(&self) -> Offers;
 

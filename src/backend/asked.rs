@@ -74,6 +74,18 @@ impl dyn Backend + '_ {
     }
 
     /// # Errors
+    /// As [`super::facets::Disks::may_attach`].
+    pub fn may_attach(&self, disk: &Image) -> Result<(), StorageError> {
+        self.disks().ok_or_else(|| no_instance("attaching a disk"))?.may_attach(disk)
+    }
+
+    /// # Errors
+    /// [`Fault::Permanent`] where nothing can be attached.
+    pub fn has_disk(&self, disk: &Image) -> Result<bool, StorageError> {
+        self.disks().ok_or_else(|| no_instance("detaching a disk"))?.has(disk)
+    }
+
+    /// # Errors
     /// [`Fault::Permanent`] where nothing can be attached.
     pub fn attach(&self, disk: &Image) -> Result<String, StorageError> {
         self.disks().ok_or_else(|| no_instance("attaching a disk"))?.attach(disk)

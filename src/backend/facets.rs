@@ -68,6 +68,16 @@ pub trait Disks {
     /// The image that it is, if it is a disk that an instance can be given.
     fn image(&self) -> Option<Image>;
 
+    /// Whether the instance could be given that disk now, or has it already, as far as a look
+    /// tells; asked before the order is accepted.
+    ///
+    /// # Errors
+    /// What attaching it would fail for.
+    fn may_attach(&self, disk: &Image) -> Result<(), StorageError>;
+
+    /// Whether the instance has that disk now.
+    fn has(&self, disk: &Image) -> Result<bool, StorageError>;
+
     /// Gives an instance one more disk, at once and for its next starts. One that it has already is
     /// success. Returns what the guest calls it, `vdb` for example.
     fn attach(&self, disk: &Image) -> Result<String, StorageError>;

@@ -268,7 +268,7 @@ pub(super) fn detach(
     match backend.detach(&image(disk, context)?)? {
         // An earlier try may have taken it away.
         false if !again => {
-            let message = format!("it does not have disk {disk}, so there is nothing to take away");
+            let message = format!("it does not have disk {disk}, so there is nothing to detach");
             Err(Failure::new(Fault::Absent, message))
         }
         _ => Ok(Done::Detached),
@@ -276,10 +276,11 @@ pub(super) fn detach(
 }
 
 fn image(disk: &ResourceName, context: &dyn CreateContext) -> Result<Image, Failure> {
-    context.image(disk).ok_or_else(|| {
-        let message = format!("{disk} is not a disk image, so no instance can be given it");
-        Failure::new(Fault::Permanent, message)
-    })
+    context.image(disk).ok_or_else(|| Failure::new(Fault::Permanent, no_image(disk)))
+}
+
+pub(super) fn no_image(disk: &ResourceName) -> String {
+    format!("{disk} is not a disk image, so no instance can be given it")
 }
 
 #[cfg(test)]

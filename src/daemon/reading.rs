@@ -2,10 +2,12 @@
 //! number at once, so that a pool that is stuck holds up only those who ask for it.
 
 use super::bindings::{Bindings, Bound};
+use super::create::no_image;
 use super::leases::Lease;
 use crate::api::service::{Handover, OpenFile, Target};
-use crate::backend::RestoreOrder;
+use crate::backend::{Backend, Image, RestoreOrder};
 use crate::browse::{self, Bounds, Detached, OpenTree};
+use crate::domain::name::ResourceName;
 use crate::domain::new_resource::NewResource;
 use crate::domain::operation::Fault;
 use crate::domain::snapshot::Handle;
@@ -143,6 +145,55 @@ impl Readers {
             let (plan, size, port) = (draft.plan.as_ref(), draft.size, draft.port);
             match ticket.post.backend.fits(&RestoreOrder { plan, size, port, ..same }) {
                 Err(error) if error.fault == Fault::Permanent => Err(error.detail),
+                _ => Ok(()),
+            }
+        };
+        spawn_blocking(work).await.unwrap_or(Ok(()))
+    }
+
+    /// Why an instance cannot be given a disk now. What cannot be looked at now is no reason.
+    pub(super) async fn may_attach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Result<(), String> {
+        let look = |backend: &dyn Backend, image: &Image| backend.may_attach(image);
+        self.look_at_disk(&instance, &disk, look).await
+    }
+
+    /// Why a disk cannot be taken from an instance now.
+    pub(super) async fn may_detach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Result<(), String> {
+        let name = instance.clone();
+        let look = move |backend: &dyn Backend, image: &Image| match backend.has_disk(image)? {
+            true => Ok(()),
+            false => {
+                let why = format!("{name} does not have disk {}", image.name);
+                Err(StorageError::new(Fault::Absent, "detaching a disk", why))
+            }
+        };
+        self.look_at_disk(&instance, &disk, look).await
+    }
+
+    async fn look_at_disk(
+        &self,
+        instance: &ResourceName,
+        disk: &ResourceName,
+        look: impl FnOnce(&dyn Backend, &Image) -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<(), String> {
+        let Some(post) = self.bindings.post(instance) else { return Ok(()) };
+        let Some(of_disk) = self.bindings.post(disk) else { return Ok(()) };
+        let image = of_disk.backend.image().ok_or_else(|| no_image(disk))?;
+        let Ok(place) = self.place(post.backend.pool()) else { return Ok(()) };
+        let work = move || {
+            let _place = place;
+            match look(post.backend.as_ref(), &image) {
+                Err(error) if matches!(error.fault, Fault::Permanent | Fault::Absent) => {
+                    Err(error.detail)
+                }
                 _ => Ok(()),
             }
         };

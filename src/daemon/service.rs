@@ -303,6 +303,22 @@ impl Service for DaemonService {
         Box::pin(self.readers.fits(of, draft))
     }
 
+    fn may_attach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Soon<'_, Result<(), String>> {
+        Box::pin(self.readers.may_attach(instance, disk))
+    }
+
+    fn may_detach(
+        &self,
+        instance: ResourceName,
+        disk: ResourceName,
+    ) -> Soon<'_, Result<(), String>> {
+        Box::pin(self.readers.may_detach(instance, disk))
+    }
+
     fn offers(&self) -> Offers {
         let setup = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
         let config = &setup.config;

@@ -2,9 +2,11 @@
 
 use super::View;
 use crate::api::wire;
+use crate::domain::account::Account;
 use crate::domain::plan::Plan;
 use crate::domain::resource::Kind;
 use crate::domain::told::Disk;
+use std::sync::Arc;
 
 impl View<'_> {
     /// Those beside the system disk, with the resources that they are.
@@ -15,6 +17,22 @@ impl View<'_> {
             size_bytes: disk.size,
         });
         attached.collect()
+    }
+
+    /// The instances that have this disk, as last seen.
+    pub(super) fn attached_to(&self, account: &Account) -> Vec<wire::AttachedTo> {
+        let file = account.disks().first().map(|disk| disk.file.as_str()).unwrap_or_default();
+        if account.resource.kind != Kind::Disk || file.is_empty() {
+            return Vec::new();
+        }
+        let is_instance =
+            |other: &&Arc<Account>| other.declared && other.resource.kind == Kind::Instance;
+        let has = |instance: &Arc<Account>| {
+            let disk = instance.disks().iter().find(|disk| disk.file == file)?;
+            let instance = instance.name().to_string();
+            Some(wire::AttachedTo { instance, name: disk.name.clone() })
+        };
+        self.ledger.accounts.values().filter(is_instance).filter_map(has).collect()
     }
 
     fn disk_at(&self, file: &str) -> Option<String> {

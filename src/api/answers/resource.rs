@@ -77,6 +77,7 @@ impl View<'_> {
                 account.resource.plan.as_ref(),
             ),
             attached_disks: self.attached(account.disks()),
+            attached_to: self.attached_to(account),
             engine: engine.map(|engine| engine.name.clone()),
             engine_version: engine.map(|engine| engine.version.clone()),
             enrolled: account.resource.enrolled,

@@ -6,13 +6,16 @@ use super::super::refusal::Refusal;
 use super::super::state::{AppState, Shared};
 use super::change::{Answer, submit};
 use super::tree::readable;
-use crate::api::extract::Wish;
+use crate::api::extract::{Terms, Wish};
 use crate::api::meaning::{new_name, parse_path, parse_tags, parse_time};
 use crate::api::roles::Peer;
 use crate::api::wire::{Accepted, AttachBody, CreateBody, RollbackBody};
+use crate::domain::name::ResourceName;
 use crate::domain::new_resource::NewResource;
+use crate::domain::operation::{Act, Cause, Operation};
 use crate::domain::plan::Plan;
 use crate::domain::request::Request;
+use crate::domain::resource::Kind;
 use crate::domain::snapshot::Selector;
 
 /// Create a new resource from a snapshot, where nothing is yet.
@@ -108,6 +111,10 @@ pub(super) async fn attach(
     Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
+    if is_plain(&app, &peer, &terms, &instance, &disk) {
+        let may = app.service.may_attach(instance.clone(), disk.clone());
+        app.soon(may).await?.map_err(|why| refused("cannot-attach", &why))?;
+    }
     submit(&app, &peer, terms, Request::Attach { instance, disk }).await
 }
 
@@ -123,5 +130,44 @@ pub(super) async fn detach(
     Wish { terms, body, .. }: Wish<AttachBody>,
 ) -> Answer {
     let disk = new_name(&body.disk)?;
+    if is_plain(&app, &peer, &terms, &instance, &disk) {
+        let may = app.service.may_detach(instance.clone(), disk.clone());
+        app.soon(may).await?.map_err(|why| refused("cannot-detach", &why))?;
+    }
     submit(&app, &peer, terms, Request::Detach { instance, disk }).await
+}
+
+/// Whether a look at what is there now tells what an attaching or detaching would find. Not for
+/// what the keeper refuses, nor for what was granted before, nor while others move that disk.
+fn is_plain(
+    app: &AppState,
+    peer: &Peer,
+    terms: &Terms,
+    instance: &ResourceName,
+    disk: &ResourceName,
+) -> bool {
+    app.look(|view| {
+        let is_known = |name, kind| view.account(name).is_ok_and(|a| a.resource.kind == kind);
+        let moves = |act: &Act| match act {
+            Act::Attach { disk: moved } | Act::Detach { disk: moved } => moved == disk,
+            _ => false,
+        };
+        let is_granted = terms.key.as_ref().is_some_and(|key| {
+            let by = |operation: &Operation| {
+                let known = operation.key.as_ref().is_some_and(|other| other.text == key.text);
+                known && operation.cause == Cause::Peer(peer.uid())
+            };
+            view.ledger.operations.values().any(|operation| by(operation))
+        });
+        is_known(instance, Kind::Instance)
+            && is_known(disk, Kind::Disk)
+            && !is_granted
+            && !view.ledger.open_operations().any(|operation| moves(&operation.act))
+    })
+}
+
+/// A sentence of a backend has the way out behind a semicolon.
+fn refused(code: &str, why: &str) -> Refusal {
+    let (what, hint) = why.split_once("; ").unwrap_or((why, "nothing was begun"));
+    Refusal::clash(code, what, hint)
 }

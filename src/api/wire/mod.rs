@@ -39,8 +39,8 @@ pub use path::{EscapeError, escape, unescape};
 pub use plan::{Blueprint, Blueprints, Offer, Plan, Plans, size};
 pub use refusal::{RefusalBody, Refused};
 pub use resource::{
-    Alarm, Belief, Counts, Newest, NextRun, Protected, Resource, ResourceDetail, Resources,
-    Retention, Setting, Source, Status, Still, Why,
+    Alarm, AttachedTo, Belief, Counts, Newest, NextRun, Protected, Resource, ResourceDetail,
+    Resources, Retention, Setting, Source, Status, Still, Why,
 };
 pub use slot::{Mark, Slot, Slots, StripMark};
 pub use snapshot::{AttachedDisk, Fate, Origin, Snapshot, SnapshotState, Snapshots};

@@ -57,6 +57,9 @@ pub struct Resource {
     pub size_bytes: Option<u64>,
     /// The disks of an instance beside its system disk, as last seen.
     pub attached_disks: Vec<AttachedDisk>,
+    /// The instance that has this disk, as last seen; more than one where they share it.
+    #[serde(default)]
+    pub attached_to: Vec<AttachedTo>,
     /// Of a database: the software that it is of, and the version of its files, as last seen.
     pub engine: Option<String>,
     pub engine_version: Option<String>,
@@ -98,6 +101,14 @@ pub struct Resource {
     pub running: Option<Operation>,
     /// How many operations wait behind the running one.
     pub queued: u64,
+}
+
+/// Where a disk is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttachedTo {
+    pub instance: String,
+    /// What the instance calls it: `vdb`.
+    pub name: String,
 }
 
 /// One snapshot in short.

@@ -46,28 +46,45 @@ impl<'a> Machine<'a> {
     fn definitions(&self) -> impl Iterator<Item = &Element> {
         self.now.iter().chain([&self.next])
     }
+
+    /// What one of the two calls the disk, if one has it.
+    fn knows(&self, disk: &Image) -> Option<String> {
+        self.definitions().find_map(|definition| has(definition, &disk.path))
+    }
+}
+
+pub(super) fn may_attach(settings: &Settings, disk: &Image) -> Result<(), StorageError> {
+    let doing = format!("attaching disk {}", disk.name);
+    look(&Machine::open(settings, &doing)?, disk, &doing).map(drop)
+}
+
+pub(super) fn has_disk(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
+    let doing = format!("detaching disk {}", disk.name);
+    Ok(Machine::open(settings, &doing)?.knows(disk).is_some())
+}
+
+/// What the machine calls the disk, if it has it; an error where it cannot be given it.
+fn look(machine: &Machine<'_>, disk: &Image, doing: &str) -> Result<Option<String>, StorageError> {
+    let refuse = |why: String| Err(StorageError::new(Fault::Permanent, doing, why));
+    let Some((_, format)) = Format::ALL.iter().find(|(word, _)| *word == disk.format) else {
+        return refuse(format!("its format is {}; qcow2 and raw can be attached", disk.format));
+    };
+    // That it is there, and of that format.
+    image::facts(&disk.path, *format)?;
+    let known = machine.knows(disk);
+    if known.is_none()
+        && let Some(other) = owner(machine, &disk.path)?
+    {
+        return refuse(format!("domain {other} has disk {}; detach it there first", disk.name));
+    }
+    Ok(known)
 }
 
 /// Returns what the guest calls it.
 pub(super) fn attach(settings: &Settings, disk: &Image) -> Result<String, StorageError> {
     let doing = format!("attaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
-    let refuse = |why: String| Err(StorageError::new(Fault::Permanent, &doing, why));
-    let Some((_, format)) = Format::ALL.iter().find(|(word, _)| *word == disk.format) else {
-        return refuse(format!("its format is {}; qcow2 and raw can be attached", disk.format));
-    };
-    // That it is there, and of that format.
-    image::facts(&disk.path, *format)?;
-    let known = machine.definitions().find_map(|definition| has(definition, &disk.path));
-    if known.is_none()
-        && let Some(other) = owner(&machine, &disk.path)?
-    {
-        return refuse(format!("domain {other} has it: detach it there first"));
-    }
-    let target = match &known {
-        Some(target) => target.clone(),
-        None => free_target(&machine),
-    };
+    let target = look(&machine, disk, &doing)?.unwrap_or_else(|| free_target(&machine));
     let device = device(&machine, disk, &target).print();
     if machine.now.as_ref().is_some_and(|now| has(now, &disk.path).is_none()) {
         let args = ["attach-device", "--live", "--domain", &machine.uuid, "/dev/stdin"];
@@ -100,7 +117,7 @@ fn with_a_way_out(error: StorageError, machine: &Machine<'_>) -> StorageError {
 pub(super) fn detach(settings: &Settings, disk: &Image) -> Result<bool, StorageError> {
     let doing = format!("detaching disk {}", disk.name);
     let machine = Machine::open(settings, &doing)?;
-    let had = machine.definitions().any(|definition| has(definition, &disk.path).is_some());
+    let had = machine.knows(disk).is_some();
     let call = |how: &str, target: &str| {
         machine.virsh.call(&["detach-disk", how, "--domain", &machine.uuid, target], &doing)
     };

@@ -290,6 +290,14 @@ impl Disks for Libvirt {
         Some(Image { name, path: path.clone(), format: format.word().into() })
     }
 
+    fn may_attach(&self, disk: &Image) -> Result<(), StorageError> {
+        attach::may_attach(&self.settings, disk)
+    }
+
+    fn has(&self, disk: &Image) -> Result<bool, StorageError> {
+        attach::has_disk(&self.settings, disk)
+    }
+
     fn attach(&self, disk: &Image) -> Result<String, StorageError> {
         attach::attach(&self.settings, disk)
     }

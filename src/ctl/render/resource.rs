@@ -3,7 +3,7 @@
 use super::page::{Page, Span, Tone};
 use super::table::{Align, Table};
 use super::{View, marks, slot, status, tags, units};
-use crate::api::wire::{AttachedDisk, Plan, ResourceDetail, Retention, Slot};
+use crate::api::wire::{AttachedDisk, AttachedTo, Plan, ResourceDetail, Retention, Slot};
 
 /// How many slots are listed; `--json` has them all.
 const SLOTS: usize = 14;
@@ -16,6 +16,7 @@ pub fn detail(detail: &ResourceDetail, view: &View) -> Page {
     origin(resource.plan.as_ref(), resource.blueprint.as_ref(), &mut page);
     engine(resource.engine.as_ref(), resource.engine_version.as_ref(), &mut page);
     disks(resource.size_bytes, &resource.attached_disks, &mut page);
+    attached_to(&resource.attached_to, &mut page);
     page.field("keeps", &Span::plain(retention(&resource.retention)));
     tags::of_resource(resource, &mut page);
     let mut field = |label: &str, tone, value: &Option<String>| {
@@ -75,6 +76,16 @@ pub(super) fn disks(size: Option<u64>, attached: &[AttachedDisk], page: &mut Pag
         let attached: Vec<String> = attached.iter().map(disk).collect();
         page.field("attached", &Span::plain(attached.join(", ")));
     }
+}
+
+/// Which instance has the disk.
+fn attached_to(instances: &[AttachedTo], page: &mut Page) {
+    if instances.is_empty() {
+        return;
+    }
+    let one = |at: &AttachedTo| format!("{} as {}", at.instance, at.name);
+    let all: Vec<String> = instances.iter().map(one).collect();
+    page.field("attached", &Span::plain(format!("to {}", all.join(", "))));
 }
 
 /// What a database is of.

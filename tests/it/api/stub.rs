@@ -328,6 +328,14 @@ impl Service for Stub {
         Box::pin(async move { if small { Err("2 bytes are too small".into()) } else { Ok(()) } })
     }
 
+    fn may_attach(&self, _: ResourceName, _: ResourceName) -> Soon<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn may_detach(&self, _: ResourceName, _: ResourceName) -> Soon<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn list_files(
         &self,
         _: Target,

@@ -229,6 +229,14 @@ impl Service for Bench {
         Box::pin(async { Ok(()) })
     }
 
+    fn may_attach(&self, _: ResourceName, _: ResourceName) -> Soon<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn may_detach(&self, _: ResourceName, _: ResourceName) -> Soon<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn offers(&self) -> Offers {
         Offers { currency: "USD".into(), plans: Vec::new(), blueprints: Vec::new() }
     }

@@ -61,7 +61,7 @@ fn a_disk_comes_and_goes_while_the_guest_runs_and_belongs_to_one_instance_only()
     scene.libvirtd.define(&other.replace("new.qcow2", "none.qcow2"));
     let mail = scene.of("mail", &json!({ "domain": "mail" }));
     let error = mail.attach(&disk).unwrap_err();
-    assert!(error.to_string().contains("domain web has it"), "{error}");
+    assert!(error.to_string().contains("domain web has disk archive"), "{error}");
 
     for _ in 0..2 {
         backend.detach(&disk).unwrap();

@@ -66,8 +66,22 @@ fn the_files_of_an_instance_that_hangs_are_read_through_another_one() {
     assert_eq!(attached, "medic: has web-disk\n  the guest sees it as vdb\n");
     ward.medic_says("DISK vdb");
     ward.medic_says(&format!("FILE vdb/hello: {HELLO}"));
-    let refused = ward.host.ctl("attach web-disk web");
-    assert!(refused.err.contains("domain medic has it"), "{refused:?}");
+    ward.host.settle();
+    let shown = ok("show web-disk");
+    assert!(shown.contains("attached  to medic as vdb"), "{shown}");
+    // Before anything is begun.
+    let refuses = |line: &str, said: &str| {
+        let refused = ward.host.ctl(line);
+        assert_eq!((refused.code, refused.err.as_str()), (1, said), "{line}");
+    };
+    refuses(
+        "attach web-disk web",
+        "heptactl: domain medic has disk web-disk\n  detach it there first\n",
+    );
+    refuses(
+        "detach web-disk web",
+        "heptactl: web does not have disk web-disk\n  nothing was begun\n",
+    );
     ok("detach web-disk medic");
     ward.medic_says("GONE vdb");
     ok("forget web-disk --yes");

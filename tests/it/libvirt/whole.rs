@@ -26,7 +26,7 @@ fn an_instance_is_copied_its_system_disk_given_to_the_copy_and_it_is_set_back_by
     host.ok("attach rescue web-2");
     port.wait_for("DISK vdc");
     let refused = host.ctl("attach rescue web");
-    assert!(refused.err.contains("domain web-2 has it"), "{refused:?}");
+    assert!(refused.err.contains("domain web-2 has disk rescue"), "{refused:?}");
     host.ok("detach rescue web-2");
     port.wait_for("GONE vdc");
 
