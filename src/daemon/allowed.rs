@@ -96,8 +96,8 @@ pub(super) fn barred(
     }
     let names: Vec<&ResourceName> =
         wanting(bound, DropIn::Databases).map(|(name, _)| name).collect();
-    let ask = |(_, post): (&ResourceName, &Arc<Bound>)| {
-        let roots = post.backend.territory().roots;
+    let ask = |(_, binding): (&ResourceName, &Arc<Bound>)| {
+        let roots = binding.backend.territory().roots;
         Box::new(move || are_roots(&roots)) as Question<bool>
     };
     let asked = ask_all(wanting(bound, DropIn::Databases).map(ask).collect());
@@ -146,7 +146,7 @@ pub(super) fn closed(setup: &Setup, allowed: &Allowed) -> Vec<Finding> {
         setup.config.remark(problem, &format!("install it again: {}", drop_in.commands()))
     }));
     if let Allowed::Unknown(why) = allowed
-        && setup.bound.values().any(|post| !post.backend.capabilities().drop_ins.is_empty())
+        && setup.bound.values().any(|binding| !binding.backend.capabilities().drop_ins.is_empty())
     {
         let problem = format!("what the service may do was not asked: {why}");
         let hint = "once it is installed or runs, check again: some snapshots and commands may need \
@@ -176,9 +176,9 @@ fn wanting(
     bound: &BTreeMap<ResourceName, Arc<Bound>>,
     drop_in: DropIn,
 ) -> impl Iterator<Item = (&ResourceName, &Arc<Bound>)> {
-    bound.iter().filter(move |(_, post)| match drop_in {
-        DropIn::System => post.backend.territory().roots.iter().any(|root| is_systems(root)),
-        drop_in => post.backend.capabilities().drop_ins.contains(&drop_in),
+    bound.iter().filter(move |(_, binding)| match drop_in {
+        DropIn::System => binding.backend.territory().roots.iter().any(|root| is_systems(root)),
+        drop_in => binding.backend.capabilities().drop_ins.contains(&drop_in),
     })
 }
 

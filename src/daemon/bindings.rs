@@ -62,7 +62,7 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// Without any post yet.
+    /// Without any binding yet.
     pub(super) fn new(state: &Path) -> Self {
         Self {
             bound: RwLock::default(),
@@ -82,7 +82,7 @@ impl Bindings {
         &self.leases
     }
 
-    pub(super) fn post(&self, name: &ResourceName) -> Option<Arc<Bound>> {
+    pub(super) fn of(&self, name: &ResourceName) -> Option<Arc<Bound>> {
         self.bound.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -118,33 +118,33 @@ impl Bindings {
         let mut bound = configured;
         for account in ledger.accounts.values() {
             if !bound.contains_key(account.name())
-                && let Some(post) = remembered(account, state)
+                && let Some(binding) = remembered(account, state)
             {
-                bound.insert(account.name().clone(), Arc::new(post));
+                bound.insert(account.name().clone(), Arc::new(binding));
             }
         }
         *self.bound.write().unwrap_or_else(PoisonError::into_inner) = bound;
     }
 
-    /// Puts one post in place; without one, what the catalogue remembers of its resource.
+    /// Puts one binding in place; without one, what the catalogue remembers of its resource.
     pub(super) fn put(
         &self,
         name: &ResourceName,
-        post: Option<Arc<Bound>>,
+        binding: Option<Arc<Bound>>,
         ledger: &Ledger,
         state: &Path,
     ) {
         let known = || remembered(ledger.account(name)?, state).map(Arc::new);
-        let post = post.or_else(known);
+        let binding = binding.or_else(known);
         let mut bound = self.bound.write().unwrap_or_else(PoisonError::into_inner);
-        match post {
-            Some(post) => bound.insert(name.clone(), post),
+        match binding {
+            Some(binding) => bound.insert(name.clone(), binding),
             None => bound.remove(name),
         };
     }
 }
 
-/// A post for a resource that only the catalogue still knows.
+/// A binding for a resource that only the catalogue still knows.
 fn remembered(account: &Account, state: &Path) -> Option<Bound> {
     let binding = &account.resource.backend;
     let options = serde_json::from_str(&binding.options).ok()?;

@@ -24,8 +24,8 @@ pub fn prepare(locations: &Locations, env: &[(String, String)]) -> Result<Setup,
     let mut bound = BTreeMap::new();
     for declared in &config.resources {
         match build(&config, declared) {
-            Ok(post) => {
-                bound.insert(declared.resource.name.clone(), Arc::new(post));
+            Ok(binding) => {
+                bound.insert(declared.resource.name.clone(), Arc::new(binding));
             }
             Err(found) => findings.extend(found),
         }
@@ -82,7 +82,7 @@ pub fn amend(
     for name in names {
         bound.remove(*name);
         match config.get(name).map(|declared| build(&config, declared)) {
-            Some(Ok(post)) => drop(bound.insert((*name).clone(), Arc::new(post))),
+            Some(Ok(binding)) => drop(bound.insert((*name).clone(), Arc::new(binding))),
             Some(Err(found)) => findings.extend(found),
             None => {}
         }
@@ -94,8 +94,8 @@ pub fn amend(
 pub fn misfits(setup: &Setup, name: &ResourceName, backend: &Arc<dyn Backend>) -> Vec<Finding> {
     let mut bound = setup.bound.clone();
     let old = overlaps(&setup.config, &bound);
-    let post = Bound::new(Arc::clone(backend), config::Hooks::default());
-    bound.insert(name.clone(), Arc::new(post));
+    let binding = Bound::new(Arc::clone(backend), config::Hooks::default());
+    bound.insert(name.clone(), Arc::new(binding));
     let mut new = overlaps(&setup.config, &bound);
     new.retain(|finding| !old.contains(finding));
     new
@@ -121,7 +121,7 @@ fn build(config: &Config, declared: &Declared) -> Result<Bound, Vec<Finding>> {
 /// Resources inside one another would be taken twice, or contain their own snapshots.
 fn overlaps(config: &Config, bound: &BTreeMap<ResourceName, Arc<Bound>>) -> Vec<Finding> {
     let territories: Vec<(&ResourceName, Territory)> =
-        bound.iter().map(|(name, post)| (name, post.backend.territory())).collect();
+        bound.iter().map(|(name, binding)| (name, binding.backend.territory())).collect();
     let mut findings = Vec::new();
     for (outer, ground) in &territories {
         for (inner, other) in &territories {
@@ -220,7 +220,7 @@ fn state_inside(
     bound: &BTreeMap<ResourceName, Arc<Bound>>,
 ) -> Option<Finding> {
     let state = &config.daemon.state;
-    let reads = bound.get(name).is_some_and(|post| !post.backend.capabilities().instant);
+    let reads = bound.get(name).is_some_and(|binding| !binding.backend.capabilities().instant);
     (reads && covers(ground, state)).then(|| {
         config.locate(
             name,

@@ -39,7 +39,7 @@ pub(super) fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
     all.remarks.extend(setup.config.remarks());
     all.remarks.extend(allowed::closed(setup, allowed));
     all.findings.extend(places::findings(setup));
-    all.findings.extend(setup.bound.iter().flat_map(|(name, post)| hooks(setup, name, post)));
+    all.findings.extend(setup.bound.iter().flat_map(|(name, binding)| hooks(setup, name, binding)));
     resources(setup, &barred, &mut all);
     all
 }
@@ -47,13 +47,13 @@ pub(super) fn inspect(setup: &Setup, allowed: &Allowed) -> Inspection {
 fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut Inspection) {
     // What heptad may not look at is told already.
     let looked = || setup.bound.iter().filter(|(name, _)| !barred.contains_key(*name));
-    let ask = |(_, post): (&ResourceName, &Arc<Bound>)| {
-        let post = Arc::clone(post);
-        Box::new(move || (post.backend.usable(), post.backend.oddities())) as Question<Seen>
+    let ask = |(_, binding): (&ResourceName, &Arc<Bound>)| {
+        let binding = Arc::clone(binding);
+        Box::new(move || (binding.backend.usable(), binding.backend.oddities())) as Question<Seen>
     };
     let seen = ask_all(looked().map(ask).collect());
-    for ((name, post), seen) in looked().zip(seen) {
-        let key = post.backend.territory().key;
+    for ((name, binding), seen) in looked().zip(seen) {
+        let key = binding.backend.territory().key;
         let at = |key: &str, problem: String, hint: String| Finding {
             effect: Effect::Hampers,
             ..setup.config.locate(name, key, problem, hint)
@@ -70,7 +70,7 @@ fn resources(setup: &Setup, barred: &BTreeMap<ResourceName, Barred>, all: &mut I
                 all.remarks.push(at(key, problem, "check again later".into()));
             }
             Err(error) => {
-                let roots = post.backend.territory().roots;
+                let roots = binding.backend.territory().roots;
                 let (problem, hint) = told(&error, roots.first().map(PathBuf::as_path));
                 all.findings.push(at(key, problem, hint));
             }
@@ -92,8 +92,8 @@ fn told(error: &StorageError, root: Option<&Path>) -> (String, String) {
     }
 }
 
-fn hooks(setup: &Setup, name: &ResourceName, post: &Bound) -> Vec<Finding> {
-    let lists = [("before", &post.hooks.before), ("after", &post.hooks.after)];
+fn hooks(setup: &Setup, name: &ResourceName, binding: &Bound) -> Vec<Finding> {
+    let lists = [("before", &binding.hooks.before), ("after", &binding.hooks.after)];
     let all = lists.into_iter().flat_map(|(list, hooks)| {
         hooks.iter().enumerate().map(move |(n, hook)| (list, n, hook.program.as_path()))
     });

@@ -15,8 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// by every snapshot that would go there, too.
 pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
     let config = &setup.config;
-    let stores = setup.bound.iter().filter_map(|(name, post)| {
-        let store = post.backend.territory().store?;
+    let stores = setup.bound.iter().filter_map(|(name, binding)| {
+        let store = binding.backend.territory().store?;
         let configured = config.get(name)?.options.contains_key("store");
         let key = if configured { "store" } else { "" };
         Some((store, config.locate(name, key, "", "")))

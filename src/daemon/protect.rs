@@ -229,7 +229,7 @@ fn own_ground(
     ledger: &Ledger,
     setup: &Setup,
 ) -> Result<(), Unprotectable> {
-    let stores = setup.bound.values().filter_map(|post| post.backend.territory().store);
+    let stores = setup.bound.values().filter_map(|binding| binding.backend.territory().store);
     let stored = stores.flat_map(|store| {
         ledger.accounts.keys().map(move |name| store.join(name.as_str())).collect::<Vec<_>>()
     });

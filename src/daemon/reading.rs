@@ -51,7 +51,7 @@ struct Place {
 /// All that one reader of one snapshot holds, until its thread is done.
 #[derive(Debug)]
 struct Ticket {
-    post: Arc<Bound>,
+    binding: Arc<Bound>,
     handle: Handle,
     _lease: Lease,
     _place: Place,
@@ -143,7 +143,7 @@ impl Readers {
         let work = move || {
             let same = RestoreOrder::copy(&ticket.handle, &draft.name, Path::new("/"));
             let (plan, size, port) = (draft.plan.as_ref(), draft.size, draft.port);
-            match ticket.post.backend.fits(&RestoreOrder { plan, size, port, ..same }) {
+            match ticket.binding.backend.fits(&RestoreOrder { plan, size, port, ..same }) {
                 Err(error) if error.fault == Fault::Permanent => Err(error.detail),
                 _ => Ok(()),
             }
@@ -184,13 +184,13 @@ impl Readers {
         disk: &ResourceName,
         look: impl FnOnce(&dyn Backend, &Image) -> Result<(), StorageError> + Send + 'static,
     ) -> Result<(), String> {
-        let Some(post) = self.bindings.post(instance) else { return Ok(()) };
-        let Some(of_disk) = self.bindings.post(disk) else { return Ok(()) };
+        let Some(binding) = self.bindings.of(instance) else { return Ok(()) };
+        let Some(of_disk) = self.bindings.of(disk) else { return Ok(()) };
         let image = of_disk.backend.image().ok_or_else(|| no_image(disk))?;
-        let Ok(place) = self.place(post.backend.pool()) else { return Ok(()) };
+        let Ok(place) = self.place(binding.backend.pool()) else { return Ok(()) };
         let work = move || {
             let _place = place;
-            match look(post.backend.as_ref(), &image) {
+            match look(binding.backend.as_ref(), &image) {
                 Err(error) if matches!(error.fault, Fault::Permanent | Fault::Absent) => {
                     Err(error.detail)
                 }
@@ -201,11 +201,11 @@ impl Readers {
     }
 
     fn admit(&self, of: &Target) -> Result<Ticket, BrowseError> {
-        let post = self.bindings.post(&of.resource).ok_or(BrowseError::NoBackend)?;
-        let place = self.place(post.backend.pool())?;
+        let binding = self.bindings.of(&of.resource).ok_or(BrowseError::NoBackend)?;
+        let place = self.place(binding.backend.pool())?;
         let lease = self.bindings.leases().read(&of.resource, of.handle.seq);
         let lease = lease.ok_or(BrowseError::Going)?;
-        Ok(Ticket { post, handle: of.handle.clone(), _lease: lease, _place: place })
+        Ok(Ticket { binding, handle: of.handle.clone(), _lease: lease, _place: place })
     }
 
     fn place(&self, pool: String) -> Result<Place, BrowseError> {
@@ -233,7 +233,7 @@ impl Drop for Place {
 
 impl Ticket {
     fn open(&self) -> Result<OpenTree, BrowseError> {
-        self.post.backend.tree(&self.handle).map_err(unshown)
+        self.binding.backend.tree(&self.handle).map_err(unshown)
     }
 }
 

@@ -74,7 +74,8 @@ pub fn rebuild(
         let why = account.trouble.clone().unwrap_or_else(|| "its backend did not answer".into());
         unseen.push((account.name().to_string(), why));
     }
-    let stores = setup.bound.values().filter_map(|post| post.backend.territory().store).collect();
+    let stores =
+        setup.bound.values().filter_map(|binding| binding.backend.territory().store).collect();
     let known = |name: &ResourceName| setup.bound.contains_key(name);
     let rebuilt = Rebuilt {
         export: export(ledger),
@@ -97,8 +98,8 @@ fn counts(account: &Account) -> (String, usize, usize) {
 
 fn look(bindings: &Bindings, turn: &Turn) -> Vec<Event> {
     let report = |order: &crate::domain::order::Order| {
-        let result = match bindings.post(&order.resource) {
-            Some(post) => perform(post.backend.as_ref(), order, &()),
+        let result = match bindings.of(&order.resource) {
+            Some(binding) => perform(binding.backend.as_ref(), order, &()),
             None => Err(Failure::new(Fault::Permanent, "no backend serves it")),
         };
         let output = String::new();

@@ -83,7 +83,8 @@ impl DaemonService {
         let known = setup.config.get(&derived.name).is_some_and(|declared| {
             declared.resource.enrolled && declared.resource.backend.kind == derived.backend.kind
         });
-        let (Some(post), Ok(wanted)) = (setup.bound.get(&derived.name), self.backend_of(derived))
+        let (Some(binding), Ok(wanted)) =
+            (setup.bound.get(&derived.name), self.backend_of(derived))
         else {
             return false;
         };
@@ -91,7 +92,7 @@ impl DaemonService {
             let Territory { key, roots, name, .. } = backend.territory();
             (key, roots, name)
         };
-        known && place(&*post.backend) == place(&*wanted)
+        known && place(&*binding.backend) == place(&*wanted)
     }
 
     fn backend_of(&self, derived: &Resource) -> Result<Arc<dyn Backend>, Vec<OptionFinding>> {

@@ -45,7 +45,7 @@ struct Pool {
 /// An order in the queue of its pool.
 struct Waiting {
     order: Order,
-    post: Arc<Bound>,
+    binding: Arc<Bound>,
     /// Whether it is wanted still.
     wanted: Arc<AtomicBool>,
 }
@@ -153,7 +153,7 @@ impl CreateContext for Around<'_> {
     }
 
     fn image(&self, disk: &ResourceName) -> Option<Image> {
-        self.workers.bindings.post(disk)?.backend.image()
+        self.workers.bindings.of(disk)?.backend.image()
     }
 }
 
@@ -171,18 +171,18 @@ impl Workers {
 
     /// Performs an order soon; its report comes whatever happens.
     pub(super) fn submit(self: &Arc<Self>, order: Order) {
-        let Some(post) = self.bindings.post(&order.resource) else {
+        let Some(binding) = self.bindings.of(&order.resource) else {
             let message = "no backend serves it now: it is not in the configuration";
             self.fail(order.operation, message);
             return;
         };
         let wanted = Arc::new(AtomicBool::new(order.wanted));
         lock(&self.wanted).insert(order.operation, Arc::clone(&wanted));
-        let name = post.backend.pool();
-        let limit = post.backend.capabilities().in_flight.clamp(1, MOST);
+        let name = binding.backend.pool();
+        let limit = binding.backend.capabilities().in_flight.clamp(1, MOST);
         let mut pools = lock(&self.pools);
         let pool = pools.entry(name.clone()).or_default();
-        pool.waiting.push_back(Waiting { order, post, wanted });
+        pool.waiting.push_back(Waiting { order, binding, wanted });
         if pool.running < limit {
             pool.running += 1;
             drop(pools);
@@ -263,14 +263,14 @@ impl Workers {
 
     /// Performs one order after the other until the pool's queue is empty.
     fn drain(&self, name: &str) {
-        while let Some(Waiting { order, post, wanted }) = self.next(name) {
+        while let Some(Waiting { order, binding, wanted }) = self.next(name) {
             let meter = Arc::new(Meter::new(wanted));
             lock(&self.progress).insert(order.operation, meter.clone());
             if let Some(unended) = self.bindings.unended(&order.resource) {
-                end(&order.resource, &post, &unended);
+                end(&order.resource, &binding, &unended);
             }
             let finished = self.unless_read(&order, || {
-                run(&order, &post, &Around { workers: self, meter: &meter })
+                run(&order, &binding, &Around { workers: self, meter: &meter })
             });
             lock(&self.progress).remove(&order.operation);
             lock(&self.wanted).remove(&order.operation);
@@ -334,21 +334,21 @@ fn measures(work: &Work) -> bool {
 }
 
 /// Runs the after-hooks that a crash cut off, before anything else touches the resource.
-fn end(resource: &ResourceName, post: &Bound, unended: &Unended) {
-    if post.hooks.after.is_empty() {
+fn end(resource: &ResourceName, binding: &Bound, unended: &Unended) {
+    if binding.hooks.after.is_empty() {
         return;
     }
     let Unended { snapshot, seq, slot } = unended;
     let occasion = Occasion { resource, snapshot, seq: *seq, slot: *slot };
     let stopped = Failure::new(Fault::Interrupted, "heptad or the machine stopped in the middle");
-    let output = hooks::after(&post.hooks, &occasion, &stopped);
+    let output = hooks::after(&binding.hooks, &occasion, &stopped);
     tracing::warn!(%resource, snapshot, output, "{resource}: heptad had stopped while it took \
         {snapshot}; the after-hooks that were due have been run now");
 }
 
 /// One order, with the hooks around a snapshot. A panic below fails this one operation.
-fn run(order: &Order, post: &Bound, context: &dyn CreateContext) -> Finished {
-    let act = || perform(post.backend.as_ref(), order, context);
+fn run(order: &Order, binding: &Bound, context: &dyn CreateContext) -> Finished {
+    let act = || perform(binding.backend.as_ref(), order, context);
     let (result, output) = match &order.work {
         // Before a rollback nobody uses it: there is nothing to stop, and nothing to start again.
         Work::Take {
@@ -365,7 +365,7 @@ fn run(order: &Order, post: &Bound, context: &dyn CreateContext) -> Finished {
                 seq: card.handle.seq,
                 slot: card.slot,
             };
-            hooks::around(&post.hooks, &occasion, &|| context.is_wanted(), act)
+            hooks::around(&binding.hooks, &occasion, &|| context.is_wanted(), act)
         }
         _ => {
             let bug = |_| Err(Failure::new(Fault::Permanent, "a bug in heptad stopped it"));
@@ -412,12 +412,12 @@ mod tests {
         let (disk, state) = (FakeDisk::default(), tempfile::tempdir().unwrap());
         let names: Vec<ResourceName> =
             ["web-1", "web-2", "web-3", "web-4"].map(|name| name.parse().unwrap()).into();
-        let post = |name: &ResourceName| {
+        let binding = |name: &ResourceName| {
             let (backend, hooks) = (Arc::new(disk.backend(name)), Hooks::default());
             (name.clone(), Arc::new(Bound { backend, hooks }))
         };
         let bindings = Arc::new(Bindings::new(state.path()));
-        bindings.replace(names.iter().map(post).collect(), &Ledger::default(), state.path());
+        bindings.replace(names.iter().map(binding).collect(), &Ledger::default(), state.path());
         let (send, reports) = mpsc::channel();
         let report = move |finished: Finished| send.send(finished.operation.0).unwrap();
         let workers = Workers::new(bindings, Arc::new(report));

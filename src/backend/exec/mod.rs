@@ -396,8 +396,8 @@ mod tests {
             [
                 "program is missing",
                 "args \"x\" is not a list of texts",
-                "deadline 0 is out of range",
-                "in_flight 2000 is out of range",
+                "deadline 0 is not a number of seconds from 1 to 604800",
+                "in_flight 2000 is not a whole number from 1 to 1024",
                 "options [] is not a table, { key = value }",
                 "pol is not an option of this backend",
             ]
