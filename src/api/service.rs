@@ -60,6 +60,11 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// The words of what a resource's technology can beside taking and restoring.
+    fn facets(&self, _resource: &ResourceName) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The daemon's clock, which a demo or a test drives.
     fn now(&self) -> Timestamp;
 

@@ -263,6 +263,10 @@ impl Service for DaemonService {
         amiss
     }
 
+    fn facets(&self, resource: &ResourceName) -> Vec<&'static str> {
+        self.bindings.of(resource).map(|bound| bound.backend.facets()).unwrap_or_default()
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.read().wall
     }

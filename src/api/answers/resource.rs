@@ -140,6 +140,7 @@ impl View<'_> {
             stranger: account.stranger.clone(),
             trouble: account.trouble.clone(),
             doubt: account.doubt(),
+            can: self.service.facets(account.name()).into_iter().map(str::to_owned).collect(),
             beyond: self.beyond(account),
             slots: account
                 .by_due()

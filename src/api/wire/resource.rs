@@ -145,6 +145,10 @@ pub struct ResourceDetail {
     pub trouble: Option<String>,
     /// Why rotation waits for a person.
     pub doubt: Option<String>,
+    /// What its technology can beside taking and restoring: `rollback`, `files` (looking into
+    /// snapshots), `disks` (attaching them), `rescue` (saving what is damaged).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub can: Vec<String>,
     /// What `rotate` would put into the trash now, oldest first.
     #[serde(default)]
     pub beyond: Vec<String>,

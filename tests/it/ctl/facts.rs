@@ -197,6 +197,7 @@ pub fn failed_slot() -> Slot {
 
 pub fn detail(resource: Resource) -> ResourceDetail {
     ResourceDetail {
+        can: Vec::new(),
         beyond: Vec::new(),
         generation: 77,
         now: now(),

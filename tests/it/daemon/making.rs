@@ -68,6 +68,7 @@ fn one_that_is_protected_is_a_resource_like_any_other_until_it_is_forgotten() {
     assert_eq!(shown["resource"]["zone"], "Europe/Berlin");
     assert_eq!(shown["resource"]["tags"]["team"], "shop");
     assert_eq!(shown["resource"]["tags"]["copy"], "yes");
+    assert_eq!(shown["can"], serde_json::json!(["rollback", "files"]), "{shown:#}");
     // It is known across a power cut, and its first snapshot comes at its own time.
     host.kill();
     host.start();
