@@ -176,7 +176,7 @@ fn a_rollback_that_fails_leaves_no_copies_also_of_an_earlier_try() {
     std::fs::write(scene.at("vdb.raw"), "now").unwrap();
     let before = content(&scene);
     // In the way of the next journal.
-    let next = scene.at("state/rolling/web-1.");
+    let next = scene.at("state/rolling/.web-1.new");
     std::fs::create_dir_all(&next).unwrap();
     let error = roll(&*backend).unwrap_err();
     assert!(error.to_string().contains("state/rolling/web-1"), "{error}");
